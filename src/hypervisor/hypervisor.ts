@@ -1,0 +1,116 @@
+/**
+ * The port: all that the daemon asks of a hypervisor, in the daemon's own words. One adapter speaks
+ * to libvirt (libvirt-hypervisor.ts); nothing outside this folder knows that.
+ *
+ * Contract of every call: it settles within the call deadline given to the adapter, except `migrate`
+ * and `save`, which settle when their job has ended. A call that does not come back in time settles
+ * as `noAnswer`; it still occupies the VM, so the same kind of call is not made again for that VM
+ * until it returned (`busy`). Nothing here throws for an operating error: each result says what
+ * happened, because what it means depends on the migration's state, and that is the core's to judge.
+ */
+import type { JobStats } from "../core/job-stats.ts";
+
+/** libvirt's error in the daemon's words: the numeric code decides, the text is for people. */
+export interface Refusal {
+  /** virErrorNumber; see core/libvirt-codes.ts for those that mean something to a migration. */
+  readonly code: number;
+  readonly message: string;
+}
+
+export type CallResult<T> =
+  | { readonly kind: "ok"; readonly value: T }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** No answer within the deadline; the call is still out there. */
+  | { readonly kind: "noAnswer" }
+  /** An earlier call of this kind for this VM has not come back: not asked. */
+  | { readonly kind: "busy" }
+  /** There is no connection to the hypervisor at present. */
+  | { readonly kind: "disconnected"; readonly message: string };
+
+export type VmRunState = "running" | "paused" | "shutoff" | "other";
+
+export interface VmView {
+  readonly vmId: string;
+  readonly name: string;
+  readonly runState: VmRunState;
+  /** libvirt's reason number of that state (virDomainPausedReason and its kin). */
+  readonly stateReason: number;
+  readonly persistent: boolean;
+}
+
+/** What one VM's job looked like when it was asked. */
+export type JobView =
+  | { readonly kind: "stats"; readonly stats: JobStats; readonly atMs: number; readonly tookMs: number }
+  /** GetJobStats answers 84: the VM is arriving here. */
+  | { readonly kind: "incoming" }
+  | { readonly kind: "noAnswer" }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+export interface VmJobView {
+  readonly vm: VmView;
+  readonly job: JobView;
+}
+
+export interface VmDetails extends VmView {
+  readonly memoryBytes: number;
+  /** Graphics devices by type, for the URI that follows the guest's console. */
+  readonly graphics: readonly ("spice" | "vnc" | "other")[];
+}
+
+export interface MigrateCall {
+  /** libvirt URI of the destination. */
+  readonly destinationUri: string;
+  /** `tcp://…`; absent: the destination's libvirt names it. */
+  readonly migrateUri?: string;
+  readonly graphicsUri?: string;
+  /** Name that the destination's certificate must carry when data are encrypted. */
+  readonly tlsDestination?: string;
+  readonly bandwidthMiBps: number;
+  /** 0 = no limit. Used only with postcopy. */
+  readonly postcopyBandwidthMiBps: number;
+  readonly parallelConnections?: number;
+  readonly postcopy: boolean;
+  readonly compressed: boolean;
+  readonly autoConverge: boolean;
+  readonly abortOnError: boolean;
+  readonly encrypted: boolean;
+  readonly tunneled: boolean;
+  /** PERSIST_DEST and UNDEFINE_SOURCE. */
+  readonly persistent: boolean;
+}
+
+export type HypervisorEvent =
+  | { readonly kind: "iteration"; readonly vmId: string; readonly iteration: number }
+  | { readonly kind: "jobCompleted"; readonly vmId: string; readonly stats: JobStats }
+  | {
+      readonly kind: "lifecycle";
+      readonly vmId: string;
+      /** virDomainEventType and its detail. */
+      readonly event: number;
+      readonly detail: number;
+    }
+  | { readonly kind: "connected" }
+  | { readonly kind: "disconnected"; readonly message: string };
+
+export interface Hypervisor {
+  /** Connects, and from then on reconnects by itself. Rejects if the first attempt fails. */
+  start(onEvent: (event: HypervisorEvent) => void): Promise<void>;
+  /** Lets go of everything. Migrations in flight go on in libvirt. */
+  stop(): Promise<void>;
+  /** Every active VM with its job. VMs that do not answer within the deadline have `noAnswer`. */
+  scan(): Promise<CallResult<readonly VmJobView[]>>;
+  jobView(vmId: string): Promise<CallResult<JobView>>;
+  /** Active or not. Refused with NO_DOMAIN (42) if there is none. */
+  vmDetails(vmId: string): Promise<CallResult<VmDetails>>;
+  domainXml(vmId: string): Promise<CallResult<string>>;
+  migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>>;
+  save(vmId: string, imagePath: string): Promise<CallResult<null>>;
+  abortJob(vmId: string): Promise<CallResult<null>>;
+  setMaxBandwidth(vmId: string, maxBandwidthMiBps: number): Promise<CallResult<null>>;
+  maxBandwidthMiBps(vmId: string): Promise<CallResult<number>>;
+  setMaxDowntime(vmId: string, maxDowntimeMs: number): Promise<CallResult<null>>;
+  maxDowntimeMs(vmId: string): Promise<CallResult<number>>;
+  startPostCopy(vmId: string): Promise<CallResult<null>>;
+  /** The record of the VM's last completed job, left in place. */
+  completedJob(vmId: string): Promise<CallResult<JobStats>>;
+}

@@ -1,0 +1,67 @@
+/**
+ * What the verbs may ask of the daemon: the one interface between `rpc/` (which checks, names and
+ * carries) and `monitor/` (which knows VMs and migrations). Internal units: the wire's units are
+ * turned into these by the verb schemas and back by the result builders, nowhere else.
+ *
+ * Every method rejects with `MonitorError` only.
+ */
+
+export interface MigrateRequest {
+  readonly vmId: string;
+  readonly mode: "remote" | "file";
+  /** remote: `host`, `host:port`, `[v6]:port` of the destination's daemon; file: the image's path. */
+  readonly dst: string;
+  /** file: path of the parameters file; ignored for remote. */
+  readonly dstparams?: string;
+  /** Address of the destination in the migration network; absent: the host of `dst`. */
+  readonly dstqemu?: string;
+  readonly consoleAddress?: string;
+  readonly compressed: boolean;
+  readonly autoConverge: boolean;
+  readonly abortOnError: boolean;
+  readonly encrypted: boolean;
+  readonly tunneled: boolean;
+  /** Number of parallel connections; absent: one, without libvirt's PARALLEL flag. */
+  readonly parallel?: number;
+  /** Present: the engine owns downtime from the start. */
+  readonly downtimeMs?: number;
+  readonly progressTimeoutMs?: number;
+  /** 0 = no stall events. */
+  readonly stallingLimitMs?: number;
+  /** MiB/s; absent (the wire's 0 too): vars.migration_max_bandwidth. */
+  readonly maxBandwidthMiBps?: number;
+  /** Keys that no verb knows, accepted and logged once. */
+  readonly unknownKeys: readonly string[];
+}
+
+export interface ParamChanges {
+  readonly downtimeMs?: number;
+  readonly migrationTechnique?: "pre-copy" | "post-copy";
+  readonly stallingLimitMs?: number;
+  readonly maxBandwidthMiBps?: number;
+  readonly progressTimeoutMs?: number;
+}
+
+/** An object as it goes on the wire: JSON values only, VDSM's names and units. */
+export type WireObject = Readonly<Record<string, unknown>>;
+
+export interface MigrationService {
+  migrate(request: MigrateRequest): Promise<true>;
+  changeParams(vmId: string, changes: ParamChanges): Promise<true>;
+  cancel(vmId: string): Promise<true>;
+  migrationStatus(vmId: string): Promise<WireObject>;
+  /** Running, queued and lately ended migrations. */
+  migrations(): Promise<readonly WireObject[]>;
+  vmStats(vmId: string): Promise<WireObject>;
+  allVmStats(): Promise<readonly WireObject[]>;
+  vmList(): Promise<readonly WireObject[]>;
+  hostStats(): Promise<WireObject>;
+}
+
+/** One notification to every client that listens: VDSM's name and envelope, integers only. */
+export interface MonitorEvent {
+  /** `|virt|<name>|<vmId>` */
+  readonly method: string;
+  /** `{ [vmId]: {…}, notify_time }` */
+  readonly params: WireObject;
+}
