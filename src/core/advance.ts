@@ -1,0 +1,174 @@
+/**
+ * Decides whether a migration gets anywhere. Remaining data is a saw-tooth: it falls within a pass
+ * and jumps up when the next begins, so no single poll of it says anything. What counts is the
+ * size of each pass, that is, what remained as it began.
+ *
+ * - Pass 1: every byte sent is advance.
+ * - Later passes: a pass at least 5 % smaller than the last productive one is productive, and
+ *   while it sends bytes there is advance. Unproductive passes do not move the reference, so slow
+ *   shrinking adds up. From the start of an unproductive pass there is none.
+ * - A pass that ended before its size was known has shown no advance and counts as unproductive:
+ *   otherwise passes too short to be measured would hide a migration that never ends.
+ * - Post-copy: every byte is advance; passes have no meaning there.
+ *
+ * Invariants: lastAdvanceAtMs <= lastByteAtMs unless the clock was started anew; pass only grows.
+ */
+import { dataFlow, estimatedPassSizeBytes, type JobStats } from "./job-stats.ts";
+
+/** A pass is productive if its size is at most this share of the last productive one's. */
+export const PRODUCTIVE_SHARE = 0.95;
+/** QEMU's own figure for a pass's size means nothing earlier in the pass. */
+export const ESTIMATE_VALID_AFTER_MS = 150;
+/** A sample that took longer to come is no longer "at once" and is only a lower bound. */
+export const PASS_START_SAMPLE_MAX_MS = 100;
+
+export type PassVerdict = "unknown" | "productive" | "unproductive";
+
+export interface Advance {
+  /** memory_iteration of pass 1; null before the first data. */
+  readonly firstIteration: number | null;
+  /** 1 is the first sweep; 0 before the first data. */
+  readonly pass: number;
+  readonly passSeenAtMs: number;
+  /** What remained as this pass began; null until known. */
+  readonly passSizeBytes: number | null;
+  readonly verdict: PassVerdict;
+  /** Size of the last productive pass. */
+  readonly bestPassBytes: number | null;
+  readonly unproductiveInARow: number;
+  readonly processedBytes: number;
+  /** Whether the last sample showed more bytes sent than the one before. */
+  readonly bytesMoving: boolean;
+  readonly lastByteAtMs: number;
+  readonly lastAdvanceAtMs: number;
+  readonly sampledAtMs: number;
+}
+
+/** Nothing sent yet; the clock runs from the migrate call to libvirt. */
+export function advanceFrom(callAtMs: number): Advance {
+  return {
+    firstIteration: null,
+    pass: 0,
+    passSeenAtMs: callAtMs,
+    passSizeBytes: null,
+    verdict: "unknown",
+    bestPassBytes: null,
+    unproductiveInARow: 0,
+    processedBytes: 0,
+    bytesMoving: false,
+    lastByteAtMs: callAtMs,
+    lastAdvanceAtMs: callAtMs,
+    sampledAtMs: callAtMs,
+  };
+}
+
+export interface AdvanceSample {
+  readonly stats: JobStats;
+  /** Monotonic time of the answer. */
+  readonly atMs: number;
+  /** Set for a sample asked at once on libvirt's iteration event: that event's number. */
+  readonly passStart?: { readonly iteration: number; readonly tookMs: number };
+}
+
+/** The clock starts anew: an engine is there, or post-copy began. Nothing else changes. */
+export function restartClock(advance: Advance, nowMs: number): Advance {
+  return { ...advance, lastAdvanceAtMs: nowMs };
+}
+
+/** Post-copy: every byte is advance. */
+export function observePostCopy(advance: Advance, sample: AdvanceSample): Advance {
+  return creditBytes(advance, sample, true);
+}
+
+/** Takes one sample of pre-copy or of a save into account. */
+export function observePreCopy(before: Advance, sample: AdvanceSample): Advance {
+  if (!dataFlow(sample.stats) || sample.atMs < before.sampledAtMs) return before;
+  const entered = enterPass(before, sample);
+  const judged = judgePass(entered, sample);
+  return creditBytes(judged, sample, judged.pass === 1 || judged.verdict === "productive");
+}
+
+function enterPass(advance: Advance, { stats, atMs, passStart }: AdvanceSample): Advance {
+  const iteration = stats.memoryIteration ?? passStart?.iteration ?? 1;
+  if (advance.firstIteration === null) {
+    return {
+      ...advance,
+      firstIteration: iteration,
+      pass: 1,
+      passSeenAtMs: atMs,
+      passSizeBytes: stats.dataTotalBytes,
+      verdict: "productive",
+      bestPassBytes: stats.dataTotalBytes,
+    };
+  }
+  const pass = iteration - advance.firstIteration + 1;
+  if (pass <= advance.pass) return advance;
+  const unseen = pass - advance.pass - 1;
+  const endedUnknown = advance.verdict === "unknown" ? 1 : 0;
+  return {
+    ...advance,
+    pass,
+    passSeenAtMs: atMs,
+    passSizeBytes: null,
+    verdict: "unknown",
+    unproductiveInARow: advance.unproductiveInARow + unseen + endedUnknown,
+  };
+}
+
+function judgePass(advance: Advance, sample: AdvanceSample): Advance {
+  if (advance.pass <= 1 || advance.verdict !== "unknown" || advance.bestPassBytes === null) {
+    return advance;
+  }
+  const limitBytes = advance.bestPassBytes * PRODUCTIVE_SHARE;
+  const sizeBytes = passSize(advance, sample);
+  if (sizeBytes === undefined) {
+    // A poll is only a lower bound: it can prove a pass too large, never small enough.
+    if (sample.stats.dataRemainingBytes <= limitBytes) return advance;
+    return {
+      ...advance,
+      verdict: "unproductive",
+      unproductiveInARow: advance.unproductiveInARow + 1,
+    };
+  }
+  if (sizeBytes <= limitBytes) {
+    return {
+      ...advance,
+      passSizeBytes: sizeBytes,
+      verdict: "productive",
+      bestPassBytes: sizeBytes,
+      unproductiveInARow: 0,
+    };
+  }
+  return {
+    ...advance,
+    passSizeBytes: sizeBytes,
+    verdict: "unproductive",
+    unproductiveInARow: advance.unproductiveInARow + 1,
+  };
+}
+
+function passSize(advance: Advance, { stats, atMs, passStart }: AdvanceSample): number | undefined {
+  const atOnce =
+    passStart !== undefined &&
+    passStart.tookMs <= PASS_START_SAMPLE_MAX_MS &&
+    stats.memoryIteration === passStart.iteration;
+  if (atOnce) return stats.dataRemainingBytes;
+  if (atMs - advance.passSeenAtMs < ESTIMATE_VALID_AFTER_MS) return undefined;
+  return estimatedPassSizeBytes(stats);
+}
+
+function creditBytes(advance: Advance, sample: AdvanceSample, counts: boolean): Advance {
+  const processedBytes = Math.max(advance.processedBytes, sample.stats.dataProcessedBytes);
+  const bytesMoving = processedBytes > advance.processedBytes;
+  return {
+    ...advance,
+    processedBytes,
+    bytesMoving,
+    lastByteAtMs: bytesMoving ? sample.atMs : advance.lastByteAtMs,
+    lastAdvanceAtMs:
+      bytesMoving && counts
+        ? Math.max(sample.atMs, advance.lastAdvanceAtMs)
+        : advance.lastAdvanceAtMs,
+    sampledAtMs: sample.atMs,
+  };
+}

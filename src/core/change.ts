@@ -1,0 +1,92 @@
+/**
+ * migrateChangeParams: what may be changed in which state. Checked as a whole; nothing is applied if
+ * one part is impossible. What passes becomes the migration's wishes, which the next cycle carries
+ * out, each until libvirt took it.
+ */
+import { restartClock } from "./advance.ts";
+import { downtimeByEngine } from "./downtime.ts";
+import type { Migration } from "./migration.ts";
+
+export interface Changes {
+  readonly downtimeMs?: number;
+  readonly migrationTechnique?: "pre-copy" | "post-copy";
+  readonly stallingLimitMs?: number;
+  readonly maxBandwidthMiBps?: number;
+  readonly progressTimeoutMs?: number;
+}
+
+export type ChangeResult =
+  | { readonly kind: "changed"; readonly migration: Migration }
+  /** The state does not allow it; the text says which part and why. */
+  | { readonly kind: "impossible"; readonly reason: string }
+  /** Nothing migrates any more. */
+  | { readonly kind: "notMigrating" };
+
+/** Checks the changes as a whole against the state and stores them in one step. */
+export function changeParams(migration: Migration, changes: Changes, nowMs: number): ChangeResult {
+  if (migration.phase === "ended" || migration.phase === "settling") {
+    return { kind: "notMigrating" };
+  }
+  const reason = whyImpossible(migration, changes);
+  if (reason !== null) return { kind: "impossible", reason };
+  return { kind: "changed", migration: applyChanges(migration, changes, nowMs) };
+}
+
+function whyImpossible(migration: Migration, changes: Changes): string | null {
+  if (migration.stop !== null) {
+    const doing = migration.stop.why === "cancel" ? "being cancelled" : "being aborted";
+    return `the migration is ${doing}`;
+  }
+  const steering = steeringKey(changes);
+  if (migration.mode === "file" && steering !== null) {
+    return `${steering} has no meaning while the VM is being saved to a file`;
+  }
+  if (migration.phase === "postCopy") {
+    if (changes.migrationTechnique === "pre-copy") {
+      return "migrationTechnique pre-copy: post-copy has begun and there is no way back";
+    }
+    if (steering !== null && steering !== "migrationTechnique") {
+      return `${steering} cannot be changed in post-copy`;
+    }
+  }
+  if (changes.migrationTechnique === "post-copy" && !migration.postCopy.possible) {
+    return `migrationTechnique post-copy: ${migration.postCopy.unavailableReason ?? "not possible"}`;
+  }
+  return null;
+}
+
+function steeringKey(changes: Changes): string | null {
+  if (changes.downtimeMs !== undefined) return "downtime";
+  if (changes.maxBandwidthMiBps !== undefined) return "maxBandwidth";
+  if (changes.migrationTechnique !== undefined) return "migrationTechnique";
+  return null;
+}
+
+function applyChanges(migration: Migration, changes: Changes, nowMs: number): Migration {
+  const { limits, downtime, advance } = migration;
+  const raises =
+    (changes.downtimeMs ?? 0) > (downtime?.wantedMs ?? 0) ||
+    (changes.maxBandwidthMiBps ?? 0) > limits.maxBandwidthMiBps;
+  return {
+    ...migration,
+    limits: {
+      ...limits,
+      progressTimeoutMs: changes.progressTimeoutMs ?? limits.progressTimeoutMs,
+      stallingLimitMs: changes.stallingLimitMs ?? limits.stallingLimitMs,
+      maxBandwidthMiBps: changes.maxBandwidthMiBps ?? limits.maxBandwidthMiBps,
+    },
+    downtime:
+      changes.downtimeMs === undefined ? downtime : downtimeByEngine(downtime, changes.downtimeMs),
+    postCopy: {
+      ...migration.postCopy,
+      wanted: wantsPostCopy(migration, changes),
+    },
+    advance: advance !== null && raises ? restartClock(advance, nowMs) : advance,
+  };
+}
+
+function wantsPostCopy(migration: Migration, changes: Changes): boolean {
+  if (migration.postCopy.begun) return false;
+  if (changes.migrationTechnique === undefined) return migration.postCopy.wanted;
+  return changes.migrationTechnique === "post-copy";
+}

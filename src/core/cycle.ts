@@ -1,0 +1,346 @@
+/**
+ * What one cycle of the MonitorThread means for one migration: take in what libvirt showed, judge
+ * advance, stall and timeout, and ask for whatever of the wishes libvirt does not hold yet. The same
+ * code runs for a timer's cycle and for one that an event woke; what goes by the timer alone
+ * (halving, downtime steps, the status event) says so.
+ */
+import {
+  observePostCopy,
+  observePreCopy,
+  restartClock,
+  type Advance,
+  type AdvanceSample,
+} from "./advance.ts";
+import { nextCap, type DestinationCount } from "./bandwidth.ts";
+import { nextDowntimeStep } from "./downtime.ts";
+import { dataFlow, dirtyRateBytesPerSecond, isOutgoing, type JobStats } from "./job-stats.ts";
+import {
+  stalledForMs,
+  type Effect,
+  type Migration,
+  type PendingKind,
+  type StallingEvent,
+  type Stepped,
+} from "./migration.ts";
+import { progressPercent } from "./progress.ts";
+import {
+  NOT_STALLING,
+  progressTimeoutReached,
+  stallCount,
+  stallNews,
+  stallReason,
+} from "./stall.ts";
+import { mibpsToBytesPerSecond } from "./units.ts";
+
+/** Every so many timer cycles the cap is read back from libvirt. */
+export const CAP_READ_BACK_CYCLES = 10;
+/** An accepted abort that has not ended the job by then is asked for again. */
+export const ABORT_AGAIN_AFTER_MS = 5_000;
+
+export interface CycleInput {
+  /** The timer's cycle, not one that an event woke. */
+  readonly timer: boolean;
+  /** The VM's job as libvirt showed it; null: libvirt did not answer for this VM. */
+  readonly sample: { readonly stats: JobStats; readonly atMs: number } | null;
+  /** libvirt says that the guest is in post-copy (paused on the source for it). */
+  readonly postCopyState: boolean;
+  /** Outgoing and incoming migrations on this host, this one included. */
+  readonly sourceMigrations: number;
+  readonly destination: DestinationCount;
+}
+
+/** One cycle of a migration whose call is out. Others are left as they are. */
+export function cycleStep(before: Migration, input: CycleInput, nowMs: number): Stepped {
+  if (before.advance === null || before.phase === "ended")
+    return { migration: before, effects: [] };
+  if (before.phase === "settling") return settlingCycle(before, input);
+  const effects: Effect[] = [];
+  const seen = takeSample(before, input, nowMs, effects);
+  const judged = judge(before, seen, nowMs, effects);
+  const steered =
+    judged.stop === null
+      ? steer(judged, input, nowMs, effects)
+      : pursueStop(judged, nowMs, effects);
+  if (input.timer) effects.push(statusEvent(steered));
+  return { migration: steered, effects };
+}
+
+function settlingCycle(migration: Migration, input: CycleInput): Stepped {
+  const effects: Effect[] = [];
+  return {
+    migration: input.timer ? ask(migration, effects, { kind: "askPlace" }) : migration,
+    effects,
+  };
+}
+
+/** Adds the effect unless one of its kind has not reported back. */
+export function ask(
+  migration: Migration,
+  effects: Effect[],
+  effect: Extract<Effect, { kind: PendingKind }>,
+): Migration {
+  if (migration.pending.includes(effect.kind)) return migration;
+  effects.push(effect);
+  return { ...migration, pending: [...migration.pending, effect.kind] };
+}
+
+/**
+ * The pass began just now: libvirt's event, and the sample taken at once on it. If that ends a stall
+ * it is said here: the next cycle could find the migration in another unproductive pass already.
+ */
+export function passBegan(
+  before: Migration,
+  sample: AdvanceSample & { readonly passStart: { iteration: number; tookMs: number } },
+  nowMs: number,
+): Stepped {
+  const { phase } = before;
+  const idle = before.advance === null || (phase !== "starting" && phase !== "running");
+  if (idle || !ourJob(before, sample.stats)) return { migration: before, effects: [] };
+  const advance = observePreCopy(before.advance, sample);
+  const seen = withStats({ ...before, advance }, sample.stats);
+  if (seen.stop !== null || !sawAdvance(before, advance)) return { migration: seen, effects: [] };
+  const effects: Effect[] = [];
+  return { migration: announceStall(before, seen, advance, nowMs, effects), effects };
+}
+
+export function statusEvent(migration: Migration): Effect {
+  return {
+    kind: "event",
+    event: {
+      kind: "migrationStatus",
+      progressPercent: migration.progressPercent,
+      postCopy: migration.postCopy.begun,
+      downtimeMs: null,
+    },
+  };
+}
+
+/** From here on the guest runs over there: pre-copy's clock, wishes and stop are things of the past. */
+export function beginPostCopy(migration: Migration, nowMs: number, effects: Effect[]): Migration {
+  if (migration.phase === "postCopy") return migration;
+  effects.push({ kind: "event", event: { kind: "vmStatus", status: { kind: "postCopy" } } });
+  return {
+    ...migration,
+    phase: "postCopy",
+    postCopy: { ...migration.postCopy, wanted: false, begun: true },
+    advance: migration.advance === null ? null : restartClock(migration.advance, nowMs),
+    stall: migration.stall.announced ? migration.stall : NOT_STALLING,
+  };
+}
+
+function ourJob(migration: Migration, stats: JobStats): boolean {
+  return migration.mode === "file"
+    ? stats.operation === "save" && stats.type !== "none"
+    : isOutgoing(stats);
+}
+
+function takeSample(
+  before: Migration,
+  input: CycleInput,
+  nowMs: number,
+  effects: Effect[],
+): Migration {
+  const counted: Migration = {
+    ...before,
+    sampled: input.sample !== null,
+    sourceMigrations: input.sourceMigrations,
+    destinationCount: input.destination,
+  };
+  const migration = input.postCopyState ? beginPostCopy(counted, nowMs, effects) : counted;
+  const { sample } = input;
+  if (sample === null || migration.advance === null || !ourJob(migration, sample.stats)) {
+    return migration.advance === null
+      ? migration
+      : { ...migration, advance: { ...migration.advance, bytesMoving: false } };
+  }
+  const observe = migration.phase === "postCopy" ? observePostCopy : observePreCopy;
+  return withStats({ ...migration, advance: observe(migration.advance, sample) }, sample.stats);
+}
+
+function withStats(migration: Migration, stats: JobStats): Migration {
+  if (!dataFlow(stats)) return migration;
+  return {
+    ...migration,
+    stats,
+    phase: migration.phase === "starting" ? "running" : migration.phase,
+    progressPercent: progressPercent(stats, migration.progressPercent),
+  };
+}
+
+/** Stall events and the hard limit. */
+function judge(
+  before: Migration,
+  migration: Migration,
+  nowMs: number,
+  effects: Effect[],
+): Migration {
+  const { advance } = migration;
+  const postCopy = migration.phase === "postCopy";
+  if (advance === null || (migration.stop !== null && !postCopy)) return migration;
+  if (!postCopy && progressTimeoutReached(advance, migration.limits.progressTimeoutMs, nowMs)) {
+    return decideAbort(migration, advance, nowMs, effects);
+  }
+  return announceStall(before, migration, advance, nowMs, effects);
+}
+
+function announceStall(
+  before: Migration,
+  migration: Migration,
+  advance: Advance,
+  nowMs: number,
+  effects: Effect[],
+): Migration {
+  const postCopy = migration.phase === "postCopy";
+  const { ledger, news } = stallNews(migration.stall, {
+    stalledForMs: stalledForMs(migration, nowMs),
+    stallingLimitMs: migration.limits.stallingLimitMs,
+    advanced: sawAdvance(before, advance),
+    ...(postCopy ? { alarmAfterMs: migration.limits.progressTimeoutMs } : {}),
+  });
+  if (news !== null) {
+    effects.push({
+      kind: "event",
+      event: { kind: "stalling", stalling: { ...news, ...figures(migration, nowMs) } },
+    });
+  }
+  return { ...migration, stall: ledger };
+}
+
+/** Bytes counted as advance since the step before: a clock started anew is not an advance. */
+function sawAdvance(before: Migration, advance: Advance): boolean {
+  return (
+    before.advance !== null &&
+    advance.bytesMoving &&
+    advance.lastAdvanceAtMs === advance.lastByteAtMs &&
+    advance.lastAdvanceAtMs > before.advance.lastAdvanceAtMs
+  );
+}
+
+function decideAbort(
+  migration: Migration,
+  advance: Advance,
+  nowMs: number,
+  effects: Effect[],
+): Migration {
+  const stalling = figures(migration, nowMs);
+  const reached = stallCount(stalling.stalledForMs, stalling.stallingLimitMs);
+  const count = Math.max(migration.stall.announcedCount, reached);
+  effects.push(
+    {
+      kind: "log",
+      level: "warn",
+      message: "migration does not advance, aborting",
+      fields: {
+        stalledForMs: stalling.stalledForMs,
+        progressTimeoutMs: migration.limits.progressTimeoutMs,
+        sinceLastByteMs: nowMs - advance.lastByteAtMs,
+        unproductivePasses: advance.unproductiveInARow,
+        reason: stalling.reason,
+        pass: stalling.pass,
+        dataRemainingBytes: stalling.dataRemainingBytes,
+      },
+    },
+    {
+      kind: "event",
+      event: {
+        kind: "stalling",
+        stalling: { ...stalling, count, progressing: false },
+      },
+    },
+  );
+  return {
+    ...migration,
+    stop: { why: "progressTimeout", sinceMs: nowMs, acceptedAtMs: null, refusal: null },
+  };
+}
+
+/** What a stall event and Host.getMigrations say of the migration now. */
+export function figures(
+  migration: Migration,
+  nowMs: number,
+): Omit<StallingEvent, "count" | "progressing"> {
+  const { stats, limits, cap, downtime } = migration;
+  const stalledMs = stalledForMs(migration, nowMs);
+  return {
+    stalledForMs: stalledMs,
+    stallingLimitMs: limits.stallingLimitMs,
+    reason: reasonNow(migration, nowMs),
+    dataRemainingBytes: stats?.dataRemainingBytes ?? 0,
+    bestPassBytes: migration.advance?.bestPassBytes ?? 0,
+    bytesPerSecond: stats?.memoryBytesPerSecond ?? 0,
+    dirtyRateBytesPerSecond: stats === null ? 0 : (dirtyRateBytesPerSecond(stats) ?? 0),
+    pass: migration.advance?.pass ?? 0,
+    maxDowntimeMs: downtime?.appliedMs ?? downtime?.wantedMs ?? 0,
+    downtimeOwner: downtime?.owner ?? null,
+    maxBandwidthMiBps: cap.appliedMiBps ?? cap.capMiBps ?? 0,
+    timeoutInMs: Math.max(0, limits.progressTimeoutMs - stalledMs),
+  };
+}
+
+function reasonNow(migration: Migration, nowMs: number): StallingEvent["reason"] {
+  const { advance, stats, cap, limits } = migration;
+  if (advance === null) return "notStarted";
+  const capMiBps = cap.appliedMiBps ?? cap.capMiBps ?? limits.maxBandwidthMiBps;
+  return stallReason({
+    postCopy: migration.phase === "postCopy",
+    sampled: migration.sampled,
+    started: advance.pass > 0,
+    sinceLastByteMs: nowMs - advance.lastByteAtMs,
+    bytesPerSecond: stats?.memoryBytesPerSecond,
+    capBytesPerSecond: mibpsToBytesPerSecond(capMiBps),
+    maxBytesPerSecond: mibpsToBytesPerSecond(limits.maxBandwidthMiBps),
+  });
+}
+
+/** Asks libvirt to end the job until it accepts, and again if the job outlives an acceptance. */
+function pursueStop(migration: Migration, nowMs: number, effects: Effect[]): Migration {
+  const { stop } = migration;
+  if (stop === null || migration.phase === "postCopy") return migration;
+  const waits = stop.acceptedAtMs !== null && nowMs - stop.acceptedAtMs < ABORT_AGAIN_AFTER_MS;
+  return waits ? migration : ask(migration, effects, { kind: "abort" });
+}
+
+function steer(
+  migration: Migration,
+  input: CycleInput,
+  nowMs: number,
+  effects: Effect[],
+): Migration {
+  if (migration.mode === "file" || migration.phase !== "running") return migration;
+  const capped = steerCap(migration, input, effects);
+  const slowed = steerDowntime(capped, input.timer, nowMs, effects);
+  return slowed.postCopy.wanted ? ask(slowed, effects, { kind: "startPostCopy" }) : slowed;
+}
+
+function steerDowntime(
+  migration: Migration,
+  timer: boolean,
+  nowMs: number,
+  effects: Effect[],
+): Migration {
+  if (migration.downtime === null) return migration;
+  const pass = migration.advance?.pass ?? 0;
+  const downtime = timer ? nextDowntimeStep(migration.downtime, pass, nowMs) : migration.downtime;
+  const stepped = { ...migration, downtime };
+  if (downtime.appliedMs === downtime.wantedMs) return stepped;
+  return ask(stepped, effects, { kind: "setMaxDowntime", maxDowntimeMs: downtime.wantedMs });
+}
+
+function steerCap(migration: Migration, input: CycleInput, effects: Effect[]): Migration {
+  const { cap } = migration;
+  const next = nextCap({
+    rule: migration.limits,
+    sourceMigrations: input.sourceMigrations,
+    destination: input.destination,
+    capMiBps: cap.capMiBps,
+    silentQueriesSeen: cap.silentQueriesSeen,
+  });
+  const cycles =
+    cap.cyclesSinceVerified === null ? null : cap.cyclesSinceVerified + (input.timer ? 1 : 0);
+  const capped = { ...migration, cap: { ...cap, ...next, cyclesSinceVerified: cycles } };
+  if (next.capMiBps !== cap.appliedMiBps) {
+    return ask(capped, effects, { kind: "setMaxBandwidth", maxBandwidthMiBps: next.capMiBps });
+  }
+  const due = cycles === null || cycles >= CAP_READ_BACK_CYCLES;
+  return due ? ask(capped, effects, { kind: "readMaxBandwidth" }) : capped;
+}

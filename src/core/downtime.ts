@@ -1,0 +1,105 @@
+/**
+ * The maximum downtime: its values, and who may set it. One owner at a time: the engine (a downtime
+ * given in migrate or migrateChangeParams ends the automatic steps for good), or the steps (the
+ * DowntimeThread of the feature page; here no thread, the cycle takes them).
+ */
+import { GIB_BYTES, MS_PER_SECOND } from "./units.ts";
+
+export const DOWNTIME_MIN_MS = 1;
+/** Source: QEMU, migrate-set-parameters downtime-limit. */
+export const DOWNTIME_MAX_MS = 2_000_000;
+/** However large the guest, a step is never longer away. Source: VDSM. */
+export const DOWNTIME_STEP_WAIT_MAX_MS = 60_000;
+
+export type DowntimeOwner = "engine" | "steps";
+
+/**
+ * d(i) = int(D/S + ((D - D/S)^(1/(S-1)))^i) for i = 0 .. S-1, the last exactly D.
+ * Example: 500 ms in 5 steps: 101, 104, 120, 189, 500. One step: D.
+ */
+export function downtimeStepsMs(maxDowntimeMs: number, steps: number): readonly number[] {
+  if (steps <= 1) return [maxDowntimeMs];
+  const offset = maxDowntimeMs / steps;
+  const base = (maxDowntimeMs - offset) ** (1 / (steps - 1));
+  return Array.from({ length: steps }, (_, i) =>
+    i === steps - 1
+      ? maxDowntimeMs
+      : Math.min(maxDowntimeMs, Math.max(DOWNTIME_MIN_MS, Math.floor(offset + base ** i))),
+  );
+}
+
+/**
+ * min(delay x GiB of guest memory / steps, 60 s). Example: 100 s/GiB, 2 GiB, 5 steps: 40 s.
+ */
+export function downtimeStepWaitMs(
+  delaySecondsPerGiB: number,
+  memoryBytes: number,
+  steps: number,
+): number {
+  const waitMs = (delaySecondsPerGiB * (memoryBytes / GIB_BYTES) * MS_PER_SECOND) / steps;
+  return Math.min(waitMs, DOWNTIME_STEP_WAIT_MAX_MS);
+}
+
+export interface Downtime {
+  readonly owner: DowntimeOwner;
+  /** What libvirt is to hold. */
+  readonly wantedMs: number;
+  /** What libvirt took last; null: nothing yet. */
+  readonly appliedMs: number | null;
+  readonly stepsMs: readonly number[];
+  readonly step: number;
+  readonly stepWaitMs: number;
+  /** When the last step was taken by libvirt; null before step 1. */
+  readonly steppedAtMs: number | null;
+}
+
+export function downtimeBySteps(
+  maxDowntimeMs: number,
+  steps: number,
+  delaySecondsPerGiB: number,
+  memoryBytes: number,
+): Downtime {
+  const stepsMs = downtimeStepsMs(maxDowntimeMs, steps);
+  return {
+    owner: "steps",
+    wantedMs: stepsMs[0] ?? maxDowntimeMs,
+    appliedMs: null,
+    stepsMs,
+    step: 0,
+    stepWaitMs: downtimeStepWaitMs(delaySecondsPerGiB, memoryBytes, steps),
+    steppedAtMs: null,
+  };
+}
+
+export function downtimeByEngine(before: Downtime | null, downtimeMs: number): Downtime {
+  return {
+    owner: "engine",
+    wantedMs: downtimeMs,
+    appliedMs: before?.appliedMs ?? null,
+    stepsMs: [],
+    step: 0,
+    stepWaitMs: 0,
+    steppedAtMs: null,
+  };
+}
+
+/**
+ * The next step if it is due: the first once pass 1 is complete, each later one a wait after
+ * libvirt took the one before. Unchanged otherwise, or while libvirt still refuses the present one.
+ */
+export function nextDowntimeStep(downtime: Downtime, pass: number, nowMs: number): Downtime {
+  if (downtime.owner !== "steps" || pass < 2) return downtime;
+  const nextMs = downtime.stepsMs[downtime.step + 1];
+  if (nextMs === undefined || downtime.appliedMs !== downtime.wantedMs) return downtime;
+  const due = downtime.steppedAtMs === null || nowMs - downtime.steppedAtMs >= downtime.stepWaitMs;
+  if (!due) return downtime;
+  // A step of equal value has nothing to set, so libvirt never reports it: its wait starts here.
+  const steppedAtMs = nextMs === downtime.appliedMs ? nowMs : downtime.steppedAtMs;
+  return { ...downtime, step: downtime.step + 1, wantedMs: nextMs, steppedAtMs };
+}
+
+/** libvirt took the value. */
+export function downtimeApplied(downtime: Downtime, appliedMs: number, nowMs: number): Downtime {
+  const stepped = downtime.owner === "steps" && downtime.step > 0;
+  return { ...downtime, appliedMs, steppedAtMs: stepped ? nowMs : downtime.steppedAtMs };
+}

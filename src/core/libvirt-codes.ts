@@ -1,0 +1,40 @@
+/**
+ * The few of libvirt's numbers whose meaning decides something about a migration. The text that
+ * comes with an error changes between versions and is never looked at.
+ *
+ * Source: virterror.h (virErrorNumber), libvirt-domain.h; held to the headers by a test.
+ */
+
+export const LIBVIRT_ERROR = {
+  INTERNAL_ERROR: 1,
+  OPERATION_FAILED: 9,
+  SYSTEM_ERROR: 38,
+  RPC: 39,
+  NO_DOMAIN: 42,
+  OPERATION_INVALID: 55,
+  OPERATION_TIMEOUT: 68,
+  OPERATION_ABORTED: 78,
+  OPERATION_UNSUPPORTED: 84,
+} as const;
+
+/** virDomainPausedReason */
+export const PAUSED_REASON = { IO_ERROR: 5, POSTCOPY: 12, POSTCOPY_FAILED: 13 } as const;
+
+/** virDomainRunningReason */
+export const RUNNING_REASON = { POSTCOPY: 10, POSTCOPY_FAILED: 11 } as const;
+
+/** virDomainEventType and virDomainEventStoppedDetailType */
+export const LIFECYCLE = { STOPPED: 5, STOPPED_MIGRATED: 3, STOPPED_SAVED: 4 } as const;
+
+/**
+ * Errors of a start that have nothing to do with the POSTCOPY flag it carried: trying again without
+ * the flag could only fail the same way, after the same wait.
+ */
+export const NOT_ABOUT_POSTCOPY: ReadonlySet<number> = new Set([
+  LIBVIRT_ERROR.SYSTEM_ERROR,
+  LIBVIRT_ERROR.RPC,
+  LIBVIRT_ERROR.NO_DOMAIN,
+  LIBVIRT_ERROR.OPERATION_INVALID,
+  LIBVIRT_ERROR.OPERATION_TIMEOUT,
+  LIBVIRT_ERROR.OPERATION_ABORTED,
+]);

@@ -1,0 +1,229 @@
+/**
+ * One migration's state: everything that is known and wished of it, and nothing that acts. `step`
+ * (step.ts) is the only writer. A hibernation (mode file) is the same state without destination,
+ * bandwidth, downtime and post-copy.
+ *
+ *   queued -> preparing -> starting -> running -> [postCopy] -> settling -> ended
+ *
+ * - queued: waits for a slot; no clock runs.
+ * - preparing: has a slot; the destination is asked, the first downtime is set. No call made yet.
+ * - starting: the call to libvirt is out; no byte yet. The stall clock runs from here on.
+ * - running: data flow.
+ * - postCopy: the guest runs on the destination; nothing may abort it any more.
+ * - settling: the call came back; where the guest is decides how it ended.
+ * - ended: has an outcome, for ever.
+ *
+ * `stop` stands beside the phase: a cancel or the timeout is decided once, and is carried out until
+ * libvirt's job is gone. Any phase before settling may have one, except postCopy.
+ */
+import type { Advance } from "./advance.ts";
+import type { DestinationCount } from "./bandwidth.ts";
+import type { Downtime, DowntimeOwner } from "./downtime.ts";
+import type { JobStats } from "./job-stats.ts";
+import type { Outcome } from "./outcome.ts";
+import { NOT_STALLING, type StallLedger, type StallNews, type StallReason } from "./stall.ts";
+
+export type Phase =
+  | "queued"
+  | "preparing"
+  | "starting"
+  | "running"
+  | "postCopy"
+  | "settling"
+  | "ended";
+
+export interface Refusal {
+  readonly code: number;
+  readonly message: string;
+}
+
+export interface Stop {
+  readonly why: "cancel" | "progressTimeout";
+  readonly sinceMs: number;
+  /** When libvirt last accepted the abort; null: not yet. */
+  readonly acceptedAtMs: number | null;
+  /** What libvirt said to the last abort that it did not accept. */
+  readonly refusal: Refusal | null;
+}
+
+export interface Limits {
+  readonly progressTimeoutMs: number;
+  /** 0 = no stall events. */
+  readonly stallingLimitMs: number;
+  readonly maxBandwidthMiBps: number;
+  readonly minBandwidthMiBps: number;
+}
+
+export interface PostCopy {
+  readonly possible: boolean;
+  /** Why it is not possible; null if it is. */
+  readonly unavailableReason: string | null;
+  /** The engine asked for it and libvirt has not taken it yet. */
+  readonly wanted: boolean;
+  /** The guest has moved over; from then on nothing can stop the migration without killing it. */
+  readonly begun: boolean;
+}
+
+export interface CapState {
+  readonly capMiBps: number | null;
+  /** What libvirt holds as far as is known; null: to be set or read. */
+  readonly appliedMiBps: number | null;
+  readonly silentQueriesSeen: number;
+  /** Timer cycles with data since the last read-back; null: never read back. */
+  readonly cyclesSinceVerified: number | null;
+}
+
+export interface Migration {
+  readonly vmId: string;
+  readonly vmName: string;
+  readonly mode: "remote" | "file";
+  /** Host of the destination as the engine named it; for mode file the image's path. */
+  readonly destination: string;
+  readonly memoryBytes: number;
+  readonly phase: Phase;
+  readonly acceptedAtMs: number;
+  readonly callAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly limits: Limits;
+  /** The guest was suspended when its migration began; it arrives, or stays, so. */
+  readonly guestPaused: boolean;
+  /** null for mode file. */
+  readonly downtime: Downtime | null;
+  /** The value that the domain had before the migration; put back if it stays here. */
+  readonly downtimeFoundMs: number | null;
+  readonly cap: CapState;
+  readonly postCopy: PostCopy;
+  readonly advance: Advance | null;
+  readonly stall: StallLedger;
+  readonly progressPercent: number;
+  readonly stats: JobStats | null;
+  /** Whether libvirt answered for this VM in the last cycle. */
+  readonly sampled: boolean;
+  readonly stop: Stop | null;
+  readonly callRefusal: Refusal | null;
+  readonly callSucceeded: boolean;
+  /** The record in the job-completed event or of the destination. */
+  readonly completedStats: JobStats | null;
+  readonly stoppedMigrated: boolean;
+  /** Stall clock from here while settling has no answer. */
+  readonly settlingSinceMs: number | null;
+  readonly sourceMigrations: number;
+  readonly destinationCount: DestinationCount;
+  /** Effects that have not reported back: none of these is asked for twice. */
+  readonly pending: readonly PendingKind[];
+  readonly outcome: Outcome | null;
+}
+
+export type PendingKind =
+  | "setMaxBandwidth"
+  | "readMaxBandwidth"
+  | "setMaxDowntime"
+  | "startPostCopy"
+  | "abort"
+  | "askPlace";
+
+/** What the shell must do. Each `PendingKind` reports back as an `effectDone` input. */
+export type Effect =
+  | { readonly kind: "call"; readonly bandwidthMiBps: number; readonly postcopy: boolean }
+  | { readonly kind: "setMaxBandwidth"; readonly maxBandwidthMiBps: number }
+  | { readonly kind: "readMaxBandwidth" }
+  | { readonly kind: "setMaxDowntime"; readonly maxDowntimeMs: number }
+  | { readonly kind: "startPostCopy" }
+  | { readonly kind: "abort" }
+  | { readonly kind: "askPlace" }
+  | { readonly kind: "putBackDowntime"; readonly maxDowntimeMs: number }
+  | { readonly kind: "removeImage" }
+  | { readonly kind: "event"; readonly event: CoreEvent }
+  | {
+      readonly kind: "log";
+      readonly level: "info" | "warn" | "error";
+      readonly message: string;
+      readonly fields: Readonly<Record<string, number | string | boolean | null>>;
+    };
+
+/** What the engine is told; the shell adds name, envelope and the wire's units. */
+export type CoreEvent =
+  | {
+      readonly kind: "migrationStatus";
+      readonly progressPercent: number;
+      readonly postCopy: boolean;
+      readonly downtimeMs: number | null;
+    }
+  | { readonly kind: "vmStatus"; readonly status: VmStatus }
+  | { readonly kind: "stalling"; readonly stalling: StallingEvent }
+  | { readonly kind: "ended"; readonly outcome: Outcome };
+
+export type VmStatus =
+  | { readonly kind: "migrationSource" }
+  | { readonly kind: "savingState" }
+  | { readonly kind: "postCopy" }
+  | { readonly kind: "staysHere" }
+  | { readonly kind: "down"; readonly why: "migrated" | "saved" | "lost" | "lostInPostCopy" };
+
+export interface StallingEvent extends StallNews {
+  readonly stalledForMs: number;
+  readonly stallingLimitMs: number;
+  readonly reason: StallReason;
+  readonly dataRemainingBytes: number;
+  /** Size of the smallest productive pass; 0 before the first data. */
+  readonly bestPassBytes: number;
+  readonly bytesPerSecond: number;
+  readonly dirtyRateBytesPerSecond: number;
+  readonly pass: number;
+  readonly maxDowntimeMs: number;
+  readonly downtimeOwner: DowntimeOwner | null;
+  readonly maxBandwidthMiBps: number;
+  /** Until the hard limit, 0 once it is reached. */
+  readonly timeoutInMs: number;
+}
+
+export interface NewMigration {
+  readonly vmId: string;
+  readonly vmName: string;
+  readonly mode: "remote" | "file";
+  readonly destination: string;
+  readonly memoryBytes: number;
+  readonly limits: Limits;
+  readonly guestPaused: boolean;
+  readonly downtime: Downtime | null;
+  readonly postCopy: Pick<PostCopy, "possible" | "unavailableReason">;
+}
+
+/** Accepted just now, in the queue. */
+export function newMigration(request: NewMigration, nowMs: number): Migration {
+  return {
+    ...request,
+    postCopy: { ...request.postCopy, wanted: false, begun: false },
+    phase: "queued",
+    acceptedAtMs: nowMs,
+    callAtMs: null,
+    endedAtMs: null,
+    downtimeFoundMs: null,
+    cap: { capMiBps: null, appliedMiBps: null, silentQueriesSeen: 0, cyclesSinceVerified: null },
+    advance: null,
+    stall: NOT_STALLING,
+    progressPercent: 0,
+    stats: null,
+    sampled: false,
+    stop: null,
+    callRefusal: null,
+    callSucceeded: false,
+    completedStats: null,
+    stoppedMigrated: false,
+    settlingSinceMs: null,
+    sourceMigrations: 0,
+    destinationCount: { kind: "unknown", silentQueries: 0 },
+    pending: [],
+    outcome: null,
+  };
+}
+
+/** Time without advance; 0 before the call to libvirt, since queueing and asking do not count. */
+export function stalledForMs(migration: Migration, nowMs: number): number {
+  return migration.advance === null ? 0 : Math.max(0, nowMs - migration.advance.lastAdvanceAtMs);
+}
+
+export interface Stepped {
+  readonly migration: Migration;
+  readonly effects: readonly Effect[];
+}

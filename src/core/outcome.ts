@@ -1,0 +1,244 @@
+/**
+ * How a migration ended. *Where* the guest is decides; *why* comes from the call's code and from
+ * what the host itself did. A call's return is never believed without the place: libvirt has
+ * reported success for a guest that was nowhere.
+ */
+import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
+import type { Migration, Refusal } from "./migration.ts";
+
+export type EndReason =
+  | "arrived"
+  | "saved"
+  | "cancelTooLate"
+  | "abortTooLate"
+  | "cancelled"
+  | "byOther"
+  | "progressTimeout"
+  | "guestLost"
+  | "libvirt"
+  | "unknown";
+
+export interface Outcome {
+  readonly outcome: "completed" | "failed" | "cancelled";
+  readonly reason: EndReason;
+  /** VDSM's number: 0, 12, 47 or 102. */
+  readonly code: number;
+  readonly message: string;
+  /** Where the guest runs. */
+  readonly where: "source" | "destination" | "image" | "nowhere" | "unknown";
+  /** False while nobody on the destination has said that the guest is there. */
+  readonly confirmed: boolean;
+  /** From the call to libvirt on; null if there was none. */
+  readonly durationMs: number | null;
+  readonly downtimeMs: number | null;
+  readonly dataProcessedBytes: number;
+  readonly passes: number;
+}
+
+/** What was seen of the guest on both ends, asked after the call had returned. */
+export interface Place {
+  readonly source: "active" | "notActive" | "unknown";
+  /** On the source libvirt still shows a job. */
+  readonly sourceJob: boolean;
+  readonly destination: "active" | "incoming" | "absent" | "silent" | "notAsked";
+}
+
+export type Verdict =
+  | { readonly kind: "askAgain" }
+  | { readonly kind: "ended"; readonly outcome: Outcome };
+
+/** How long a place that cannot be known is asked for before the outcome says so. */
+export const SETTLE_MAX_MS = 60_000;
+
+const CODE_FAILED = 12;
+const CODE_CANCELLED = 47;
+const CODE_LIBVIRT_FAILED = 102;
+
+/** Judges where the guest is; `askAgain` while it is on its way or cannot be seen yet. */
+export function judgePlace(migration: Migration, place: Place, nowMs: number): Verdict {
+  if (place.source === "active") {
+    return place.sourceJob ? { kind: "askAgain" } : ended(stayed(migration, nowMs));
+  }
+  if (place.source === "unknown") return { kind: "askAgain" };
+  if (migration.mode === "file") return judgeSave(migration, nowMs);
+  switch (place.destination) {
+    case "active":
+      return ended(arrived(migration, true, nowMs));
+    case "incoming":
+      return { kind: "askAgain" };
+    case "absent":
+      return ended(lost(migration, nowMs));
+    case "silent":
+    case "notAsked":
+      return judgeUnseen(migration, nowMs);
+  }
+}
+
+/** Never reached libvirt: cancelled in the queue or before the call, or the start failed here. */
+export function endedBeforeCall(
+  migration: Migration,
+  refusal: Refusal | null,
+  active: boolean,
+): Outcome {
+  if (active) {
+    return { ...figures(migration, 0), ...whyStayed(migration, refusal), where: "source" };
+  }
+  return {
+    ...figures(migration, 0),
+    ...failed("libvirt", CODE_FAILED, `VM ${migration.vmId} is not active here: ${said(refusal)}`),
+    where: "nowhere",
+  };
+}
+
+function ended(outcome: Outcome): Verdict {
+  return { kind: "ended", outcome };
+}
+
+function judgeSave(migration: Migration, nowMs: number): Verdict {
+  if (!migration.callSucceeded) return ended(lost(migration, nowMs));
+  return ended({
+    ...figures(migration, nowMs),
+    outcome: "completed",
+    reason: migration.stop === null ? "saved" : tooLateReason(migration),
+    code: 0,
+    message: `VM ${migration.vmId} is saved in ${migration.destination}${tooLate(migration)}`,
+    where: "image",
+    confirmed: true,
+  });
+}
+
+/** The source has it no more and nobody can be asked on the destination. */
+function judgeUnseen(migration: Migration, nowMs: number): Verdict {
+  if (migration.callSucceeded || migration.stoppedMigrated) {
+    return ended(arrived(migration, false, nowMs));
+  }
+  if (nowMs - (migration.settlingSinceMs ?? nowMs) < SETTLE_MAX_MS) return { kind: "askAgain" };
+  return ended({
+    ...figures(migration, nowMs),
+    outcome: "failed",
+    reason: "unknown",
+    code: CODE_FAILED,
+    message: `VM ${migration.vmId} is not active here and ${migration.destination} does not say whether it is there; libvirt said: ${said(migration.callRefusal)}`,
+    where: "unknown",
+    confirmed: false,
+  });
+}
+
+function arrived(migration: Migration, confirmed: boolean, nowMs: number): Outcome {
+  const seen = confirmed ? "" : ", not confirmed: its daemon does not answer";
+  return {
+    ...figures(migration, nowMs),
+    outcome: "completed",
+    reason: migration.stop === null ? "arrived" : tooLateReason(migration),
+    code: 0,
+    message: `VM ${migration.vmId} completed on ${migration.destination}${seen}${tooLate(migration)}`,
+    where: "destination",
+    confirmed,
+  };
+}
+
+/** The destination says at last that the guest is there. Only the record changes. */
+export function confirmedLate(migration: Migration, outcome: Outcome): Outcome {
+  const arrivedReason = migration.stop === null ? "arrived" : tooLateReason(migration);
+  return {
+    ...outcome,
+    outcome: "completed",
+    reason: outcome.reason === "unknown" ? arrivedReason : outcome.reason,
+    code: 0,
+    message: `VM ${migration.vmId} completed on ${migration.destination}, confirmed later${tooLate(migration)}`,
+    where: "destination",
+    confirmed: true,
+    downtimeMs: outcome.downtimeMs ?? actualDowntimeMs(migration),
+  };
+}
+
+function lost(migration: Migration, nowMs: number): Outcome {
+  const elsewhere =
+    migration.mode === "file" ? "was not saved" : `is not on ${migration.destination} either`;
+  return {
+    ...figures(migration, nowMs),
+    outcome: "failed",
+    reason: "guestLost",
+    code: CODE_FAILED,
+    message: `VM ${migration.vmId} is not active here and ${elsewhere}; libvirt said: ${said(migration.callRefusal)}`,
+    where: "nowhere",
+    confirmed: true,
+  };
+}
+
+function stayed(migration: Migration, nowMs: number): Outcome {
+  return {
+    ...figures(migration, nowMs),
+    ...whyStayed(migration, migration.callRefusal),
+    where: "source",
+  };
+}
+
+type Why = Pick<Outcome, "outcome" | "reason" | "code" | "message" | "confirmed">;
+
+function whyStayed(migration: Migration, refusal: Refusal | null): Why {
+  const vm = `VM ${migration.vmId}`;
+  if (migration.stop?.why === "cancel") {
+    return cancelled("cancelled", `${vm} was cancelled and is active here`);
+  }
+  if (migration.stop?.why === "progressTimeout") {
+    const seconds = Math.round(migration.limits.progressTimeoutMs / 1000);
+    return failed(
+      "progressTimeout",
+      CODE_FAILED,
+      `${vm} did not advance for ${seconds} s (migrationProgressTimeout) and was aborted; it is active here`,
+    );
+  }
+  if (refusal?.code === LIBVIRT_ERROR.OPERATION_ABORTED) {
+    return cancelled("byOther", `${vm} was cancelled by somebody else and is active here`);
+  }
+  const code = refusal?.code === LIBVIRT_ERROR.OPERATION_FAILED ? CODE_LIBVIRT_FAILED : CODE_FAILED;
+  return failed("libvirt", code, `${vm} is active here; libvirt said: ${said(refusal)}`);
+}
+
+function cancelled(reason: EndReason, message: string): Why {
+  return { outcome: "cancelled", reason, code: CODE_CANCELLED, message, confirmed: true };
+}
+
+function failed(reason: EndReason, code: number, message: string): Why {
+  return { outcome: "failed", reason, code, message, confirmed: true };
+}
+
+function tooLateReason(migration: Migration): EndReason {
+  return migration.stop?.why === "cancel" ? "cancelTooLate" : "abortTooLate";
+}
+
+function tooLate(migration: Migration): string {
+  if (migration.stop === null) return "";
+  return migration.stop.why === "cancel"
+    ? "; the cancel came too late"
+    : "; the abort by migrationProgressTimeout came too late";
+}
+
+function said(refusal: Refusal | null): string {
+  return refusal === null ? "nothing" : `${refusal.message} (code ${refusal.code})`;
+}
+
+function figures(
+  migration: Migration,
+  nowMs: number,
+): Pick<Outcome, "durationMs" | "downtimeMs" | "dataProcessedBytes" | "passes"> {
+  const record = migration.completedStats;
+  return {
+    durationMs: migration.callAtMs === null ? null : nowMs - migration.callAtMs,
+    downtimeMs: record === null ? null : actualDowntimeMs(migration),
+    dataProcessedBytes: record?.dataProcessedBytes ?? migration.stats?.dataProcessedBytes ?? 0,
+    passes: migration.advance?.pass ?? 0,
+  };
+}
+
+/**
+ * How long the guest stood still, from the completed record: net of the network for pre-copy, the
+ * gross figure for post-copy, where libvirt has no other. Source: VDSM, VM_migration_status.
+ */
+export function actualDowntimeMs(migration: Migration): number | null {
+  const record = migration.completedStats;
+  if (record === null) return null;
+  if (migration.postCopy.begun) return record.downtimeMs ?? null;
+  return record.downtimeNetMs ?? record.downtimeMs ?? null;
+}

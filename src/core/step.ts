@@ -1,0 +1,328 @@
+/**
+ * The one way a migration changes: (migration, input, now) -> { migration, effects }. Same state and
+ * same input give the same result; nothing here reads a clock, calls libvirt or logs. The shell
+ * performs the effects and feeds back what came of them.
+ *
+ * After `ended` nothing produces an effect any more, except a late confirmation, which changes the
+ * record and nothing else.
+ */
+import { advanceFrom, type AdvanceSample } from "./advance.ts";
+import { nextCap, type DestinationCount } from "./bandwidth.ts";
+import { ask, cycleStep, passBegan, statusEvent, type CycleInput } from "./cycle.ts";
+import { downtimeApplied } from "./downtime.ts";
+import { effectDone, type EffectDone } from "./effect-done.ts";
+import type { JobStats } from "./job-stats.ts";
+import { NOT_ABOUT_POSTCOPY } from "./libvirt-codes.ts";
+import type { Effect, Migration, Phase, Refusal, Stepped, VmStatus } from "./migration.ts";
+import { confirmedLate, endedBeforeCall, judgePlace, type Outcome, type Place } from "./outcome.ts";
+
+export type Input =
+  | { readonly kind: "admitted" }
+  /** The domain's own downtime and the first value, as far as libvirt took it. */
+  | {
+      readonly kind: "downtimePrepared";
+      readonly foundMs: number | null;
+      readonly appliedMs: number | null;
+    }
+  /** The destination was asked (or was silent): make the call. */
+  | {
+      readonly kind: "begin";
+      readonly sourceMigrations: number;
+      readonly destination: DestinationCount;
+      /** The guest is suspended now; it may have been running when the migration was accepted. */
+      readonly paused: boolean;
+    }
+  /** It could not be begun: the call was never made. `active`: the guest is here. */
+  | { readonly kind: "notBegun"; readonly refusal: Refusal; readonly active: boolean }
+  | ({ readonly kind: "cycle" } & CycleInput)
+  | {
+      readonly kind: "passBegan";
+      readonly sample: AdvanceSample & {
+        readonly passStart: { readonly iteration: number; readonly tookMs: number };
+      };
+    }
+  | { readonly kind: "jobCompleted"; readonly stats: JobStats }
+  | { readonly kind: "stoppedMigrated" }
+  | { readonly kind: "callEnded"; readonly refusal: Refusal | null }
+  | ({ readonly kind: "effectDone" } & EffectDone)
+  | {
+      readonly kind: "place";
+      readonly place: Place;
+      /** The destination's completed record, if it was asked and has one. */
+      readonly record: JobStats | null;
+    }
+  | { readonly kind: "cancel" };
+
+const LIVE: readonly Phase[] = [
+  "queued",
+  "preparing",
+  "starting",
+  "running",
+  "postCopy",
+  "settling",
+];
+const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
+
+/** In which phases an input means anything; in the others it came too late and changes nothing. */
+const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
+  admitted: ["queued"],
+  downtimePrepared: ["preparing"],
+  begin: ["preparing"],
+  notBegun: ["queued", "preparing"],
+  cycle: LIVE,
+  passBegan: LIVE,
+  jobCompleted: LIVE,
+  stoppedMigrated: LIVE,
+  callEnded: CALL_OUT,
+  effectDone: LIVE,
+  place: LIVE,
+  cancel: ["queued", "preparing", "starting", "running"],
+};
+
+/** Advances one migration by one input. Pure; never throws. */
+export function step(migration: Migration, input: Input, nowMs: number): Stepped {
+  if (migration.phase === "ended") {
+    return input.kind === "place" ? lateConfirmation(migration, input) : unchanged(migration);
+  }
+  if (!PHASES_OF[input.kind].includes(migration.phase)) return unchanged(migration);
+  switch (input.kind) {
+    case "admitted":
+      return admitted(migration);
+    case "downtimePrepared":
+      return downtimePrepared(migration, input, nowMs);
+    case "begin":
+      return begin(migration, input, nowMs);
+    case "notBegun":
+      return end(migration, endedBeforeCall(migration, input.refusal, input.active), nowMs);
+    case "cycle":
+      return cycleStep(migration, input, nowMs);
+    case "passBegan":
+      return passBegan(migration, input.sample, nowMs);
+    case "jobCompleted":
+      return unchanged({ ...migration, completedStats: input.stats });
+    case "stoppedMigrated":
+      return unchanged({ ...migration, stoppedMigrated: true });
+    case "callEnded":
+      return callEnded(migration, input.refusal, nowMs);
+    case "effectDone":
+      return effectDone(migration, input, nowMs);
+    case "place":
+      return placed(migration, input, nowMs);
+    case "cancel":
+      return cancel(migration, nowMs);
+  }
+}
+
+function unchanged(migration: Migration): Stepped {
+  return { migration, effects: [] };
+}
+
+function vmStatus(status: VmStatus): Effect {
+  return { kind: "event", event: { kind: "vmStatus", status } };
+}
+
+function admitted(migration: Migration): Stepped {
+  const status: VmStatus =
+    migration.mode === "file" ? { kind: "savingState" } : { kind: "migrationSource" };
+  return { migration: { ...migration, phase: "preparing" }, effects: [vmStatus(status)] };
+}
+
+function downtimePrepared(
+  migration: Migration,
+  { foundMs, appliedMs }: { foundMs: number | null; appliedMs: number | null },
+  nowMs: number,
+): Stepped {
+  const { downtime } = migration;
+  return unchanged({
+    ...migration,
+    downtimeFoundMs: foundMs,
+    downtime:
+      downtime !== null && appliedMs !== null
+        ? downtimeApplied(downtime, appliedMs, nowMs)
+        : downtime,
+  });
+}
+
+function begin(
+  migration: Migration,
+  input: Extract<Input, { kind: "begin" }>,
+  nowMs: number,
+): Stepped {
+  if (migration.stop !== null) return end(migration, endedBeforeCall(migration, null, true), nowMs);
+  const destination = countingItself(input.destination);
+  const started: Migration = {
+    ...migration,
+    phase: "starting",
+    callAtMs: nowMs,
+    advance: advanceFrom(nowMs),
+    sourceMigrations: input.sourceMigrations,
+    destinationCount: destination,
+    guestPaused: input.paused,
+    postCopy: input.paused ? withoutPostCopy(migration, "the guest is paused") : migration.postCopy,
+  };
+  if (migration.mode === "file") {
+    return { migration: started, effects: [{ kind: "call", bandwidthMiBps: 0, postcopy: false }] };
+  }
+  const cap = nextCap({
+    rule: migration.limits,
+    sourceMigrations: input.sourceMigrations,
+    destination,
+    capMiBps: null,
+    silentQueriesSeen: 0,
+  });
+  return {
+    migration: { ...started, cap: { ...started.cap, ...cap, appliedMiBps: cap.capMiBps } },
+    effects: [
+      {
+        kind: "call",
+        bandwidthMiBps: cap.capMiBps,
+        postcopy: started.postCopy.possible,
+      },
+    ],
+  };
+}
+
+/** Asked before the call, the destination cannot have counted this migration yet. */
+function countingItself(destination: DestinationCount): DestinationCount {
+  return destination.kind === "counted"
+    ? { kind: "counted", migrations: destination.migrations + 1 }
+    : destination;
+}
+
+function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number): Stepped {
+  const begun = migration.stats !== null || migration.phase !== "starting";
+  const retry =
+    refusal !== null &&
+    migration.postCopy.possible &&
+    migration.stop === null &&
+    !begun &&
+    !NOT_ABOUT_POSTCOPY.has(refusal.code);
+  if (retry) return beginWithoutPostCopy(migration, refusal);
+  const effects: Effect[] = [];
+  const settling: Migration = {
+    ...migration,
+    phase: "settling",
+    settlingSinceMs: nowMs,
+    callRefusal: refusal,
+    callSucceeded: refusal === null,
+  };
+  return { migration: ask(settling, effects, { kind: "askPlace" }), effects };
+}
+
+function withoutPostCopy({ postCopy }: Migration, reason: string): Migration["postCopy"] {
+  return {
+    possible: false,
+    unavailableReason: postCopy.unavailableReason ?? reason,
+    wanted: false,
+    begun: false,
+  };
+}
+
+function beginWithoutPostCopy(migration: Migration, refusal: Refusal): Stepped {
+  const reason = `libvirt refused the start with post-copy: ${refusal.message} (code ${refusal.code})`;
+  return {
+    migration: {
+      ...migration,
+      postCopy: withoutPostCopy(migration, reason),
+    },
+    effects: [
+      {
+        kind: "log",
+        level: "warn",
+        message: "start with post-copy refused, starting without",
+        fields: { libvirtCode: refusal.code, libvirtMessage: refusal.message },
+      },
+      {
+        kind: "call",
+        bandwidthMiBps: migration.cap.capMiBps ?? migration.limits.maxBandwidthMiBps,
+        postcopy: false,
+      },
+    ],
+  };
+}
+
+function cancel(migration: Migration, nowMs: number): Stepped {
+  // A second one joins the first: the cycle pursues it already, and not past libvirt's acceptance.
+  if (migration.stop !== null) return unchanged(migration);
+  const stop = { why: "cancel", sinceMs: nowMs, acceptedAtMs: null, refusal: null } as const;
+  const stopping: Migration = { ...migration, stop };
+  if (migration.phase === "queued") {
+    return end(stopping, endedBeforeCall(stopping, null, true), nowMs);
+  }
+  if (migration.phase === "preparing") return unchanged(stopping);
+  const effects: Effect[] = [];
+  return { migration: ask(stopping, effects, { kind: "abort" }), effects };
+}
+
+function placed(
+  before: Migration,
+  input: Extract<Input, { kind: "place" }>,
+  nowMs: number,
+): Stepped {
+  const migration: Migration = {
+    ...before,
+    pending: before.pending.filter((kind) => kind !== "askPlace"),
+    completedStats: before.completedStats ?? input.record,
+  };
+  if (migration.phase !== "settling") return unchanged(migration);
+  const verdict = judgePlace(migration, input.place, nowMs);
+  return verdict.kind === "askAgain"
+    ? unchanged(migration)
+    : end(migration, verdict.outcome, nowMs);
+}
+
+function lateConfirmation(
+  migration: Migration,
+  { place, record }: Extract<Input, { kind: "place" }>,
+): Stepped {
+  const { outcome } = migration;
+  const pending = migration.pending.filter((kind) => kind !== "askPlace");
+  if (outcome === null || outcome.confirmed || place.destination !== "active") {
+    return unchanged({ ...migration, pending });
+  }
+  const completedStats = migration.completedStats ?? record;
+  const seen: Migration = { ...migration, pending, completedStats, progressPercent: 100 };
+  return unchanged({ ...seen, outcome: confirmedLate(seen, outcome) });
+}
+
+/** The one end: the last status, then what the VM is now, then the outcome, once. */
+function end(before: Migration, outcome: Outcome, nowMs: number): Stepped {
+  const completed = outcome.outcome === "completed";
+  const migration: Migration = {
+    ...before,
+    phase: "ended",
+    endedAtMs: nowMs,
+    outcome,
+    pending: [],
+    progressPercent: completed ? 100 : before.progressPercent,
+  };
+  const effects: Effect[] = [];
+  if (outcome.where === "source" && before.downtimeFoundMs !== null) {
+    effects.push({ kind: "putBackDowntime", maxDowntimeMs: before.downtimeFoundMs });
+  }
+  if (before.mode === "file" && !completed) effects.push({ kind: "removeImage" });
+  if (before.callAtMs !== null) effects.push(lastStatus(migration, outcome));
+  if (before.phase !== "queued") effects.push(vmStatus(statusAfter(migration, outcome)));
+  effects.push({ kind: "event", event: { kind: "ended", outcome } });
+  return { migration, effects };
+}
+
+function lastStatus(migration: Migration, outcome: Outcome): Effect {
+  const status = statusEvent(migration);
+  if (status.kind !== "event" || status.event.kind !== "migrationStatus") return status;
+  return { kind: "event", event: { ...status.event, downtimeMs: outcome.downtimeMs } };
+}
+
+function statusAfter(migration: Migration, outcome: Outcome): VmStatus {
+  switch (outcome.where) {
+    case "source":
+      return { kind: "staysHere" };
+    case "destination":
+      return { kind: "down", why: "migrated" };
+    case "image":
+      return { kind: "down", why: "saved" };
+    case "nowhere":
+    case "unknown":
+      return { kind: "down", why: migration.postCopy.begun ? "lostInPostCopy" : "lost" };
+  }
+}
