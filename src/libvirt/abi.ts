@@ -1,0 +1,161 @@
+/**
+ * The edge to C++: what build/Release/node_libvirt.node exports, and its loading. Each function is
+ * one libvirt call; arguments are checked before they come here, because C++ trusts them. Calls
+ * start on the addon's own threads and reject with a NativeFailure. Nothing outside this package
+ * imports this file, nor can it: package.json exports index.js alone.
+ */
+import { createRequire } from "node:module";
+import type { Int64 } from "./arguments.ts";
+import type { JobStats, JobStatsFields } from "./job-stats.ts";
+
+declare const connectionBrand: unique symbol;
+declare const domainBrand: unique symbol;
+
+/** Owns a virConnectPtr; garbage collection or connectClose lets go of it. */
+export interface ConnectionHandle {
+  readonly [connectionBrand]: never;
+}
+
+/** Owns a virDomainPtr, until garbage collection or the closing of its connection. */
+export interface DomainHandle {
+  readonly [domainBrand]: never;
+}
+
+/** libvirt's virError, or the addon's own (6: the connection is closed; 38: no thread to be had). */
+export interface NativeFailure {
+  readonly code: number;
+  readonly domain: number;
+  readonly level: number;
+  readonly message: string;
+}
+
+/** A domain as a look-up returns it. */
+export interface NativeDomain {
+  readonly handle: DomainHandle;
+  readonly uuid: string;
+  readonly name: string;
+}
+
+/** One virTypedParameter. The kind and the type of the value agree; a list repeats the name. */
+export type NativeParam =
+  | readonly [name: string, kind: "int" | "uint", value: number]
+  | readonly [name: string, kind: "llong" | "ullong", value: Int64]
+  | readonly [name: string, kind: "double", value: number]
+  | readonly [name: string, kind: "boolean", value: boolean]
+  | readonly [name: string, kind: "string", value: string];
+
+export interface NativeEventDomain {
+  readonly uuid: string;
+  readonly name: string;
+  readonly id: number | null;
+}
+
+/** What a subscription of each kind delivers. */
+export interface NativeEvents {
+  readonly lifecycle: { domain: NativeEventDomain; event: number; detail: number };
+  readonly jobCompleted: { domain: NativeEventDomain; stats: JobStatsFields };
+  readonly migrationIteration: { domain: NativeEventDomain; iteration: number };
+  readonly connectionClosed: { reason: number };
+}
+
+/** Receives every event of every connection, on the JavaScript thread. Must not throw. */
+export type NativeDispatch = (subscription: number, payload: unknown) => void;
+
+export interface NativeThreads {
+  /** Alive at present, at most `limit`. */
+  readonly threads: number;
+  readonly idle: number;
+  /** Calls that wait because all threads are taken and no further one may be started. */
+  readonly waiting: number;
+  readonly limit: number;
+}
+
+export interface NativeAddon {
+  initialize(dispatch: NativeDispatch): void;
+  /** While more were held than released, the process stays alive. */
+  holdProcess(): void;
+  releaseProcess(): void;
+  libraryVersion(): number;
+  threads(): NativeThreads;
+
+  connectOpen(
+    uri: string,
+    readOnly: boolean,
+    closeSubscription: number,
+  ): Promise<{ handle: ConnectionHandle; uri: string }>;
+  connectClose(connection: ConnectionHandle): Promise<void>;
+  connectIsAlive(connection: ConnectionHandle): Promise<boolean>;
+  connectSetKeepAlive(c: ConnectionHandle, intervalS: number, count: number): Promise<boolean>;
+  connectGetHostname(connection: ConnectionHandle): Promise<string>;
+  connectGetVersion(connection: ConnectionHandle): Promise<number>;
+  connectGetLibVersion(connection: ConnectionHandle): Promise<number>;
+  connectGetCapabilities(connection: ConnectionHandle): Promise<string>;
+  connectListAllDomains(connection: ConnectionHandle, flags: number): Promise<NativeDomain[]>;
+  connectLookupByUuid(connection: ConnectionHandle, uuid: string): Promise<NativeDomain>;
+  connectLookupByName(connection: ConnectionHandle, name: string): Promise<NativeDomain>;
+  connectDefineXml(c: ConnectionHandle, xml: string, flags: number): Promise<NativeDomain>;
+  connectCreateXml(c: ConnectionHandle, xml: string, flags: number): Promise<NativeDomain>;
+  connectRestore(
+    connection: ConnectionHandle,
+    path: string,
+    xml: string | null,
+    flags: number,
+  ): Promise<void>;
+  connectRestoreParams(
+    c: ConnectionHandle,
+    p: readonly NativeParam[],
+    flags: number,
+  ): Promise<void>;
+  /** Resolves with the callback's id. */
+  connectEventRegister(
+    connection: ConnectionHandle,
+    kind: Exclude<keyof NativeEvents, "connectionClosed">,
+    subscription: number,
+  ): Promise<number>;
+  connectEventDeregister(connection: ConnectionHandle, callbackId: number): Promise<void>;
+
+  /** No call: what the handle holds. */
+  domainGetId(domain: DomainHandle): number | null;
+  domainGetState(domain: DomainHandle): Promise<{ state: number; reason: number }>;
+  domainGetXml(domain: DomainHandle, flags: number): Promise<string>;
+  domainGetInfo(domain: DomainHandle): Promise<{
+    state: number;
+    maxMemoryKiB: Int64;
+    memoryKiB: Int64;
+    vcpus: number;
+    cpuTimeNs: Int64;
+  }>;
+  domainIsPersistent(domain: DomainHandle): Promise<boolean>;
+  domainIsActive(domain: DomainHandle): Promise<boolean>;
+  domainCreate(domain: DomainHandle, flags: number): Promise<void>;
+  domainDestroy(domain: DomainHandle, flags: number): Promise<void>;
+  domainUndefine(domain: DomainHandle, flags: number): Promise<void>;
+  domainShutdown(domain: DomainHandle, flags: number): Promise<void>;
+  domainSuspend(domain: DomainHandle): Promise<void>;
+  domainResume(domain: DomainHandle): Promise<void>;
+  domainSave(d: DomainHandle, path: string, xml: string | null, flags: number): Promise<void>;
+  domainSaveParams(d: DomainHandle, params: readonly NativeParam[], flags: number): Promise<void>;
+
+  domainGetJobStats(domain: DomainHandle, flags: number): Promise<JobStats>;
+  domainAbortJob(domain: DomainHandle): Promise<void>;
+  domainAbortJobFlags(domain: DomainHandle, flags: number): Promise<void>;
+  domainMigrateToUri3(
+    domain: DomainHandle,
+    destinationUri: string | null,
+    params: readonly NativeParam[],
+    flags: number,
+  ): Promise<void>;
+  domainMigrateSetMaxSpeed(domain: DomainHandle, mibps: Int64, flags: number): Promise<void>;
+  domainMigrateGetMaxSpeed(domain: DomainHandle, flags: number): Promise<Int64>;
+  domainMigrateSetMaxDowntime(domain: DomainHandle, ms: Int64): Promise<void>;
+  domainMigrateGetMaxDowntime(domain: DomainHandle): Promise<Int64>;
+  domainMigrateStartPostCopy(domain: DomainHandle): Promise<void>;
+  domainMigrateSetCompressionCache(domain: DomainHandle, bytes: Int64): Promise<void>;
+  domainMigrateGetCompressionCache(domain: DomainHandle): Promise<Int64>;
+}
+
+const load = createRequire(import.meta.url);
+
+// The one cast: what a .node file exports has no type; this interface and native/addon.cc are
+// written side by side, and test/libvirt/abi.test.ts holds their names against each other.
+export const native = load("../build/Release/node_libvirt.node") as NativeAddon;

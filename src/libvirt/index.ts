@@ -1,0 +1,37 @@
+/**
+ * libvirt for Node: what this package offers. See README.md. Everything is a promise over one
+ * libvirt call each; nothing here decides anything about migrations.
+ */
+import { type NativeThreads, native } from "./abi.ts";
+
+export type { Int64 } from "./arguments.ts";
+export type {
+  BulkJobStatsOptions,
+  BulkJobStatsSummary,
+  JobStatsResult,
+} from "./bulk-job-stats.ts";
+export {
+  type CloseReason,
+  type Connection,
+  type OpenOptions,
+  open,
+} from "./connection.ts";
+export * from "./constants-domain.ts";
+export * from "./constants-error.ts";
+export * from "./constants-event.ts";
+export * from "./constants-job.ts";
+export type { Domain, DomainInfo, DomainStateView, SaveOptions } from "./domain.ts";
+export { LibvirtError } from "./errors.ts";
+export type { DomainEventKind, DomainEvents, EventDomain } from "./events.ts";
+export type { JobStats, JobStatsFields } from "./job-stats.ts";
+export { type MigrateParams, migrateParams, type SaveParams, saveParams } from "./typed-params.ts";
+
+/** Version of the libvirt.so in this process, as major * 1000000 + minor * 1000 + micro. */
+export function libraryVersion(): number {
+  return native.libraryVersion();
+}
+
+/** The addon's threads in this process: for diagnostics, since a blocked call holds one. */
+export function threads(): NativeThreads {
+  return native.threads();
+}

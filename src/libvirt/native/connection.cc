@@ -1,0 +1,242 @@
+// The calls on a connection, one to one. Names and argument order are those of abi.ts.
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+
+#include <vector>
+
+#include "calls.h"
+#include "events.h"
+
+namespace vdsm {
+namespace {
+
+using Info = Napi::CallbackInfo;
+
+struct Opened {
+  std::shared_ptr<Connection> connection;
+  std::string uri;
+};
+
+Outcome<Opened> Open(const std::string& uri, bool read_only,
+                     std::shared_ptr<Environment> environment, uint32_t close_subscription) {
+  if (!EnsureEventLoop()) return NoThreadFailure();
+  const virConnectPtr open =
+      read_only ? virConnectOpenReadOnly(uri.c_str()) : virConnectOpen(uri.c_str());
+  if (open == nullptr) return LastFailure();
+  auto connection = std::make_shared<Connection>(open);
+  if (!WatchClose(open, std::move(environment), close_subscription)) return LastFailure();
+  Outcome<std::string> full = Text(virConnectGetURI(open));
+  if (const Failure* const failure = std::get_if<Failure>(&full)) return *failure;
+  return Opened{connection, std::get<std::string>(full)};
+}
+
+Napi::Value ConnectOpen(const Info& info) {
+  const bool read_only = info[1].As<Napi::Boolean>();
+  return Start<Opened>(
+      info.Env(),
+      [uri = TextOf(info[0]), read_only, environment = Environment::Of(info.Env()),
+       subscription = UIntOf(info[2])] { return Open(uri, read_only, environment, subscription); },
+      [](Napi::Env env, Opened& opened) -> Napi::Value {
+        Napi::Object result = Napi::Object::New(env);
+        result.Set("handle", NewConnectionHandle(env, std::move(opened.connection)));
+        result.Set("uri", opened.uri);
+        return result;
+      });
+}
+
+Napi::Value ConnectClose(const Info& info) {
+  auto connection = TakeForClose(ConnectionOf(info[0]));
+  if (connection == nullptr) {
+    const auto deferred = Napi::Promise::Deferred::New(info.Env());
+    deferred.Resolve(info.Env().Undefined());
+    return deferred.Promise();
+  }
+  // The work is kept once and run once; it gives its share of the connection away.
+  return Start<Nothing>(
+      info.Env(),
+      [connection = std::move(connection)]() mutable -> Outcome<Nothing> {
+        Connection::Close(std::move(connection));
+        return Nothing{};
+      },
+      ToUndefined);
+}
+
+Napi::Value ConnectIsAlive(const Info& info) {
+  return OnConnection<bool>(
+      info, [](Connection& c) { return YesOrNo(virConnectIsAlive(c.ptr)); }, ToBoolean);
+}
+
+Napi::Value ConnectSetKeepAlive(const Info& info) {
+  const int interval = info[1].As<Napi::Number>().Int32Value();
+  return OnConnection<bool>(
+      info,
+      [interval, count = UIntOf(info[2])](Connection& c) -> Outcome<bool> {
+        const int result = virConnectSetKeepAlive(c.ptr, interval, count);
+        if (result < 0) return LastFailure();
+        return result == 0;  // 1: the other side does not support it.
+      },
+      ToBoolean);
+}
+
+Napi::Value ConnectGetHostname(const Info& info) {
+  return OnConnection<std::string>(
+      info, [](Connection& c) { return Text(virConnectGetHostname(c.ptr)); }, ToString);
+}
+
+Napi::Value ConnectGetCapabilities(const Info& info) {
+  return OnConnection<std::string>(
+      info, [](Connection& c) { return Text(virConnectGetCapabilities(c.ptr)); }, ToString);
+}
+
+Napi::Value Version(const Info& info, int (*get)(virConnectPtr, unsigned long*)) {
+  return OnConnection<unsigned long>(
+      info,
+      [get](Connection& c) -> Outcome<unsigned long> {
+        unsigned long version = 0;
+        if (get(c.ptr, &version) < 0) return LastFailure();
+        return version;
+      },
+      [](Napi::Env env, unsigned long& version) { return UInt64ToJs(env, version); });
+}
+
+Napi::Value ConnectGetVersion(const Info& info) { return Version(info, &virConnectGetVersion); }
+Napi::Value ConnectGetLibVersion(const Info& info) {
+  return Version(info, &virConnectGetLibVersion);
+}
+
+// Domains on their way to JavaScript.
+using Found = std::vector<std::shared_ptr<Domain>>;
+
+Napi::Value Domains(const Info& info, bool as_list,
+                    std::function<Outcome<std::vector<virDomainPtr>>(virConnectPtr)> find) {
+  const std::shared_ptr<ConnectionState> state = ConnectionOf(info[0]).state;
+  const std::shared_ptr<Connection> connection = state->connection;
+  if (connection == nullptr) return Rejected(info.Env(), ClosedFailure());
+  return Start<Found>(
+      info.Env(),
+      [connection, find = std::move(find)]() -> Outcome<Found> {
+        auto outcome = find(connection->ptr);
+        if (const Failure* const failure = std::get_if<Failure>(&outcome)) return *failure;
+        Found found;
+        for (const virDomainPtr domain : std::get<0>(outcome)) {
+          found.push_back(std::make_shared<Domain>(connection, domain));
+        }
+        return found;
+      },
+      [state, as_list](Napi::Env env, Found& found) -> Napi::Value {
+        if (!as_list) return NewDomain(env, state, std::move(found.front()));
+        Napi::Array list = Napi::Array::New(env, found.size());
+        for (uint32_t i = 0; i < found.size(); i++) {
+          list.Set(i, NewDomain(env, state, std::move(found[i])));
+        }
+        return list;
+      });
+}
+
+// One domain, or NULL for failure.
+Outcome<std::vector<virDomainPtr>> One(virDomainPtr domain) {
+  if (domain == nullptr) return LastFailure();
+  return std::vector<virDomainPtr>{domain};
+}
+
+Napi::Value ConnectListAllDomains(const Info& info) {
+  const auto list = [flags = UIntOf(info[1])](
+                        virConnectPtr connection) -> Outcome<std::vector<virDomainPtr>> {
+    virDomainPtr* domains = nullptr;
+    const int count = virConnectListAllDomains(connection, &domains, flags);
+    if (count < 0) return LastFailure();
+    std::vector<virDomainPtr> found(domains, domains + count);
+    std::free(domains);
+    return found;
+  };
+  return Domains(info, true, list);
+}
+
+Napi::Value ConnectLookupByUuid(const Info& info) {
+  return Domains(info, false, [uuid = TextOf(info[1])](virConnectPtr connection) {
+    return One(virDomainLookupByUUIDString(connection, uuid.c_str()));
+  });
+}
+
+Napi::Value ConnectLookupByName(const Info& info) {
+  return Domains(info, false, [name = TextOf(info[1])](virConnectPtr connection) {
+    return One(virDomainLookupByName(connection, name.c_str()));
+  });
+}
+
+Napi::Value ConnectDefineXml(const Info& info) {
+  return Domains(info, false, [xml = TextOf(info[1]), flags = UIntOf(info[2])](virConnectPtr c) {
+    return One(virDomainDefineXMLFlags(c, xml.c_str(), flags));
+  });
+}
+
+Napi::Value ConnectCreateXml(const Info& info) {
+  return Domains(info, false, [xml = TextOf(info[1]), flags = UIntOf(info[2])](virConnectPtr c) {
+    return One(virDomainCreateXML(c, xml.c_str(), flags));
+  });
+}
+
+Napi::Value ConnectRestore(const Info& info) {
+  return OnConnection<Nothing>(
+      info,
+      [path = TextOf(info[1]), xml = OptionalText(info[2]), flags = UIntOf(info[3])](
+          Connection& c) {
+        return Done(virDomainRestoreFlags(c.ptr, path.c_str(), xml.get(), flags));
+      },
+      ToUndefined);
+}
+
+Napi::Value ConnectRestoreParams(const Info& info) {
+  return OnConnection<Nothing>(
+      info,
+      [params = ParamsOf(info[1]), flags = UIntOf(info[2])](Connection& c) {
+        return Done(virDomainRestoreParams(c.ptr, params->params, params->count, flags));
+      },
+      ToUndefined);
+}
+
+EventKind KindOf(const std::string& name) {
+  if (name == "lifecycle") return EventKind::kLifecycle;
+  if (name == "jobCompleted") return EventKind::kJobCompleted;
+  return EventKind::kMigrationIteration;
+}
+
+Napi::Value ConnectEventRegister(const Info& info) {
+  return OnConnection<int>(
+      info,
+      [kind = KindOf(TextOf(info[1])), subscription = UIntOf(info[2]),
+       environment = Environment::Of(info.Env())](Connection& c) {
+        return RegisterEvent(c, kind, environment, subscription);
+      },
+      [](Napi::Env env, int& id) -> Napi::Value { return Napi::Number::New(env, id); });
+}
+
+Napi::Value ConnectEventDeregister(const Info& info) {
+  const int callback = info[1].As<Napi::Number>().Int32Value();
+  return OnConnection<Nothing>(
+      info, [callback](Connection& c) { return DeregisterEvent(c, callback); }, ToUndefined);
+}
+
+}  // namespace
+
+void ExportConnection(Napi::Env, Napi::Object exports) {
+  Export(exports, "connectOpen", ConnectOpen);
+  Export(exports, "connectClose", ConnectClose);
+  Export(exports, "connectIsAlive", ConnectIsAlive);
+  Export(exports, "connectSetKeepAlive", ConnectSetKeepAlive);
+  Export(exports, "connectGetHostname", ConnectGetHostname);
+  Export(exports, "connectGetVersion", ConnectGetVersion);
+  Export(exports, "connectGetLibVersion", ConnectGetLibVersion);
+  Export(exports, "connectGetCapabilities", ConnectGetCapabilities);
+  Export(exports, "connectListAllDomains", ConnectListAllDomains);
+  Export(exports, "connectLookupByUuid", ConnectLookupByUuid);
+  Export(exports, "connectLookupByName", ConnectLookupByName);
+  Export(exports, "connectDefineXml", ConnectDefineXml);
+  Export(exports, "connectCreateXml", ConnectCreateXml);
+  Export(exports, "connectRestore", ConnectRestore);
+  Export(exports, "connectRestoreParams", ConnectRestoreParams);
+  Export(exports, "connectEventRegister", ConnectEventRegister);
+  Export(exports, "connectEventDeregister", ConnectEventDeregister);
+}
+
+}  // namespace vdsm

@@ -1,0 +1,163 @@
+// See handles.h.
+#include "handles.h"
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <utility>
+
+#include "events.h"
+#include "worker-pool.h"
+
+namespace vdsm {
+
+namespace {
+
+// Garbage collection lets go of many connections at once. They are closed a few at a time, as a
+// close can block, and a thread for each would be more than they are worth.
+class Abandoned {
+ public:
+  static constexpr size_t kLanes = 4;
+
+  static Abandoned& Get() {
+    static Abandoned* const abandoned = new Abandoned();  // Never deleted, like the pool.
+    return *abandoned;
+  }
+
+  void Close(std::function<void()> close) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      waiting_.push_back(std::move(close));
+      if (lanes_ == kLanes) return;
+      lanes_ += 1;
+    }
+    if (WorkerPool::Get().Submit([this] { Lane(); })) return;
+    // No thread is to be had: they wait for the next one abandoned.
+    std::lock_guard<std::mutex> lock(mutex_);
+    lanes_ -= 1;
+  }
+
+ private:
+  void Lane() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (!waiting_.empty()) {
+      const std::function<void()> close = std::move(waiting_.front());
+      waiting_.pop_front();
+      lock.unlock();
+      close();
+      lock.lock();
+    }
+    lanes_ -= 1;
+  }
+
+  std::mutex mutex_;
+  std::deque<std::function<void()>> waiting_;
+  size_t lanes_ = 0;
+};
+
+}  // namespace
+
+Connection::~Connection() {
+  if (closed_) return;
+  Abandoned::Get().Close([open = ptr, callbacks = TakeCallbacks()] {
+    UnhookAndClose(open, callbacks);
+  });
+}
+
+void Connection::UnhookAndClose(virConnectPtr ptr, const std::vector<int>& callbacks) {
+  for (const int id : callbacks) virConnectDomainEventDeregisterAny(ptr, id);
+  UnwatchClose(ptr);
+  virConnectClose(ptr);
+}
+
+std::vector<int> Connection::TakeCallbacks() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  closing_ = true;
+  return std::exchange(callbacks_, {});
+}
+
+void Connection::Close(std::shared_ptr<Connection> connection) {
+  const std::vector<int> callbacks = connection->TakeCallbacks();
+  // The boxes are empty, so nobody can take a new share: 1 cannot become more.
+  if (connection.use_count() == 1) {
+    connection->closed_ = true;
+    UnhookAndClose(connection->ptr, callbacks);
+    return;
+  }
+  for (const int id : callbacks) virConnectDomainEventDeregisterAny(connection->ptr, id);
+}
+
+bool Connection::KeepCallback(int id) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closing_) return false;
+  callbacks_.push_back(id);
+  return true;
+}
+
+bool Connection::DropCallback(int id) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = std::find(callbacks_.begin(), callbacks_.end(), id);
+  if (found == callbacks_.end()) return false;
+  callbacks_.erase(found);
+  return true;
+}
+
+std::optional<unsigned int> IdOf(virDomainPtr domain) {
+  const unsigned int id = virDomainGetID(domain);
+  if (id == static_cast<unsigned int>(-1)) return std::nullopt;
+  return id;
+}
+
+Napi::Value IdToJs(Napi::Env env, std::optional<unsigned int> id) {
+  if (!id.has_value()) return env.Null();
+  return Napi::Number::New(env, *id);
+}
+
+Napi::Value NewConnectionHandle(Napi::Env env, std::shared_ptr<Connection> connection) {
+  auto state = std::make_shared<ConnectionState>();
+  state->connection = std::move(connection);
+  return Napi::External<ConnectionBox>::New(
+      env, new ConnectionBox{std::move(state)},
+      // Domains still held keep the connection open through their own share of the state.
+      [](Napi::BasicEnv, ConnectionBox* box) { delete box; });
+}
+
+Napi::Value NewDomain(Napi::Env env, const std::shared_ptr<ConnectionState>& state,
+                      std::shared_ptr<Domain> domain) {
+  char uuid[VIR_UUID_STRING_BUFLEN] = "";
+  virDomainGetUUIDString(domain->ptr, uuid);
+  const char* const name = virDomainGetName(domain->ptr);
+  Napi::Object found = Napi::Object::New(env);
+  found.Set("uuid", uuid);
+  found.Set("name", name == nullptr ? "" : name);
+
+  auto* const box = new DomainBox{state, nullptr, IdOf(domain->ptr)};
+  if (state->connection != nullptr) {
+    box->domain = std::move(domain);
+    state->domains.insert(box);
+  }
+  found.Set("handle", Napi::External<DomainBox>::New(env, box, [](Napi::BasicEnv, DomainBox* gone) {
+              gone->state->domains.erase(gone);
+              delete gone;
+            }));
+  return found;
+}
+
+ConnectionBox& ConnectionOf(const Napi::Value& handle) {
+  return *handle.As<Napi::External<ConnectionBox>>().Data();
+}
+
+DomainBox& DomainOf(const Napi::Value& handle) {
+  return *handle.As<Napi::External<DomainBox>>().Data();
+}
+
+std::shared_ptr<Connection> TakeForClose(ConnectionBox& box) {
+  for (DomainBox* const domain : box.state->domains) {
+    if (domain->domain != nullptr) domain->last_id = IdOf(domain->domain->ptr);
+    domain->domain = nullptr;
+  }
+  box.state->domains.clear();
+  return std::exchange(box.state->connection, nullptr);
+}
+
+}  // namespace vdsm
