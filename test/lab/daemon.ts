@@ -1,0 +1,192 @@
+/**
+ * The product inside a lab host: a whole daemon, started as its unit would start it, and a client
+ * that speaks JSON-RPC to it over the WebSocket on its Unix socket and keeps every event. Tests and
+ * the demo use it the same way. It knows the daemon only by its wire.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { WebSocket } from "ws";
+import type { Host, LabProcess } from "./api.ts";
+import { until } from "./until.ts";
+
+const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
+const SOCKET_PATH = "/run/vdsm-migrationd/rpc.sock";
+const READY_DEADLINE_MS = 20_000;
+const EVENT_DEADLINE_MS = 60_000;
+
+export type DaemonVars = Readonly<Record<string, number | string | boolean>>;
+
+export interface DaemonOptions {
+  readonly vars?: DaemonVars;
+  readonly peerMode?: "daemon" | "none";
+  readonly logLevel?: "debug" | "info";
+}
+
+/** One event as it came: its name without prefix and VM, and the VM's fields. */
+export interface DaemonEvent {
+  readonly name: string;
+  readonly vmId: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export class RpcError extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface Waiting {
+  readonly deadlineMs?: number;
+}
+
+let started = 0;
+
+/** Starts a daemon and connects to it. */
+export async function startDaemon(host: Host, options: DaemonOptions = {}): Promise<Daemon> {
+  writeConfig(host, options);
+  started += 1;
+  const main = path.join(repositoryRoot(), "dist/main.js");
+  const daemonProcess = await host.spawn(process.execPath, [main, "--config", CONFIG_PATH], {
+    logName: `daemon-${process.pid}-${started}`,
+  });
+  await daemonProcess.waitForLog(/"msg":"ready"/, { deadlineMs: READY_DEADLINE_MS });
+  const daemon = new Daemon(host, daemonProcess);
+  await daemon.connect();
+  return daemon;
+}
+
+/** The lab's way of life: cycles of 0.2 s, limits of seconds, no TLS. */
+export function writeConfig(host: Host, options: DaemonOptions = {}): void {
+  const config = {
+    vars: { migration_monitor_interval: 0.2, peer_timeout: 1, ...options.vars },
+    addresses: { management_ip: host.controlAddress, unix_socket: SOCKET_PATH },
+    ssl: { enabled: false, allow_plaintext: true },
+    libvirt: { destination_uri: "qemu+tcp://{host}/system" },
+    peer: { mode: options.peerMode ?? "daemon" },
+    log: { level: options.logLevel ?? "info" },
+  };
+  const file = host.outsidePath(CONFIG_PATH);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(config, null, 2));
+}
+
+function repositoryRoot(): string {
+  const here = import.meta.dirname;
+  return path.resolve(here, here.endsWith(path.join(".build", "lab")) ? "../../.." : "../..");
+}
+
+export class Daemon {
+  readonly host: Host;
+  readonly process: LabProcess;
+  /** Every event since the connection, oldest first. */
+  readonly events: DaemonEvent[] = [];
+  readonly #answers = new Map<number, (message: Record<string, unknown>) => void>();
+  #socket: WebSocket | null = null;
+  #lastId = 0;
+
+  constructor(host: Host, daemonProcess: LabProcess) {
+    this.host = host;
+    this.process = daemonProcess;
+  }
+
+  async connect(): Promise<void> {
+    const socketPath = this.host.outsidePath(SOCKET_PATH);
+    const socket = new WebSocket(`ws+unix:${socketPath}:/jsonrpc`);
+    socket.on("message", (data) => this.#take(String(data)));
+    await new Promise<void>((resolve, reject) => {
+      socket.once("open", resolve);
+      socket.once("error", reject);
+    });
+    this.#socket = socket;
+  }
+
+  /** The verb's result; rejects with RpcError. */
+  async call<T = unknown>(method: string, params: Record<string, unknown> = {}): Promise<T> {
+    const socket = this.#socket;
+    if (socket === null) throw new Error("not connected");
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const message = await new Promise<Record<string, unknown>>((resolve, reject) => {
+      this.#answers.set(id, resolve);
+      socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }), (error) => {
+        if (error) reject(error);
+      });
+    });
+    const error = message["error"] as { code: number; message: string } | undefined;
+    if (error !== undefined) throw new RpcError(error.code, error.message);
+    return message["result"] as T;
+  }
+
+  /** The first event, also of the past, that is of this name and passes. */
+  async event(
+    name: string,
+    vmId: string,
+    passes: (fields: DaemonEvent["fields"]) => boolean = () => true,
+    { deadlineMs = EVENT_DEADLINE_MS }: Waiting = {},
+  ): Promise<DaemonEvent> {
+    const find = (): DaemonEvent | undefined =>
+      this.events.find(
+        (event) => event.name === name && event.vmId === vmId && passes(event.fields),
+      );
+    return until(find, deadlineMs, () => this.#told(`event ${name} of ${vmId}`));
+  }
+
+  /** How the migration ended. */
+  async ended(vmId: string, waiting: Waiting = {}): Promise<DaemonEvent["fields"]> {
+    return (await this.event("VM_migration_ended", vmId, undefined, waiting)).fields;
+  }
+
+  /** What Host.getMigrations says of this VM's latest migration. */
+  async migration(vmId: string): Promise<Readonly<Record<string, unknown>>> {
+    const all = await this.call<Record<string, unknown>[]>("Host.getMigrations");
+    const found = all.find((each) => each["vmId"] === vmId);
+    if (found === undefined) throw new Error(`Host.getMigrations does not know ${vmId}`);
+    return found;
+  }
+
+  /** Waits until Host.getMigrations shows it so. */
+  async migrationIs(
+    vmId: string,
+    passes: (migration: Readonly<Record<string, unknown>>) => boolean,
+    { deadlineMs = EVENT_DEADLINE_MS }: Waiting = {},
+  ): Promise<Readonly<Record<string, unknown>>> {
+    let seen: unknown;
+    return until(
+      async () => {
+        const migration = await this.migration(vmId);
+        seen = migration;
+        return passes(migration) ? migration : undefined;
+      },
+      deadlineMs,
+      () => this.#told(`migration ${JSON.stringify(seen)}`),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#socket?.terminate();
+    this.#socket = null;
+    await this.process.stop();
+  }
+
+  /** What failed, with the daemon's last words. */
+  #told(what: string): string {
+    const log = this.process.log().split("\n").slice(-40).join("\n");
+    return `${what}\n${this.host.name} says:\n${log}`;
+  }
+
+  #take(text: string): void {
+    const message = JSON.parse(text) as Record<string, unknown>;
+    const id = message["id"];
+    if (typeof id === "number") {
+      this.#answers.get(id)?.(message);
+      this.#answers.delete(id);
+      return;
+    }
+    const [, , name = "", vmId = ""] = String(message["method"]).split("|");
+    const params = message["params"] as Record<string, Record<string, unknown>>;
+    this.events.push({ name, vmId, fields: params[vmId] ?? {} });
+  }
+}

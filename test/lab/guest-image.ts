@@ -1,0 +1,38 @@
+/**
+ * The guest's kernel: compiled from guest/ into test/.build when it is not there or older than its
+ * sources. Needs gcc and binutils of build-essential, no 32-bit libraries.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import path from "node:path";
+
+const FLAGS =
+  "-m32 -ffreestanding -nostdlib -static -no-pie -fno-pic -fno-pie -fno-stack-protector " +
+  "-fcf-protection=none -mno-sse -O2 -Wall -Wextra -Werror -Wl,--build-id=none -Wl,-z,noexecstack";
+
+/** The folder test/, from its source as well as from what `tsc -b` makes of it in test/.build. */
+function testFolder(): string {
+  const here = import.meta.dirname;
+  return here.endsWith("/.build/lab") ? path.resolve(here, "../..") : path.resolve(here, "..");
+}
+
+function modifiedMs(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** Returns the path of the compiled kernel. Fails with the compiler's own words. */
+export function guestImage(): string {
+  const sources = path.join(testFolder(), "lab/guest");
+  const image = path.join(testFolder(), ".build/guest.elf");
+  const newestMs = Math.max(...readdirSync(sources).map((f) => modifiedMs(path.join(sources, f))));
+  if (modifiedMs(image) > newestMs) return image;
+  mkdirSync(path.dirname(image), { recursive: true });
+  const fresh = `${image}.${process.pid}`;
+  const files = ["boot.S", "guest.c"].map((file) => path.join(sources, file));
+  const script = `-Wl,-T,${path.join(sources, "guest.ld")}`;
+  execFileSync("gcc", [...FLAGS.split(" "), script, "-o", fresh, ...files], {
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  renameSync(fresh, image);
+  return image;
+}

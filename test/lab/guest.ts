@@ -1,0 +1,185 @@
+/**
+ * A guest of the lab: the domain that runs the kernel of guest/, and what its serial ports say.
+ * Each host keeps a serial file of its own for the guest (the same path in each), so the files
+ * together hold every count that the guest ever printed, and where.
+ */
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type {
+  CounterDeadline,
+  CounterReading,
+  DomainEntry,
+  Guest,
+  GuestOptions,
+  Host,
+} from "./api.ts";
+import { GUEST_KERNEL_PATH } from "./host-config.ts";
+import { readSerial, unbrokenFault } from "./serial.ts";
+import { until } from "./until.ts";
+
+const PAGES_PER_MIB = 256;
+const TICK_MS = 10;
+const DEFAULT_MEMORY_MIB = 48;
+/** What the guest's kernel and the firmware take; the working set has the rest. */
+const RESERVED_MIB = 8;
+const COUNTER_DEADLINE_MS = 10_000;
+
+function serialPath(uuid: string): string {
+  return `/var/log/libvirt/qemu/serial-${uuid}.log`;
+}
+
+function kernelParameters(options: GuestOptions): string {
+  const workingSetMiB = options.workingSetMiB ?? 0;
+  const filledMiB = options.filledMiB ?? workingSetMiB;
+  const mostMiB = (options.memoryMiB ?? DEFAULT_MEMORY_MIB) - RESERVED_MIB;
+  if (Math.max(workingSetMiB, filledMiB) > mostMiB) {
+    throw new RangeError(`workingSetMiB and filledMiB are at most ${mostMiB} in this guest`);
+  }
+  const pages = (mib: number): number => Math.round(mib * PAGES_PER_MIB);
+  const ticks = (ms: number): number => Math.round(ms / TICK_MS);
+  const parameters: Record<string, number> = {
+    ws: pages(workingSetMiB),
+    rate: Math.round(options.ratePagesPerSecond ?? 0),
+    fill: pages(filledMiB),
+    shrink: options.shrinkPercent ?? 0,
+    every: ticks(options.shrinkEveryMs ?? 0),
+    after: ticks(options.shrinkAfterMs ?? 0),
+    floor: pages(options.shrinkFloorMiB ?? 0),
+  };
+  return Object.entries(parameters)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+}
+
+function domainXml(name: string, uuid: string, options: GuestOptions): string {
+  return `<domain type='qemu'>
+  <name>${name}</name>
+  <uuid>${uuid}</uuid>
+  <memory unit='MiB'>${options.memoryMiB ?? DEFAULT_MEMORY_MIB}</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <kernel>${GUEST_KERNEL_PATH}</kernel>
+    <cmdline>${kernelParameters(options)}</cmdline>
+  </os>
+  <devices>
+    <controller type='usb' model='none'/>
+    <serial type='file'><source path='${serialPath(uuid)}' append='on'/></serial>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+`;
+}
+
+function ignoreGone(result: { readonly status: number; readonly stderr: string }): void {
+  const gone = /domain not found|failed to get domain|domain is not running|no domain/i;
+  if (result.status !== 0 && !gone.test(result.stderr)) throw new Error(result.stderr);
+}
+
+/** A guest that libvirt does not know yet; `allHosts` are those it may ever be found on. */
+export function makeGuest(allHosts: readonly Host[], options: GuestOptions): Guest {
+  const uuid = options.uuid ?? randomUUID();
+  const name = options.name ?? `guest-${uuid.slice(0, 8)}`;
+  return new LabGuest(allHosts, name, uuid, domainXml(name, uuid, options));
+}
+
+class LabGuest implements Guest {
+  readonly name: string;
+  readonly uuid: string;
+  readonly xml: string;
+  readonly #hosts: readonly Host[];
+
+  constructor(hosts: readonly Host[], name: string, uuid: string, xml: string) {
+    this.#hosts = hosts;
+    this.name = name;
+    this.uuid = uuid;
+    this.xml = xml;
+  }
+
+  #serialOn(host: Host): string {
+    try {
+      return readFileSync(host.outsidePath(serialPath(this.uuid)), "latin1");
+    } catch (error) {
+      // It never was on this host.
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+      throw error;
+    }
+  }
+
+  #lastCountOn(host: Host): number {
+    return Math.max(0, ...readSerial(this.#serialOn(host)).counts.slice(-2));
+  }
+
+  counter(): CounterReading {
+    let best: CounterReading = { value: 0, hostName: undefined };
+    for (const host of this.#hosts) {
+      const value = this.#lastCountOn(host);
+      if (value > best.value) best = { value, hostName: host.name };
+    }
+    return best;
+  }
+
+  counterAdvances(options: CounterDeadline = {}): Promise<CounterReading> {
+    const target = this.counter().value + (options.by ?? 3);
+    const { on } = options;
+    return until(
+      () => {
+        const now = this.counter();
+        return now.value >= target && (on === undefined || on.name === now.hostName)
+          ? now
+          : undefined;
+      },
+      options.deadlineMs ?? COUNTER_DEADLINE_MS,
+      () => {
+        const { value, hostName = "no host" } = this.counter();
+        const wanted = on === undefined ? "" : ` on ${on.name}`;
+        return `${this.name} counts to ${target}${wanted}; it is at ${value} on ${hostName}`;
+      },
+    );
+  }
+
+  assertUnbroken(): void {
+    // The first look fixes how far to judge: what was printed by then is in every file of the second.
+    const { value } = this.counter();
+    const fault = unbrokenFault(
+      this.#hosts.map((host) => this.#serialOn(host)),
+      value,
+    );
+    if (fault !== undefined) throw new Error(`${this.name}: ${fault}`);
+  }
+
+  async residence(): Promise<readonly Host[]> {
+    const listed = await Promise.all(
+      this.#hosts.map(async (host): Promise<readonly DomainEntry[]> => host.domains()),
+    );
+    return this.#hosts.filter((_, i) => listed[i]?.some((domain) => domain.uuid === this.uuid));
+  }
+
+  async #signalQemu(host: Host, signal: string): Promise<void> {
+    const pid = readFileSync(host.outsidePath(`/run/libvirt/qemu/${this.name}.pid`), "utf8").trim();
+    await host.exec("sh", ["-c", 'kill -s "$1" "$2"', "kill", signal, pid]);
+  }
+
+  stopQemu(host: Host): Promise<void> {
+    return this.#signalQemu(host, "STOP");
+  }
+
+  contQemu(host: Host): Promise<void> {
+    return this.#signalQemu(host, "CONT");
+  }
+
+  killQemu(host: Host): Promise<void> {
+    return this.#signalQemu(host, "KILL");
+  }
+
+  async remove(): Promise<void> {
+    for (const host of this.#hosts) {
+      const known = await host.domains();
+      const domain = known.find((entry) => entry.uuid === this.uuid);
+      if (domain === undefined) continue;
+      if (domain.state !== "shut off")
+        ignoreGone(await host.tryExec("virsh", ["destroy", this.uuid]));
+      if (domain.persistent) ignoreGone(await host.tryExec("virsh", ["undefine", this.uuid]));
+    }
+  }
+}

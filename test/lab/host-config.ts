@@ -1,0 +1,86 @@
+/**
+ * The files that make a folder a libvirt host: libvirtd's and QEMU's configuration, and the names
+ * of all hosts. What each key is for is in libvirt's own comments; why it has this value, below.
+ *
+ * Source: `/usr/share/doc/libvirt-daemon-system`, libvirtd.conf and qemu.conf of libvirt 9.0.
+ */
+import { randomUUID } from "node:crypto";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import type { HostCoordinates, LabOptions } from "./api.ts";
+
+/** Where a host finds the guest's kernel: not in the checkout, which libvirt-qemu may not enter. */
+export const GUEST_KERNEL_PATH = "/var/lib/libvirt/lab-guest.elf";
+
+export type HostPlan = Omit<HostCoordinates, "initPid">;
+
+/** Names and addresses of host number `index`; the addresses exist only inside the lab. */
+export function planHost(labFolder: string, index: number): HostPlan {
+  const name = `host-${"abcdefgh".charAt(index)}`;
+  return {
+    name,
+    folder: path.join(labFolder, name),
+    hostUuid: randomUUID(),
+    controlAddress: `10.231.1.${index + 1}`,
+    migrationAddress: `10.231.2.${index + 1}`,
+  };
+}
+
+function libvirtdConf(host: HostPlan): string {
+  return [
+    "listen_tls = 0",
+    "listen_tcp = 1",
+    'auth_tcp = "none"',
+    'auth_unix_rw = "none"',
+    'unix_sock_group = "root"',
+    // libvirt refuses to migrate between hosts of one UUID; the machine's own is the same for all.
+    `host_uuid = "${host.hostUuid}"`,
+    'log_outputs = "3:file:/var/log/libvirt/libvirtd.log"',
+    "",
+  ].join("\n");
+}
+
+function qemuConf(host: HostPlan, options: LabOptions): string {
+  const user = options.qemuUser ?? "root";
+  const group = user === "root" ? "root" : "kvm";
+  return [
+    'security_driver = "none"',
+    `user = "${user}"`,
+    `group = "${group}"`,
+    // The machine's cgroups, devices and extended attributes are not the lab's to change.
+    "cgroup_controllers = []",
+    "namespaces = []",
+    "remember_owner = 0",
+    // Without it libvirtd would want virtlogd.
+    'stdio_handler = "file"',
+    `migration_host = "${host.controlAddress}"`,
+    "",
+  ].join("\n");
+}
+
+function hostsFile(hosts: readonly HostPlan[]): string {
+  const lines = hosts.flatMap((host) => [
+    `${host.controlAddress} ${host.name}`,
+    `${host.migrationAddress} ${host.name}-migration`,
+  ]);
+  return ["127.0.0.1 localhost", ...lines, ""].join("\n");
+}
+
+/** Fills the host's folder, before its init mounts the parts over the system's own. */
+export function writeHostFolder(
+  host: HostPlan,
+  hosts: readonly HostPlan[],
+  guestKernel: string,
+  options: LabOptions,
+): void {
+  const etc = path.join(host.folder, "etc/libvirt");
+  mkdirSync(etc, { recursive: true });
+  writeFileSync(path.join(etc, "libvirtd.conf"), libvirtdConf(host));
+  writeFileSync(path.join(etc, "qemu.conf"), qemuConf(host, options));
+  writeFileSync(path.join(host.folder, "etc/hosts"), hostsFile(hosts));
+  // libvirtd makes it too, but only once the domain whose serial file lies there is being started.
+  mkdirSync(path.join(host.folder, "var/log/libvirt/qemu"), { recursive: true });
+  const kernel = path.join(host.folder, GUEST_KERNEL_PATH);
+  mkdirSync(path.dirname(kernel), { recursive: true });
+  copyFileSync(guestKernel, kernel);
+}

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Process 1 of a lab host. It makes the host's own view of the file system, reports its process id
+# as the machine outside sees it, and then only stays, since with it the whole host ends.
+# Arguments: the host's folder, its name. Called by lab.ts in fresh namespaces, so nothing that it
+# mounts is ever seen outside of them.
+set -eu
+folder=$1
+name=$2
+
+# /proc is still the outside's here; the shell itself opens the file, so the first word is its own id.
+read -r outside_pid rest </proc/self/stat
+
+mount --make-rprivate /
+mount -t proc proc /proc
+for path in etc/libvirt var/lib/libvirt var/log/libvirt var/cache/libvirt var/lib/vdsm-migrationd run; do
+  mkdir -p "$folder/$path" "/$path"
+  mount --bind "$folder/$path" "/$path"
+done
+mount --bind "$folder/etc/hosts" /etc/hosts
+mkdir -p /run/lock /run/vdsm-migrationd
+echo "$name" >/proc/sys/kernel/hostname
+ip link set lo up
+
+echo "ready $outside_pid"
+# In the foreground: the shell then also reaps what QEMU and libvirtd leave to process 1.
+sleep infinity

@@ -1,0 +1,84 @@
+/**
+ * `npm test`: sets the machine up, runs every test, and ends with `N passed, N failed` alone on
+ * the last line. Arguments are vitest's filters (`npm test -- core`).
+ *
+ * Without root it says what that would be needed for and runs the tests that need no hosts. With
+ * CI=true nothing may be left out: no root, a skipped test and a todo each count as failed.
+ * vitest runs in this very process, so that the lab ends with it however it ends.
+ */
+import {
+  CHECKOUT,
+  ensureBinding,
+  ensureBuild,
+  ensureNodeModules,
+  ensureSystemPackages,
+  isRoot,
+  whatRootIsNeededFor,
+} from "./lab/setup.mjs";
+
+const inCi = process.env.CI === "true";
+
+function say(line) {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Runs a step of the set-up; resolves with 1 if it failed, which then counts as a failed test. */
+function failures(step) {
+  try {
+    step();
+    return 0;
+  } catch (error) {
+    say(error.message);
+    return 1;
+  }
+}
+
+function finish(passed, failed) {
+  say(`${passed} passed, ${failed} failed`);
+  process.exit(failed > 0 || passed === 0 ? 1 : 0);
+}
+
+/** Counts tests, and as a failed one each suite that did not load and each error outside of tests. */
+function count(vitest) {
+  let passed = 0;
+  let failed = vitest.state.getUnhandledErrors().length;
+  for (const testModule of vitest.state.getTestModules()) {
+    const broken = [testModule, ...testModule.children.allSuites()];
+    failed += broken.filter((suite) => suite.errors().length > 0).length;
+    for (const test of testModule.children.allTests()) {
+      const { state } = test.result();
+      if (state === "passed") passed++;
+      else if (state === "failed" || state === "pending" || inCi) failed++;
+    }
+  }
+  return { passed, failed };
+}
+
+async function main() {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.once(signal, () => process.exit(130));
+  }
+  const needed = whatRootIsNeededFor();
+  let failedBefore = 0;
+  if (needed !== undefined) {
+    say(needed);
+    if (inCi) failedBefore++;
+  } else if (failures(ensureSystemPackages) > 0) finish(0, 1);
+  if (failures(ensureNodeModules) > 0) finish(0, 1);
+  failedBefore += failures(ensureBinding);
+  failedBefore += failures(ensureBuild);
+
+  const { startVitest } = await import("vitest/node");
+  process.chdir(CHECKOUT);
+  const vitest = await startVitest("test", process.argv.slice(2), {
+    config: "test/vitest.config.ts",
+    watch: false,
+    reporters: ["default"],
+    ...(isRoot() ? {} : { project: ["unit"] }),
+  });
+  const { passed, failed } = count(vitest);
+  await vitest.close();
+  finish(passed, failed + failedBefore);
+}
+
+await main();
