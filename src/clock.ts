@@ -16,3 +16,8 @@ export const systemClock: Clock = {
   monotonicMs: () => Number(process.hrtime.bigint() / 1_000n) / 1_000,
   wallMs: () => Date.now(),
 };
+
+/** ISO 8601, UTC, with milliseconds: how a wall time is written for people. */
+export function isoTime(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}

@@ -33,14 +33,18 @@ export interface VmView {
   readonly vmId: string;
   readonly name: string;
   readonly runState: VmRunState;
-  /** libvirt's reason number of that state (virDomainPausedReason and its kin). */
+  /** virDomainPausedReason while paused, else 0. */
   readonly stateReason: number;
-  readonly persistent: boolean;
 }
 
 /** What one VM's job looked like when it was asked. */
 export type JobView =
-  | { readonly kind: "stats"; readonly stats: JobStats; readonly atMs: number; readonly tookMs: number }
+  | {
+      readonly kind: "stats";
+      readonly stats: JobStats;
+      readonly atMs: number;
+      readonly tookMs: number;
+    }
   /** GetJobStats answers 84: the VM is arriving here. */
   | { readonly kind: "incoming" }
   | { readonly kind: "noAnswer" }
@@ -52,6 +56,7 @@ export interface VmJobView {
 }
 
 export interface VmDetails extends VmView {
+  readonly persistent: boolean;
   readonly memoryBytes: number;
   /** Graphics devices by type, for the URI that follows the guest's console. */
   readonly graphics: readonly ("spice" | "vnc" | "other")[];
@@ -97,8 +102,11 @@ export interface Hypervisor {
   start(onEvent: (event: HypervisorEvent) => void): Promise<void>;
   /** Lets go of everything. Migrations in flight go on in libvirt. */
   stop(): Promise<void>;
-  /** Every active VM with its job. VMs that do not answer within the deadline have `noAnswer`. */
-  scan(): Promise<CallResult<readonly VmJobView[]>>;
+  /**
+   * Every active VM with its job. Waits `waitMs` for answers at the most: a VM whose answer is not
+   * there by then has `noAnswer` and is not asked again until it came.
+   */
+  scan(waitMs: number): Promise<CallResult<readonly VmJobView[]>>;
   jobView(vmId: string): Promise<CallResult<JobView>>;
   /** Active or not. Refused with NO_DOMAIN (42) if there is none. */
   vmDetails(vmId: string): Promise<CallResult<VmDetails>>;

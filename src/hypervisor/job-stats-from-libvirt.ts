@@ -1,0 +1,70 @@
+/**
+ * libvirt's job stats in the core's words: operation and type by name, 64-bit values as numbers. A
+ * value beyond 2^53 (8 PiB of guest memory) would lose digits and is clamped there, which no rule
+ * of the core can tell from the truth.
+ */
+import { JobOperation, JobType, type Int64, type JobStats as LibvirtJobStats } from "libvirt";
+import type { JobOperation as Operation, JobStats, JobType as Type } from "../core/job-stats.ts";
+
+const types: ReadonlyMap<number, Type> = new Map([
+  [JobType.NONE, "none"],
+  [JobType.BOUNDED, "bounded"],
+  [JobType.UNBOUNDED, "unbounded"],
+  [JobType.COMPLETED, "completed"],
+  [JobType.FAILED, "failed"],
+  [JobType.CANCELLED, "cancelled"],
+]);
+
+const operations: ReadonlyMap<number, Operation> = new Map([
+  [JobOperation.UNKNOWN, "unknown"],
+  [JobOperation.START, "start"],
+  [JobOperation.SAVE, "save"],
+  [JobOperation.RESTORE, "restore"],
+  [JobOperation.MIGRATION_IN, "migrationIn"],
+  [JobOperation.MIGRATION_OUT, "migrationOut"],
+  [JobOperation.SNAPSHOT, "snapshot"],
+  [JobOperation.SNAPSHOT_REVERT, "snapshotRevert"],
+  [JobOperation.DUMP, "dump"],
+  [JobOperation.BACKUP, "backup"],
+  [JobOperation.SNAPSHOT_DELETE, "snapshotDelete"],
+]);
+
+function toNumber(value: Int64): number {
+  const number = Number(value);
+  return Math.min(Number.MAX_SAFE_INTEGER, number);
+}
+
+/** `type` is absent in the record of a job-completed event: such a job is completed. */
+export function jobStatsFromLibvirt(
+  stats: Omit<LibvirtJobStats, "type"> & { readonly type?: number },
+): JobStats {
+  const optional = {
+    memoryIteration: stats.memoryIteration,
+    memoryBytesPerSecond: stats.memoryBytesPerSecond,
+    dirtyRatePagesPerSecond: stats.memoryDirtyRatePagesPerSecond,
+    pageSizeBytes: stats.memoryPageSizeBytes,
+    downtimeMs: stats.downtimeMs,
+    downtimeNetMs: stats.downtimeNetMs,
+  };
+  return {
+    type: stats.type === undefined ? "completed" : (types.get(stats.type) ?? "unbounded"),
+    operation: operations.get(stats.operation ?? JobOperation.UNKNOWN) ?? "unknown",
+    timeElapsedMs: toNumber(stats.timeElapsedMs ?? 0),
+    dataTotalBytes: toNumber(stats.dataTotalBytes ?? 0),
+    dataProcessedBytes: toNumber(stats.dataProcessedBytes ?? 0),
+    dataRemainingBytes: toNumber(stats.dataRemainingBytes ?? 0),
+    ...present(optional),
+  };
+}
+
+/** Only the fields that libvirt sent. */
+function present<K extends string>(
+  fields: Readonly<Record<K, Int64 | undefined>>,
+): Partial<Record<K, number>> {
+  const found: Partial<Record<K, number>> = {};
+  for (const key in fields) {
+    const value = fields[key];
+    if (value !== undefined) found[key] = toNumber(value);
+  }
+  return found;
+}

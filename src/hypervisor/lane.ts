@@ -1,0 +1,149 @@
+/**
+ * One connection to libvirt for one purpose, opened when first needed and again when it broke. Every
+ * call has a deadline; a call that outlives it goes on holding its place at libvirtd, which serves
+ * five calls of a connection at a time. So a connection on which too many hang is left to them and
+ * a new one takes its place.
+ */
+import { LibvirtError, open, type Connection } from "libvirt";
+import type { Log } from "../logger.ts";
+import type { CallResult } from "./hypervisor.ts";
+
+/** Of libvirtd's five (max_client_requests). */
+export const HANGING_CALLS_MAX = 3;
+const KEEPALIVE_INTERVAL_SECONDS = 5;
+const KEEPALIVE_COUNT = 3;
+
+interface Link {
+  readonly connection: Connection;
+  hangingCalls: number;
+  broken: boolean;
+}
+
+export class Lane {
+  readonly #uri: string;
+  readonly #log: Log;
+  readonly #deadlineMs: () => number;
+  #link: Promise<Link> | null = null;
+  #closed = false;
+
+  constructor(name: string, uri: string, log: Log, deadlineMs: () => number) {
+    this.#uri = uri;
+    this.#log = log.child({ lane: name });
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /**
+   * Makes the call, and says how it went within the deadline. `settled` is called when the call
+   * itself is over, however late.
+   */
+  async run<T>(
+    call: (connection: Connection) => Promise<T>,
+    settled: () => void = () => {},
+  ): Promise<CallResult<T>> {
+    let link: Link;
+    try {
+      link = await this.#get();
+    } catch (error) {
+      settled();
+      return { kind: "disconnected", message: messageOf(error) };
+    }
+    return this.#within(link, call(link.connection), settled);
+  }
+
+  /** Stops using this connection if it is the lane's: too much hangs on it. */
+  leave(connection: Connection): void {
+    void this.#link?.then((current) => {
+      if (current.connection !== connection) return;
+      this.#log.warn({}, "calls hang, taking a new connection");
+      this.#leave(current);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const link = this.#link;
+    this.#link = null;
+    if (link === null) return;
+    await link.then(({ connection }) => connection.close()).catch(() => {});
+  }
+
+  #get(): Promise<Link> {
+    if (this.#closed) return Promise.reject(new Error("the daemon is stopping"));
+    this.#link ??= this.#open();
+    return this.#link;
+  }
+
+  async #open(): Promise<Link> {
+    try {
+      const connection = await openConnection(this.#uri);
+      const link: Link = { connection, hangingCalls: 0, broken: false };
+      connection.onClose((reason) => {
+        link.broken = true;
+        this.#log.warn({ reason }, "connection to libvirt broke");
+        this.#leave(link);
+      });
+      return link;
+    } catch (error) {
+      this.#link = null;
+      throw error;
+    }
+  }
+
+  /** From now on a new connection is used; this one closes when it is let go. */
+  #leave(link: Link): void {
+    void this.#link?.then((current) => {
+      if (current === link) this.#link = null;
+    });
+    link.connection.close().catch((err: unknown) => {
+      this.#log.debug({ err }, "closing a left connection failed");
+    });
+  }
+
+  #within<T>(link: Link, call: Promise<T>, settled: () => void): Promise<CallResult<T>> {
+    const answered = resultOf(call, () => link.broken);
+    return new Promise((resolve) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        this.#hangs(link);
+        resolve({ kind: "noAnswer" });
+      }, this.#deadlineMs());
+      void answered.then((result) => {
+        clearTimeout(timer);
+        if (late) link.hangingCalls -= 1;
+        settled();
+        resolve(result);
+      });
+    });
+  }
+
+  #hangs(link: Link): void {
+    link.hangingCalls += 1;
+    if (link.hangingCalls < HANGING_CALLS_MAX) return;
+    this.#log.warn({ hangingCalls: link.hangingCalls }, "calls hang, taking a new connection");
+    this.#leave(link);
+  }
+}
+
+/** A connection with keepalive, so that a libvirtd that stands still is noticed. */
+export async function openConnection(uri: string): Promise<Connection> {
+  const connection = await open(uri);
+  await connection.setKeepAlive(KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_COUNT);
+  return connection;
+}
+
+/** What a call came to; libvirt's refusals are results, everything else is a defect and thrown on. */
+export async function resultOf<T>(call: Promise<T>, broken: () => boolean): Promise<CallResult<T>> {
+  try {
+    return { kind: "ok", value: await call };
+  } catch (error) {
+    if (!(error instanceof LibvirtError)) throw error;
+    if (broken()) return { kind: "disconnected", message: error.libvirtMessage };
+    return { kind: "refused", refusal: { code: error.code, message: error.libvirtMessage } };
+  }
+}
+
+export function messageOf(error: unknown): string {
+  if (error instanceof LibvirtError) return error.libvirtMessage;
+  return error instanceof Error ? error.message : String(error);
+}

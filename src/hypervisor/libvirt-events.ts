@@ -1,0 +1,89 @@
+/**
+ * The connection that libvirt's events come over, kept up for the daemon's life: when it breaks it
+ * is opened again with backoff and the events are registered anew. What was missed meanwhile is
+ * lost; the poll is the truth.
+ */
+import type { Connection } from "libvirt";
+import type { Log } from "../logger.ts";
+import type { HypervisorEvent } from "./hypervisor.ts";
+import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
+import { messageOf, openConnection } from "./lane.ts";
+
+const RECONNECT_FIRST_MS = 500;
+const RECONNECT_MAX_MS = 10_000;
+
+type Listener = (event: HypervisorEvent) => void;
+
+export class EventStream {
+  readonly #uri: string;
+  readonly #log: Log;
+  #onEvent: Listener = () => {};
+  #connection: Connection | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  constructor(uri: string, log: Log) {
+    this.#uri = uri;
+    this.#log = log.child({ lane: "events" });
+  }
+
+  /** Rejects if libvirt cannot be reached now; after that it reconnects by itself. */
+  async start(onEvent: Listener): Promise<void> {
+    this.#onEvent = onEvent;
+    await this.#connect();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    await this.#connection?.close();
+  }
+
+  async #connect(): Promise<void> {
+    const connection = await openConnection(this.#uri);
+    try {
+      await this.#register(connection);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+    this.#connection = connection;
+    this.#onEvent({ kind: "connected" });
+  }
+
+  async #register(connection: Connection): Promise<void> {
+    connection.onClose((reason) => this.#broke(connection, reason));
+    await connection.onDomainEvent("migrationIteration", ({ domain, iteration }) =>
+      this.#onEvent({ kind: "iteration", vmId: domain.uuid, iteration }),
+    );
+    await connection.onDomainEvent("jobCompleted", ({ domain, stats }) =>
+      this.#onEvent({
+        kind: "jobCompleted",
+        vmId: domain.uuid,
+        stats: jobStatsFromLibvirt(stats),
+      }),
+    );
+    await connection.onDomainEvent("lifecycle", ({ domain, event, detail }) =>
+      this.#onEvent({ kind: "lifecycle", vmId: domain.uuid, event, detail }),
+    );
+  }
+
+  #broke(connection: Connection, reason: string): void {
+    if (this.#stopped) return;
+    this.#log.error({ reason }, "libvirt's events are lost, reconnecting");
+    this.#connection = null;
+    connection.close().catch((err: unknown) => this.#log.debug({ err }, "closing failed"));
+    this.#onEvent({ kind: "disconnected", message: reason });
+    this.#reconnectAfter(RECONNECT_FIRST_MS);
+  }
+
+  #reconnectAfter(delayMs: number): void {
+    this.#retry = setTimeout(() => {
+      this.#connect().catch((error: unknown) => {
+        if (this.#stopped) return;
+        this.#log.warn({ why: messageOf(error), delayMs }, "libvirt is not back yet");
+        this.#reconnectAfter(Math.min(delayMs * 2, RECONNECT_MAX_MS));
+      });
+    }, delayMs);
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * The port's libvirt adapter: which call goes over which connection, and libvirt's answers in the
+ * port's words. It decides nothing about migrations.
+ *
+ * - poll: the scan of each cycle. Nothing that may block goes here but job stats, and a VM that did
+ *   not answer is left out until it did.
+ * - query: single questions (details, a sample on an event, XML).
+ * - control: what changes a job and may block on the VM's job lock (abort, limits, post-copy).
+ * - events: see libvirt-events.ts. - one connection for each migrate or save call.
+ */
+import { DomainState, JobStatsFlag, LibvirtError, ListDomainsFlag } from "libvirt";
+import type { Connection, Domain, JobStatsResult } from "libvirt";
+import type { Clock } from "../clock.ts";
+import type { JobStats } from "../core/job-stats.ts";
+import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
+import type { Log } from "../logger.ts";
+import type {
+  CallResult,
+  Hypervisor,
+  HypervisorEvent,
+  JobView,
+  MigrateCall,
+  VmDetails,
+  VmJobView,
+  VmView,
+} from "./hypervisor.ts";
+import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
+import { HANGING_CALLS_MAX, Lane, messageOf, openConnection, resultOf } from "./lane.ts";
+import { EventStream } from "./libvirt-events.ts";
+import { migrateFlags, migrateParamsOf } from "./migrate-params.ts";
+
+/** Job-stats calls at a time in a scan: below libvirtd's five of a connection. */
+const SCAN_THREADS = 4;
+/** A scan's answer that is out longer than this counts as a hanging call on its connection. */
+const SCAN_HANGS_AFTER_MS = 1_000;
+
+export interface LibvirtHypervisorOptions {
+  readonly uri: string;
+  readonly callTimeoutMs: () => number;
+}
+
+interface ScanCall {
+  readonly connection: Connection;
+  readonly sinceMs: number;
+}
+
+export class LibvirtHypervisor implements Hypervisor {
+  readonly #options: LibvirtHypervisorOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #events: EventStream;
+  readonly #poll: Lane;
+  readonly #query: Lane;
+  readonly #control: Lane;
+  /** `kind vmId` of single calls that have not come back. */
+  readonly #inFlight = new Set<string>();
+  readonly #scanCalls = new Map<string, ScanCall>();
+
+  constructor(options: LibvirtHypervisorOptions, clock: Clock, log: Log) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#log = log.child({ component: "hypervisor" });
+    const lane = (name: string): Lane =>
+      new Lane(name, options.uri, this.#log, options.callTimeoutMs);
+    this.#events = new EventStream(options.uri, this.#log);
+    this.#poll = lane("poll");
+    this.#query = lane("query");
+    this.#control = lane("control");
+  }
+
+  async start(onEvent: (event: HypervisorEvent) => void): Promise<void> {
+    await this.#events.start(onEvent);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([
+      this.#events.stop(),
+      this.#poll.close(),
+      this.#query.close(),
+      this.#control.close(),
+    ]);
+  }
+
+  async scan(waitMs: number): Promise<CallResult<readonly VmJobView[]>> {
+    this.#leaveHangingScan();
+    return this.#poll.run(async (connection) => {
+      const [active, paused] = await Promise.all([
+        connection.listDomains(ListDomainsFlag.ACTIVE),
+        connection.listDomains(ListDomainsFlag.PAUSED),
+      ]);
+      const [jobs, reasons] = await Promise.all([
+        this.#jobs(connection, active, waitMs),
+        pausedReasons(paused),
+      ]);
+      return active.map((domain) => ({
+        vm: vmView(domain, reasons.get(domain.uuid)),
+        job: jobs.get(domain.uuid) ?? { kind: "noAnswer" },
+      }));
+    });
+  }
+
+  async #jobs(
+    connection: Connection,
+    domains: readonly Domain[],
+    waitMs: number,
+  ): Promise<ReadonlyMap<string, JobView>> {
+    const jobs = new Map<string, JobView>();
+    const ask = domains.filter((domain) => !this.#scanCalls.has(domain.uuid));
+    await connection.getJobStatsOf(ask, {
+      threads: SCAN_THREADS,
+      deadlineMs: waitMs,
+      onBegin: (domain) =>
+        this.#scanCalls.set(domain.uuid, { connection, sinceMs: this.#clock.monotonicMs() }),
+      onResult: (result) => {
+        const { uuid } = result.domain;
+        const sinceMs = this.#scanCalls.get(uuid)?.sinceMs ?? this.#clock.monotonicMs();
+        if (result.kind !== "notAsked") this.#scanCalls.delete(uuid);
+        jobs.set(uuid, this.#jobViewOf(result, sinceMs));
+      },
+    });
+    return jobs;
+  }
+
+  #jobViewOf(result: JobStatsResult, sinceMs: number): JobView {
+    switch (result.kind) {
+      case "stats":
+        return this.#statsView(jobStatsFromLibvirt(result.stats), sinceMs);
+      case "error":
+        return failedJobView(result.error);
+      case "notAsked":
+        return { kind: "noAnswer" };
+    }
+  }
+
+  #statsView(stats: JobStats, sinceMs: number): JobView {
+    const atMs = this.#clock.monotonicMs();
+    return { kind: "stats", stats, atMs, tookMs: atMs - sinceMs };
+  }
+
+  #leaveHangingScan(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const byConnection = new Map<Connection, number>();
+    for (const { connection, sinceMs } of this.#scanCalls.values()) {
+      if (nowMs - sinceMs < SCAN_HANGS_AFTER_MS) continue;
+      byConnection.set(connection, (byConnection.get(connection) ?? 0) + 1);
+    }
+    for (const [connection, hanging] of byConnection) {
+      if (hanging >= HANGING_CALLS_MAX) this.#poll.leave(connection);
+    }
+  }
+
+  jobView(vmId: string): Promise<CallResult<JobView>> {
+    return this.#single("jobView", vmId, this.#query, async (domain) => {
+      const sinceMs = this.#clock.monotonicMs();
+      try {
+        return this.#statsView(jobStatsFromLibvirt(await domain.getJobStats()), sinceMs);
+      } catch (error) {
+        if (error instanceof LibvirtError) return failedJobView(error);
+        throw error;
+      }
+    });
+  }
+
+  vmDetails(vmId: string): Promise<CallResult<VmDetails>> {
+    return this.#single("vmDetails", vmId, this.#query, async (domain) => {
+      const [state, persistent, info, xml] = await Promise.all([
+        domain.getState(),
+        domain.isPersistent(),
+        domain.getInfo(),
+        domain.getXml(),
+      ]);
+      const paused = state.state === DomainState.PAUSED;
+      return {
+        vmId,
+        name: domain.name,
+        runState: runStateOf(state.state),
+        stateReason: paused ? state.reason : 0,
+        persistent,
+        memoryBytes: Number(info.maxMemoryKiB) * 1024,
+        graphics: graphicsIn(xml),
+      };
+    });
+  }
+
+  domainXml(vmId: string): Promise<CallResult<string>> {
+    return this.#single("domainXml", vmId, this.#query, (domain) => domain.getXml());
+  }
+
+  completedJob(vmId: string): Promise<CallResult<JobStats>> {
+    const flags = JobStatsFlag.COMPLETED | JobStatsFlag.KEEP_COMPLETED;
+    return this.#single("completedJob", vmId, this.#query, async (domain) =>
+      jobStatsFromLibvirt(await domain.getJobStats(flags)),
+    );
+  }
+
+  abortJob(vmId: string): Promise<CallResult<null>> {
+    return this.#control0("abortJob", vmId, (domain) => domain.abortJob());
+  }
+
+  setMaxBandwidth(vmId: string, maxBandwidthMiBps: number): Promise<CallResult<null>> {
+    return this.#control0("setMaxBandwidth", vmId, (domain) =>
+      domain.migrateSetMaxSpeed(maxBandwidthMiBps),
+    );
+  }
+
+  maxBandwidthMiBps(vmId: string): Promise<CallResult<number>> {
+    return this.#single("maxBandwidth", vmId, this.#control, async (domain) =>
+      Number(await domain.migrateGetMaxSpeed()),
+    );
+  }
+
+  setMaxDowntime(vmId: string, maxDowntimeMs: number): Promise<CallResult<null>> {
+    return this.#control0("setMaxDowntime", vmId, (domain) =>
+      domain.migrateSetMaxDowntime(maxDowntimeMs),
+    );
+  }
+
+  maxDowntimeMs(vmId: string): Promise<CallResult<number>> {
+    return this.#single("maxDowntime", vmId, this.#control, async (domain) =>
+      Number(await domain.migrateGetMaxDowntime()),
+    );
+  }
+
+  startPostCopy(vmId: string): Promise<CallResult<null>> {
+    return this.#control0("startPostCopy", vmId, (domain) => domain.migrateStartPostCopy());
+  }
+
+  migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>> {
+    return this.#onOwnConnection(vmId, (domain) =>
+      domain.migrateToUri3(call.destinationUri, migrateParamsOf(call), migrateFlags(call)),
+    );
+  }
+
+  save(vmId: string, imagePath: string): Promise<CallResult<null>> {
+    return this.#onOwnConnection(vmId, (domain) => domain.save(imagePath));
+  }
+
+  /** A long call holds a place of its connection for its whole life, so it gets one for itself. */
+  async #onOwnConnection(
+    vmId: string,
+    call: (domain: Domain) => Promise<void>,
+  ): Promise<CallResult<null>> {
+    let connection: Connection;
+    try {
+      connection = await openConnection(this.#options.uri);
+    } catch (error) {
+      return { kind: "disconnected", message: messageOf(error) };
+    }
+    const done = async (): Promise<null> => {
+      await call(await connection.lookupByUuid(vmId));
+      return null;
+    };
+    const result = await resultOf(done(), () => false);
+    connection.close().catch((err: unknown) => {
+      this.#log.debug({ err, vmId }, "closing a migration's connection failed");
+    });
+    return result;
+  }
+
+  #control0(
+    kind: string,
+    vmId: string,
+    call: (domain: Domain) => Promise<void>,
+  ): Promise<CallResult<null>> {
+    return this.#single(kind, vmId, this.#control, async (domain) => {
+      await call(domain);
+      return null;
+    });
+  }
+
+  /** At most one call of a kind in flight for a VM, however many hang. */
+  async #single<T>(
+    kind: string,
+    vmId: string,
+    lane: Lane,
+    call: (domain: Domain) => Promise<T>,
+  ): Promise<CallResult<T>> {
+    const key = `${kind} ${vmId}`;
+    if (this.#inFlight.has(key)) return { kind: "busy" };
+    this.#inFlight.add(key);
+    return lane.run(
+      async (connection) => call(await connection.lookupByUuid(vmId)),
+      () => this.#inFlight.delete(key),
+    );
+  }
+}
+
+async function pausedReasons(paused: readonly Domain[]): Promise<ReadonlyMap<string, number>> {
+  const reasons = await Promise.all(
+    paused.map(async (domain) => {
+      // A domain may be gone or go on between the list and the question: then it has no reason.
+      const state = await domain.getState().catch(() => null);
+      return [domain.uuid, state?.state === DomainState.PAUSED ? state.reason : 0] as const;
+    }),
+  );
+  return new Map(reasons);
+}
+
+function vmView(domain: Domain, pausedReason: number | undefined): VmView {
+  return {
+    vmId: domain.uuid,
+    name: domain.name,
+    runState: pausedReason === undefined ? "running" : "paused",
+    stateReason: pausedReason ?? 0,
+  };
+}
+
+function failedJobView(error: LibvirtError): JobView {
+  return error.code === LIBVIRT_ERROR.OPERATION_UNSUPPORTED
+    ? { kind: "incoming" }
+    : { kind: "refused", refusal: { code: error.code, message: error.libvirtMessage } };
+}
+
+function runStateOf(state: number): VmView["runState"] {
+  switch (state) {
+    case DomainState.RUNNING:
+    case DomainState.BLOCKED:
+      return "running";
+    case DomainState.PAUSED:
+      return "paused";
+    case DomainState.SHUTOFF:
+    case DomainState.CRASHED:
+      return "shutoff";
+    default:
+      return "other";
+  }
+}
+
+/** libvirt writes this XML itself, one way; only the devices' type is looked for. */
+function graphicsIn(xml: string): VmDetails["graphics"] {
+  return [...xml.matchAll(/<graphics type='([a-z-]+)'/g)].map(([, type]) =>
+    type === "spice" || type === "vnc" ? type : "other",
+  );
+}
