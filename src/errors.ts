@@ -25,7 +25,11 @@ export const errorTable = {
     level: "info",
     when: "a parameter is missing, unknown, of the wrong type or out of range; the message names it",
   },
-  internal: { number: -32603, level: "error", when: "a defect of the daemon; the log has the cause" },
+  internal: {
+    number: -32603,
+    level: "error",
+    when: "a defect of the daemon; the log has the cause",
+  },
   noVm: { number: 1, level: "info", when: "no VM of that id on this host" },
   migrationFailed: { number: 12, level: "error", when: "a migration could not be begun" },
   cancelFailed: { number: 47, level: "info", when: "not cancelled; the message says why" },

@@ -1,0 +1,94 @@
+/**
+ * The log: pino, one JSON object a line on standard output, where journald takes it.
+ *
+ * A message is a constant phrase; what varies is a field with its unit in the name. A bigint never
+ * reaches pino, which would write digits that readers lose: it becomes a number where that is exact
+ * and a string elsewhere. The level is one for all loggers made from a root and changes at run time
+ * (pino's own children would keep theirs). Nothing here knows what is logged.
+ */
+
+import { type DestinationStream, pino, stdSerializers, stdTimeFunctions } from "pino";
+import type { LogLevel } from "./errors.ts";
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** What every module takes. An error goes in as the field `err`. */
+export interface Log {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+  /** The same with fields of its own on each line, such as `component` and `vmId`. */
+  child(fields: LogFields): Log;
+}
+
+export interface RootLog extends Log {
+  setLevel(level: LogLevel): void;
+}
+
+/** Nesting beyond this is cut, so that a cycle ends. */
+const MAX_DEPTH = 8;
+
+/** Writes to standard output unless a stream is given. **Fails**: never. */
+export function createLog(options: {
+  readonly level: LogLevel;
+  readonly stream?: DestinationStream;
+}): RootLog {
+  const root = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => loggableFields(fields),
+      },
+      serializers: {
+        err: (error: unknown) =>
+          error instanceof Error ? loggable(stdSerializers.err(error), 0) : loggable(error, 0),
+      },
+    },
+    options.stream ?? pino.destination({ fd: 1, sync: true }),
+  );
+
+  const wrap = (own: LogFields): Log => {
+    const at = (level: LogLevel) => (fields: LogFields, message: string) => {
+      if (root.isLevelEnabled(level)) root[level]({ ...own, ...fields }, message);
+    };
+    return {
+      debug: at("debug"),
+      info: at("info"),
+      warn: at("warn"),
+      error: at("error"),
+      child: (fields) => wrap({ ...own, ...fields }),
+    };
+  };
+
+  return {
+    ...wrap({}),
+    setLevel: (level) => {
+      root.level = level;
+    },
+  };
+}
+
+function loggableFields(fields: LogFields): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, loggable(value, 0)]),
+  );
+}
+
+/** A copy without bigints. Errors pass: their serializer calls this on what it makes of them. */
+function loggable(value: unknown, depth: number): unknown {
+  if (typeof value === "bigint") {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : String(value);
+  }
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Error) return depth === 0 ? value : String(value);
+  if (depth >= MAX_DEPTH) return "…";
+  if (Array.isArray(value)) return value.map((each) => loggable(each, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [name, loggable(each, depth + 1)]),
+  );
+}

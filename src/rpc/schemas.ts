@@ -1,0 +1,177 @@
+/**
+ * From a flat record of the wire to the request that the monitor takes: types and ranges checked
+ * with valibot, seconds turned into milliseconds, addresses and UUIDs into their one spelling. After
+ * this nobody looks at the wire's units again. Ranges are those of the verb table, so that an error,
+ * the README and the check cannot differ. What the request means is not known here.
+ */
+
+import * as v from "valibot";
+import { ranges } from "../config.ts";
+import { parseDestination, parseHost } from "../core/address.ts";
+import type { MigrateRequest, ParamChanges } from "../monitor/service.ts";
+import { clip, invalidKey, invalidValue } from "./invalid-params.ts";
+import type { FlatParams } from "./normaliser.ts";
+import {
+  describeParam,
+  migrateRanges,
+  type VerbName,
+  type VerbRow,
+  verbRows,
+} from "./verb-table.ts";
+
+const MS_PER_SECOND = 1000;
+/** PATH_MAX without its NUL. */
+const MAX_PATH_LENGTH = 4095;
+
+/** As many as a log line can bear. */
+const MAX_UNKNOWN_KEYS = 32;
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+const uuid = v.pipe(v.string(), v.regex(uuidPattern), v.toLowerCase());
+
+function integer({ min, max }: { readonly min: number; readonly max: number }) {
+  return v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
+}
+
+const host = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const parsed = parseHost(dataset.value);
+    if (parsed !== undefined) return parsed;
+    addIssue({ message: "no host" });
+    return NEVER;
+  }),
+);
+
+const path = v.pipe(
+  v.string(),
+  v.startsWith("/"),
+  v.maxLength(MAX_PATH_LENGTH),
+  v.check((text) => !text.includes("\0")),
+);
+
+const seconds = (bounds: { readonly min: number; readonly max: number }) =>
+  v.pipe(
+    integer(bounds),
+    v.transform((value) => value * MS_PER_SECOND),
+  );
+
+const vmSchema = v.object({ vmID: uuid });
+
+const migrateSchema = v.object({
+  vmID: uuid,
+  dst: v.pipe(v.string(), v.minLength(1)),
+  dstparams: v.exactOptional(v.string()),
+  mode: v.exactOptional(v.picklist(["remote", "file"]), "remote"),
+  method: v.exactOptional(v.literal("online"), "online"),
+  downtime: v.exactOptional(integer(ranges.downtimeMs)),
+  consoleAddress: v.exactOptional(host),
+  dstqemu: v.exactOptional(host),
+  compressed: v.exactOptional(v.boolean(), false),
+  autoConverge: v.exactOptional(v.boolean(), false),
+  abortOnError: v.exactOptional(v.boolean(), false),
+  encrypted: v.exactOptional(v.boolean(), false),
+  tunneled: v.exactOptional(v.boolean(), false),
+  parallel: v.exactOptional(integer(migrateRanges.parallel)),
+  migrationProgressTimeout: v.exactOptional(seconds(ranges.progressTimeoutSeconds)),
+  stallingLimit: v.exactOptional(seconds(migrateRanges.stallingLimit)),
+  maxBandwidth: v.exactOptional(integer(migrateRanges.maxBandwidth)),
+});
+
+const changeSchema = v.object({
+  vmID: uuid,
+  downtime: v.exactOptional(integer(ranges.downtimeMs)),
+  migrationTechnique: v.exactOptional(v.picklist(["pre-copy", "post-copy"])),
+  stallingLimit: v.exactOptional(seconds(migrateRanges.stallingLimit)),
+  maxBandwidth: v.exactOptional(integer(ranges.bandwidthMiBps)),
+  migrationProgressTimeout: v.exactOptional(seconds(ranges.progressTimeoutSeconds)),
+});
+
+/** The VM's id in lower case. **Fails**: invalidParams. */
+export function parseVmId(verb: VerbName, params: FlatParams): string {
+  return check(vmSchema, rowOf(verb), params).vmID;
+}
+
+/** **Fails**: invalidParams. */
+export function parseMigrate(params: FlatParams): MigrateRequest {
+  const verb = rowOf("VM.migrate");
+  const wire = check(migrateSchema, verb, params);
+  const known = new Set(verb.params.map((row) => row.name));
+  return {
+    vmId: wire.vmID,
+    mode: wire.mode,
+    dst: wire.mode === "file" ? checkPath(verb, "dst", wire.dst) : checkDestination(verb, wire.dst),
+    compressed: wire.compressed,
+    autoConverge: wire.autoConverge,
+    abortOnError: wire.abortOnError,
+    encrypted: wire.encrypted,
+    tunneled: wire.tunneled,
+    ...(wire.mode === "file" && { dstparams: checkPath(verb, "dstparams", wire.dstparams) }),
+    ...(wire.dstqemu !== undefined && { dstqemu: wire.dstqemu }),
+    ...(wire.consoleAddress !== undefined && { consoleAddress: wire.consoleAddress }),
+    ...(wire.parallel !== undefined && wire.parallel > 0 && { parallel: wire.parallel }),
+    ...(wire.downtime !== undefined && { downtimeMs: wire.downtime }),
+    ...(wire.migrationProgressTimeout !== undefined && {
+      progressTimeoutMs: wire.migrationProgressTimeout,
+    }),
+    ...(wire.stallingLimit !== undefined && { stallingLimitMs: wire.stallingLimit }),
+    ...(wire.maxBandwidth !== undefined &&
+      wire.maxBandwidth > 0 && { maxBandwidthMiBps: wire.maxBandwidth }),
+    unknownKeys: Object.keys(params)
+      .filter((name) => !known.has(name))
+      .slice(0, MAX_UNKNOWN_KEYS)
+      .map(clip),
+  };
+}
+
+/** **Fails**: invalidParams, also if there is nothing to change. */
+export function parseChanges(params: FlatParams): { vmId: string; changes: ParamChanges } {
+  const verb = rowOf("VM.migrateChangeParams");
+  const wire = check(changeSchema, verb, params);
+  const changes: ParamChanges = {
+    ...(wire.downtime !== undefined && { downtimeMs: wire.downtime }),
+    ...(wire.migrationTechnique !== undefined && { migrationTechnique: wire.migrationTechnique }),
+    ...(wire.stallingLimit !== undefined && { stallingLimitMs: wire.stallingLimit }),
+    ...(wire.maxBandwidth !== undefined && { maxBandwidthMiBps: wire.maxBandwidth }),
+    ...(wire.migrationProgressTimeout !== undefined && {
+      progressTimeoutMs: wire.migrationProgressTimeout,
+    }),
+  };
+  if (Object.keys(changes).length === 0) {
+    const names = verb.params.map((row) => row.name).filter((name) => name !== "vmID");
+    throw invalidKey("params", `nothing to change; one or more of ${names.join(", ")} is needed`);
+  }
+  return { vmId: wire.vmID, changes };
+}
+
+function rowOf(name: VerbName): VerbRow {
+  const row = verbRows().find((verb) => verb.name === name);
+  if (row === undefined) throw new Error(`no verb ${name}`);
+  return row;
+}
+
+function check<S extends v.GenericSchema>(schema: S, verb: VerbRow, params: FlatParams) {
+  const result = v.safeParse(schema, params, { abortEarly: true });
+  if (result.success) return result.output;
+  const [name] = result.issues[0].path ?? [];
+  const key = typeof name?.key === "string" ? name.key : "params";
+  throw invalid(verb, key, params[key]);
+}
+
+function invalid(verb: VerbRow, name: string, value: unknown): Error {
+  const row = verb.params.find((each) => each.name === name);
+  return invalidValue(name, value, row === undefined ? "known" : describeParam(row));
+}
+
+function checkPath(verb: VerbRow, name: string, value: string | undefined): string {
+  const result = v.safeParse(path, value);
+  if (!result.success) throw invalid(verb, name, value);
+  return result.output;
+}
+
+/** Kept as written, but for the case: who uses it parses it again with the same parser. */
+function checkDestination(verb: VerbRow, dst: string): string {
+  if (parseDestination(dst) === undefined) throw invalid(verb, "dst", dst);
+  return dst.toLowerCase();
+}

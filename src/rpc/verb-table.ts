@@ -1,0 +1,256 @@
+/**
+ * The verbs as data: names, parameters with units, defaults and ranges, results. The README's tables
+ * are held to this file, the normaliser reads names, nesting and kinds from it, and the schemas name
+ * its ranges in their errors. What a verb does is not known here (`handlers.ts` binds it).
+ *
+ * Names are VDSM's; the aliases are those of the feature page.
+ */
+
+import { ranges } from "../config.ts";
+
+export interface ParamRow {
+  readonly name: string;
+  readonly kind: "uuid" | "string" | "integer" | "boolean" | "enum";
+  readonly required: boolean;
+  /** "" where there is none. */
+  readonly unit: string;
+  /** In words, as for the README; "" for a required one. */
+  readonly default: string;
+  readonly range: string;
+  readonly doc: string;
+}
+
+export interface VerbRow {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly params: readonly ParamRow[];
+  /** A key that the verb does not know: an error, dropped, or handed on to be logged. */
+  readonly unknownKeys: "refuse" | "ignore" | "report";
+  readonly result: string;
+  readonly doc: string;
+}
+
+const vmID: ParamRow = {
+  name: "vmID",
+  kind: "uuid",
+  required: true,
+  unit: "",
+  default: "",
+  range: "UUID",
+  doc: "The VM; `vmId` is understood too.",
+};
+
+type Text = Pick<ParamRow, "default" | "doc"> & { readonly unit?: string };
+
+function integer(name: string, bounds: { min: number; max: number }, text: Text): ParamRow {
+  const range = `${bounds.min} to ${bounds.max}`;
+  return { name, kind: "integer", required: false, unit: "", range, ...text };
+}
+
+function string(name: string, range: string, text: Text): ParamRow {
+  return { name, kind: "string", required: false, unit: "", range, ...text };
+}
+
+function boolean(name: string, doc: string): ParamRow {
+  return {
+    name,
+    kind: "boolean",
+    required: false,
+    unit: "",
+    default: "false",
+    range: 'true or false ("true" and "false" too)',
+    doc,
+  };
+}
+
+function oneOf(name: string, values: readonly string[], text: Text): ParamRow {
+  return { name, kind: "enum", required: false, unit: "", range: values.join(" | "), ...text };
+}
+
+/** Bounds of `VM.migrate` that the configuration does not share. */
+export const migrateRanges = {
+  /** 0 = the configured one. */
+  maxBandwidth: { min: 0, max: ranges.bandwidthMiBps.max },
+  /** 0 = off. libvirt's PARALLEL_CONNECTIONS; QEMU's multifd-channels is one byte. */
+  parallel: { min: 0, max: 255 },
+  stallingLimit: { min: 0, max: ranges.progressTimeoutSeconds.max },
+} as const;
+
+const migrateParams: readonly ParamRow[] = [
+  vmID,
+  {
+    ...string("dst", "host, host:port, [v6]:port; mode file: absolute path", {
+      default: "",
+      doc: "The destination's daemon; for mode file the hibernation image.",
+    }),
+    required: true,
+  },
+  string("dstparams", "absolute path", {
+    default: "none",
+    doc: "Parameters file of a hibernation; required for mode file, ignored for remote.",
+  }),
+  oneOf("mode", ["remote", "file"], { default: "remote", doc: "Migrate, or hibernate to a file." }),
+  oneOf("method", ["online"], { default: "online", doc: "The guest runs meanwhile." }),
+  integer("downtime", ranges.downtimeMs, {
+    unit: "ms",
+    default: "automatic steps up to vars.migration_downtime",
+    doc: "Maximal downtime; given, the caller owns it and there are no automatic steps.",
+  }),
+  string("consoleAddress", "host", {
+    default: "the host of dst",
+    doc: "Where graphics clients are sent.",
+  }),
+  string("dstqemu", "host", {
+    default: "the host of dst",
+    doc: "The destination's address in the migration network.",
+  }),
+  boolean("compressed", "Compress repeated pages."),
+  boolean("autoConverge", "Let QEMU throttle the guest until it converges."),
+  boolean("abortOnError", "Abort if the guest has an I/O error meanwhile."),
+  boolean("encrypted", "Encrypt the guest's data with TLS."),
+  boolean("tunneled", "Send the guest's data through libvirt's connection; no post-copy."),
+  integer("parallel", migrateRanges.parallel, {
+    default: "0",
+    doc: "Number of parallel connections; 0 or null = off; no post-copy.",
+  }),
+  integer("migrationProgressTimeout", ranges.progressTimeoutSeconds, {
+    unit: "s",
+    default: "vars.migration_progress_timeout",
+    doc: "Without advance for this long the host aborts the migration.",
+  }),
+  integer("stallingLimit", migrateRanges.stallingLimit, {
+    unit: "s",
+    default: "0",
+    doc: "Without advance for this long, and each multiple, a stall event is sent; 0 = off.",
+  }),
+  integer("maxBandwidth", migrateRanges.maxBandwidth, {
+    unit: "MiB/s",
+    default: "vars.migration_max_bandwidth",
+    doc: "What is shared out among the host's migrations; 0 or null = the default.",
+  }),
+];
+
+const changeParams: readonly ParamRow[] = [
+  vmID,
+  integer("downtime", ranges.downtimeMs, {
+    unit: "ms",
+    default: "unchanged",
+    doc: "Maximal downtime; from now on the caller owns it.",
+  }),
+  oneOf("migrationTechnique", ["pre-copy", "post-copy"], {
+    default: "unchanged",
+    doc: "post-copy: the guest goes over now, and there is no way back.",
+  }),
+  integer("stallingLimit", migrateRanges.stallingLimit, {
+    unit: "s",
+    default: "unchanged",
+    doc: "0 = no stall events.",
+  }),
+  integer("maxBandwidth", ranges.bandwidthMiBps, {
+    unit: "MiB/s",
+    default: "unchanged",
+    doc: "What is shared out among the host's migrations.",
+  }),
+  integer("migrationProgressTimeout", ranges.progressTimeoutSeconds, {
+    unit: "s",
+    default: "unchanged",
+    doc: "Below the time without advance so far: aborted at the next cycle.",
+  }),
+];
+
+export const verbTable = [
+  {
+    name: "VM.migrate",
+    aliases: ["migrate"],
+    params: migrateParams,
+    unknownKeys: "report",
+    result: "true",
+    doc: "Begins a migration or, with mode file, a hibernation; answers once it is accepted.",
+  },
+  {
+    name: "VM.migrateChangeParams",
+    aliases: ["migrateChangeParams"],
+    params: changeParams,
+    unknownKeys: "refuse",
+    result: "true",
+    doc: "Changes a queued or running migration: all of it, or nothing if a part is impossible.",
+  },
+  {
+    name: "VM.migrateCancel",
+    aliases: ["migrateCancel"],
+    params: [vmID],
+    unknownKeys: "refuse",
+    result: "true",
+    doc: "Cancels; answers when the outcome is known, after 10 s at the latest.",
+  },
+  {
+    name: "VM.getMigrationStatus",
+    aliases: ["migrateStatus"],
+    params: [vmID],
+    unknownKeys: "refuse",
+    result: "object: status {code, message}, progress (%), downtime (ms)",
+    doc: "How far the migration is, or how the last one ended.",
+  },
+  {
+    name: "VM.getStats",
+    aliases: [],
+    params: [vmID],
+    unknownKeys: "refuse",
+    result: "array of one object",
+    doc: "Status of one VM.",
+  },
+  {
+    name: "Host.getAllVmStats",
+    aliases: [],
+    params: [],
+    unknownKeys: "ignore",
+    result: "array of objects",
+    doc: "The same of all VMs.",
+  },
+  {
+    name: "Host.getVMList",
+    aliases: [],
+    params: [],
+    unknownKeys: "ignore",
+    result: "array of {vmId, status, statusTime}",
+    doc: "The VMs of this host.",
+  },
+  {
+    name: "Host.getStats",
+    aliases: [],
+    params: [],
+    unknownKeys: "ignore",
+    result:
+      "object: vmCount, vmActive, vmMigrating, incomingVmMigrations, outgoingVmMigrations, queuedVmMigrations",
+    doc: "The host's counts; what libvirt shows to be transferring, whoever started it.",
+  },
+  {
+    name: "Host.getMigrations",
+    aliases: [],
+    params: [],
+    unknownKeys: "ignore",
+    result: "array of objects",
+    doc: "Every running, queued and lately ended migration.",
+  },
+  {
+    name: "Host.ping2",
+    aliases: [],
+    params: [],
+    unknownKeys: "ignore",
+    result: "true",
+    doc: "Answers.",
+  },
+] as const satisfies readonly VerbRow[];
+
+export type VerbName = (typeof verbTable)[number]["name"];
+
+/** The rows in the README's order. */
+export function verbRows(): readonly VerbRow[] {
+  return verbTable;
+}
+
+/** A parameter's type, range and unit in one phrase: `integer, 1 to 2000000, ms`. */
+export function describeParam({ kind, range, unit }: ParamRow): string {
+  const type = kind === "enum" || kind === "boolean" || kind === "uuid" ? [] : [kind];
+  return [...type, range, ...(unit === "" ? [] : [unit])].join(", ");
+}

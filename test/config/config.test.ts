@@ -1,0 +1,257 @@
+/**
+ * The configuration's contract: defaults, each key's range at and beyond its edges, combinations,
+ * files, and what may change without a restart.
+ */
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  applyReload,
+  ConfigError,
+  type ConfigRow,
+  configRows,
+  diffConfig,
+  loadConfig,
+  parseConfig,
+} from "../../src/config.ts";
+
+let dir = "";
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "config-"));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+function file(text: string): string {
+  const path = join(dir, "vdsm.json");
+  writeFileSync(path, text);
+  return path;
+}
+
+function nested(key: string, value: unknown): unknown {
+  const [section = "", name = ""] = key.split(".");
+  return { [section]: { [name]: value } };
+}
+
+function messageOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return "accepted";
+}
+
+describe("conf/vdsm.json", () => {
+  const path = new URL("../../conf/vdsm.json", import.meta.url);
+
+  it("holds every key with its default, and nothing else", () => {
+    const expected: Record<string, Record<string, unknown>> = {};
+    for (const { key, default: value } of configRows()) {
+      const [section = "", name = ""] = key.split(".");
+      expected[section] = { ...expected[section], [name]: value };
+    }
+    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual(expected);
+  });
+
+  it("loads as what an empty configuration means", () => {
+    expect(loadConfig(path.pathname)).toEqual(parseConfig({}));
+  });
+});
+
+describe("configRows", () => {
+  it.each(configRows())(
+    "$key has a doc, a range and a default that is allowed",
+    (row: ConfigRow) => {
+      expect(row.doc).toMatch(/\S.*\.$/);
+      expect(row.range).not.toBe("");
+      expect(messageOf(() => parseConfig(nested(row.key, row.default)))).toBe("accepted");
+    },
+  );
+});
+
+describe("a value at the edge of its range is accepted", () => {
+  it.each([
+    ["vars.migration_max_bandwidth", 1],
+    ["vars.migration_max_bandwidth", 1_048_576],
+    ["vars.min_migration_bandwidth", 1],
+    ["vars.migration_progress_timeout", 1],
+    ["vars.migration_monitor_interval", 0.1],
+    ["vars.migration_monitor_interval", 0.25],
+    ["vars.migration_downtime", 1],
+    ["vars.migration_downtime", 2_000_000],
+    ["vars.migration_downtime_steps", 2],
+    ["vars.migration_downtime_delay", 0],
+    ["vars.max_outgoing_migrations", 1],
+    ["vars.max_outgoing_migrations", 15],
+    ["vars.max_incoming_migrations", 1],
+    ["vars.migration_postcopy_bandwidth", 0],
+    ["vars.peer_timeout", 0.5],
+    ["vars.hibernation_dir", "/srv/images"],
+    ["addresses.management_ip", ""],
+    ["addresses.management_port", 1],
+    ["addresses.management_port", 65_535],
+    ["addresses.unix_socket", `/${"s".repeat(106)}`],
+    ["libvirt.uri", "qemu:///session"],
+    ["libvirt.destination_uri", "qemu+tcp://{host}/system"],
+    ["libvirt.call_timeout", 0.1],
+    ["peer.mode", "none"],
+    ["log.level", "debug"],
+  ])("%s %j", (key, value) => {
+    const [section = "", name = ""] = key.split(".");
+    expect(parseConfig(nested(key, value))).toMatchObject({ [section]: { [name]: value } });
+  });
+});
+
+describe("a value beyond it stops the start with one line naming key, value and range", () => {
+  it.each([
+    ["vars.migration_max_bandwidth", 0, "integer, 1 to 1048576"],
+    ["vars.migration_max_bandwidth", 1_048_577, "integer, 1 to 1048576"],
+    ["vars.migration_max_bandwidth", 1.5, "integer"],
+    ["vars.migration_max_bandwidth", "52", "integer"],
+    ["vars.min_migration_bandwidth", 0, "integer, 1 to"],
+    ["vars.migration_progress_timeout", 0, "integer, 1 to"],
+    ["vars.migration_monitor_interval", 0.09, "number, 0.1 to 60"],
+    ["vars.migration_monitor_interval", 61, "number, 0.1 to 60"],
+    ["vars.migration_downtime", 0, "integer, 1 to 2000000"],
+    ["vars.migration_downtime", 2_000_001, "integer, 1 to 2000000"],
+    ["vars.migration_downtime_steps", 1, "integer, 2 to 100"],
+    ["vars.migration_downtime_delay", -1, "integer, 0 to"],
+    ["vars.max_outgoing_migrations", 0, "integer, 1 to 15"],
+    ["vars.max_outgoing_migrations", 16, "integer, 1 to 15"],
+    ["vars.max_incoming_migrations", 0, "integer, 1 to"],
+    ["vars.migration_allow_postcopy", "true", "true or false"],
+    ["vars.migration_allow_postcopy", 1, "true or false"],
+    ["vars.migration_postcopy_bandwidth", -1, "integer, 0 to"],
+    ["vars.peer_timeout", 0, "number, 0.1 to"],
+    ["vars.hibernation_dir", "images", "absolute path"],
+    ["vars.hibernation_dir", "/srv/../etc", "absolute path"],
+    ["vars.hibernation_dir", "/", "absolute path"],
+    ["addresses.management_ip", "localhost", "IPv4 or IPv6 address"],
+    ["addresses.management_port", 0, "integer, 1 to 65535"],
+    ["addresses.management_port", 65_536, "integer, 1 to 65535"],
+    ["addresses.unix_socket", "rpc.sock", "absolute path"],
+    ["addresses.unix_socket", `/${"s".repeat(107)}`, "at most 107 bytes"],
+    ["ssl.ca", "ca.pem", "absolute path"],
+    ["libvirt.uri", "localhost", "libvirt URI"],
+    ["libvirt.destination_uri", "qemu+tls://host/system", "{host}"],
+    ["libvirt.call_timeout", null, "number"],
+    ["peer.mode", "both", "daemon | none"],
+    ["log.level", "loud", "debug | info | warn | error"],
+  ])("%s %j: %s", (key, value, range) => {
+    const message = messageOf(() => parseConfig(nested(key, value)));
+    expect(message.startsWith(`${key}: ${JSON.stringify(value).slice(0, 100)}`)).toBe(true);
+    expect(message).toContain(range);
+    expect(message).not.toContain("\n");
+  });
+
+  it.each([
+    ["an unknown key", { vars: { migration_max_bandwith: 5 } }, "vars.migration_max_bandwith: 5"],
+    ["an unknown section", { var: {} }, "var: {} is in no known section: vars, addresses"],
+    ["a section that is no object", { vars: 5 }, "vars: 5 is not allowed: an object"],
+    ["a key with a dot", { "vars.peer_timeout": 1 }, "vars.peer_timeout: 1"],
+    ["a key named __proto__", JSON.parse('{"vars":{"__proto__":{"x":1}}}'), "vars.__proto__"],
+    ["an array", [], "the configuration: [] is not allowed: an object"],
+    ["null", null, "the configuration: null"],
+  ])("%s", (_what, json, start) => {
+    expect(messageOf(() => parseConfig(json)).startsWith(start)).toBe(true);
+  });
+});
+
+describe("combinations", () => {
+  const plain = { addresses: { management_ip: "::1" }, ssl: { enabled: false } };
+
+  it("refuses a TCP listener without TLS", () => {
+    const message = messageOf(() => parseConfig(plain));
+    expect(message).toMatch(/^ssl\.enabled: false is not allowed while addresses\.management_ip/);
+    expect(message).toContain("ssl.allow_plaintext true");
+  });
+
+  it("accepts it if ssl.allow_plaintext says so", () => {
+    const config = parseConfig({ ...plain, ssl: { enabled: false, allow_plaintext: true } });
+    expect(config.addresses.management_ip).toBe("::1");
+  });
+
+  it("accepts TLS switched off where there is no TCP listener", () => {
+    expect(parseConfig({ ssl: { enabled: false } }).ssl.enabled).toBe(false);
+  });
+
+  it("reads null as no TCP listener", () => {
+    expect(parseConfig({ addresses: { management_ip: null } }).addresses.management_ip).toBe("");
+  });
+
+  it("accepts a floor above the maximum: the lower of the two holds", () => {
+    const vars = { migration_max_bandwidth: 5, min_migration_bandwidth: 10 };
+    expect(parseConfig({ vars }).vars).toMatchObject(vars);
+  });
+});
+
+describe("loadConfig", () => {
+  it("names a file that is not there, in one line", () => {
+    expect(messageOf(() => loadConfig(join(dir, "none.json")))).toMatch(
+      /^\/\S+none\.json: .*ENOENT/,
+    );
+  });
+
+  it("names a file that is no JSON, in one line", () => {
+    const message = messageOf(() => loadConfig(file('{\n"vars": \n}')));
+    expect(message).toContain("not readable as JSON");
+    expect(message).not.toContain("\n");
+  });
+
+  it("wants the certificate's files readable if TLS is spoken", () => {
+    const pem = join(dir, "there.pem");
+    writeFileSync(pem, "");
+    const ssl = { ca: pem, cert: pem, key: join(dir, "missing.pem") };
+    const tcp = { addresses: { management_ip: "127.0.0.1" }, ssl };
+    const message = messageOf(() => loadConfig(file(JSON.stringify(tcp))));
+    expect(message).toMatch(/^ssl\.key: "\S+missing\.pem" is not allowed: a readable file/);
+    expect(messageOf(() => loadConfig(file(JSON.stringify({ ssl }))))).toBe("accepted");
+  });
+
+  it("returns what nobody can change", () => {
+    const config = parseConfig({});
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(Object.isFrozen(config.vars)).toBe(true);
+  });
+});
+
+describe("a changed file", () => {
+  const other: Record<string, unknown> = {
+    "addresses.management_ip": "127.0.0.1",
+    "libvirt.uri": "qemu:///session",
+    "libvirt.destination_uri": "qemu+ssh://{host}/system",
+    "peer.mode": "none",
+    "log.level": "debug",
+  };
+  const changed = (row: ConfigRow): unknown => {
+    if (typeof row.default === "number") return row.default + 1;
+    if (typeof row.default === "boolean") return !row.default;
+    return other[row.key] ?? `${row.default}.new`;
+  };
+
+  it.each(configRows())("$key: named, and taken over only if reloadable", (row: ConfigRow) => {
+    const old = parseConfig({});
+    const next = parseConfig(nested(row.key, changed(row)));
+    expect(diffConfig(old, next)).toEqual({
+      changed: row.reloadable ? [row.key] : [],
+      needsRestart: row.reloadable ? [] : [row.key],
+    });
+    expect(applyReload(old, next)).toEqual(row.reloadable ? next : old);
+  });
+
+  it("an equal one changes nothing", () => {
+    expect(diffConfig(parseConfig({}), parseConfig({}))).toEqual({ changed: [], needsRestart: [] });
+  });
+
+  it("what a cycle reads may change at once, doors may not", () => {
+    const names = (reloadable: boolean) =>
+      configRows()
+        .filter((row) => row.reloadable === reloadable)
+        .map((row) => row.key);
+    expect(names(true)).toEqual(expect.arrayContaining(["vars.peer_timeout", "log.level"]));
+    expect(names(false)).toEqual(expect.arrayContaining(["addresses.unix_socket", "libvirt.uri"]));
+  });
+});

@@ -1,0 +1,382 @@
+/**
+ * JSON-RPC 2.0 as the specification has it, and every guard of style.md 3.6, against a small real
+ * verb table. What the dispatcher must never do, whatever comes in: reject, throw, or answer what is
+ * no JSON-RPC reply.
+ */
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { MonitorError } from "../../src/errors.ts";
+import { createLog } from "../../src/logger.ts";
+import { Dispatcher } from "../../src/rpc/dispatcher.ts";
+import type { Handlers } from "../../src/rpc/handlers.ts";
+import { defaultRpcLimits } from "../../src/rpc/limits.ts";
+import type { ParamRow, VerbRow } from "../../src/rpc/verb-table.ts";
+
+const row = (name: string, kind: ParamRow["kind"]): ParamRow => ({
+  name,
+  kind,
+  required: true,
+  unit: "",
+  default: "",
+  range: "any",
+  doc: "",
+});
+
+function verb(name: string, params: readonly ParamRow[] = []): VerbRow {
+  return { name, aliases: [], params, unknownKeys: "ignore", result: "", doc: "" };
+}
+
+const cycle: Record<string, unknown> = {};
+cycle["self"] = cycle;
+
+const outcomes: Handlers = {
+  "Host.ping2": async () => await Promise.resolve(true),
+  "VM.echo": async (params) => await Promise.resolve(params),
+  "Bad.plain": async () => await Promise.reject(new Error("secret path /etc/shadow")),
+  "Bad.thrown": () => {
+    throw new TypeError("secret");
+  },
+  "Bad.text": async () => {
+    await Promise.resolve();
+    throw "secret";
+  },
+  "Bad.internal": async () =>
+    await Promise.reject(new MonitorError("internal", "secret", { details: { secret: 1 } })),
+  "Bad.bigint": async () => await Promise.resolve({ bytes: 5n }),
+  "Bad.cycle": async () => await Promise.resolve(cycle),
+  "Bad.nothing": async () => await Promise.resolve(undefined),
+  "Bad.noVm": async () =>
+    await Promise.reject(new MonitorError("noVm", "no VM v here", { details: { vmId: "v" } })),
+  "Bad.details": async () =>
+    await Promise.reject(new MonitorError("noVm", "no VM", { details: { bytes: 5n } })),
+};
+
+function start(limits: Partial<typeof defaultRpcLimits> = {}, more: Handlers = {}) {
+  const lines: Record<string, unknown>[] = [];
+  const log = createLog({
+    level: "debug",
+    stream: { write: (line) => lines.push(JSON.parse(line)) },
+  });
+  const handlers = { ...outcomes, ...more };
+  const verbs = Object.keys(handlers).map((name) =>
+    verb(name, name === "VM.echo" ? [row("vmID", "string"), row("flag", "boolean")] : []),
+  );
+  const all = { ...defaultRpcLimits, ...limits };
+  const dispatcher = new Dispatcher(log, verbs, handlers, all);
+  const client = { address: "192.0.2.1:4242" };
+  const ask = async (message: string | Uint8Array, from = client): Promise<unknown> => {
+    const reply = await dispatcher.receive(message, from);
+    return reply === undefined ? "no reply" : JSON.parse(reply);
+  };
+  return { ask, lines, client };
+}
+
+const ok = (id: unknown, result: unknown = true) => ({ jsonrpc: "2.0", id, result });
+const failed = (id: unknown, code: number) => ({
+  jsonrpc: "2.0",
+  id,
+  error: expect.objectContaining({ code, message: expect.any(String) }),
+});
+const ping = '{"jsonrpc":"2.0","method":"Host.ping2","id":1}';
+const note = '{"jsonrpc":"2.0","method":"Host.ping2"}';
+
+describe("one message", () => {
+  it.each<[string, string, unknown]>([
+    ["a request is answered", ping, ok(1)],
+    ["an id may be text", '{"jsonrpc":"2.0","method":"Host.ping2","id":"a"}', ok("a")],
+    ["an id may be empty text", '{"jsonrpc":"2.0","method":"Host.ping2","id":""}', ok("")],
+    [
+      "an id may be null, which is no notification",
+      '{"jsonrpc":"2.0","method":"Host.ping2","id":null}',
+      ok(null),
+    ],
+    ["an id may be a fraction", '{"jsonrpc":"2.0","method":"Host.ping2","id":1.5}', ok(1.5)],
+    [
+      "members that nobody knows do no harm",
+      '{"jsonrpc":"2.0","method":"Host.ping2","id":1,"x":{}}',
+      ok(1),
+    ],
+    [
+      "named parameters reach the verb",
+      '{"jsonrpc":"2.0","method":"VM.echo","params":{"vmId":"v","flag":"true"},"id":1}',
+      ok(1, { vmID: "v", flag: true }),
+    ],
+    [
+      "parameters by position reach it too",
+      '{"jsonrpc":"2.0","method":"VM.echo","params":["v",{"flag":false}],"id":1}',
+      ok(1, { vmID: "v", flag: false }),
+    ],
+    ["a notification gets no reply", note, "no reply"],
+    ["nor if its verb fails", '{"jsonrpc":"2.0","method":"Bad.plain"}', "no reply"],
+    ["nor if there is no such verb", '{"jsonrpc":"2.0","method":"foobar"}', "no reply"],
+    [
+      "nor if its params are wrong",
+      '{"jsonrpc":"2.0","method":"Host.ping2","params":"bar"}',
+      "no reply",
+    ],
+    [
+      "a verb that is not there: -32601 with the id",
+      '{"jsonrpc":"2.0","method":"foobar","id":"1"}',
+      failed("1", -32601),
+    ],
+    [
+      "an inherited name is no verb",
+      '{"jsonrpc":"2.0","method":"constructor","id":1}',
+      failed(1, -32601),
+    ],
+    ["nor is __proto__", '{"jsonrpc":"2.0","method":"__proto__","id":1}', failed(1, -32601)],
+    [
+      "no JSON: -32700",
+      '{"jsonrpc":"2.0","method":"foobar,"params":"bar","baz]',
+      failed(null, -32700),
+    ],
+    ["nothing at all: -32700", "", failed(null, -32700)],
+    ["null is JSON, but no request: -32600", "null", failed(null, -32600)],
+    ["a number: -32600", "5", failed(null, -32600)],
+    [
+      "a method that is no text: -32600",
+      '{"jsonrpc":"2.0","method":1,"params":"bar"}',
+      failed(null, -32600),
+    ],
+    ["and the id is kept", '{"jsonrpc":"2.0","method":1,"id":7}', failed(7, -32600)],
+    ["no jsonrpc member: -32600 with the id", '{"method":"Host.ping2","id":7}', failed(7, -32600)],
+    [
+      "another version: -32600 with the id",
+      '{"jsonrpc":"1.0","method":"Host.ping2","id":7}',
+      failed(7, -32600),
+    ],
+    [
+      "jsonrpc as a number: -32600",
+      '{"jsonrpc":2.0,"method":"Host.ping2","id":7}',
+      failed(7, -32600),
+    ],
+    [
+      "an id that is an object: -32600",
+      '{"jsonrpc":"2.0","method":"Host.ping2","id":{}}',
+      failed(null, -32600),
+    ],
+    [
+      "an id that is a list: -32600",
+      '{"jsonrpc":"2.0","method":"Host.ping2","id":[1]}',
+      failed(null, -32600),
+    ],
+    [
+      "an id that is a boolean: -32600",
+      '{"jsonrpc":"2.0","method":"Host.ping2","id":true}',
+      failed(null, -32600),
+    ],
+    [
+      "an id that a number cannot hold: -32600",
+      '{"jsonrpc":"2.0","method":"Host.ping2","id":9007199254740993}',
+      failed(null, -32600),
+    ],
+    [
+      "an id beyond all numbers: -32600",
+      '{"jsonrpc":"2.0","method":"Host.ping2","id":1e999}',
+      failed(null, -32600),
+    ],
+    [
+      "params as text: -32602 with the id",
+      '{"jsonrpc":"2.0","method":"Host.ping2","params":"bar","id":1}',
+      failed(1, -32602),
+    ],
+    [
+      "params as null: -32602 with the id",
+      '{"jsonrpc":"2.0","method":"Host.ping2","params":null,"id":1}',
+      failed(1, -32602),
+    ],
+    [
+      "params as a number: -32602 with the id",
+      '{"jsonrpc":"2.0","method":"Host.ping2","params":5,"id":1}',
+      failed(1, -32602),
+    ],
+    [
+      "a reply is no request: -32600 with the id",
+      '{"jsonrpc":"2.0","result":true,"id":1}',
+      failed(1, -32600),
+    ],
+  ])("%s", async (_what, message, expected) => {
+    expect(await start().ask(message)).toEqual(expected);
+  });
+
+  it("may be bytes, and bytes that are no UTF-8 are no JSON", async () => {
+    const { ask } = start();
+    expect(await ask(Buffer.from(ping))).toEqual(ok(1));
+    expect(await ask(Uint8Array.of(0x22, 0xff, 0x22))).toEqual(failed(null, -32700));
+  });
+});
+
+describe("a batch", () => {
+  it.each<[string, string, unknown]>([
+    ["of two is answered by two", `[${ping},${ping}]`, [ok(1), ok(1)]],
+    ["of one is answered by an array of one", `[${ping}]`, [ok(1)]],
+    ["of none is one error", "[]", failed(null, -32600)],
+    ["of null is an array of one error", "[null]", [failed(null, -32600)]],
+    ["of numbers is an error for each", "[1,2,3]", [1, 2, 3].map(() => failed(null, -32600))],
+    ["of an array is an error, not a batch in a batch", `[[${ping}]]`, [failed(null, -32600)]],
+    ["of notifications only gets no reply", `[${note},${note}]`, "no reply"],
+    ["leaves notifications out of its reply", `[${note},${ping}]`, [ok(1)]],
+    ["that is broken is one error", `[${ping},{"jsonrpc"]`, failed(null, -32700)],
+    [
+      "one bad request leaves the others alone",
+      `[${ping},{"foo":"boo"},${ping}]`,
+      [ok(1), failed(null, -32600), ok(1)],
+    ],
+    [
+      "one failing verb leaves the others alone",
+      `[{"jsonrpc":"2.0","method":"Bad.bigint","id":2},${ping}]`,
+      [failed(2, -32603), ok(1)],
+    ],
+  ])("%s", async (_what, message, expected) => {
+    expect(await start().ask(message)).toEqual(expected);
+  });
+
+  it("as long as allowed is answered, longer ones are one error", async () => {
+    const { ask } = start({ batchLength: 3 });
+    const batch = (length: number) => `[${Array.from({ length }, () => ping).join()}]`;
+    expect(await ask(batch(3))).toHaveLength(3);
+    expect(await ask(batch(4))).toEqual(failed(null, -32600));
+  });
+});
+
+describe("a verb that fails", () => {
+  it.each([
+    "Bad.plain",
+    "Bad.thrown",
+    "Bad.text",
+    "Bad.internal",
+    "Bad.bigint",
+    "Bad.cycle",
+    "Bad.nothing",
+  ])("%s answers -32603 without a word of why, and the log has the cause", async (method) => {
+    const { ask, lines } = start();
+    const reply = await ask(`{"jsonrpc":"2.0","method":"${method}","id":1}`);
+    const error = { code: -32603, message: "Internal error" };
+    expect(reply).toEqual({ jsonrpc: "2.0", id: 1, error });
+    expect(lines).toMatchObject([{ level: "error", method, client: "192.0.2.1:4242" }]);
+    expect(lines[0]?.["err"]).toBeDefined();
+  });
+
+  it("in a notification is logged as well, once", async () => {
+    const { ask, lines } = start();
+    await ask('{"jsonrpc":"2.0","method":"Bad.plain"}');
+    expect(lines).toMatchObject([{ level: "error", method: "Bad.plain" }]);
+  });
+
+  it("with an operating error answers the table's number, the message and the details", async () => {
+    const { ask, lines } = start();
+    expect(await ask('{"jsonrpc":"2.0","method":"Bad.noVm","id":"x"}')).toEqual({
+      jsonrpc: "2.0",
+      id: "x",
+      error: { code: 1, message: "no VM v here", data: { vmId: "v" } },
+    });
+    expect(lines).toMatchObject([{ level: "info", code: 1, reason: "no VM v here" }]);
+  });
+
+  it("with details that JSON cannot hold answers without them", async () => {
+    expect(await start().ask('{"jsonrpc":"2.0","method":"Bad.details","id":1}')).toEqual({
+      jsonrpc: "2.0",
+      id: 1,
+      error: { code: 1, message: "no VM" },
+    });
+  });
+});
+
+describe("requests in flight", () => {
+  function gate() {
+    let open: (value: true) => void = () => undefined;
+    const opened = new Promise<true>((resolve) => {
+      open = resolve;
+    });
+    return { open: () => open(true), handlers: { "Slow.wait": async () => await opened } };
+  }
+  const slow = (id: number) => `{"jsonrpc":"2.0","method":"Slow.wait","id":${id}}`;
+
+  it("beyond a client's limit are refused with 1100, another client's are not", async () => {
+    const { open, handlers } = gate();
+    const { ask } = start({ inFlightPerClient: 2 }, handlers);
+    const waiting = [ask(slow(1)), ask(slow(2))];
+    expect(await ask(slow(3))).toEqual(failed(3, 1100));
+    expect(await ask(ping, { address: "unix" })).toEqual(ok(1));
+    open();
+    expect(await Promise.all(waiting)).toEqual([ok(1), ok(2)]);
+    expect(await ask(ping)).toEqual(ok(1));
+  });
+
+  it("beyond the limit for all are refused with 1100", async () => {
+    const { open, handlers } = gate();
+    const { ask } = start({ inFlightTotal: 2 }, handlers);
+    const waiting = [ask(slow(1)), ask(slow(2), { address: "unix" })];
+    expect(await ask(ping, { address: "192.0.2.9:1" })).toEqual(failed(1, 1100));
+    open();
+    await Promise.all(waiting);
+    expect(await ask(ping)).toEqual(ok(1));
+  });
+
+  it("a batch counts by its requests, and a refused notification gets no reply", async () => {
+    const { open, handlers } = gate();
+    const { ask, lines } = start({ inFlightPerClient: 1 }, handlers);
+    const batch = ask(`[${slow(1)},${note},${slow(2)}]`);
+    open();
+    expect(await batch).toEqual([ok(1), failed(2, 1100)]);
+    expect(lines.filter(({ code, level }) => code === 1100 && level === "warn")).toHaveLength(2);
+  });
+
+  it("those that failed are no longer in flight", async () => {
+    const { ask } = start({ inFlightPerClient: 1 });
+    for (const method of Object.keys(outcomes)) {
+      await ask(`{"jsonrpc":"2.0","method":"${method}","id":1}`);
+    }
+    expect(await ask(ping)).toEqual(ok(1));
+  });
+});
+
+describe("whatever comes in", () => {
+  function isReply(value: unknown): boolean {
+    if (typeof value !== "object" || value === null) return false;
+    const members = new Map<string, unknown>(Object.entries(value));
+    const id = members.get("id");
+    const isId = id === null || typeof id === "string" || typeof id === "number";
+    const exactlyOne = members.has("result") !== members.has("error");
+    return members.get("jsonrpc") === "2.0" && isId && exactlyOne && members.size === 3;
+  }
+  function expectReply(reply: unknown): void {
+    if (reply === "no reply") return;
+    const replies: readonly unknown[] = Array.isArray(reply) ? reply : [reply];
+    expect(replies.length).toBeGreaterThan(0);
+    expect(replies.filter((each) => !isReply(each))).toEqual([]);
+  }
+  const request = fc.record(
+    {
+      jsonrpc: fc.constantFrom("2.0", "1.0", 2),
+      method: fc.oneof(fc.constantFrom(...Object.keys(outcomes)), fc.string(), fc.jsonValue()),
+      params: fc.oneof(fc.jsonValue(), fc.dictionary(fc.string(), fc.jsonValue())),
+      id: fc.oneof(fc.integer(), fc.string(), fc.jsonValue()),
+    },
+    { requiredKeys: [] },
+  );
+
+  it("any JSON gets a reply of the right shape, or none", async () => {
+    const { ask } = start();
+    const message = fc.oneof(fc.jsonValue(), request, fc.array(fc.oneof(request, fc.jsonValue())));
+    await fc.assert(
+      fc.asyncProperty(message, async (value) => expectReply(await ask(JSON.stringify(value)))),
+      { numRuns: 500 },
+    );
+  });
+
+  it("so do any bytes", async () => {
+    const { ask } = start();
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array(), async (bytes) => expectReply(await ask(bytes))),
+    );
+  });
+
+  it("nesting without end is refused, not fatal", async () => {
+    const { ask } = start();
+    const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
+    expectReply(await ask(deep));
+    expectReply(await ask(`{"jsonrpc":"2.0","method":"VM.echo","params":{"vmID":${deep}},"id":1}`));
+  });
+});

@@ -1,0 +1,104 @@
+/** Mutual TLS on the TCP door, with a throw-away authority: who gets in, and who does not. */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import {
+  type Bench,
+  type BenchOptions,
+  bodyOf,
+  exchange,
+  makeCertificates,
+  ping,
+  pong,
+  post,
+  startListener,
+  statusOf,
+} from "./lines.ts";
+
+let dir = "";
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "tls-"));
+  makeCertificates(dir);
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const open: Bench[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(async ({ listener }) => await listener.close()));
+});
+
+async function start(options: BenchOptions) {
+  const bench = await startListener(options);
+  open.push(bench);
+  return { ...bench, at: { host: "127.0.0.1", port: bench.listener.port ?? 0 } };
+}
+const tcp = { host: "127.0.0.1", port: 0 };
+
+describe("TLS", () => {
+  const pem = (name: string) => readFileSync(join(dir, name));
+  const files = () => ({
+    ca: join(dir, "ca.pem"),
+    cert: join(dir, "host.pem"),
+    key: join(dir, "host.key"),
+  });
+  const startTls = async () =>
+    await start({ tcp: { ...tcp, tls: files() }, limits: { handshakeMs: 300 } });
+  const own = (): ConnectionOptions => ({
+    ca: pem("ca.pem"),
+    cert: pem("host.pem"),
+    key: pem("host.key"),
+  });
+
+  it.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "answers a client with a certificate over %s",
+    async (version) => {
+      const { at } = await startTls();
+      const socket = connectTls({ ...at, ...own(), minVersion: version, maxVersion: version });
+      expect(bodyOf(await exchange(socket, post(ping)))).toBe(pong);
+    },
+  );
+
+  it("lets the own https origin through, and no other", async () => {
+    const { at } = await startTls();
+    for (const [scheme, status] of [
+      ["https", 200],
+      ["http", 403],
+    ] as const) {
+      const headers = { Origin: `${scheme}://127.0.0.1:${at.port}` };
+      const reply = await exchange(connectTls({ ...at, ...own() }), post(ping, headers));
+      expect(statusOf(reply)).toBe(status);
+    }
+  });
+
+  it.each<[string, () => ConnectionOptions]>([
+    ["without a certificate", () => ({ ca: pem("ca.pem") })],
+    [
+      "with a stranger's",
+      () => ({ ca: pem("ca.pem"), cert: pem("stranger.pem"), key: pem("stranger.key") }),
+    ],
+    [
+      "over TLS 1.1",
+      () => ({ ...own(), minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "ALL:@SECLEVEL=0" }),
+    ],
+  ])("refuses a client %s, and says so", async (_what, options) => {
+    const { at, calls, lines } = await startTls();
+    expect(await exchange(connectTls({ ...at, ...options() }), post(ping))).toBe("");
+    expect(calls).toEqual([]);
+    expect(lines.map((line) => line["msg"])).toContain("TLS handshake refused");
+  });
+
+  it("refuses plain text, and silence", async () => {
+    const { at, calls } = await startTls();
+    expect(statusOf(await exchange(at, post(ping)))).toBe(0);
+    expect(await exchange(at, "")).toBe("");
+    expect(calls).toEqual([]);
+  });
+
+  it("needs its files", async () => {
+    const tls = { ...files(), key: join(dir, "none.key") };
+    await expect(startListener({ tcp: { ...tcp, tls } })).rejects.toThrow(/none\.key/);
+  });
+});
