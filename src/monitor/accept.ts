@@ -1,0 +1,141 @@
+/**
+ * Whether a migration can be accepted, and what it becomes: the checks that need the host, the
+ * defaults of what the request left open, and the run itself. Nothing has moved when this returns.
+ */
+import { parseDestination } from "../core/address.ts";
+import { downtimeByEngine, downtimeBySteps } from "../core/downtime.ts";
+import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
+import { newMigration, type Limits } from "../core/migration.ts";
+import { MonitorError } from "../errors.ts";
+import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
+import { pausedOnError } from "./begin.ts";
+import type { Context } from "./context.ts";
+import { prepareFiles } from "./hibernation.ts";
+import { callTemplate, postCopyUnavailable } from "./migrate-call.ts";
+import { MigrationRun, type RunHooks, type Target } from "./migration-run.ts";
+import type { MigrateRequest } from "./service.ts";
+import type { Settings } from "./settings.ts";
+
+/**
+ * The run, queued. Fails: noVm, migrationInProgress (a libvirt job, named), libvirtUnavailable,
+ * invalidParams (paths of a hibernation), migrationFailed (paused on a storage error).
+ */
+export async function accept(
+  request: MigrateRequest,
+  context: Context,
+  hooks: RunHooks,
+): Promise<MigrationRun> {
+  const settings = context.settings();
+  const vm = await runningVm(request.vmId, context);
+  checkNoJob(request.vmId, await context.hypervisor.jobView(request.vmId));
+  const target = await targetOf(request, vm, settings, context);
+  const unavailable = postCopyUnavailable(request, vm, settings);
+  const migration = newMigration(
+    {
+      vmId: request.vmId,
+      vmName: vm.name,
+      mode: request.mode,
+      destination: target.mode === "remote" ? target.peer.address.host : request.dst,
+      memoryBytes: vm.memoryBytes,
+      limits: limitsOf(request, settings),
+      guestPaused: vm.runState === "paused",
+      downtime: request.mode === "file" ? null : firstDowntime(request, vm, settings),
+      postCopy: { possible: unavailable === null, unavailableReason: unavailable },
+    },
+    context.clock.monotonicMs(),
+  );
+  return new MigrationRun(migration, request, target, context, hooks);
+}
+
+async function runningVm(vmId: string, context: Context): Promise<VmDetails> {
+  const details = await context.hypervisor.vmDetails(vmId);
+  if (details.kind !== "ok") throw detailsError(vmId, details);
+  const vm = details.value;
+  if (vm.runState === "shutoff") {
+    throw new MonitorError("noVm", `VM ${vmId} is not running on this host`);
+  }
+  if (pausedOnError(vm)) {
+    throw new MonitorError(
+      "migrationFailed",
+      `VM ${vmId} is paused on a storage error and cannot be moved`,
+    );
+  }
+  return vm;
+}
+
+/** What a failed look at one VM means to a caller. */
+export function detailsError(
+  vmId: string,
+  details: Exclude<CallResult<unknown>, { kind: "ok" }>,
+): MonitorError {
+  if (details.kind === "refused" && details.refusal.code === LIBVIRT_ERROR.NO_DOMAIN) {
+    return new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
+  }
+  const why =
+    details.kind === "refused"
+      ? `${details.refusal.message} (code ${details.refusal.code})`
+      : details.kind === "disconnected"
+        ? details.message
+        : "no answer in time";
+  return new MonitorError("libvirtUnavailable", `VM ${vmId}: libvirt does not answer: ${why}`);
+}
+
+function checkNoJob(vmId: string, view: CallResult<JobView>): void {
+  if (view.kind !== "ok") throw detailsError(vmId, view);
+  switch (view.value.kind) {
+    case "incoming":
+      throw new MonitorError("migrationInProgress", `VM ${vmId} is still arriving on this host`);
+    case "noAnswer":
+      throw detailsError(vmId, { kind: "noAnswer" });
+    case "refused":
+      throw detailsError(vmId, { kind: "refused", refusal: view.value.refusal });
+    case "stats":
+      if (view.value.stats.type !== "none") {
+        throw new MonitorError(
+          "migrationInProgress",
+          `VM ${vmId} has a libvirt job: ${view.value.stats.operation}`,
+        );
+      }
+  }
+}
+
+async function targetOf(
+  request: MigrateRequest,
+  vm: VmDetails,
+  settings: Settings,
+  context: Context,
+): Promise<Target> {
+  if (request.mode === "file") {
+    const files = { imagePath: request.dst, parametersPath: request.dstparams ?? "" };
+    return { mode: "file", files: await prepareFiles(files, settings.hibernationFolder) };
+  }
+  const parsed = parseDestination(request.dst);
+  if (parsed === undefined) {
+    throw new MonitorError("invalidParams", `dst: ${JSON.stringify(request.dst)}: no host`);
+  }
+  const peer = context.peers.get({
+    host: parsed.host,
+    port: parsed.port ?? settings.managementPort,
+  });
+  return { mode: "remote", peer, call: callTemplate(request, parsed.host, vm, settings) };
+}
+
+function limitsOf(request: MigrateRequest, settings: Settings): Limits {
+  return {
+    progressTimeoutMs: request.progressTimeoutMs ?? settings.progressTimeoutMs,
+    stallingLimitMs: request.stallingLimitMs ?? 0,
+    maxBandwidthMiBps: request.maxBandwidthMiBps ?? settings.maxBandwidthMiBps,
+    minBandwidthMiBps: settings.minBandwidthMiBps,
+  };
+}
+
+function firstDowntime(request: MigrateRequest, vm: VmDetails, settings: Settings) {
+  return request.downtimeMs === undefined
+    ? downtimeBySteps(
+        settings.maxDowntimeMs,
+        settings.downtimeSteps,
+        settings.downtimeDelaySecondsPerGiB,
+        vm.memoryBytes,
+      )
+    : downtimeByEngine(null, request.downtimeMs);
+}

@@ -1,0 +1,24 @@
+/**
+ * What every part of the monitor is given: the outside world behind its ports. Assembled once, in
+ * main.ts; nothing here is created elsewhere.
+ */
+import type { Clock } from "../clock.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Log } from "../logger.ts";
+import type { Peers } from "../peer/peer.ts";
+import type { HostView } from "./host-view.ts";
+import type { MonitorEvent } from "./service.ts";
+import type { Settings } from "./settings.ts";
+
+export interface Context {
+  readonly hypervisor: Hypervisor;
+  readonly hostView: HostView;
+  readonly peers: Peers;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** As configured now; it may differ at the next call. */
+  readonly settings: () => Settings;
+  readonly emit: (event: MonitorEvent) => void;
+  /** This host's name, for what is written about it. */
+  readonly hostName: string;
+}

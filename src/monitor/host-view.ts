@@ -1,0 +1,114 @@
+/**
+ * What the hypervisor last showed of every active VM: whose job is what, and how many migrations the
+ * host has, whoever started them. Counts are a property of the host, not of our bookkeeping: a
+ * migration begun with virsh shares the same link.
+ */
+import { isOutgoing } from "../core/job-stats.ts";
+import { PAUSED_REASON } from "../core/libvirt-codes.ts";
+import type { CallResult, Hypervisor, JobView, VmJobView } from "../hypervisor/hypervisor.ts";
+
+export type Transfer = "outgoing" | "incoming" | "none";
+
+export interface HostCounts {
+  readonly outgoing: number;
+  readonly incoming: number;
+}
+
+interface Entry {
+  readonly view: VmJobView;
+  readonly transfer: Transfer;
+}
+
+export class HostView {
+  readonly #hypervisor: Hypervisor;
+  readonly #nowMs: () => number;
+  readonly #waitMs: () => number;
+  #entries: ReadonlyMap<string, Entry> = new Map();
+  #scannedAtMs: number | null = null;
+  #scanning: Promise<CallResult<null>> | null = null;
+
+  /** `waitMs`: how long one look may take; VMs that have not answered by then show nothing. */
+  constructor(hypervisor: Hypervisor, nowMs: () => number, waitMs: () => number) {
+    this.#hypervisor = hypervisor;
+    this.#nowMs = nowMs;
+    this.#waitMs = waitMs;
+  }
+
+  /** Looks again, or joins the look that is under way. The old view stays if libvirt is silent. */
+  refresh(): Promise<CallResult<null>> {
+    this.#scanning ??= this.#scan().finally(() => {
+      this.#scanning = null;
+    });
+    return this.#scanning;
+  }
+
+  /** A view not older than `maxAgeMs`, for questions that come from outside. */
+  async freshWithin(maxAgeMs: number): Promise<CallResult<null>> {
+    const fresh = this.#scannedAtMs !== null && this.#nowMs() - this.#scannedAtMs <= maxAgeMs;
+    return fresh ? { kind: "ok", value: null } : this.refresh();
+  }
+
+  get(vmId: string): VmJobView | undefined {
+    return this.#entries.get(vmId)?.view;
+  }
+
+  views(): readonly VmJobView[] {
+    return [...this.#entries.values()].map((entry) => entry.view);
+  }
+
+  transfer(vmId: string): Transfer {
+    return this.#entries.get(vmId)?.transfer ?? "none";
+  }
+
+  counts(): HostCounts {
+    let outgoing = 0;
+    let incoming = 0;
+    for (const { transfer } of this.#entries.values()) {
+      if (transfer === "outgoing") outgoing += 1;
+      if (transfer === "incoming") incoming += 1;
+    }
+    return { outgoing, incoming };
+  }
+
+  /** n(source) for a migration of this VM: itself is counted before libvirt shows it, too. */
+  migrationsWith(vmId: string): number {
+    const { outgoing, incoming } = this.counts();
+    return outgoing + incoming + (this.transfer(vmId) === "outgoing" ? 0 : 1);
+  }
+
+  async #scan(): Promise<CallResult<null>> {
+    const scanned = await this.#hypervisor.scan(this.#waitMs());
+    if (scanned.kind !== "ok") return scanned;
+    const entries = new Map<string, Entry>();
+    for (const view of scanned.value) {
+      const known = this.#entries.get(view.vm.vmId)?.transfer ?? "none";
+      entries.set(view.vm.vmId, { view, transfer: transferOf(view.job, known) });
+    }
+    this.#entries = entries;
+    this.#scannedAtMs = this.#nowMs();
+    return { kind: "ok", value: null };
+  }
+}
+
+/** A VM that does not answer is still what it was: its data may flow all the same. */
+function transferOf(job: JobView, known: Transfer): Transfer {
+  switch (job.kind) {
+    case "stats":
+      return isOutgoing(job.stats) ? "outgoing" : "none";
+    case "incoming":
+      return "incoming";
+    case "noAnswer":
+      return known;
+    case "refused":
+      return "none";
+  }
+}
+
+/** The guest already runs on the other side; what is here is its paused shell. */
+export function inPostCopy(view: VmJobView): boolean {
+  return (
+    view.vm.runState === "paused" &&
+    (view.vm.stateReason === PAUSED_REASON.POSTCOPY ||
+      view.vm.stateReason === PAUSED_REASON.POSTCOPY_FAILED)
+  );
+}

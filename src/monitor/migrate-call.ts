@@ -1,0 +1,54 @@
+/**
+ * Turns a request into what libvirt's migrate call takes: the three addresses (libvirt's, the
+ * migration network's, the console's) and whether post-copy is possible at all.
+ */
+import { formatHost } from "../core/address.ts";
+import type { MigrateCall, VmDetails } from "../hypervisor/hypervisor.ts";
+import type { MigrateRequest } from "./service.ts";
+import type { Settings } from "./settings.ts";
+
+/** The part of a call that does not change between its first and its second try. */
+export type CallTemplate = Omit<MigrateCall, "bandwidthMiBps" | "postcopy">;
+
+/** `host` comes without brackets. */
+export function callTemplate(
+  request: MigrateRequest,
+  host: string,
+  vm: VmDetails,
+  settings: Settings,
+): CallTemplate {
+  const console = request.consoleAddress;
+  const graphics = vm.graphics.find((type) => type !== "other");
+  return {
+    destinationUri: settings.destinationUri.replace("{host}", formatHost(host)),
+    ...(request.tunneled ? {} : { migrateUri: `tcp://${formatHost(request.dstqemu ?? host)}` }),
+    ...(console !== undefined && graphics !== undefined
+      ? { graphicsUri: `${graphics}://${formatHost(console)}` }
+      : {}),
+    ...(request.encrypted ? { tlsDestination: host } : {}),
+    ...(request.parallel === undefined ? {} : { parallelConnections: request.parallel }),
+    postcopyBandwidthMiBps: settings.postcopyBandwidthMiBps,
+    compressed: request.compressed,
+    autoConverge: request.autoConverge,
+    abortOnError: request.abortOnError,
+    encrypted: request.encrypted,
+    tunneled: request.tunneled,
+    persistent: vm.persistent,
+  };
+}
+
+/** Why this migration can never switch to post-copy; null if it can. */
+export function postCopyUnavailable(
+  request: MigrateRequest,
+  vm: VmDetails,
+  settings: Settings,
+): string | null {
+  if (request.mode === "file") return "the VM is saved to a file";
+  if (!settings.postcopyAllowed) return "vars.migration_allow_postcopy is false";
+  if (request.parallel !== undefined) return "parallel connections lose the guest in post-copy";
+  if (request.tunneled) return "libvirt does not tunnel post-copy";
+  if (vm.runState === "paused") return PAUSED_GUEST;
+  return null;
+}
+
+export const PAUSED_GUEST = "the guest is paused";

@@ -1,0 +1,230 @@
+/**
+ * The verbs' side of the monitor: what an engine may ask for. It accepts migrations, hands wishes
+ * and cancels to them, and answers from their states; the loop (monitor-thread.ts) does the rest.
+ */
+import { isoTime } from "../clock.ts";
+import type { Migration } from "../core/migration.ts";
+import { MonitorError } from "../errors.ts";
+import { accept, detailsError } from "./accept.ts";
+import { begin } from "./begin.ts";
+import type { Context } from "./context.ts";
+import type { MigrationRun } from "./migration-run.ts";
+import type { MonitorThread } from "./monitor-thread.ts";
+import type { Registry } from "./registry.ts";
+import type { MigrateRequest, MigrationService, ParamChanges, WireObject } from "./service.ts";
+import { vmIncomingRecord } from "./incoming-record.ts";
+import {
+  leftVmToWire,
+  migrationStatusToWire,
+  migrationToWire,
+  shownPhase,
+  vmStatsToWire,
+} from "./wire-stats.ts";
+
+/** The longest a cancel waits for its outcome. */
+export const CANCEL_WAIT_MAX_MS = 10_000;
+/** A look at the host not older than this answers a getter without asking libvirt again. */
+export const STATS_MAX_AGE_MS = 200;
+
+export class MonitorService implements MigrationService {
+  readonly #context: Context;
+  readonly #registry: Registry;
+  readonly #monitor: MonitorThread;
+  readonly #unknownKeysLogged = new Set<string>();
+
+  constructor(context: Context, registry: Registry, monitor: MonitorThread) {
+    this.#context = context;
+    this.#registry = registry;
+    this.#monitor = monitor;
+  }
+
+  async migrate(request: MigrateRequest): Promise<true> {
+    const { vmId } = request;
+    if (!this.#registry.reserve(vmId)) {
+      throw new MonitorError("migrationInProgress", `VM ${vmId} is already migrating`);
+    }
+    try {
+      this.#logUnknownKeys(request);
+      await this.#registry.endedOf(vmId, this.#context.clock.wallMs())?.cleanedUp();
+      const run = await accept(request, this.#context, {
+        wake: () => this.#monitor.wake(),
+        ended: (ended) => this.#ended(ended),
+      });
+      this.#registry.add(run);
+      run.log.info({ request }, "migration accepted");
+    } finally {
+      this.#registry.release(vmId);
+    }
+    this.admit();
+    return true;
+  }
+
+  /** Begins whatever may begin now: called when one is accepted or ends, or a limit changed. */
+  admit(): void {
+    const { maxOutgoing } = this.#context.settings();
+    for (const run of this.#registry.admissible(maxOutgoing)) {
+      void begin(run, () => this.#monitor.ownMigrationsTo(run), this.#context);
+    }
+    this.#monitor.wake();
+  }
+
+  async changeParams(vmId: string, changes: ParamChanges): Promise<true> {
+    const run = this.#registry.liveOf(vmId);
+    const result = run?.change(changes) ?? { kind: "notMigrating" };
+    switch (result.kind) {
+      case "changed":
+        return true;
+      case "impossible":
+        throw new MonitorError("impossibleInState", `VM ${vmId}: ${result.reason}`);
+      case "notMigrating":
+        await this.#checkExists(vmId);
+        throw new MonitorError("notMigrating", `VM ${vmId}: migration not in progress`);
+    }
+  }
+
+  async cancel(vmId: string): Promise<true> {
+    const run = this.#registry.liveOf(vmId);
+    if (run === undefined) return this.#cancelNothing(vmId);
+    if (run.migration.phase === "postCopy") throw inPostCopy(run);
+    run.apply({ kind: "cancel" });
+    const known = (migration: Migration): boolean =>
+      migration.phase === "ended" || migration.phase === "postCopy";
+    await run.waitFor(known, CANCEL_WAIT_MAX_MS);
+    return cancelAnswer(run);
+  }
+
+  async migrationStatus(vmId: string): Promise<WireObject> {
+    const run = this.#runOf(vmId);
+    if (run !== undefined) {
+      return migrationStatusToWire(run.migration, this.#context.clock.monotonicMs());
+    }
+    await this.#checkExists(vmId);
+    throw new MonitorError("notMigrating", `VM ${vmId}: no migration is known`);
+  }
+
+  async migrations(): Promise<readonly WireObject[]> {
+    const { clock } = this.#context;
+    const nowMs = clock.monotonicMs();
+    return [...this.#registry.live(), ...this.#registry.ended(clock.wallMs())].map((run) =>
+      migrationToWire(run, nowMs),
+    );
+  }
+
+  async vmStats(vmId: string): Promise<WireObject> {
+    await this.#look();
+    const { hostView, clock } = this.#context;
+    const view = hostView.get(vmId);
+    if (view === undefined) return this.#leftVm(vmId);
+    const stats = vmStatsToWire(view, hostView, this.#registry.liveOf(vmId), clock);
+    return { ...stats, ...(await vmIncomingRecord(vmId, this.#context)) };
+  }
+
+  async allVmStats(): Promise<readonly WireObject[]> {
+    await this.#look();
+    const { hostView, clock } = this.#context;
+    return hostView
+      .views()
+      .map((view) => vmStatsToWire(view, hostView, this.#registry.liveOf(view.vm.vmId), clock));
+  }
+
+  async vmList(): Promise<readonly WireObject[]> {
+    const all = await this.allVmStats();
+    return all.map((stats) => ({
+      vmId: stats["vmId"],
+      status: stats["status"],
+      statusTime: stats["statusTime"],
+    }));
+  }
+
+  async hostStats(): Promise<WireObject> {
+    const all = await this.allVmStats();
+    const { incoming, outgoing } = this.#context.hostView.counts();
+    return {
+      vmCount: all.length,
+      vmActive: all.filter((stats) => stats["status"] === "Up").length,
+      vmMigrating: incoming + outgoing,
+      incomingVmMigrations: incoming,
+      outgoingVmMigrations: outgoing,
+      queuedVmMigrations: this.#registry.queued().length,
+      dateTime: `${isoTime(this.#context.clock.wallMs()).slice(0, 19)} GMT`,
+    };
+  }
+
+  #runOf(vmId: string): MigrationRun | undefined {
+    return (
+      this.#registry.liveOf(vmId) ?? this.#registry.endedOf(vmId, this.#context.clock.wallMs())
+    );
+  }
+
+  #ended(run: MigrationRun): void {
+    this.#registry.retire(run, this.#context.clock.wallMs());
+    this.admit();
+  }
+
+  async #look(): Promise<void> {
+    const looked = await this.#context.hostView.freshWithin(STATS_MAX_AGE_MS);
+    if (looked.kind === "ok") return;
+    const why = looked.kind === "disconnected" ? looked.message : looked.kind;
+    throw new MonitorError("libvirtUnavailable", `libvirt does not answer: ${why}`);
+  }
+
+  #leftVm(vmId: string): WireObject {
+    const run = this.#registry.endedOf(vmId, this.#context.clock.wallMs());
+    const left = run === undefined ? null : leftVmToWire(run, this.#context.clock);
+    if (left === null) {
+      throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
+    }
+    return left;
+  }
+
+  async #checkExists(vmId: string): Promise<void> {
+    const details = await this.#context.hypervisor.vmDetails(vmId);
+    if (details.kind !== "ok") throw detailsError(vmId, details);
+  }
+
+  async #cancelNothing(vmId: string): Promise<never> {
+    const run = this.#registry.endedOf(vmId, this.#context.clock.wallMs());
+    if (run?.migration.outcome?.outcome === "completed") throw tooLate(run);
+    await this.#checkExists(vmId);
+    throw new MonitorError("cancelFailed", `VM ${vmId}: nothing is migrating`);
+  }
+
+  #logUnknownKeys(request: MigrateRequest): void {
+    const fresh = request.unknownKeys.filter((key) => !this.#unknownKeysLogged.has(key));
+    if (fresh.length === 0 || this.#unknownKeysLogged.size > UNKNOWN_KEYS_KEPT_MAX) return;
+    for (const key of fresh) this.#unknownKeysLogged.add(key);
+    this.#context.log.warn({ keys: fresh, vmId: request.vmId }, "unknown keys in VM.migrate");
+  }
+}
+
+/** Beyond so many different ones somebody is sending noise, which the log need not repeat. */
+const UNKNOWN_KEYS_KEPT_MAX = 1_000;
+
+function cancelAnswer(run: MigrationRun): true {
+  const { outcome, phase, stop } = run.migration;
+  if (phase === "postCopy") throw inPostCopy(run);
+  if (outcome === null) {
+    const said = stop?.refusal === null || stop === null ? "" : `: ${stop.refusal.message}`;
+    throw new MonitorError(
+      "cancelFailed",
+      `VM ${run.vmId}: asked, not yet ended, status ${shownPhase(run.migration)}${said}`,
+    );
+  }
+  if (outcome.outcome === "cancelled") return true;
+  if (outcome.outcome === "completed") throw tooLate(run);
+  throw new MonitorError("cancelFailed", `not cancelled: ${outcome.message}`);
+}
+
+function inPostCopy(run: MigrationRun): MonitorError {
+  return new MonitorError(
+    "cancelFailed",
+    `VM ${run.vmId} is in post-copy, where a cancel would lose the guest`,
+  );
+}
+
+function tooLate(run: MigrationRun): MonitorError {
+  return new MonitorError(
+    "cancelFailed",
+    `VM ${run.vmId}: too late, completed on ${run.migration.destination}`,
+  );
+}

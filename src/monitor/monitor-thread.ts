@@ -1,0 +1,222 @@
+/**
+ * MonitorThread: the loop that looks after every migration. The name is VDSM's; it is one
+ * asynchronous loop for all of them, no thread and no timer for each.
+ *
+ * A cycle looks at every VM of the host once, then steps each live migration with what was seen.
+ * The timer makes a cycle each migration_monitor_interval; libvirt's events wake it earlier, no
+ * closer than WAKE_SPACING_MS apart. Halving, downtime steps and questions to peers go by the
+ * timer's cycles alone, so that a chatty libvirt does not hurry them. The poll is the truth if an
+ * event is lost. With nothing to look after the loop rests.
+ *
+ * It must not know what the numbers mean (core) nor how they come (hypervisor).
+ */
+import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
+import type { CycleInput } from "../core/cycle.ts";
+import { LIFECYCLE } from "../core/libvirt-codes.ts";
+import type { Peer } from "../peer/peer.ts";
+import type { Context } from "./context.ts";
+import { inPostCopy } from "./host-view.ts";
+import type { MigrationRun } from "./migration-run.ts";
+import { askPlace } from "./place.ts";
+import type { Registry } from "./registry.ts";
+
+export const WAKE_SPACING_MS = 100;
+/** An arrival that nobody confirmed is asked for this often, as long as its record is kept. */
+export const CONFIRM_AGAIN_MS = 5_000;
+
+export class MonitorThread {
+  readonly #context: Context;
+  readonly #registry: Registry;
+  readonly #confirmAskedAtMs = new Map<MigrationRun, number>();
+  #running = false;
+  #woken = false;
+  #lastCycleAtMs = 0;
+  #nextTimerAtMs = 0;
+  #rest: { readonly end: () => void } | null = null;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(context: Context, registry: Registry) {
+    this.#context = context;
+    this.#registry = registry;
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#loop = this.#run();
+  }
+
+  /** Ends after the cycle under way. Migrations go on in libvirt. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#rest?.end();
+    await this.#loop;
+  }
+
+  /** There is something to look at before the timer is due. */
+  wake(): void {
+    this.#woken = true;
+    this.#rest?.end();
+  }
+
+  /** libvirt's events: facts for the migration they are about, and a reason to look early. */
+  onHypervisorEvent(event: HypervisorEvent): void {
+    switch (event.kind) {
+      case "iteration":
+        void this.#samplePassStart(event.vmId, event.iteration);
+        return;
+      case "jobCompleted":
+        this.#registry.liveOf(event.vmId)?.apply({ kind: "jobCompleted", stats: event.stats });
+        break;
+      case "lifecycle":
+        if (event.event === LIFECYCLE.STOPPED && event.detail === LIFECYCLE.STOPPED_MIGRATED) {
+          this.#registry.liveOf(event.vmId)?.apply({ kind: "stoppedMigrated" });
+        }
+        break;
+      case "connected":
+      case "disconnected":
+        break;
+    }
+    if (this.#busy()) this.wake();
+  }
+
+  #busy(): boolean {
+    return this.#registry.live().length > 0 || this.#unconfirmed().length > 0;
+  }
+
+  #unconfirmed(): readonly MigrationRun[] {
+    if (this.#context.settings().peerMode === "none") return [];
+    return this.#registry
+      .ended(this.#context.clock.wallMs())
+      .filter((run) => run.migration.outcome?.confirmed === false);
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log, settings } = this.#context;
+    while (this.#running) {
+      await this.#untilDue();
+      if (!this.#running) return;
+      const now = clock.monotonicMs();
+      const timer = now >= this.#nextTimerAtMs;
+      this.#woken = false;
+      this.#lastCycleAtMs = now;
+      if (timer) this.#nextTimerAtMs = now + settings().monitorIntervalMs;
+      try {
+        await this.#cycle(timer);
+      } catch (err) {
+        // A defect in one cycle must not leave every other migration unwatched.
+        log.error({ err, component: "monitor" }, "cycle failed");
+      }
+    }
+  }
+
+  async #untilDue(): Promise<void> {
+    const { clock } = this.#context;
+    while (this.#running) {
+      const now = clock.monotonicMs();
+      const timerAtMs = this.#busy() ? this.#nextTimerAtMs : Number.POSITIVE_INFINITY;
+      const wakeAtMs = this.#woken
+        ? this.#lastCycleAtMs + WAKE_SPACING_MS
+        : Number.POSITIVE_INFINITY;
+      const dueAtMs = Math.min(timerAtMs, wakeAtMs);
+      if (dueAtMs <= now) return;
+      await this.#restFor(dueAtMs - now);
+    }
+  }
+
+  #restFor(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = Number.isFinite(ms) ? setTimeout(() => end(), ms) : undefined;
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#rest = null;
+        resolve();
+      };
+      this.#rest = { end };
+    });
+  }
+
+  async #cycle(timer: boolean): Promise<void> {
+    const { hostView, clock } = this.#context;
+    const startedAtMs = clock.monotonicMs();
+    if (timer) this.#askPeers();
+    const seen = await hostView.refresh();
+    for (const run of this.#registry.live()) {
+      run.apply({ kind: "cycle", ...this.#inputFor(run, timer, seen.kind === "ok") });
+    }
+    if (timer) this.#confirmArrivals();
+    const tookMs = clock.monotonicMs() - startedAtMs;
+    this.#context.log.debug({ component: "monitor", timer, tookMs }, "cycle");
+  }
+
+  #askPeers(): void {
+    if (this.#context.settings().peerMode === "none") return;
+    const inUse = new Set<Peer>();
+    for (const run of this.#registry.live()) {
+      if (run.target.mode !== "remote") continue;
+      inUse.add(run.target.peer);
+      if (run.migration.callAtMs !== null) void run.target.peer.askCounts();
+    }
+    this.#context.peers.keepOnly(inUse);
+  }
+
+  #inputFor(run: MigrationRun, timer: boolean, seen: boolean): CycleInput {
+    const { hostView } = this.#context;
+    const view = seen ? hostView.get(run.vmId) : undefined;
+    return {
+      timer,
+      sample: view === undefined ? null : sampleOf(view.job),
+      postCopyState: view !== undefined && inPostCopy(view),
+      sourceMigrations: hostView.migrationsWith(run.vmId),
+      destination: run.destinationCount(this.ownMigrationsTo(run)),
+    };
+  }
+
+  /** This host's own migrations to the same destination whose call is out. */
+  ownMigrationsTo(run: MigrationRun): number {
+    const { target } = run;
+    if (target.mode === "file") return 0;
+    return this.#registry
+      .live()
+      .filter(
+        (other) =>
+          other.target.mode === "remote" &&
+          other.target.peer === target.peer &&
+          other.migration.callAtMs !== null,
+      ).length;
+  }
+
+  /** The pass's size is what remains right now; a moment later it is only a lower bound. */
+  async #samplePassStart(vmId: string, iteration: number): Promise<void> {
+    const run = this.#registry.liveOf(vmId);
+    if (run === undefined) return;
+    const view = await this.#context.hypervisor.jobView(vmId);
+    if (view.kind === "ok" && view.value.kind === "stats") {
+      const { stats, atMs, tookMs } = view.value;
+      run.apply({ kind: "passBegan", sample: { stats, atMs, passStart: { iteration, tookMs } } });
+    }
+    this.wake();
+  }
+
+  #confirmArrivals(): void {
+    const now = this.#context.clock.monotonicMs();
+    const unconfirmed = this.#unconfirmed();
+    for (const run of this.#confirmAskedAtMs.keys()) {
+      if (!unconfirmed.includes(run)) this.#confirmAskedAtMs.delete(run);
+    }
+    for (const run of unconfirmed) {
+      const askedAtMs = this.#confirmAskedAtMs.get(run) ?? Number.NEGATIVE_INFINITY;
+      if (now - askedAtMs < CONFIRM_AGAIN_MS) continue;
+      this.#confirmAskedAtMs.set(run, now);
+      void this.#confirm(run);
+    }
+  }
+
+  async #confirm(run: MigrationRun): Promise<void> {
+    if (run.target.mode === "file") return;
+    run.apply({ kind: "place", ...(await askPlace(run.vmId, run.target.peer, this.#context)) });
+  }
+}
+
+function sampleOf(job: JobView): CycleInput["sample"] {
+  return job.kind === "stats" ? { stats: job.stats, atMs: job.atMs } : null;
+}

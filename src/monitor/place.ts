@@ -1,0 +1,68 @@
+/**
+ * Where the guest is: asked of this host's libvirt, and of the destination's daemon where this host
+ * has it no more. Only facts; outcome.ts judges them.
+ */
+import type { JobStats } from "../core/job-stats.ts";
+import { LIBVIRT_ERROR, PAUSED_REASON } from "../core/libvirt-codes.ts";
+import type { Place } from "../core/outcome.ts";
+import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
+import type { GuestRecord, Peer } from "../peer/peer.ts";
+import type { Context } from "./context.ts";
+
+export interface PlaceAnswer {
+  readonly place: Place;
+  readonly record: JobStats | null;
+}
+
+/** `peer` null: the guest went to a file. Never rejects for an operating error. */
+export async function askPlace(
+  vmId: string,
+  peer: Peer | null,
+  context: Context,
+): Promise<PlaceAnswer> {
+  const { hypervisor, settings } = context;
+  const source = sourceState(await hypervisor.vmDetails(vmId));
+  if (source === "active") {
+    const sourceJob = hasJob(await hypervisor.jobView(vmId));
+    return { place: { source, sourceJob, destination: "notAsked" }, record: null };
+  }
+  if (source === "unknown" || peer === null || settings().peerMode === "none") {
+    return { place: { source, sourceJob: false, destination: "notAsked" }, record: null };
+  }
+  const there = await peer.guest(vmId);
+  const record = there.kind === "active" ? recordStats(there.record) : null;
+  return { place: { source, sourceJob: false, destination: there.kind }, record };
+}
+
+function sourceState(details: CallResult<VmDetails>): Place["source"] {
+  if (details.kind === "refused") {
+    return details.refusal.code === LIBVIRT_ERROR.NO_DOMAIN ? "notActive" : "unknown";
+  }
+  if (details.kind !== "ok") return "unknown";
+  const { runState, stateReason } = details.value;
+  if (runState === "shutoff") return "notActive";
+  const shell =
+    runState === "paused" &&
+    (stateReason === PAUSED_REASON.POSTCOPY || stateReason === PAUSED_REASON.POSTCOPY_FAILED);
+  // What post-copy leaves behind here is the shell of a guest that runs elsewhere.
+  return shell ? "notActive" : "active";
+}
+
+function hasJob(view: CallResult<JobView>): boolean {
+  if (view.kind !== "ok" || view.value.kind === "noAnswer") return true;
+  return view.value.kind === "stats" && view.value.stats.type !== "none";
+}
+
+function recordStats(record: GuestRecord | null): JobStats | null {
+  if (record === null) return null;
+  return {
+    type: "completed",
+    operation: "migrationIn",
+    timeElapsedMs: 0,
+    dataTotalBytes: record.dataProcessedBytes,
+    dataProcessedBytes: record.dataProcessedBytes,
+    dataRemainingBytes: 0,
+    ...(record.downtimeMs === null ? {} : { downtimeMs: record.downtimeMs }),
+    ...(record.downtimeNetMs === null ? {} : { downtimeNetMs: record.downtimeNetMs }),
+  };
+}

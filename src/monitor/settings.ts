@@ -1,0 +1,45 @@
+/**
+ * The configuration as the monitor needs it: internal units, VDSM's key names left behind. Read anew
+ * at each use, so that a SIGHUP takes effect without a restart; a migration keeps the limits that
+ * it was accepted with.
+ */
+import type { Config } from "../config.ts";
+import { secondsToMs } from "../core/units.ts";
+
+export interface Settings {
+  readonly monitorIntervalMs: number;
+  readonly maxBandwidthMiBps: number;
+  readonly minBandwidthMiBps: number;
+  readonly postcopyBandwidthMiBps: number;
+  readonly postcopyAllowed: boolean;
+  readonly progressTimeoutMs: number;
+  readonly maxDowntimeMs: number;
+  readonly downtimeSteps: number;
+  readonly downtimeDelaySecondsPerGiB: number;
+  readonly maxOutgoing: number;
+  readonly hibernationFolder: string;
+  /** libvirt URI of a destination, with `{host}`. */
+  readonly destinationUri: string;
+  readonly managementPort: number;
+  readonly peerMode: "daemon" | "none";
+}
+
+export function settingsFrom(config: Config): Settings {
+  const { vars } = config;
+  return {
+    monitorIntervalMs: secondsToMs(vars.migration_monitor_interval),
+    maxBandwidthMiBps: vars.migration_max_bandwidth,
+    minBandwidthMiBps: vars.min_migration_bandwidth,
+    postcopyBandwidthMiBps: vars.migration_postcopy_bandwidth,
+    postcopyAllowed: vars.migration_allow_postcopy,
+    progressTimeoutMs: secondsToMs(vars.migration_progress_timeout),
+    maxDowntimeMs: vars.migration_downtime,
+    downtimeSteps: vars.migration_downtime_steps,
+    downtimeDelaySecondsPerGiB: vars.migration_downtime_delay,
+    maxOutgoing: vars.max_outgoing_migrations,
+    hibernationFolder: vars.hibernation_dir,
+    destinationUri: config.libvirt.destination_uri,
+    managementPort: config.addresses.management_port,
+    peerMode: config.peer.mode,
+  };
+}

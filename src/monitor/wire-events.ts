@@ -1,0 +1,161 @@
+/**
+ * Events as they go on the wire: VDSM's names and envelope, whole numbers only (the engine casts
+ * them to Integer), and the wire's units, which `eventFields` declares for the README.
+ */
+import type { Clock } from "../clock.ts";
+import type { CoreEvent, Migration, StallingEvent, VmStatus } from "../core/migration.ts";
+import type { Outcome } from "../core/outcome.ts";
+import { bytesPerSecondToMiBpsRound, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
+import type { MonitorEvent, WireObject } from "./service.ts";
+
+/** Added to every notify_time for engines that expect it above this. Source: VDSM. */
+const NOTIFY_TIME_BASE_MS = 2 ** 31 - 1;
+
+/** vmexitreason. Source: VDSM. */
+const EXIT_REASON = {
+  MIGRATION_SUCCEEDED: 4,
+  SAVE_STATE_SUCCEEDED: 5,
+  MIGRATION_FAILED: 8,
+  POSTCOPY_MIGRATION_FAILED: 12,
+} as const;
+
+/** Every event: its fields, each with its unit. The README's table is held to this by a test. */
+export const eventFields = {
+  VM_status: {
+    status: "VDSM's status word",
+    pauseCode: "POSTCOPY while the guest runs on the destination",
+    exitCode: "0 normal, 1 error; with status Down",
+    exitMessage: "text; with status Down",
+    exitReason: "VDSM's number; with status Down",
+  },
+  VM_migration_status: {
+    progress: "%, 0 to 100, never falling",
+    postcopy: "boolean",
+    downtime: "ms the guest stood still; in the last event of a migration that arrived",
+  },
+  VM_migration_stalling: {
+    stalledFor: "s since the last advance",
+    stallingLimit: "s, 0 = off",
+    count: "which multiple of the limit; 0 with progressing",
+    reason: "notStarted, noStats, noData, throttled, notConverging or postcopyStalled",
+    dataRemaining: "bytes",
+    bestPass: "bytes that the smallest productive pass began with",
+    bandwidth: "MiB/s measured",
+    dirtyRate: "bytes/s that the guest dirties; 0 in pass 1",
+    iteration: "number of the pass; 0 = not begun",
+    downtime: "ms, the maximum downtime now",
+    maxBandwidth: "MiB/s, the cap now",
+    timeoutIn: "s until the host aborts by itself; 0 = it does so now",
+    progressing: "boolean: the stall is over",
+  },
+  VM_migration_ended: {
+    outcome: "completed, failed or cancelled",
+    reason: "one word, see outcomes",
+    code: "number, 0 = completed",
+    message: "text",
+    where: "where the guest is: source, destination, image, nowhere or unknown",
+    confirmed: "boolean: somebody there said so",
+    duration: "ms since the call to libvirt; 0 if there was none",
+    downtime: "ms the guest stood still; -1 = not known",
+    dataProcessed: "bytes",
+    passes: "number",
+  },
+} as const;
+
+export function eventToWire(migration: Migration, event: CoreEvent, clock: Clock): MonitorEvent {
+  switch (event.kind) {
+    case "migrationStatus":
+      return envelope("VM_migration_status", migration.vmId, clock, {
+        progress: event.progressPercent,
+        postcopy: event.postCopy,
+        ...(event.downtimeMs === null ? {} : { downtime: Math.round(event.downtimeMs) }),
+      });
+    case "vmStatus":
+      return envelope("VM_status", migration.vmId, clock, vmStatusToWire(event.status, migration));
+    case "stalling":
+      return envelope(
+        "VM_migration_stalling",
+        migration.vmId,
+        clock,
+        stallingToWire(event.stalling),
+      );
+    case "ended":
+      return envelope("VM_migration_ended", migration.vmId, clock, outcomeToWire(event.outcome));
+  }
+}
+
+function envelope(
+  name: keyof typeof eventFields,
+  vmId: string,
+  clock: Clock,
+  fields: WireObject,
+): MonitorEvent {
+  const notifyTime = NOTIFY_TIME_BASE_MS + Math.round(clock.monotonicMs());
+  return { method: `|virt|${name}|${vmId}`, params: { [vmId]: fields, notify_time: notifyTime } };
+}
+
+/** Also what VM.getStats says of a VM that has left. */
+export function vmStatusToWire(status: VmStatus, migration: Migration): WireObject {
+  switch (status.kind) {
+    case "migrationSource":
+      return { status: "Migration Source" };
+    case "savingState":
+      return { status: "Saving State" };
+    case "postCopy":
+      return { status: "Paused", pauseCode: "POSTCOPY" };
+    case "staysHere":
+      return { status: migration.guestPaused ? "Paused" : "Up" };
+    case "down":
+      return { status: "Down", ...exit(status.why) };
+  }
+}
+
+function exit(why: Extract<VmStatus, { kind: "down" }>["why"]): WireObject {
+  switch (why) {
+    case "migrated":
+      return down(0, EXIT_REASON.MIGRATION_SUCCEEDED, "Migration succeeded");
+    case "saved":
+      return down(0, EXIT_REASON.SAVE_STATE_SUCCEEDED, "Saved to a file");
+    case "lost":
+      return down(1, EXIT_REASON.MIGRATION_FAILED, "Lost in migration");
+    case "lostInPostCopy":
+      return down(1, EXIT_REASON.POSTCOPY_MIGRATION_FAILED, "Lost in post-copy");
+  }
+}
+
+function down(exitCode: number, exitReason: number, exitMessage: string): WireObject {
+  return { exitCode, exitReason, exitMessage };
+}
+
+export function stallingToWire(stalling: StallingEvent): WireObject {
+  return {
+    stalledFor: msToSecondsFloor(stalling.stalledForMs),
+    stallingLimit: msToSecondsFloor(stalling.stallingLimitMs),
+    count: stalling.count,
+    reason: stalling.reason,
+    dataRemaining: Math.round(stalling.dataRemainingBytes),
+    bestPass: Math.round(stalling.bestPassBytes),
+    bandwidth: bytesPerSecondToMiBpsRound(stalling.bytesPerSecond),
+    dirtyRate: Math.round(stalling.dirtyRateBytesPerSecond),
+    iteration: stalling.pass,
+    downtime: stalling.maxDowntimeMs,
+    maxBandwidth: stalling.maxBandwidthMiBps,
+    timeoutIn: msToSecondsCeil(stalling.timeoutInMs),
+    progressing: stalling.progressing,
+  };
+}
+
+export function outcomeToWire(outcome: Outcome): WireObject {
+  return {
+    outcome: outcome.outcome,
+    reason: outcome.reason,
+    code: outcome.code,
+    message: outcome.message,
+    where: outcome.where,
+    confirmed: outcome.confirmed,
+    duration: Math.round(outcome.durationMs ?? 0),
+    downtime: outcome.downtimeMs === null ? -1 : Math.round(outcome.downtimeMs),
+    dataProcessed: Math.round(outcome.dataProcessedBytes),
+    passes: outcome.passes,
+  };
+}

@@ -1,0 +1,196 @@
+/**
+ * Answers as they go on the wire: VM and host statistics with VDSM's names and types, and our own
+ * Host.getMigrations. Only shapes; the facts come from the host view and the migrations' states.
+ */
+import { isoTime, type Clock } from "../clock.ts";
+import { figures } from "../core/cycle.ts";
+import { floorExceedsShare } from "../core/bandwidth.ts";
+import type { Migration } from "../core/migration.ts";
+import { msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
+import type { VmJobView } from "../hypervisor/hypervisor.ts";
+import { inPostCopy, type HostView, type Transfer } from "./host-view.ts";
+import type { MigrationRun } from "./migration-run.ts";
+import type { WireObject } from "./service.ts";
+import { outcomeToWire, vmStatusToWire } from "./wire-events.ts";
+
+/** What a caller sees as the phase: a stop that is not through yet shows as such. */
+export function shownPhase(migration: Migration): string {
+  const stopping =
+    migration.stop !== null && ["preparing", "starting", "running"].includes(migration.phase);
+  if (!stopping) return migration.phase;
+  return migration.stop?.why === "cancel" ? "cancelling" : "aborting";
+}
+
+/** VM.getMigrationStatus. */
+export function migrationStatusToWire(migration: Migration, nowMs: number): WireObject {
+  return {
+    status: statusOf(migration),
+    progress: migration.progressPercent,
+    phase: shownPhase(migration),
+    postcopy: migration.postCopy.begun,
+    stalledFor: msToSecondsFloor(figures(migration, nowMs).stalledForMs),
+    ...(migration.outcome === null ? {} : outcomeFields(migration)),
+  };
+}
+
+function outcomeFields(migration: Migration): WireObject {
+  if (migration.outcome === null) return {};
+  const { outcome } = migration;
+  return {
+    ...(outcome.downtimeMs === null ? {} : { downtime: Math.round(outcome.downtimeMs) }),
+    outcome: outcome.outcome,
+    reason: outcome.reason,
+  };
+}
+
+function statusOf(migration: Migration): WireObject {
+  const { outcome, stop } = migration;
+  if (outcome !== null) return { code: outcome.code, message: outcome.message };
+  if (stop === null) return { code: 0, message: "Migration in progress" };
+  const refusal = stop.refusal === null ? "" : `; libvirt said: ${stop.refusal.message}`;
+  const what = stop.why === "cancel" ? "cancelling" : "aborting";
+  return { code: 0, message: `${what}, libvirt's job has not ended yet${refusal}` };
+}
+
+/** One entry of Host.getMigrations. */
+export function migrationToWire(run: MigrationRun, nowMs: number): WireObject {
+  const { migration, request } = run;
+  const now = figures(migration, nowMs);
+  const ended = migration.phase === "ended";
+  return {
+    vmId: migration.vmId,
+    vmName: migration.vmName,
+    mode: migration.mode,
+    phase: shownPhase(migration),
+    dst: request.dst,
+    ...(request.dstqemu === undefined ? {} : { dstqemu: request.dstqemu }),
+    acceptedAt: isoTime(run.acceptedAtWallMs),
+    ...(run.endedAtWallMs === null ? {} : { endedAt: isoTime(run.endedAtWallMs) }),
+    progress: migration.progressPercent,
+    ...parametersToWire(run),
+    ...sizesToWire(migration),
+    downtimeOwner: now.downtimeOwner ?? "none",
+    downtime: now.maxDowntimeMs,
+    ...capsToWire(migration),
+    postcopyPossible: migration.postCopy.possible,
+    ...(migration.postCopy.unavailableReason === null
+      ? {}
+      : { postcopyUnavailableReason: migration.postCopy.unavailableReason }),
+    postcopyWanted: migration.postCopy.wanted,
+    postcopy: migration.postCopy.begun,
+    stalledFor: ended ? 0 : msToSecondsFloor(now.stalledForMs),
+    ...(ended || migration.callAtMs === null ? {} : { stallReason: now.reason }),
+    timeoutIn: ended ? 0 : msToSecondsCeil(now.timeoutInMs),
+    ...(migration.stop === null ? {} : { stopping: stopToWire(migration) }),
+    ...(migration.outcome === null ? {} : { outcome: outcomeToWire(migration.outcome) }),
+  };
+}
+
+function parametersToWire({ migration, request }: MigrationRun): WireObject {
+  return {
+    parameters: {
+      migrationProgressTimeout: msToSecondsFloor(migration.limits.progressTimeoutMs),
+      stallingLimit: msToSecondsFloor(migration.limits.stallingLimitMs),
+      maxBandwidth: migration.limits.maxBandwidthMiBps,
+      minBandwidth: migration.limits.minBandwidthMiBps,
+      compressed: request.compressed,
+      autoConverge: request.autoConverge,
+      encrypted: request.encrypted,
+      tunneled: request.tunneled,
+      abortOnError: request.abortOnError,
+      parallel: request.parallel ?? 0,
+    },
+  };
+}
+
+function sizesToWire({ stats, advance }: Migration): WireObject {
+  return {
+    pass: advance?.pass ?? 0,
+    passSize: Math.round(advance?.passSizeBytes ?? 0),
+    bestPass: Math.round(advance?.bestPassBytes ?? 0),
+    unproductivePasses: advance?.unproductiveInARow ?? 0,
+    dataTotal: stats?.dataTotalBytes ?? 0,
+    dataProcessed: stats?.dataProcessedBytes ?? 0,
+    dataRemaining: stats?.dataRemainingBytes ?? 0,
+    bandwidthBytesPerSecond: stats?.memoryBytesPerSecond ?? 0,
+    dirtyRateBytesPerSecond: (stats?.dirtyRatePagesPerSecond ?? 0) * (stats?.pageSizeBytes ?? 0),
+    expectedDowntime: stats?.downtimeMs ?? 0,
+  };
+}
+
+function capsToWire(migration: Migration): WireObject {
+  const { cap, destinationCount, limits, sourceMigrations } = migration;
+  const there = destinationCount.kind === "counted" ? destinationCount.migrations : 0;
+  const all = Math.max(sourceMigrations, there);
+  return {
+    cap: cap.capMiBps ?? 0,
+    capApplied: cap.appliedMiBps ?? 0,
+    sourceMigrations,
+    destination: destinationCount.kind,
+    ...(destinationCount.kind === "counted"
+      ? { destinationMigrations: destinationCount.migrations }
+      : { destinationSilentQueries: destinationCount.silentQueries }),
+    floorExceedsMaximum: migration.mode === "remote" && floorExceedsShare(limits, all),
+  };
+}
+
+function stopToWire({ stop }: Migration): WireObject {
+  if (stop === null) return {};
+  return {
+    why: stop.why,
+    accepted: stop.acceptedAtMs !== null,
+    ...(stop.refusal === null
+      ? {}
+      : { libvirtCode: stop.refusal.code, libvirtMessage: stop.refusal.message }),
+  };
+}
+
+/** The VM's status word and what goes with it. */
+function liveStatus(
+  view: VmJobView,
+  transfer: Transfer,
+  run: MigrationRun | undefined,
+): WireObject {
+  if (transfer === "incoming") return { status: "Migration Destination" };
+  if (inPostCopy(view) || run?.migration.phase === "postCopy") {
+    return { status: "Paused", pauseCode: "POSTCOPY" };
+  }
+  if (run !== undefined && run.migration.phase !== "queued") {
+    return { status: run.migration.mode === "file" ? "Saving State" : "Migration Source" };
+  }
+  if (transfer === "outgoing") return { status: "Migration Source" };
+  return { status: view.vm.runState === "paused" ? "Paused" : "Up" };
+}
+
+export function vmStatsToWire(
+  view: VmJobView,
+  hostView: HostView,
+  run: MigrationRun | undefined,
+  clock: Clock,
+): WireObject {
+  const { vmId, name } = view.vm;
+  return {
+    vmId,
+    vmName: name,
+    ...liveStatus(view, hostView.transfer(vmId), run),
+    statusTime: String(Math.round(clock.monotonicMs())),
+    ...(run === undefined || run.migration.phase === "queued"
+      ? {}
+      : { migrationProgress: run.migration.progressPercent }),
+  };
+}
+
+/** A VM that left this host lately. */
+export function leftVmToWire(run: MigrationRun, clock: Clock): WireObject | null {
+  const { migration } = run;
+  const { outcome } = migration;
+  if (outcome === null || outcome.where === "source") return null;
+  const why =
+    outcome.where === "destination" ? "migrated" : outcome.where === "image" ? "saved" : "lost";
+  return {
+    vmId: migration.vmId,
+    vmName: migration.vmName,
+    ...vmStatusToWire({ kind: "down", why }, migration),
+    statusTime: String(Math.round(clock.monotonicMs())),
+  };
+}

@@ -1,0 +1,160 @@
+/**
+ * What a source knows of its destinations: how many migrations each one has, and whether a guest has
+ * arrived there. One question for the counts is out for each destination at any time, however many
+ * VMs go there. A destination that says nothing is logged once, and once when it is back.
+ */
+import type { DestinationCount } from "../core/bandwidth.ts";
+import type { Log } from "../logger.ts";
+import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./peer-client.ts";
+
+/** VDSM's "no such VM". */
+const CODE_NO_VM = 1;
+
+export type GuestThere =
+  | { readonly kind: "active"; readonly record: GuestRecord | null }
+  | { readonly kind: "incoming" }
+  | { readonly kind: "absent" }
+  | { readonly kind: "silent" };
+
+/** What the destination's libvirt kept of the migration that brought the guest. */
+export interface GuestRecord {
+  readonly downtimeMs: number | null;
+  readonly downtimeNetMs: number | null;
+  readonly dataProcessedBytes: number;
+}
+
+export class Peer {
+  readonly address: PeerAddress;
+  readonly #client: PeerClient;
+  readonly #log: Log;
+  readonly #deadlineMs: () => number;
+  #asking: Promise<void> | null = null;
+  #migrations: number | null = null;
+  #silentQueries = 0;
+
+  constructor(address: PeerAddress, client: PeerClient, log: Log, deadlineMs: () => number) {
+    this.address = address;
+    this.#client = client;
+    this.#log = log.child({ peer: `${address.host}:${address.port}` });
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /** Asks for the counts; joins the question that is out, if there is one. Never rejects. */
+  askCounts(): Promise<void> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
+  }
+
+  counts(): DestinationCount {
+    if (this.#silentQueries > 0) {
+      const kind = this.#migrations === null ? "unknown" : "silent";
+      return { kind, silentQueries: this.#silentQueries };
+    }
+    return this.#migrations === null
+      ? { kind: "unknown", silentQueries: 0 }
+      : { kind: "counted", migrations: this.#migrations };
+  }
+
+  /** Where the guest is, as the destination's daemon sees it. */
+  async guest(vmId: string): Promise<GuestThere> {
+    const answer = await this.#client.ask(
+      this.address,
+      "VM.getStats",
+      { vmID: vmId },
+      this.#deadlineMs(),
+    );
+    if (answer.kind === "error") {
+      return answer.code === CODE_NO_VM ? { kind: "absent" } : { kind: "silent" };
+    }
+    if (answer.kind === "silent" || !Array.isArray(answer.result)) return { kind: "silent" };
+    const stats: unknown = answer.result[0];
+    if (!isObject(stats)) return { kind: "silent" };
+    return guestFrom(stats);
+  }
+
+  async #ask(): Promise<void> {
+    const answer = await this.#client.ask(this.address, "Host.getStats", {}, this.#deadlineMs());
+    const migrations = countsIn(answer);
+    if (migrations === null) {
+      this.#silentQueries += 1;
+      if (this.#silentQueries === 1) {
+        const why = answer.kind === "result" ? "an answer without counts" : answer.message;
+        this.#log.warn({ why }, "destination is silent, halving what goes there");
+      }
+      return;
+    }
+    if (this.#silentQueries > 0) {
+      this.#log.info({ silentQueries: this.#silentQueries }, "destination answers again");
+    }
+    this.#silentQueries = 0;
+    this.#migrations = migrations;
+  }
+}
+
+function countsIn(answer: PeerAnswer): number | null {
+  if (answer.kind !== "result" || !isObject(answer.result)) return null;
+  const incoming = answer.result["incomingVmMigrations"];
+  const outgoing = answer.result["outgoingVmMigrations"];
+  return isCount(incoming) && isCount(outgoing) ? incoming + outgoing : null;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function guestFrom(stats: Record<string, unknown>): GuestThere {
+  switch (stats["status"]) {
+    case "Migration Destination":
+      return { kind: "incoming" };
+    case "Down":
+      return { kind: "absent" };
+    default:
+      return { kind: "active", record: recordFrom(stats["lastIncomingMigration"]) };
+  }
+}
+
+function recordFrom(value: unknown): GuestRecord | null {
+  if (!isObject(value)) return null;
+  const { downtime, downtimeNet, dataProcessed } = value;
+  return {
+    downtimeMs: isCount(downtime) ? downtime : null,
+    downtimeNetMs: isCount(downtimeNet) ? downtimeNet : null,
+    dataProcessedBytes: isCount(dataProcessed) ? dataProcessed : 0,
+  };
+}
+
+/** The destinations in use, one Peer for each address. */
+export class Peers {
+  readonly #client: PeerClient;
+  readonly #log: Log;
+  readonly #deadlineMs: () => number;
+  readonly #peers = new Map<string, Peer>();
+
+  constructor(client: PeerClient, log: Log, deadlineMs: () => number) {
+    this.#client = client;
+    this.#log = log;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  get(address: PeerAddress): Peer {
+    const key = `${address.host} ${address.port}`;
+    const known = this.#peers.get(key);
+    if (known !== undefined) return known;
+    const peer = new Peer(address, this.#client, this.#log, this.#deadlineMs);
+    this.#peers.set(key, peer);
+    return peer;
+  }
+
+  /** Forgets those to which nothing goes any more: what they said grows stale. */
+  keepOnly(inUse: ReadonlySet<Peer>): void {
+    for (const [key, peer] of this.#peers) {
+      if (!inUse.has(peer)) this.#peers.delete(key);
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
