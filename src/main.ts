@@ -54,11 +54,10 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
     systemClock,
     rootLog,
   );
-  const peers = new Peers(
-    new PeerClient(await loadPeerTls(live.config.ssl, rootLog)),
-    rootLog,
-    () => secondsToMs(live.config.vars.peer_timeout),
-  );
+  const peers = new Peers(new PeerClient(await loadPeerTls(live.config.ssl, rootLog)), rootLog, {
+    deadlineMs: () => secondsToMs(live.config.vars.peer_timeout),
+    nowMs: () => systemClock.monotonicMs(),
+  });
   const hostView = new HostView(
     hypervisor,
     () => systemClock.monotonicMs(),

@@ -18,7 +18,7 @@ export interface BandwidthRule {
 export type DestinationCount =
   /** Not asked successfully yet. */
   | { readonly kind: "unknown"; readonly silentQueries: number }
-  | { readonly kind: "counted"; readonly migrations: number }
+  | { readonly kind: "counted"; readonly migrations: number; readonly askedAtMs: number }
   /** Was counted once, silent since; `silentQueries` grows by one with each silent query. */
   | { readonly kind: "silent"; readonly silentQueries: number };
 

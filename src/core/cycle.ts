@@ -97,7 +97,7 @@ export function passBegan(
   const idle = before.advance === null || (phase !== "starting" && phase !== "running");
   if (idle || !ourJob(before, sample.stats)) return { migration: before, effects: [] };
   const advance = observePreCopy(before.advance, sample);
-  const seen = withStats({ ...before, advance }, sample.stats);
+  const seen = withStats({ ...before, advance }, sample.stats, sample.atMs);
   if (seen.stop !== null || !sawAdvance(before, advance)) return { migration: seen, effects: [] };
   const effects: Effect[] = [];
   return { migration: announceStall(before, seen, advance, nowMs, effects), effects };
@@ -144,7 +144,7 @@ function takeSample(
     ...before,
     sampled: input.sample !== null,
     sourceMigrations: input.sourceMigrations,
-    destinationCount: input.destination,
+    destinationCount: countedThere(before, input.destination),
   };
   const migration = input.postCopyState ? beginPostCopy(counted, nowMs, effects) : counted;
   const { sample } = input;
@@ -154,14 +154,30 @@ function takeSample(
       : { ...migration, advance: { ...migration.advance, bytesMoving: false } };
   }
   const observe = migration.phase === "postCopy" ? observePostCopy : observePreCopy;
-  return withStats({ ...migration, advance: observe(migration.advance, sample) }, sample.stats);
+  return withStats(
+    { ...migration, advance: observe(migration.advance, sample) },
+    sample.stats,
+    sample.atMs,
+  );
 }
 
-function withStats(migration: Migration, stats: JobStats): Migration {
+/**
+ * An answer asked for before data flow may lack this migration, which its destination shows up to
+ * 4 s after the call: until a later answer is there it counts at least as at the call.
+ */
+function countedThere(migration: Migration, destination: DestinationCount): DestinationCount {
+  const { dataSinceMs, destinationAtCall } = migration;
+  if (destination.kind !== "counted" || destinationAtCall === null) return destination;
+  if (dataSinceMs !== null && destination.askedAtMs >= dataSinceMs) return destination;
+  return { ...destination, migrations: Math.max(destination.migrations, destinationAtCall) };
+}
+
+function withStats(migration: Migration, stats: JobStats, atMs: number): Migration {
   if (!dataFlow(stats)) return migration;
   return {
     ...migration,
     stats,
+    dataSinceMs: migration.dataSinceMs ?? atMs,
     phase: migration.phase === "starting" ? "running" : migration.phase,
     progressPercent: progressPercent(stats, migration.progressPercent),
   };
@@ -244,7 +260,7 @@ function decideAbort(
       kind: "event",
       event: {
         kind: "stalling",
-        stalling: { ...stalling, count, progressing: false },
+        stalling: { ...stalling, count, progressing: false, timeoutInMs: 0, aborting: true },
       },
     },
   );
@@ -274,6 +290,7 @@ export function figures(
     downtimeOwner: downtime?.owner ?? null,
     maxBandwidthMiBps: cap.appliedMiBps ?? cap.capMiBps ?? 0,
     timeoutInMs: Math.max(0, limits.progressTimeoutMs - stalledMs),
+    aborting: migration.stop?.why === "progressTimeout",
   };
 }
 
@@ -331,7 +348,7 @@ function steerCap(migration: Migration, input: CycleInput, effects: Effect[]): M
   const next = nextCap({
     rule: migration.limits,
     sourceMigrations: input.sourceMigrations,
-    destination: input.destination,
+    destination: migration.destinationCount,
     capMiBps: cap.capMiBps,
     silentQueriesSeen: cap.silentQueriesSeen,
   });

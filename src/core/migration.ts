@@ -109,6 +109,10 @@ export interface Migration {
   readonly settlingSinceMs: number | null;
   readonly sourceMigrations: number;
   readonly destinationCount: DestinationCount;
+  /** n(destination) at the call, this migration included; null: not known then. */
+  readonly destinationAtCall: number | null;
+  /** When data began to flow: from then on the destination counts this migration itself. */
+  readonly dataSinceMs: number | null;
   /** Effects that have not reported back: none of these is asked for twice. */
   readonly pending: readonly PendingKind[];
   readonly outcome: Outcome | null;
@@ -175,6 +179,8 @@ export interface StallingEvent extends StallNews {
   readonly maxBandwidthMiBps: number;
   /** Until the hard limit, 0 once it is reached. */
   readonly timeoutInMs: number;
+  /** The host has decided to abort by itself. */
+  readonly aborting: boolean;
 }
 
 export interface NewMigration {
@@ -213,6 +219,8 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     settlingSinceMs: null,
     sourceMigrations: 0,
     destinationCount: { kind: "unknown", silentQueries: 0 },
+    destinationAtCall: null,
+    dataSinceMs: null,
     pending: [],
     outcome: null,
   };

@@ -59,7 +59,12 @@ export function judgePlace(migration: Migration, place: Place, nowMs: number): V
   if (place.source === "active") {
     return place.sourceJob ? { kind: "askAgain" } : ended(stayed(migration, nowMs));
   }
-  if (place.source === "unknown") return { kind: "askAgain" };
+  if (place.source === "unknown") {
+    // Active and no longer incoming over there: it cannot be active here as well.
+    return place.destination === "active"
+      ? ended(arrived(migration, true, nowMs))
+      : { kind: "askAgain" };
+  }
   if (migration.mode === "file") return judgeSave(migration, nowMs);
   switch (place.destination) {
     case "active":
@@ -118,7 +123,7 @@ function judgeUnseen(migration: Migration, nowMs: number): Verdict {
     outcome: "failed",
     reason: "unknown",
     code: CODE_FAILED,
-    message: `VM ${migration.vmId} is not active here and ${migration.destination} does not say whether it is there; libvirt said: ${said(migration.callRefusal)}`,
+    message: `VM ${migration.vmId} is not active here and ${migration.destination} does not say whether it is there; libvirt said: ${callSaid(migration)}`,
     where: "unknown",
     confirmed: false,
   });
@@ -160,7 +165,7 @@ function lost(migration: Migration, nowMs: number): Outcome {
     outcome: "failed",
     reason: "guestLost",
     code: CODE_FAILED,
-    message: `VM ${migration.vmId} is not active here and ${elsewhere}; libvirt said: ${said(migration.callRefusal)}`,
+    message: `VM ${migration.vmId} is not active here and ${elsewhere}; libvirt said: ${callSaid(migration)}`,
     where: "nowhere",
     confirmed: true,
   };
@@ -213,6 +218,10 @@ function tooLate(migration: Migration): string {
   return migration.stop.why === "cancel"
     ? "; the cancel came too late"
     : "; the abort by migrationProgressTimeout came too late";
+}
+
+function callSaid(migration: Migration): string {
+  return migration.callSucceeded ? "success" : said(migration.callRefusal);
 }
 
 function said(refusal: Refusal | null): string {

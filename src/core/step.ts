@@ -157,6 +157,7 @@ function begin(
     advance: advanceFrom(nowMs),
     sourceMigrations: input.sourceMigrations,
     destinationCount: destination,
+    destinationAtCall: destination.kind === "counted" ? destination.migrations : null,
     guestPaused: input.paused,
     postCopy: input.paused ? withoutPostCopy(migration, "the guest is paused") : migration.postCopy,
   };
@@ -185,7 +186,7 @@ function begin(
 /** Asked before the call, the destination cannot have counted this migration yet. */
 function countingItself(destination: DestinationCount): DestinationCount {
   return destination.kind === "counted"
-    ? { kind: "counted", migrations: destination.migrations + 1 }
+    ? { ...destination, migrations: destination.migrations + 1 }
     : destination;
 }
 
@@ -302,7 +303,10 @@ function end(before: Migration, outcome: Outcome, nowMs: number): Stepped {
   }
   if (before.mode === "file" && !completed) effects.push({ kind: "removeImage" });
   if (before.callAtMs !== null) effects.push(lastStatus(migration, outcome));
-  if (before.phase !== "queued") effects.push(vmStatus(statusAfter(migration, outcome)));
+  // Of a guest that may run elsewhere nothing is said: "Down" would have it started twice.
+  if (before.phase !== "queued" && outcome.where !== "unknown") {
+    effects.push(vmStatus(statusAfter(migration, outcome.where)));
+  }
   effects.push({ kind: "event", event: { kind: "ended", outcome } });
   return { migration, effects };
 }
@@ -313,8 +317,8 @@ function lastStatus(migration: Migration, outcome: Outcome): Effect {
   return { kind: "event", event: { ...status.event, downtimeMs: outcome.downtimeMs } };
 }
 
-function statusAfter(migration: Migration, outcome: Outcome): VmStatus {
-  switch (outcome.where) {
+function statusAfter(migration: Migration, where: Exclude<Outcome["where"], "unknown">): VmStatus {
+  switch (where) {
     case "source":
       return { kind: "staysHere" };
     case "destination":
@@ -322,7 +326,6 @@ function statusAfter(migration: Migration, outcome: Outcome): VmStatus {
     case "image":
       return { kind: "down", why: "saved" };
     case "nowhere":
-    case "unknown":
       return { kind: "down", why: migration.postCopy.begun ? "lostInPostCopy" : "lost" };
   }
 }

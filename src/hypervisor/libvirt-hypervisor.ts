@@ -6,7 +6,7 @@
  *   not answer is left out until it did.
  * - query: single questions (details, a sample on an event, XML).
  * - control: what changes a job and may block on the VM's job lock (abort, limits, post-copy).
- * - events: see libvirt-events.ts. - one connection for each migrate or save call.
+ * - events: see libvirt-events.ts. Each migrate or save call has one of its own.
  */
 import { DomainState, JobStatsFlag, LibvirtError, ListDomainsFlag } from "libvirt";
 import type { Connection, Domain, JobStatsResult } from "libvirt";
@@ -27,6 +27,7 @@ import type {
 import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
 import { HANGING_CALLS_MAX, Lane, messageOf, openConnection, resultOf } from "./lane.ts";
 import { EventStream } from "./libvirt-events.ts";
+import { ExclusiveCalls, SharedRead } from "./vm-calls.ts";
 import { migrateFlags, migrateParamsOf } from "./migrate-params.ts";
 
 /** Job-stats calls at a time in a scan: below libvirtd's five of a connection. */
@@ -52,8 +53,13 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #poll: Lane;
   readonly #query: Lane;
   readonly #control: Lane;
-  /** `kind vmId` of single calls that have not come back. */
-  readonly #inFlight = new Set<string>();
+  readonly #jobViews: SharedRead<JobView>;
+  readonly #details: SharedRead<VmDetails>;
+  readonly #xmls: SharedRead<string>;
+  readonly #records: SharedRead<JobStats>;
+  readonly #bandwidths: SharedRead<number>;
+  readonly #downtimes: SharedRead<number>;
+  readonly #changes: ExclusiveCalls;
   readonly #scanCalls = new Map<string, ScanCall>();
 
   constructor(options: LibvirtHypervisorOptions, clock: Clock, log: Log) {
@@ -66,6 +72,17 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#poll = lane("poll");
     this.#query = lane("query");
     this.#control = lane("control");
+    this.#jobViews = new SharedRead(this.#query, (domain) => this.#readJob(domain));
+    this.#details = new SharedRead(this.#query, readDetails);
+    this.#xmls = new SharedRead(this.#query, (domain) => domain.getXml());
+    this.#records = new SharedRead(this.#query, readRecord);
+    this.#bandwidths = new SharedRead(this.#control, async (domain) =>
+      Number(await domain.migrateGetMaxSpeed()),
+    );
+    this.#downtimes = new SharedRead(this.#control, async (domain) =>
+      Number(await domain.migrateGetMaxDowntime()),
+    );
+    this.#changes = new ExclusiveCalls(this.#control);
   }
 
   async start(onEvent: (event: HypervisorEvent) => void): Promise<void> {
@@ -115,13 +132,13 @@ export class LibvirtHypervisor implements Hypervisor {
         const { uuid } = result.domain;
         const sinceMs = this.#scanCalls.get(uuid)?.sinceMs ?? this.#clock.monotonicMs();
         if (result.kind !== "notAsked") this.#scanCalls.delete(uuid);
-        jobs.set(uuid, this.#jobViewOf(result, sinceMs));
+        jobs.set(uuid, this.#scanned(result, sinceMs));
       },
     });
     return jobs;
   }
 
-  #jobViewOf(result: JobStatsResult, sinceMs: number): JobView {
+  #scanned(result: JobStatsResult, sinceMs: number): JobView {
     switch (result.kind) {
       case "stats":
         return this.#statsView(jobStatsFromLibvirt(result.stats), sinceMs);
@@ -150,79 +167,47 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   jobView(vmId: string): Promise<CallResult<JobView>> {
-    return this.#single("jobView", vmId, this.#query, async (domain) => {
-      const sinceMs = this.#clock.monotonicMs();
-      try {
-        return this.#statsView(jobStatsFromLibvirt(await domain.getJobStats()), sinceMs);
-      } catch (error) {
-        if (error instanceof LibvirtError) return failedJobView(error);
-        throw error;
-      }
-    });
+    return this.#jobViews.ask(vmId);
   }
 
   vmDetails(vmId: string): Promise<CallResult<VmDetails>> {
-    return this.#single("vmDetails", vmId, this.#query, async (domain) => {
-      const [state, persistent, info, xml] = await Promise.all([
-        domain.getState(),
-        domain.isPersistent(),
-        domain.getInfo(),
-        domain.getXml(),
-      ]);
-      const paused = state.state === DomainState.PAUSED;
-      return {
-        vmId,
-        name: domain.name,
-        runState: runStateOf(state.state),
-        stateReason: paused ? state.reason : 0,
-        persistent,
-        memoryBytes: Number(info.maxMemoryKiB) * 1024,
-        graphics: graphicsIn(xml),
-      };
-    });
+    return this.#details.ask(vmId);
   }
 
   domainXml(vmId: string): Promise<CallResult<string>> {
-    return this.#single("domainXml", vmId, this.#query, (domain) => domain.getXml());
+    return this.#xmls.ask(vmId);
   }
 
   completedJob(vmId: string): Promise<CallResult<JobStats>> {
-    const flags = JobStatsFlag.COMPLETED | JobStatsFlag.KEEP_COMPLETED;
-    return this.#single("completedJob", vmId, this.#query, async (domain) =>
-      jobStatsFromLibvirt(await domain.getJobStats(flags)),
-    );
+    return this.#records.ask(vmId);
+  }
+
+  maxBandwidthMiBps(vmId: string): Promise<CallResult<number>> {
+    return this.#bandwidths.ask(vmId);
+  }
+
+  maxDowntimeMs(vmId: string): Promise<CallResult<number>> {
+    return this.#downtimes.ask(vmId);
   }
 
   abortJob(vmId: string): Promise<CallResult<null>> {
-    return this.#control0("abortJob", vmId, (domain) => domain.abortJob());
+    return this.#changes.make("abortJob", vmId, (domain) => domain.abortJob());
   }
 
   setMaxBandwidth(vmId: string, maxBandwidthMiBps: number): Promise<CallResult<null>> {
-    return this.#control0("setMaxBandwidth", vmId, (domain) =>
+    return this.#changes.make("setMaxBandwidth", vmId, (domain) =>
       domain.migrateSetMaxSpeed(maxBandwidthMiBps),
     );
   }
 
-  maxBandwidthMiBps(vmId: string): Promise<CallResult<number>> {
-    return this.#single("maxBandwidth", vmId, this.#control, async (domain) =>
-      Number(await domain.migrateGetMaxSpeed()),
-    );
-  }
-
   setMaxDowntime(vmId: string, maxDowntimeMs: number): Promise<CallResult<null>> {
-    return this.#control0("setMaxDowntime", vmId, (domain) =>
+    return this.#changes.make("setMaxDowntime", vmId, (domain) =>
       domain.migrateSetMaxDowntime(maxDowntimeMs),
     );
   }
 
-  maxDowntimeMs(vmId: string): Promise<CallResult<number>> {
-    return this.#single("maxDowntime", vmId, this.#control, async (domain) =>
-      Number(await domain.migrateGetMaxDowntime()),
-    );
-  }
-
   startPostCopy(vmId: string): Promise<CallResult<null>> {
-    return this.#control0("startPostCopy", vmId, (domain) => domain.migrateStartPostCopy());
+    return this.#changes.make("startPostCopy", vmId, (domain) => domain.migrateStartPostCopy());
   }
 
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>> {
@@ -257,32 +242,38 @@ export class LibvirtHypervisor implements Hypervisor {
     return result;
   }
 
-  #control0(
-    kind: string,
-    vmId: string,
-    call: (domain: Domain) => Promise<void>,
-  ): Promise<CallResult<null>> {
-    return this.#single(kind, vmId, this.#control, async (domain) => {
-      await call(domain);
-      return null;
-    });
+  async #readJob(domain: Domain): Promise<JobView> {
+    const sinceMs = this.#clock.monotonicMs();
+    try {
+      return this.#statsView(jobStatsFromLibvirt(await domain.getJobStats()), sinceMs);
+    } catch (error) {
+      if (error instanceof LibvirtError) return failedJobView(error);
+      throw error;
+    }
   }
+}
 
-  /** At most one call of a kind in flight for a VM, however many hang. */
-  async #single<T>(
-    kind: string,
-    vmId: string,
-    lane: Lane,
-    call: (domain: Domain) => Promise<T>,
-  ): Promise<CallResult<T>> {
-    const key = `${kind} ${vmId}`;
-    if (this.#inFlight.has(key)) return { kind: "busy" };
-    this.#inFlight.add(key);
-    return lane.run(
-      async (connection) => call(await connection.lookupByUuid(vmId)),
-      () => this.#inFlight.delete(key),
-    );
-  }
+async function readDetails(domain: Domain): Promise<VmDetails> {
+  const [state, persistent, info, xml] = await Promise.all([
+    domain.getState(),
+    domain.isPersistent(),
+    domain.getInfo(),
+    domain.getXml(),
+  ]);
+  return {
+    vmId: domain.uuid,
+    name: domain.name,
+    runState: runStateOf(state.state),
+    stateReason: state.state === DomainState.PAUSED ? state.reason : 0,
+    persistent,
+    memoryBytes: Number(info.maxMemoryKiB) * 1024,
+    graphics: graphicsIn(xml),
+  };
+}
+
+async function readRecord(domain: Domain): Promise<JobStats> {
+  const flags = JobStatsFlag.COMPLETED | JobStatsFlag.KEEP_COMPLETED;
+  return jobStatsFromLibvirt(await domain.getJobStats(flags));
 }
 
 async function pausedReasons(paused: readonly Domain[]): Promise<ReadonlyMap<string, number>> {

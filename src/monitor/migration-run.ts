@@ -7,6 +7,7 @@ import type { Changes, ChangeResult } from "../core/change.ts";
 import { changeParams } from "../core/change.ts";
 import type { DestinationCount } from "../core/bandwidth.ts";
 import type { EffectDone, EffectResult } from "../core/effect-done.ts";
+import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import type { Effect, Migration, Refusal } from "../core/migration.ts";
 import { step, type Input } from "../core/step.ts";
 import type { CallResult } from "../hypervisor/hypervisor.ts";
@@ -106,7 +107,11 @@ export class MigrationRun {
   /** What the destination is known to have, as the configured peer mode sees it. */
   destinationCount(ownThere: number): DestinationCount {
     if (this.target.mode === "file" || this.#context.settings().peerMode === "none") {
-      return { kind: "counted", migrations: ownThere };
+      return {
+        kind: "counted",
+        migrations: ownThere,
+        askedAtMs: this.#context.clock.monotonicMs(),
+      };
     }
     return this.target.peer.counts();
   }
@@ -175,7 +180,7 @@ export class MigrationRun {
         this.#report(effect.kind, null, hypervisor.startPostCopy(vmId));
         return;
       case "abort":
-        this.#report(effect.kind, null, hypervisor.abortJob(vmId));
+        this.#report(effect.kind, null, this.#abort());
         return;
       case "askPlace":
         void this.#own(this.#askPlace());
@@ -219,6 +224,21 @@ export class MigrationRun {
     const refusal = refusalOf(result);
     this.log.info({ refusal }, "libvirt's call returned");
     this.apply({ kind: "callEnded", refusal });
+  }
+
+  /** An abort ends whatever job the VM has: so it is looked at first whose job that is. */
+  async #abort(): Promise<CallResult<null>> {
+    const { hypervisor } = this.#context;
+    const view = await hypervisor.jobView(this.vmId);
+    if (view.kind === "ok" && view.value.kind === "stats") {
+      const { type, operation } = view.value.stats;
+      const own = this.target.mode === "file" ? "save" : "migrationOut";
+      if (type !== "none" && operation !== own) {
+        const message = `libvirt's job on the VM is ${operation}, not this migration`;
+        return { kind: "refused", refusal: { code: LIBVIRT_ERROR.OPERATION_INVALID, message } };
+      }
+    }
+    return hypervisor.abortJob(this.vmId);
   }
 
   async #askPlace(): Promise<void> {

@@ -13,7 +13,6 @@
 import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
 import type { CycleInput } from "../core/cycle.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
-import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
 import { inPostCopy } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
@@ -150,13 +149,13 @@ export class MonitorThread {
 
   #askPeers(): void {
     if (this.#context.settings().peerMode === "none") return;
-    const inUse = new Set<Peer>();
+    const nowMs = this.#context.clock.monotonicMs();
     for (const run of this.#registry.live()) {
       if (run.target.mode !== "remote") continue;
-      inUse.add(run.target.peer);
+      run.target.peer.usedAtMs = nowMs;
       if (run.migration.callAtMs !== null) void run.target.peer.askCounts();
     }
-    this.#context.peers.keepOnly(inUse);
+    this.#context.peers.forgetUnused();
   }
 
   #inputFor(run: MigrationRun, timer: boolean, seen: boolean): CycleInput {

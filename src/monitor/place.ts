@@ -2,7 +2,7 @@
  * Where the guest is: asked of this host's libvirt, and of the destination's daemon where this host
  * has it no more. Only facts; outcome.ts judges them.
  */
-import type { JobStats } from "../core/job-stats.ts";
+import { isOutgoing, type JobStats } from "../core/job-stats.ts";
 import { LIBVIRT_ERROR, PAUSED_REASON } from "../core/libvirt-codes.ts";
 import type { Place } from "../core/outcome.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
@@ -26,7 +26,7 @@ export async function askPlace(
     const sourceJob = hasJob(await hypervisor.jobView(vmId));
     return { place: { source, sourceJob, destination: "notAsked" }, record: null };
   }
-  if (source === "unknown" || peer === null || settings().peerMode === "none") {
+  if (peer === null || settings().peerMode === "none") {
     return { place: { source, sourceJob: false, destination: "notAsked" }, record: null };
   }
   const there = await peer.guest(vmId);
@@ -50,7 +50,10 @@ function sourceState(details: CallResult<VmDetails>): Place["source"] {
 
 function hasJob(view: CallResult<JobView>): boolean {
   if (view.kind !== "ok" || view.value.kind === "noAnswer") return true;
-  return view.value.kind === "stats" && view.value.stats.type !== "none";
+  if (view.value.kind !== "stats") return false;
+  // A backup or a dump that somebody began meanwhile is no reason to wait.
+  const { stats } = view.value;
+  return isOutgoing(stats) || (stats.operation === "save" && stats.type !== "none");
 }
 
 function recordStats(record: GuestRecord | null): JobStats | null {

@@ -45,8 +45,9 @@ export const eventFields = {
     iteration: "number of the pass; 0 = not begun",
     downtime: "ms, the maximum downtime now",
     maxBandwidth: "MiB/s, the cap now",
-    timeoutIn: "s until the host aborts by itself; 0 = it does so now",
+    timeoutIn: "s until the hard limit; 0 = reached",
     progressing: "boolean: the stall is over",
+    aborting: "boolean: the host has decided to abort by itself",
   },
   VM_migration_ended: {
     outcome: "completed, failed or cancelled",
@@ -142,6 +143,7 @@ export function stallingToWire(stalling: StallingEvent): WireObject {
     maxBandwidth: stalling.maxBandwidthMiBps,
     timeoutIn: msToSecondsCeil(stalling.timeoutInMs),
     progressing: stalling.progressing,
+    aborting: stalling.aborting,
   };
 }
 

@@ -184,7 +184,7 @@ export function vmStatsToWire(
 export function leftVmToWire(run: MigrationRun, clock: Clock): WireObject | null {
   const { migration } = run;
   const { outcome } = migration;
-  if (outcome === null || outcome.where === "source") return null;
+  if (outcome === null || outcome.where === "source" || outcome.where === "unknown") return null;
   const why =
     outcome.where === "destination" ? "migrated" : outcome.where === "image" ? "saved" : "lost";
   return {

@@ -7,6 +7,8 @@ import type { DestinationCount } from "../core/bandwidth.ts";
 import type { Log } from "../logger.ts";
 import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./peer-client.ts";
 
+/** A destination is forgotten when nothing has gone there for so long. */
+const UNUSED_KEPT_MS = 60_000;
 /** VDSM's "no such VM". */
 const CODE_NO_VM = 1;
 
@@ -23,20 +25,32 @@ export interface GuestRecord {
   readonly dataProcessedBytes: number;
 }
 
+export interface PeerTimes {
+  /** The longest to wait for an answer. */
+  readonly deadlineMs: () => number;
+  /** Monotonic. */
+  readonly nowMs: () => number;
+}
+
 export class Peer {
   readonly address: PeerAddress;
   readonly #client: PeerClient;
   readonly #log: Log;
   readonly #deadlineMs: () => number;
+  readonly #nowMs: () => number;
   #asking: Promise<void> | null = null;
   #migrations: number | null = null;
+  #askedAtMs = 0;
+  /** When a migration was last on its way there. */
+  usedAtMs = 0;
   #silentQueries = 0;
 
-  constructor(address: PeerAddress, client: PeerClient, log: Log, deadlineMs: () => number) {
+  constructor(address: PeerAddress, client: PeerClient, log: Log, times: PeerTimes) {
     this.address = address;
     this.#client = client;
     this.#log = log.child({ peer: `${address.host}:${address.port}` });
-    this.#deadlineMs = deadlineMs;
+    this.#deadlineMs = times.deadlineMs;
+    this.#nowMs = times.nowMs;
   }
 
   /** Asks for the counts; joins the question that is out, if there is one. Never rejects. */
@@ -54,7 +68,7 @@ export class Peer {
     }
     return this.#migrations === null
       ? { kind: "unknown", silentQueries: 0 }
-      : { kind: "counted", migrations: this.#migrations };
+      : { kind: "counted", migrations: this.#migrations, askedAtMs: this.#askedAtMs };
   }
 
   /** Where the guest is, as the destination's daemon sees it. */
@@ -75,6 +89,7 @@ export class Peer {
   }
 
   async #ask(): Promise<void> {
+    const askedAtMs = this.#nowMs();
     const answer = await this.#client.ask(this.address, "Host.getStats", {}, this.#deadlineMs());
     const migrations = countsIn(answer);
     if (migrations === null) {
@@ -90,6 +105,7 @@ export class Peer {
     }
     this.#silentQueries = 0;
     this.#migrations = migrations;
+    this.#askedAtMs = askedAtMs;
   }
 }
 
@@ -129,28 +145,28 @@ function recordFrom(value: unknown): GuestRecord | null {
 export class Peers {
   readonly #client: PeerClient;
   readonly #log: Log;
-  readonly #deadlineMs: () => number;
+  readonly #times: PeerTimes;
   readonly #peers = new Map<string, Peer>();
 
-  constructor(client: PeerClient, log: Log, deadlineMs: () => number) {
+  constructor(client: PeerClient, log: Log, times: PeerTimes) {
     this.#client = client;
     this.#log = log;
-    this.#deadlineMs = deadlineMs;
+    this.#times = times;
   }
 
   get(address: PeerAddress): Peer {
     const key = `${address.host} ${address.port}`;
-    const known = this.#peers.get(key);
-    if (known !== undefined) return known;
-    const peer = new Peer(address, this.#client, this.#log, this.#deadlineMs);
+    const peer = this.#peers.get(key) ?? new Peer(address, this.#client, this.#log, this.#times);
+    peer.usedAtMs = this.#times.nowMs();
     this.#peers.set(key, peer);
     return peer;
   }
 
-  /** Forgets those to which nothing goes any more: what they said grows stale. */
-  keepOnly(inUse: ReadonlySet<Peer>): void {
+  /** Forgets those to which nothing has gone for a while: what they said grows stale. */
+  forgetUnused(): void {
+    const nowMs = this.#times.nowMs();
     for (const [key, peer] of this.#peers) {
-      if (!inUse.has(peer)) this.#peers.delete(key);
+      if (nowMs - peer.usedAtMs > UNUSED_KEPT_MS) this.#peers.delete(key);
     }
   }
 

@@ -95,7 +95,7 @@ export class Daemon {
   async connect(): Promise<void> {
     const socketPath = this.host.outsidePath(SOCKET_PATH);
     const socket = new WebSocket(`ws+unix:${socketPath}:/jsonrpc`);
-    socket.on("message", (data) => this.#take(String(data)));
+    socket.on("message", (data: Buffer) => this.#take(data.toString("utf8")));
     await new Promise<void>((resolve, reject) => {
       socket.once("open", resolve);
       socket.once("error", reject);

@@ -1,0 +1,205 @@
+/**
+ * Builders for the core's tables: a sample, a request, a migration in each phase. They only call the
+ * core's own functions; nothing here imitates anything. A table names what differs from the defaults:
+ * 52 MiB/s at most and 10 at least, 10 s of progress timeout, stall events off, a guest of 1 GiB.
+ */
+import { changeParams, type Changes } from "../../src/core/change.ts";
+import type { CycleInput } from "../../src/core/cycle.ts";
+import { downtimeByEngine } from "../../src/core/downtime.ts";
+import type { JobStats } from "../../src/core/job-stats.ts";
+import {
+  newMigration,
+  type CoreEvent,
+  type Effect,
+  type Limits,
+  type Migration,
+  type NewMigration,
+} from "../../src/core/migration.ts";
+import type { Outcome, Place } from "../../src/core/outcome.ts";
+import { step, type Input } from "../../src/core/step.ts";
+import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
+
+export const LIMITS: Limits = {
+  progressTimeoutMs: 10_000,
+  stallingLimitMs: 0,
+  maxBandwidthMiBps: 52,
+  minBandwidthMiBps: 10,
+};
+
+export const TOTAL_BYTES = 128 * MIB_BYTES;
+
+/** A sample of a migration with data; the numbers in MiB. */
+export function sample(
+  fields: Partial<JobStats> & { remainingMiB?: number; processedMiB?: number } = {},
+): JobStats {
+  const { remainingMiB = 100, processedMiB = 1, ...rest } = fields;
+  return {
+    type: "unbounded",
+    operation: "migrationOut",
+    timeElapsedMs: 0,
+    dataTotalBytes: TOTAL_BYTES,
+    dataProcessedBytes: processedMiB * MIB_BYTES,
+    dataRemainingBytes: remainingMiB * MIB_BYTES,
+    memoryIteration: 1,
+    ...rest,
+  };
+}
+
+/** Before the first data every counter is there and 0. */
+export const NOT_BEGUN: JobStats = {
+  type: "unbounded",
+  operation: "migrationOut",
+  timeElapsedMs: 100,
+  dataTotalBytes: 0,
+  dataProcessedBytes: 0,
+  dataRemainingBytes: 0,
+};
+
+/** QEMU's own figure for a pass of so many MiB: 1000 ms at that rate. */
+export function estimate(passMiB: number): Partial<JobStats> {
+  return { downtimeMs: 1000, memoryBytesPerSecond: passMiB * MIB_BYTES };
+}
+
+export function request(fields: Partial<NewMigration> = {}): NewMigration {
+  return {
+    vmId: "vm1",
+    vmName: "guest",
+    mode: "remote",
+    destination: "host2",
+    memoryBytes: GIB_BYTES,
+    limits: LIMITS,
+    downtime: downtimeByEngine(null, 500),
+    postCopy: { possible: true, unavailableReason: null },
+    guestPaused: false,
+    ...fields,
+  };
+}
+
+export const FILE_REQUEST: Partial<NewMigration> = {
+  mode: "file",
+  destination: "/images/vm1",
+  downtime: null,
+  postCopy: { possible: false, unavailableReason: "the VM is being saved to a file" },
+};
+
+type Asked = "abort" | "startPostCopy" | "setMaxDowntime" | "setMaxBandwidth" | "readMaxBandwidth";
+
+/** One migration with its own clock, which only the test moves, and all effects so far. */
+export class Run {
+  migration: Migration;
+  nowMs: number;
+  readonly effects: Effect[] = [];
+
+  constructor(fields: Partial<NewMigration> = {}, nowMs = 0) {
+    this.nowMs = nowMs;
+    this.migration = newMigration(request(fields), nowMs);
+  }
+
+  /** Gives one input and returns its effects. */
+  give(input: Input): readonly Effect[] {
+    const stepped = step(this.migration, input, this.nowMs);
+    this.migration = stepped.migration;
+    this.effects.push(...stepped.effects);
+    return stepped.effects;
+  }
+
+  change(changes: Changes): string {
+    const result = changeParams(this.migration, changes, this.nowMs);
+    if (result.kind === "changed") this.migration = result.migration;
+    return result.kind;
+  }
+
+  /** `stats` null: libvirt did not answer. */
+  cycle(stats: JobStats | null, fields: Partial<CycleInput> = {}): readonly Effect[] {
+    return this.give({
+      kind: "cycle",
+      timer: true,
+      sample: stats === null ? null : { stats, atMs: this.nowMs },
+      postCopyState: false,
+      sourceMigrations: 1,
+      destination: { kind: "counted", migrations: 1, askedAtMs: Number.MAX_SAFE_INTEGER },
+      ...fields,
+    });
+  }
+
+  place(place: Partial<Place>, record: JobStats | null = null): readonly Effect[] {
+    const seen: Place = {
+      source: "notActive",
+      sourceJob: false,
+      destination: "notAsked",
+      ...place,
+    };
+    return this.give({ kind: "place", place: seen, record });
+  }
+
+  accepted(effect: Asked, asked = 0): readonly Effect[] {
+    const result = { kind: "ok", value: null } as const;
+    return this.give({ kind: "effectDone", effect, asked, result });
+  }
+
+  refused(effect: Asked, code: number): readonly Effect[] {
+    const result = { kind: "refused", refusal: { code, message: "no" } } as const;
+    return this.give({ kind: "effectDone", effect, asked: null, result });
+  }
+
+  callEnded(code: number | null): readonly Effect[] {
+    const refusal = code === null ? null : { code, message: "libvirt's text" };
+    return this.give({ kind: "callEnded", refusal });
+  }
+
+  events<K extends CoreEvent["kind"]>(kind: K): Extract<CoreEvent, { kind: K }>[] {
+    return this.effects.flatMap((effect) =>
+      effect.kind === "event" && isEvent(effect.event, kind) ? [effect.event] : [],
+    );
+  }
+
+  outcome(): Outcome {
+    const [event, ...more] = this.events("ended");
+    if (event === undefined || more.length > 0) throw new Error("not exactly one ended event");
+    return event.outcome;
+  }
+}
+
+function isEvent<K extends CoreEvent["kind"]>(
+  event: CoreEvent,
+  kind: K,
+): event is Extract<CoreEvent, { kind: K }> {
+  return event.kind === kind;
+}
+
+export const PHASES = ["queued", "preparing", "starting", "running", "postCopy"] as const;
+
+/** A migration brought to a phase in the way the daemon does it, its clock at the call's time. */
+export function inPhase(
+  phase: (typeof PHASES)[number] | "settling" | "ended",
+  fields: Partial<NewMigration> = {},
+): Run {
+  const run = new Run(fields);
+  if (phase === "queued") return run;
+  run.give({ kind: "admitted" });
+  const appliedMs = run.migration.downtime?.wantedMs ?? null;
+  if (appliedMs !== null) run.give({ kind: "downtimePrepared", foundMs: 300, appliedMs });
+  if (phase === "preparing") return run;
+  const destination = {
+    kind: "counted",
+    migrations: 0,
+    askedAtMs: Number.MAX_SAFE_INTEGER,
+  } as const;
+  run.give({ kind: "begin", sourceMigrations: 1, destination, paused: false });
+  if (phase === "starting") return run;
+  const operation = run.migration.mode === "file" ? "save" : "migrationOut";
+  run.cycle(sample({ operation }));
+  if (phase === "running") return run;
+  if (phase === "postCopy") {
+    run.cycle(sample({ processedMiB: 2 }), { postCopyState: true });
+    return run;
+  }
+  run.callEnded(null);
+  if (phase === "ended") run.place({ destination: "active" });
+  return run;
+}
+
+/** Kinds of the effects other than events and log lines. */
+export function kinds(effects: readonly Effect[]): string[] {
+  return effects.flatMap(({ kind }) => (kind === "event" || kind === "log" ? [] : [kind]));
+}

@@ -1,0 +1,284 @@
+/**
+ * How a migration ends: where the guest is decides, why comes from the call and from what the host
+ * itself did; exactly one `ended` event, after the last status. design.md, "Outcome".
+ */
+import { describe, expect, it } from "vitest";
+import type { Migration } from "../../src/core/migration.ts";
+import { judgePlace, SETTLE_MAX_MS, type Place } from "../../src/core/outcome.ts";
+import { FILE_REQUEST, inPhase, kinds, sample, type Run } from "./fixtures.ts";
+
+type Why = "nothing" | "cancel" | "timeout";
+
+/** Settling after a call that ended with `code` (null: success) and an own stop, if any. */
+function settling(code: number | null, why: Why = "nothing", file = false): Run {
+  const run = inPhase("running", file ? FILE_REQUEST : {});
+  if (why === "cancel") run.give({ kind: "cancel" });
+  if (why === "timeout") {
+    run.nowMs += 10_000;
+    run.cycle(null);
+  }
+  run.callEnded(code);
+  return run;
+}
+
+const HERE: Partial<Place> = { source: "active", destination: "notAsked" };
+const THERE: Partial<Place> = { source: "notActive", destination: "active" };
+const NOWHERE: Partial<Place> = { source: "notActive", destination: "absent" };
+const SILENT: Partial<Place> = { source: "notActive", destination: "silent" };
+
+describe("place x why", () => {
+  it.each<[string, number | null, Why, Partial<Place>, string, string, string, boolean]>([
+    ["arrived", null, "nothing", THERE, "completed", "arrived", "destination", true],
+    [
+      "arrived though the call failed",
+      38,
+      "nothing",
+      THERE,
+      "completed",
+      "arrived",
+      "destination",
+      true,
+    ],
+    ["cancel too late", null, "cancel", THERE, "completed", "cancelTooLate", "destination", true],
+    ["abort too late", null, "timeout", THERE, "completed", "abortTooLate", "destination", true],
+    ["cancelled", 78, "cancel", HERE, "cancelled", "cancelled", "source", true],
+    ["cancelled, whatever the code", 38, "cancel", HERE, "cancelled", "cancelled", "source", true],
+    ["aborted by the timeout", 78, "timeout", HERE, "failed", "progressTimeout", "source", true],
+    ["78 without either", 78, "nothing", HERE, "cancelled", "byOther", "source", true],
+    ["libvirt's failure", 38, "nothing", HERE, "failed", "libvirt", "source", true],
+    ["success that moved nothing", null, "nothing", HERE, "failed", "libvirt", "source", true],
+    [
+      "lost though the call succeeded",
+      null,
+      "nothing",
+      NOWHERE,
+      "failed",
+      "guestLost",
+      "nowhere",
+      true,
+    ],
+    ["lost in a cancel", 78, "cancel", NOWHERE, "failed", "guestLost", "nowhere", true],
+    [
+      "success, destination silent",
+      null,
+      "nothing",
+      SILENT,
+      "completed",
+      "arrived",
+      "destination",
+      false,
+    ],
+    [
+      "success, cancel pending, destination silent",
+      null,
+      "cancel",
+      SILENT,
+      "completed",
+      "cancelTooLate",
+      "destination",
+      false,
+    ],
+    [
+      "success, no daemon to ask",
+      null,
+      "nothing",
+      { destination: "notAsked" },
+      "completed",
+      "arrived",
+      "destination",
+      false,
+    ],
+  ])("%s", (_name, code, why, place, outcome, reason, where, confirmed) => {
+    const run = settling(code, why);
+    run.place(place);
+    expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed });
+    expect(run.migration).toMatchObject({ phase: "ended", pending: [] });
+  });
+
+  it.each([
+    ["completed", null, THERE, 0],
+    ["cancelled", 78, HERE, 47],
+    ["failed", 38, HERE, 12],
+    ["failed by OPERATION_FAILED", 9, HERE, 102],
+    ["lost", null, NOWHERE, 12],
+  ])("VDSM's number: %s", (_name, code, place, number) => {
+    const run = settling(code);
+    run.place(place);
+    expect(run.outcome().code).toBe(number);
+  });
+
+  it("an event that the guest stopped as migrated counts as a success", () => {
+    const run = inPhase("running");
+    run.give({ kind: "stoppedMigrated" });
+    run.callEnded(38);
+    run.place(SILENT);
+    expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
+  });
+
+  it.each([
+    ["saved", null, "nothing", { source: "notActive" }, "completed", "saved", "image"],
+    [
+      "saved, cancel too late",
+      null,
+      "cancel",
+      { source: "notActive" },
+      "completed",
+      "cancelTooLate",
+      "image",
+    ],
+    ["failed", 38, "nothing", HERE, "failed", "libvirt", "source"],
+    ["lost", 38, "nothing", { source: "notActive" }, "failed", "guestLost", "nowhere"],
+  ] as const)("a save: %s", (_name, code, why, place, outcome, reason, where) => {
+    const run = settling(code, why, true);
+    const effects = run.place(place);
+    expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed: true });
+    expect(kinds(effects)).toEqual(outcome === "completed" ? [] : ["removeImage"]);
+  });
+});
+
+describe("not yet known: asked again", () => {
+  it.each<[string, Partial<Place>]>([
+    ["libvirt still shows a job on the source", { source: "active", sourceJob: true }],
+    ["the source does not answer", { source: "unknown", destination: "absent" }],
+    ["still incoming on the destination", { source: "notActive", destination: "incoming" }],
+  ])("%s", (_name, place) => {
+    const run = settling(null);
+    expect(run.place(place)).toEqual([]);
+    expect(kinds(run.cycle(null, { timer: false }))).toEqual([]);
+    expect(kinds(run.cycle(null))).toEqual(["askPlace"]);
+    expect(kinds(run.cycle(null))).toEqual([]);
+  });
+
+  it.each([
+    ["just below the limit: asked again", SETTLE_MAX_MS - 1, "askAgain"],
+    ["at the limit: unknown", SETTLE_MAX_MS, "ended"],
+  ])("the call failed and the destination is silent; %s", (_name, ms, kind) => {
+    const run = settling(38);
+    const place: Place = { source: "notActive", sourceJob: false, destination: "silent" };
+    const verdict = judgePlace(run.migration, place, run.nowMs + ms);
+    expect(verdict.kind).toBe(kind);
+    if (verdict.kind === "ended") {
+      expect(verdict.outcome).toMatchObject({
+        outcome: "failed",
+        reason: "unknown",
+        where: "unknown",
+        confirmed: false,
+      });
+    }
+  });
+});
+
+describe("confirmed later", () => {
+  const record = sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66 });
+
+  function late(why: Why): Run {
+    const run = settling(null, why);
+    run.place(SILENT);
+    run.place(THERE, record);
+    return run;
+  }
+
+  it("the record changes, no second event goes out", () => {
+    const run = late("nothing");
+    expect(run.migration.outcome).toMatchObject({
+      outcome: "completed",
+      confirmed: true,
+      downtimeMs: 66,
+    });
+    expect(run.outcome().confirmed).toBe(false);
+  });
+
+  it("it still says that the cancel came too late", () => {
+    const { outcome } = late("cancel").migration;
+    expect(outcome?.reason).toBe("cancelTooLate");
+    expect(outcome?.message).toContain("too late");
+  });
+
+  it("an unknown one is found after all, with what the host had tried", () => {
+    const run = settling(38, "cancel");
+    run.nowMs += SETTLE_MAX_MS;
+    run.place(SILENT);
+    expect(run.outcome().reason).toBe("unknown");
+    run.place(THERE);
+    expect(run.migration).toMatchObject({
+      progressPercent: 100,
+      outcome: { outcome: "completed", reason: "cancelTooLate", where: "destination", code: 0 },
+    });
+  });
+
+  it.each<[string, Partial<Place>]>([
+    ["still silent", SILENT],
+    ["incoming", { destination: "incoming" }],
+  ])("%s: as before", (_name, place) => {
+    const run = settling(null);
+    run.place(SILENT);
+    run.place(place);
+    expect(run.migration.outcome?.confirmed).toBe(false);
+  });
+
+  it("a confirmed one never changes again", () => {
+    const run = settling(78, "cancel");
+    run.place(HERE);
+    run.place(THERE);
+    expect(run.migration.outcome?.outcome).toBe("cancelled");
+  });
+});
+
+describe("what the engine is told at the end", () => {
+  it.each<[string, number | null, Partial<Place>, string]>([
+    ["migrated", null, THERE, "migrated"],
+    ["lost", null, NOWHERE, "lost"],
+  ])("the last status, then Down as %s, then the end", (_name, code, place, why) => {
+    const effects = settling(code).place(place);
+    expect(effects).toMatchObject([
+      { event: { kind: "migrationStatus" } },
+      { event: { kind: "vmStatus", status: { kind: "down", why } } },
+      { event: { kind: "ended" } },
+    ]);
+  });
+
+  it("a guest lost in post-copy is Down for that reason", () => {
+    const run = inPhase("postCopy");
+    run.callEnded(1);
+    run.place(NOWHERE);
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "lostInPostCopy" });
+  });
+
+  it.each([
+    ["pre-copy: net of the network", "running", 66],
+    ["post-copy: the gross one", "postCopy", 80],
+  ] as const)("the downtime of %s", (_name, phase, downtimeMs) => {
+    const run = inPhase(phase);
+    const stats = sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66, processedMiB: 9 });
+    run.give({ kind: "jobCompleted", stats });
+    run.nowMs = 5_000;
+    run.callEnded(null);
+    run.place(THERE);
+    expect(run.outcome()).toMatchObject({ downtimeMs, durationMs: 5_000, passes: 1 });
+    expect(run.outcome().dataProcessedBytes).toBe(stats.dataProcessedBytes);
+    expect(run.events("migrationStatus").at(-1)?.downtimeMs).toBe(downtimeMs);
+  });
+
+  it("nothing follows an end", () => {
+    const run = settling(null);
+    run.place(THERE);
+    const before: Migration = run.migration;
+    const sent = run.effects.length;
+    run.give({ kind: "cancel" });
+    run.callEnded(38);
+    run.cycle(sample());
+    run.place(THERE);
+    run.accepted("abort");
+    expect(run.effects.length).toBe(sent);
+    expect(run.migration).toEqual(before);
+  });
+
+  it.each([
+    ["the guest is here: libvirt's reason", true, "source"],
+    ["the guest is gone", false, "nowhere"],
+  ])("a call never made; %s", (_name, active, where) => {
+    const run = inPhase("preparing");
+    run.give({ kind: "notBegun", refusal: { code: 42, message: "no domain" }, active });
+    expect(run.outcome()).toMatchObject({ outcome: "failed", where, durationMs: null, passes: 0 });
+  });
+});

@@ -1,0 +1,168 @@
+/**
+ * Stall events (when, with which count), their reasons, and the hard limit with its two pieces of
+ * evidence. design.md, "Stalling" and "migrationProgressTimeout".
+ */
+import { describe, expect, it } from "vitest";
+import { advanceFrom, type Advance } from "../../src/core/advance.ts";
+import {
+  BYTES_STILL_AFTER_MS,
+  NOT_STALLING,
+  progressTimeoutReached,
+  stallNews,
+  stallReason,
+  type StallEvidence,
+  type StallInput,
+  type StallLedger,
+} from "../../src/core/stall.ts";
+
+const LIMIT = { stallingLimitMs: 10_000, advanced: false };
+
+function announced(count: number): StallLedger {
+  return { announcedCount: count, announced: count > 0, timeoutAnnounced: false };
+}
+
+describe("an event goes out at each multiple, once", () => {
+  it.each([
+    ["just below the limit: none", 9_999, 0, null],
+    ["at the limit: count 1", 10_000, 0, 1],
+    ["just above, announced: none again", 10_001, 1, null],
+    ["just below the second multiple: none", 19_999, 1, null],
+    ["at the second multiple: count 2", 20_000, 1, 2],
+    ["several crossed at once: one event, the highest count", 35_000, 0, 3],
+    ["several more crossed: the highest again", 79_000, 3, 7],
+  ])("%s", (_name, stalledForMs, announcedCount, count) => {
+    const { news } = stallNews(announced(announcedCount), { ...LIMIT, stalledForMs });
+    expect(news).toEqual(count === null ? null : { count, progressing: false });
+  });
+
+  it("off: none, however long", () => {
+    const input: StallInput = { stalledForMs: 1e9, stallingLimitMs: 0, advanced: false };
+    expect(stallNews(NOT_STALLING, input)).toEqual({ ledger: NOT_STALLING, news: null });
+  });
+});
+
+describe("when it advances again", () => {
+  const again = { ...LIMIT, stalledForMs: 0, advanced: true };
+
+  it("one event says so and the count starts anew", () => {
+    const { ledger, news } = stallNews(announced(3), again);
+    expect(news).toEqual({ count: 0, progressing: true });
+    expect(ledger).toEqual(NOT_STALLING);
+    expect(stallNews(ledger, again).news).toBeNull();
+    expect(stallNews(ledger, { ...LIMIT, stalledForMs: 10_000 }).news?.count).toBe(1);
+  });
+
+  it("nothing is said if nothing was announced", () => {
+    expect(stallNews(NOT_STALLING, again).news).toBeNull();
+  });
+
+  it("it is said even if the limit was switched off meanwhile", () => {
+    const off = stallNews(announced(1), { ...LIMIT, stallingLimitMs: 0, stalledForMs: 12_000 });
+    expect(off.news).toBeNull();
+    const input = { stalledForMs: 0, stallingLimitMs: 0, advanced: true };
+    expect(stallNews(off.ledger, input).news).toEqual({ count: 0, progressing: true });
+  });
+});
+
+describe("a changed limit", () => {
+  it("lowered below what is stalled: one event with the highest count", () => {
+    const lowered = { ...LIMIT, stallingLimitMs: 3_000, stalledForMs: 25_000 };
+    const { ledger, news } = stallNews(announced(2), lowered);
+    expect(news?.count).toBe(8);
+    expect(stallNews(ledger, lowered).news).toBeNull();
+  });
+
+  it("raised: silent until the next multiple of the new one", () => {
+    const raised = { ...LIMIT, stallingLimitMs: 20_000 };
+    const at35 = stallNews(announced(3), { ...raised, stalledForMs: 35_000 });
+    expect(at35.news).toBeNull();
+    const at40 = stallNews(at35.ledger, { ...raised, stalledForMs: 40_000 });
+    expect(at40.news?.count).toBe(2);
+  });
+
+  it("a clock started anew makes the first multiple news again", () => {
+    const restarted = stallNews(announced(2), { ...LIMIT, stalledForMs: 0 });
+    expect(restarted.news).toBeNull();
+    expect(stallNews(restarted.ledger, { ...LIMIT, stalledForMs: 10_000 }).news?.count).toBe(1);
+  });
+});
+
+describe("in post-copy the hard limit is an alarm", () => {
+  it.each([
+    ["just below: none", 0, 29_999, null],
+    ["at it, events off: count 1", 0, 30_000, 1],
+    ["at it, off multiples: the count stays", 20_000, 30_000, 1],
+    ["at it and at a multiple: one event", 15_000, 30_000, 2],
+  ])("%s", (_name, stallingLimitMs, stalledForMs, count) => {
+    const reached = stallingLimitMs === 0 ? 0 : Math.floor((stalledForMs - 1) / stallingLimitMs);
+    const input = { stalledForMs, stallingLimitMs, advanced: false, alarmAfterMs: 30_000 };
+    const { news } = stallNews(announced(reached), input);
+    expect(news?.count ?? null).toBe(count);
+  });
+
+  it("it sounds once in a stall and again in the next", () => {
+    const input = {
+      stalledForMs: 30_000,
+      stallingLimitMs: 0,
+      advanced: false,
+      alarmAfterMs: 30_000,
+    };
+    const first = stallNews(NOT_STALLING, input);
+    expect(stallNews(first.ledger, { ...input, stalledForMs: 99_000 }).news).toBeNull();
+    const over = stallNews(first.ledger, { ...input, stalledForMs: 0, advanced: true });
+    expect(over.news?.progressing).toBe(true);
+    expect(stallNews(over.ledger, input).news).toEqual({ count: 1, progressing: false });
+  });
+});
+
+describe("the reason is the first that fits", () => {
+  const evidence: StallEvidence = {
+    postCopy: false,
+    sampled: true,
+    started: true,
+    sinceLastByteMs: 0,
+    bytesPerSecond: 899,
+    capBytesPerSecond: 1000,
+    maxBytesPerSecond: 2000,
+  };
+
+  it.each<[string, Partial<StallEvidence>, string]>([
+    ["in post-copy always postcopyStalled", { postCopy: true, sampled: false }, "postcopyStalled"],
+    ["no answer from libvirt: noStats", { sampled: false }, "noStats"],
+    ["no byte yet: notStarted", { started: false, sinceLastByteMs: 9e9 }, "notStarted"],
+    ["bytes still for 499 ms: QEMU's bursts", { sinceLastByteMs: 499 }, "notConverging"],
+    ["bytes still for 500 ms: noData", { sinceLastByteMs: BYTES_STILL_AFTER_MS }, "noData"],
+    ["a byte below 90 % of the cap: notConverging", {}, "notConverging"],
+    ["exactly 90 % of the cap: throttled", { bytesPerSecond: 900 }, "throttled"],
+    ["above the cap: throttled", { bytesPerSecond: 1100 }, "throttled"],
+    [
+      "at a cap that is the maximum: more sharing would not help",
+      { bytesPerSecond: 1000, maxBytesPerSecond: 1000 },
+      "notConverging",
+    ],
+    ["no rate known: notConverging", { bytesPerSecond: undefined }, "notConverging"],
+  ])("%s", (_name, fields, reason) => {
+    expect(stallReason({ ...evidence, ...fields })).toBe(reason);
+  });
+});
+
+describe("the hard limit of 10 s needs time and evidence", () => {
+  const since = (advanceMs: number, byteMs: number, unproductiveInARow: number): Advance => ({
+    ...advanceFrom(0),
+    lastAdvanceAtMs: 100_000 - advanceMs,
+    lastByteAtMs: 100_000 - byteMs,
+    unproductiveInARow,
+  });
+
+  it.each([
+    ["just below the time, all evidence there: no", since(9_999, 9_999, 5), false],
+    ["at the time, nothing sent as long: yes", since(10_000, 10_000, 0), true],
+    ["at the time, sending, no unproductive pass: no", since(10_000, 0, 0), false],
+    ["at the time, sending, one unproductive pass: no", since(99_000, 0, 1), false],
+    ["at the time, sending, the second has begun: yes", since(10_000, 0, 2), true],
+    ["at the time, a byte just short of it, one pass: no", since(10_000, 9_999, 1), false],
+    ["nothing sent, but the clock was started anew: no", since(9_999, 50_000, 9), false],
+  ])("%s", (_name, advance, reached) => {
+    expect(progressTimeoutReached(advance, 10_000, 100_000)).toBe(reached);
+  });
+});

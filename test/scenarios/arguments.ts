@@ -1,0 +1,95 @@
+/**
+ * The words behind a scenario's command: `name=value` and flags. Values carry their unit as a suffix
+ * (`20MiB`, `1.5s`, `300ms`); a bare number is taken as it is. A wrong one is an error of the script.
+ */
+import type { JobStats } from "../../src/core/job-stats.ts";
+import type { Place } from "../../src/core/outcome.ts";
+import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
+
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  ms: 1,
+  s: 1_000,
+  MiB: MIB_BYTES,
+  GiB: GIB_BYTES,
+};
+
+function parse(value: string): number {
+  const match = /^([0-9.]+)([A-Za-z]*)$/.exec(value);
+  const unit = UNITS[match?.[2] ?? "none"];
+  if (match === null || unit === undefined) throw new Error(`not a value: ${value}`);
+  return Math.round(Number(match[1]) * unit);
+}
+
+export class Arguments {
+  readonly #words: readonly string[];
+
+  constructor(words: readonly string[]) {
+    this.#words = words;
+  }
+
+  first(): string {
+    return this.#words[0] ?? "";
+  }
+
+  second(): string {
+    return this.#words[1] ?? "";
+  }
+
+  third(): string {
+    return this.#words[2] ?? "";
+  }
+
+  firstNumber(): number {
+    return parse(this.first());
+  }
+
+  firstMs(): number {
+    return parse(this.first());
+  }
+
+  has(flag: string): boolean {
+    return this.#words.includes(flag);
+  }
+
+  text(name: string): string | undefined {
+    return this.#words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+  }
+
+  number(name: string): number | undefined {
+    const value = this.text(name);
+    return value === undefined ? undefined : parse(value);
+  }
+
+  ms(name: string): number | undefined {
+    return this.number(name);
+  }
+
+  bytes(name: string): number | undefined {
+    return this.number(name);
+  }
+
+  /** The fields of a sample that are named. */
+  stats(): Partial<JobStats> {
+    const named = Object.entries({
+      dataTotalBytes: this.bytes("total"),
+      dataRemainingBytes: this.bytes("remaining"),
+      dataProcessedBytes: this.bytes("processed"),
+      memoryIteration: this.number("iteration"),
+      memoryBytesPerSecond: this.bytes("bps"),
+      downtimeMs: this.ms("expected"),
+    });
+    return Object.fromEntries(named.filter(([, value]) => value !== undefined));
+  }
+
+  place(): Place {
+    const source = this.text("source");
+    const destination = this.text("destination") ?? "notAsked";
+    const known = ["active", "incoming", "absent", "silent", "notAsked"] as const;
+    return {
+      source: source === "active" ? "active" : source === "unknown" ? "unknown" : "notActive",
+      sourceJob: this.has("job"),
+      destination: known.find((one) => one === destination) ?? "notAsked",
+    };
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Plays a scenario: commands in, what an engine and libvirt would see of it out. One migration, whose
+ * clock only the script moves. What libvirt takes at once is reported back at once (bandwidth,
+ * downtime, read-back), unless `libvirt refuses <effect> <code>`; abort and startPostCopy are always
+ * answered by the script (`took`, `refused`). README of the commands: test/scenarios/run.test.ts.
+ */
+import type { Changes } from "../../src/core/change.ts";
+import type { DestinationCount } from "../../src/core/bandwidth.ts";
+import { downtimeByEngine, downtimeBySteps } from "../../src/core/downtime.ts";
+import type { JobStats } from "../../src/core/job-stats.ts";
+import type { Effect } from "../../src/core/migration.ts";
+import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
+import { FILE_REQUEST, NOT_BEGUN, Run, sample } from "../core/fixtures.ts";
+import { Arguments } from "./arguments.ts";
+import { describeEffect } from "./describe-effect.ts";
+
+type Answered =
+  | "abort"
+  | "startPostCopy"
+  | "setMaxDowntime"
+  | "setMaxBandwidth"
+  | "readMaxBandwidth";
+const ANSWERED: readonly Answered[] = [
+  "abort",
+  "startPostCopy",
+  "setMaxDowntime",
+  "setMaxBandwidth",
+  "readMaxBandwidth",
+];
+
+export class Interpreter {
+  #run = new Run();
+  #stats: JobStats | null = NOT_BEGUN;
+  #source = 1;
+  #destination: DestinationCount = {
+    kind: "counted",
+    migrations: 1,
+    askedAtMs: Number.MAX_SAFE_INTEGER,
+  };
+  #postCopy = false;
+  readonly #refusing = new Map<string, number>();
+  #lastStatus = "";
+  #phase = "queued";
+  #lines: string[] = [];
+
+  /** Plays one line and returns what it led to. */
+  play(line: string): string[] {
+    this.#lines = [];
+    const [command = "", ...words] = line.split(/\s+/);
+    this.#command(command, new Arguments(words));
+    return this.#lines;
+  }
+
+  #command(command: string, args: Arguments): void {
+    const run = this.#run;
+    switch (command) {
+      case "migrate":
+        return this.#migrate(args);
+      case "admit":
+        return this.#told(run.give({ kind: "admitted" }));
+      case "prepared":
+        return this.#told(
+          run.give({
+            kind: "downtimePrepared",
+            foundMs: args.ms("found") ?? null,
+            appliedMs: args.ms("applied") ?? null,
+          }),
+        );
+      case "begin":
+        return this.#begin(args);
+      case "not-begun": {
+        const refusal = { code: args.number("code") ?? 1, message: "no" };
+        return this.#told(run.give({ kind: "notBegun", refusal, active: !args.has("gone") }));
+      }
+      case "sample":
+        return this.#sample(args);
+      case "advance":
+        run.nowMs += args.firstMs();
+        return;
+      case "cycle":
+        this.#hosts(args);
+        return this.#cycle(args.has("woken"));
+      case "cycles":
+        this.#hosts(args);
+        return this.#cycles(args.firstNumber(), args.bytes("sending") ?? 0);
+      case "pass":
+        return this.#pass(args);
+      default:
+        return this.#answer(command, args);
+    }
+  }
+
+  #answer(command: string, args: Arguments): void {
+    const run = this.#run;
+    switch (command) {
+      case "libvirt":
+        return this.#libvirt(args);
+      case "took":
+        return this.#told(run.accepted(answered(args.first())));
+      case "refused":
+        return this.#told(run.refused(answered(args.first()), Number(args.second())));
+      case "change":
+        return this.#say(`change: ${run.change(changes(args))}`);
+      case "cancel":
+        return this.#told(run.give({ kind: "cancel" }));
+      case "stopped-migrated":
+        return this.#told(run.give({ kind: "stoppedMigrated" }));
+      case "call-ended":
+        return this.#told(run.callEnded(args.has("ok") ? null : args.firstNumber()));
+      case "place":
+        return this.#place(args);
+      case "record":
+        this.#say(JSON.stringify(run.migration.outcome ?? run.migration.stop));
+        return;
+      default:
+        throw new Error(`no command ${command}`);
+    }
+  }
+
+  #migrate(args: Arguments): void {
+    const memoryBytes = args.bytes("memory") ?? GIB_BYTES;
+    const steps = args.number("steps");
+    const maxMs = args.ms("downtime") ?? 500;
+    const postCopyOff = args.has("no-postcopy");
+    const limits = {
+      progressTimeoutMs: args.ms("timeout") ?? 10_000,
+      stallingLimitMs: args.ms("stalling") ?? 0,
+      maxBandwidthMiBps: args.number("max") ?? 52,
+      minBandwidthMiBps: args.number("min") ?? 10,
+    };
+    this.#run = new Run({
+      limits,
+      memoryBytes,
+      downtime:
+        steps === undefined
+          ? downtimeByEngine(null, maxMs)
+          : downtimeBySteps(maxMs, steps, args.number("delay") ?? 100, memoryBytes),
+      postCopy: postCopyOff
+        ? { possible: false, unavailableReason: "parallel" }
+        : { possible: true, unavailableReason: null },
+      ...(args.has("file") ? FILE_REQUEST : {}),
+    });
+  }
+
+  #begin(args: Arguments): void {
+    this.#hosts(args);
+    this.#told(
+      this.#run.give({
+        kind: "begin",
+        sourceMigrations: this.#source,
+        destination: this.#destination,
+        paused: args.has("paused"),
+      }),
+    );
+    // The count asked before the call lacks this migration; libvirt shows it from then on.
+    if (this.#destination.kind === "counted") {
+      this.#destination = {
+        kind: "counted",
+        migrations: this.#destination.migrations + 1,
+        askedAtMs: Number.MAX_SAFE_INTEGER,
+      };
+    }
+  }
+
+  #hosts(args: Arguments): void {
+    this.#source = args.number("source") ?? this.#source;
+    const said = args.text("destination");
+    if (said === undefined) return;
+    const silentQueries = Number(said.split(":")[1] ?? 0);
+    this.#destination = said.startsWith("silent")
+      ? { kind: "silent", silentQueries }
+      : said.startsWith("unknown")
+        ? { kind: "unknown", silentQueries }
+        : { kind: "counted", migrations: Number(said), askedAtMs: Number.MAX_SAFE_INTEGER };
+  }
+
+  /** Names what changes; the rest of the last sample stays. */
+  #sample(args: Arguments): void {
+    this.#postCopy = args.has("postcopy");
+    if (args.has("no-answer")) {
+      this.#stats = null;
+      return;
+    }
+    const file = this.#run.migration.mode === "file";
+    const operation = file ? "save" : "migrationOut";
+    if (args.has("no-job")) this.#stats = { ...NOT_BEGUN, type: "none" };
+    else if (args.has("not-begun")) this.#stats = { ...NOT_BEGUN, operation };
+    else {
+      const known = this.#stats !== null && this.#stats.dataTotalBytes > 0;
+      const before = known && this.#stats !== null ? this.#stats : sample({ operation });
+      this.#stats = { ...before, ...args.stats() };
+    }
+  }
+
+  #cycle(woken: boolean): void {
+    this.#told(
+      this.#run.cycle(this.#stats, {
+        timer: !woken,
+        postCopyState: this.#postCopy,
+        sourceMigrations: this.#source,
+        destination: this.#destination,
+      }),
+    );
+  }
+
+  /** So many cycles, a second apart, each after so many bytes more. */
+  #cycles(count: number, sendingBytes: number): void {
+    for (let i = 0; i < count; i += 1) {
+      this.#run.nowMs += 1_000;
+      if (this.#stats !== null) {
+        const { dataProcessedBytes, dataRemainingBytes } = this.#stats;
+        this.#stats = {
+          ...this.#stats,
+          dataProcessedBytes: dataProcessedBytes + sendingBytes,
+          dataRemainingBytes: Math.max(0, dataRemainingBytes - sendingBytes),
+        };
+      }
+      this.#cycle(false);
+    }
+  }
+
+  /** A whole pass: its event with the sample taken at once (`missed`: none), then its cycles. */
+  #pass(args: Arguments): void {
+    const sizeBytes = args.bytes("size") ?? 0;
+    const rateBytes = args.bytes("rate") ?? MIB_BYTES;
+    const before =
+      this.#stats !== null && this.#stats.dataTotalBytes > 0
+        ? this.#stats
+        : sample({ dataTotalBytes: sizeBytes, processedMiB: 0, memoryIteration: 0 });
+    const iteration = (before.memoryIteration ?? 0) + 1;
+    this.#stats = {
+      ...before,
+      dataTotalBytes: Math.max(before.dataTotalBytes, sizeBytes),
+      dataRemainingBytes: sizeBytes,
+      memoryIteration: iteration,
+      memoryBytesPerSecond: rateBytes,
+    };
+    if (!args.has("missed")) {
+      const passStart = { iteration, tookMs: 1 };
+      const taken = { stats: this.#stats, atMs: this.#run.nowMs, passStart };
+      this.#told(this.#run.give({ kind: "passBegan", sample: taken }));
+    }
+    this.#cycles(Math.ceil(sizeBytes / rateBytes), rateBytes);
+  }
+
+  #libvirt(args: Arguments): void {
+    if (args.first() === "refuses") this.#refusing.set(args.second(), Number(args.third()));
+    else this.#refusing.clear();
+  }
+
+  #place(args: Arguments): void {
+    const downtimeMs = args.ms("downtime");
+    const record =
+      downtimeMs === undefined ? null : { ...sample(), type: "completed" as const, downtimeMs };
+    this.#told(this.#run.place(args.place(), record));
+  }
+
+  /** Shows what one input led to, and gives libvirt's answers to it. */
+  #told(effects: readonly Effect[]): void {
+    const { phase } = this.#run.migration;
+    if (phase !== this.#phase) this.#say(`phase ${this.#phase} -> ${phase}`);
+    this.#phase = phase;
+    for (const effect of effects) {
+      const line = describeEffect(effect);
+      const repeated = line.startsWith("status") && line === this.#lastStatus;
+      if (line.startsWith("status")) this.#lastStatus = line;
+      if (!repeated) this.#say(line);
+      this.#libvirtAnswers(effect);
+    }
+  }
+
+  #libvirtAnswers(effect: Effect): void {
+    const code = this.#refusing.get(effect.kind);
+    const name = ANSWERED.find((one) => one === effect.kind);
+    if (name !== undefined && code !== undefined) return this.#told(this.#run.refused(name, code));
+    if (effect.kind === "setMaxBandwidth") {
+      return this.#told(this.#run.accepted("setMaxBandwidth", effect.maxBandwidthMiBps));
+    }
+    if (effect.kind === "setMaxDowntime") {
+      return this.#told(this.#run.accepted("setMaxDowntime", effect.maxDowntimeMs));
+    }
+    if (effect.kind === "readMaxBandwidth") {
+      const result = { kind: "ok", value: this.#run.migration.cap.appliedMiBps } as const;
+      this.#told(
+        this.#run.give({ kind: "effectDone", effect: "readMaxBandwidth", asked: null, result }),
+      );
+    }
+  }
+
+  #say(line: string): void {
+    this.#lines.push(`${(this.#run.nowMs / 1_000).toFixed(1)}s ${line}`);
+  }
+}
+
+function answered(name: string): Answered {
+  const found = ANSWERED.find((one) => one === name);
+  if (found === undefined) throw new Error(`no effect ${name} is answered by a script`);
+  return found;
+}
+
+function changes(args: Arguments): Changes {
+  const technique = args.text("technique");
+  const given: { -readonly [K in keyof Changes]?: Changes[K] | undefined } = {
+    downtimeMs: args.ms("downtime"),
+    maxBandwidthMiBps: args.number("max"),
+    stallingLimitMs: args.ms("stalling"),
+    progressTimeoutMs: args.ms("timeout"),
+  };
+  const named = Object.entries(given).filter(([, value]) => value !== undefined);
+  const all: Changes = Object.fromEntries(named);
+  if (technique !== "post-copy" && technique !== "pre-copy") return all;
+  return { ...all, migrationTechnique: technique };
+}
