@@ -1,11 +1,11 @@
 /**
- * Two projects. `unit`: whatever needs no hosts, in parallel. `hosts`: test/hosts, one file after
- * the other on one lab that global-setup.ts brings up once, after `unit`, so that nothing competes
- * with the guests for the machine's cores.
+ * Two projects. `unit`: whatever needs no hosts, in parallel. `hosts`: the folders named hosts, one
+ * file after the other on one lab that global-setup.ts brings up once, after `unit`, so that
+ * nothing competes with the guests for the machine's cores.
  */
 import { defineConfig } from "vitest/config";
 
-const HOST_TESTS = "test/hosts/**/*.test.ts";
+const HOST_TESTS = ["test/hosts/**/*.test.ts", "test/*/hosts/**/*.test.ts"];
 const HOST_TEST_DEADLINE_MS = 180_000;
 const HOST_HOOK_DEADLINE_MS = 60_000;
 
@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [HOST_TESTS, "test/.build/**"],
+          exclude: [...HOST_TESTS, "test/.build/**"],
           sequence: { groupOrder: 0 },
         },
       },
@@ -28,7 +28,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "hosts",
-          include: [HOST_TESTS],
+          include: HOST_TESTS,
           globalSetup: ["test/lab/global-setup.ts"],
           fileParallelism: false,
           testTimeout: HOST_TEST_DEADLINE_MS,

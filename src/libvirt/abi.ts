@@ -58,8 +58,11 @@ export interface NativeEvents {
   readonly connectionClosed: { reason: number };
 }
 
-/** Receives every event of every connection, on the JavaScript thread. Must not throw. */
-export type NativeDispatch = (subscription: number, payload: unknown) => void;
+/**
+ * Receives every event of every connection, on the JavaScript thread. Must not throw. The payload is
+ * what NativeEvents has for the kind with which the number was handed over.
+ */
+export type NativeDispatch = (subscription: number, payload: never) => void;
 
 export interface NativeThreads {
   /** Alive at present, at most `limit`. */

@@ -22,7 +22,7 @@ export interface EventDomain {
   readonly id: number | null;
 }
 
-const listeners = new Map<number, (payload: unknown) => void>();
+const listeners = new Map<number, (payload: never) => void>();
 let lastSubscription = 0;
 
 native.initialize((subscription, payload) => {
@@ -37,8 +37,7 @@ export function subscribe<Kind extends keyof NativeEvents>(
   listener: (payload: NativeEvents[Kind]) => void,
 ): number {
   lastSubscription += 1;
-  // C++ pairs kind and payload as NativeEvents says: the second half of abi.ts's cast.
-  listeners.set(lastSubscription, listener as (payload: unknown) => void);
+  listeners.set(lastSubscription, listener);
   return lastSubscription;
 }
 
