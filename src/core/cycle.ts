@@ -1,6 +1,6 @@
 /**
  * What one cycle of the MonitorThread means for one migration: take in what libvirt showed, judge
- * advance, stall and timeout, and ask for whatever of the wishes libvirt does not hold yet. The same
+ * advance, stall and timeout, and steer (steer.ts). The same
  * code runs for a timer's cycle and for one that an event woke; what goes by the timer alone
  * (halving, downtime steps, the status event) says so.
  */
@@ -11,14 +11,12 @@ import {
   type Advance,
   type AdvanceSample,
 } from "./advance.ts";
-import { nextCap, type DestinationCount } from "./bandwidth.ts";
-import { nextDowntimeStep } from "./downtime.ts";
+import type { DestinationCount } from "./bandwidth.ts";
 import { dataFlow, dirtyRateBytesPerSecond, isOutgoing, type JobStats } from "./job-stats.ts";
 import {
   stalledForMs,
   type Effect,
   type Migration,
-  type PendingKind,
   type StallingEvent,
   type Stepped,
 } from "./migration.ts";
@@ -30,12 +28,8 @@ import {
   stallNews,
   stallReason,
 } from "./stall.ts";
+import { ask, steer } from "./steer.ts";
 import { mibpsToBytesPerSecond } from "./units.ts";
-
-/** Every so many timer cycles the cap is read back from libvirt. */
-export const CAP_READ_BACK_CYCLES = 10;
-/** An accepted abort that has not ended the job by then is asked for again. */
-export const ABORT_AGAIN_AFTER_MS = 5_000;
 
 export interface CycleInput {
   /** The timer's cycle, not one that an event woke. */
@@ -57,10 +51,7 @@ export function cycleStep(before: Migration, input: CycleInput, nowMs: number): 
   const effects: Effect[] = [];
   const seen = takeSample(before, input, nowMs, effects);
   const judged = judge(before, seen, nowMs, effects);
-  const steered =
-    judged.stop === null
-      ? steer(judged, input, nowMs, effects)
-      : pursueStop(judged, nowMs, effects);
+  const steered = steer(judged, input, nowMs, effects);
   if (input.timer) effects.push(statusEvent(steered));
   return { migration: steered, effects };
 }
@@ -71,17 +62,6 @@ function settlingCycle(migration: Migration, input: CycleInput): Stepped {
     migration: input.timer ? ask(migration, effects, { kind: "askPlace" }) : migration,
     effects,
   };
-}
-
-/** Adds the effect unless one of its kind has not reported back. */
-export function ask(
-  migration: Migration,
-  effects: Effect[],
-  effect: Extract<Effect, { kind: PendingKind }>,
-): Migration {
-  if (migration.pending.includes(effect.kind)) return migration;
-  effects.push(effect);
-  return { ...migration, pending: [...migration.pending, effect.kind] };
 }
 
 /**
@@ -193,7 +173,7 @@ function judge(
   const { advance } = migration;
   const postCopy = migration.phase === "postCopy";
   if (advance === null || (migration.stop !== null && !postCopy)) return migration;
-  if (!postCopy && progressTimeoutReached(advance, migration.limits.progressTimeoutMs, nowMs)) {
+  if (!postCopy && timedOut(migration, advance, nowMs)) {
     return decideAbort(migration, advance, nowMs, effects);
   }
   return announceStall(before, migration, advance, nowMs, effects);
@@ -220,6 +200,11 @@ function announceStall(
     });
   }
   return { ...migration, stall: ledger };
+}
+
+function timedOut({ limits }: Migration, advance: Advance, nowMs: number): boolean {
+  const { progressTimeoutMs, timeoutJudgesPasses } = limits;
+  return progressTimeoutReached(advance, progressTimeoutMs, timeoutJudgesPasses, nowMs);
 }
 
 /** Bytes counted as advance since the step before: a clock started anew is not an advance. */
@@ -307,57 +292,4 @@ function reasonNow(migration: Migration, nowMs: number): StallingEvent["reason"]
     capBytesPerSecond: mibpsToBytesPerSecond(capMiBps),
     maxBytesPerSecond: mibpsToBytesPerSecond(limits.maxBandwidthMiBps),
   });
-}
-
-/** Asks libvirt to end the job until it accepts, and again if the job outlives an acceptance. */
-function pursueStop(migration: Migration, nowMs: number, effects: Effect[]): Migration {
-  const { stop } = migration;
-  if (stop === null || migration.phase === "postCopy") return migration;
-  const waits = stop.acceptedAtMs !== null && nowMs - stop.acceptedAtMs < ABORT_AGAIN_AFTER_MS;
-  return waits ? migration : ask(migration, effects, { kind: "abort" });
-}
-
-function steer(
-  migration: Migration,
-  input: CycleInput,
-  nowMs: number,
-  effects: Effect[],
-): Migration {
-  if (migration.mode === "file" || migration.phase !== "running") return migration;
-  const capped = steerCap(migration, input, effects);
-  const slowed = steerDowntime(capped, input.timer, nowMs, effects);
-  return slowed.postCopy.wanted ? ask(slowed, effects, { kind: "startPostCopy" }) : slowed;
-}
-
-function steerDowntime(
-  migration: Migration,
-  timer: boolean,
-  nowMs: number,
-  effects: Effect[],
-): Migration {
-  if (migration.downtime === null) return migration;
-  const pass = migration.advance?.pass ?? 0;
-  const downtime = timer ? nextDowntimeStep(migration.downtime, pass, nowMs) : migration.downtime;
-  const stepped = { ...migration, downtime };
-  if (downtime.appliedMs === downtime.wantedMs) return stepped;
-  return ask(stepped, effects, { kind: "setMaxDowntime", maxDowntimeMs: downtime.wantedMs });
-}
-
-function steerCap(migration: Migration, input: CycleInput, effects: Effect[]): Migration {
-  const { cap } = migration;
-  const next = nextCap({
-    rule: migration.limits,
-    sourceMigrations: input.sourceMigrations,
-    destination: migration.destinationCount,
-    capMiBps: cap.capMiBps,
-    silentQueriesSeen: cap.silentQueriesSeen,
-  });
-  const cycles =
-    cap.cyclesSinceVerified === null ? null : cap.cyclesSinceVerified + (input.timer ? 1 : 0);
-  const capped = { ...migration, cap: { ...cap, ...next, cyclesSinceVerified: cycles } };
-  if (next.capMiBps !== cap.appliedMiBps) {
-    return ask(capped, effects, { kind: "setMaxBandwidth", maxBandwidthMiBps: next.capMiBps });
-  }
-  const due = cycles === null || cycles >= CAP_READ_BACK_CYCLES;
-  return due ? ask(capped, effects, { kind: "readMaxBandwidth" }) : capped;
 }

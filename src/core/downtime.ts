@@ -1,7 +1,8 @@
 /**
  * The maximum downtime: its values, and who may set it. One owner at a time: the engine (a downtime
- * given in migrate or migrateChangeParams ends the automatic steps for good), or the steps (the
- * DowntimeThread of the feature page; here no thread, the cycle takes them).
+ * given in migrate or migrateChangeParams ends everything automatic for good), else the schedule
+ * (schedule.ts), else the steps (the DowntimeThread of the feature page; here no thread, the cycle
+ * takes them).
  */
 import { GIB_BYTES, MS_PER_SECOND } from "./units.ts";
 
@@ -11,7 +12,7 @@ export const DOWNTIME_MAX_MS = 2_000_000;
 /** However large the guest, a step is never longer away. Source: VDSM. */
 export const DOWNTIME_STEP_WAIT_MAX_MS = 60_000;
 
-export type DowntimeOwner = "engine" | "steps";
+export type DowntimeOwner = "engine" | "schedule" | "steps";
 
 /**
  * d(i) = int(D/S + ((D - D/S)^(1/(S-1)))^i) for i = 0 .. S-1, the last exactly D.
@@ -42,8 +43,8 @@ export function downtimeStepWaitMs(
 
 export interface Downtime {
   readonly owner: DowntimeOwner;
-  /** What libvirt is to hold. */
-  readonly wantedMs: number;
+  /** What libvirt is to hold; null: what the domain has. */
+  readonly wantedMs: number | null;
   /** What libvirt took last; null: nothing yet. */
   readonly appliedMs: number | null;
   readonly stepsMs: readonly number[];
@@ -67,6 +68,19 @@ export function downtimeBySteps(
     stepsMs,
     step: 0,
     stepWaitMs: downtimeStepWaitMs(delaySecondsPerGiB, memoryBytes, steps),
+    steppedAtMs: null,
+  };
+}
+
+/** `downtimeMs` null: a schedule that does not begin with one. */
+export function downtimeBySchedule(downtimeMs: number | null): Downtime {
+  return {
+    owner: "schedule",
+    wantedMs: downtimeMs,
+    appliedMs: null,
+    stepsMs: [],
+    step: 0,
+    stepWaitMs: 0,
     steppedAtMs: null,
   };
 }

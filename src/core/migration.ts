@@ -21,6 +21,12 @@ import type { DestinationCount } from "./bandwidth.ts";
 import type { Downtime, DowntimeOwner } from "./downtime.ts";
 import type { JobStats } from "./job-stats.ts";
 import type { Outcome } from "./outcome.ts";
+import {
+  beginsWithPostCopy,
+  scheduleFrom,
+  type ConvergenceSchedule,
+  type ScheduleState,
+} from "./schedule.ts";
 import { NOT_STALLING, type StallLedger, type StallNews, type StallReason } from "./stall.ts";
 
 export type Phase =
@@ -38,7 +44,7 @@ export interface Refusal {
 }
 
 export interface Stop {
-  readonly why: "cancel" | "progressTimeout";
+  readonly why: "cancel" | "progressTimeout" | "schedule";
   readonly sinceMs: number;
   /** When libvirt last accepted the abort; null: not yet. */
   readonly acceptedAtMs: number | null;
@@ -48,6 +54,8 @@ export interface Stop {
 
 export interface Limits {
   readonly progressTimeoutMs: number;
+  /** False: passes that do not shrink are left to a schedule that names an abort. */
+  readonly timeoutJudgesPasses: boolean;
   /** 0 = no stall events. */
   readonly stallingLimitMs: number;
   readonly maxBandwidthMiBps: number;
@@ -89,6 +97,8 @@ export interface Migration {
   readonly guestPaused: boolean;
   /** null for mode file. */
   readonly downtime: Downtime | null;
+  /** The engine's convergenceSchedule; null: none. */
+  readonly schedule: ScheduleState | null;
   /** The value that the domain had before the migration; put back if it stays here. */
   readonly downtimeFoundMs: number | null;
   readonly cap: CapState;
@@ -192,6 +202,7 @@ export interface NewMigration {
   readonly limits: Limits;
   readonly guestPaused: boolean;
   readonly downtime: Downtime | null;
+  readonly schedule: ConvergenceSchedule | null;
   readonly postCopy: Pick<PostCopy, "possible" | "unavailableReason">;
 }
 
@@ -199,7 +210,15 @@ export interface NewMigration {
 export function newMigration(request: NewMigration, nowMs: number): Migration {
   return {
     ...request,
-    postCopy: { ...request.postCopy, wanted: false, begun: false },
+    schedule: request.schedule === null ? null : scheduleFrom(request.schedule),
+    postCopy: {
+      ...request.postCopy,
+      wanted:
+        request.postCopy.possible &&
+        request.schedule !== null &&
+        beginsWithPostCopy(request.schedule),
+      begun: false,
+    },
     phase: "queued",
     acceptedAtMs: nowMs,
     callAtMs: null,

@@ -14,6 +14,7 @@ export type EndReason =
   | "cancelled"
   | "byOther"
   | "progressTimeout"
+  | "scheduleAbort"
   | "guestLost"
   | "libvirt"
   | "unknown";
@@ -194,6 +195,13 @@ function whyStayed(migration: Migration, refusal: Refusal | null): Why {
       `${vm} did not advance for ${seconds} s (migrationProgressTimeout) and was aborted; it is active here`,
     );
   }
+  if (migration.stop?.why === "schedule") {
+    return failed(
+      "scheduleAbort",
+      CODE_FAILED,
+      `${vm} did not converge and was aborted by its convergenceSchedule; it is active here`,
+    );
+  }
   if (refusal?.code === LIBVIRT_ERROR.OPERATION_ABORTED) {
     return cancelled("byOther", `${vm} was cancelled by somebody else and is active here`);
   }
@@ -217,7 +225,7 @@ function tooLate(migration: Migration): string {
   if (migration.stop === null) return "";
   return migration.stop.why === "cancel"
     ? "; the cancel came too late"
-    : "; the abort by migrationProgressTimeout came too late";
+    : "; the abort came too late";
 }
 
 function callSaid(migration: Migration): string {

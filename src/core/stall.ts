@@ -115,16 +115,18 @@ export function stallReason(evidence: StallEvidence): StallReason {
 /**
  * The hard limit. True when nothing advanced for the timeout and either nothing was sent for that
  * long or a second unproductive pass in a row has begun: two pieces of evidence, so that one noisy
- * pass of a large VM is no death sentence. Never asked in post-copy.
+ * pass of a large VM is no death sentence. `judgesPasses` false: a schedule that names an abort looks
+ * after passes, and only the standstill counts. Never asked in post-copy.
  */
 export function progressTimeoutReached(
   advance: Advance,
   progressTimeoutMs: number,
+  judgesPasses: boolean,
   nowMs: number,
 ): boolean {
   if (nowMs - advance.lastAdvanceAtMs < progressTimeoutMs) return false;
   return (
     nowMs - advance.lastByteAtMs >= progressTimeoutMs ||
-    advance.unproductiveInARow >= UNPRODUCTIVE_PASSES_TO_ABORT
+    (judgesPasses && advance.unproductiveInARow >= UNPRODUCTIVE_PASSES_TO_ABORT)
   );
 }

@@ -8,10 +8,11 @@
  */
 import { advanceFrom, type AdvanceSample } from "./advance.ts";
 import { nextCap, type DestinationCount } from "./bandwidth.ts";
-import { ask, cycleStep, passBegan, statusEvent, type CycleInput } from "./cycle.ts";
+import { cycleStep, passBegan, statusEvent, type CycleInput } from "./cycle.ts";
 import { downtimeApplied } from "./downtime.ts";
 import { effectDone, type EffectDone } from "./effect-done.ts";
 import type { JobStats } from "./job-stats.ts";
+import { ask } from "./steer.ts";
 import { NOT_ABOUT_POSTCOPY } from "./libvirt-codes.ts";
 import type { Effect, Migration, Phase, Refusal, Stepped, VmStatus } from "./migration.ts";
 import { confirmedLate, endedBeforeCall, judgePlace, type Outcome, type Place } from "./outcome.ts";

@@ -3,9 +3,15 @@
  * defaults of what the request left open, and the run itself. Nothing has moved when this returns.
  */
 import { parseDestination } from "../core/address.ts";
-import { downtimeByEngine, downtimeBySteps } from "../core/downtime.ts";
+import {
+  downtimeByEngine,
+  downtimeBySchedule,
+  downtimeBySteps,
+  type Downtime,
+} from "../core/downtime.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { newMigration, type Limits } from "../core/migration.ts";
+import { initialDowntimeMs, namesAbort } from "../core/schedule.ts";
 import { MonitorError } from "../errors.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
 import { pausedOnError } from "./begin.ts";
@@ -40,6 +46,7 @@ export async function accept(
       limits: limitsOf(request, settings),
       guestPaused: vm.runState === "paused",
       downtime: request.mode === "file" ? null : firstDowntime(request, vm, settings),
+      schedule: request.convergenceSchedule ?? null,
       postCopy: { possible: unavailable === null, unavailableReason: unavailable },
     },
     context.clock.monotonicMs(),
@@ -123,19 +130,36 @@ async function targetOf(
 function limitsOf(request: MigrateRequest, settings: Settings): Limits {
   return {
     progressTimeoutMs: request.progressTimeoutMs ?? settings.progressTimeoutMs,
+    timeoutJudgesPasses: !leftToSchedule(request),
     stallingLimitMs: request.stallingLimitMs ?? 0,
     maxBandwidthMiBps: request.maxBandwidthMiBps ?? settings.maxBandwidthMiBps,
     minBandwidthMiBps: settings.minBandwidthMiBps,
   };
 }
 
-function firstDowntime(request: MigrateRequest, vm: VmDetails, settings: Settings) {
-  return request.downtimeMs === undefined
+/**
+ * A schedule that names an abort, and no hard limit in the request: the configured 240 s would end a
+ * large VM before the schedule's second item.
+ */
+function leftToSchedule({ convergenceSchedule, progressTimeoutMs }: MigrateRequest): boolean {
+  return (
+    convergenceSchedule !== undefined &&
+    namesAbort(convergenceSchedule) &&
+    progressTimeoutMs === undefined
+  );
+}
+
+function firstDowntime(request: MigrateRequest, vm: VmDetails, settings: Settings): Downtime {
+  const { convergenceSchedule, downtimeMs } = request;
+  if (convergenceSchedule !== undefined) {
+    return downtimeBySchedule(initialDowntimeMs(convergenceSchedule, downtimeMs ?? null));
+  }
+  return downtimeMs === undefined
     ? downtimeBySteps(
         settings.maxDowntimeMs,
         settings.downtimeSteps,
         settings.downtimeDelaySecondsPerGiB,
         vm.memoryBytes,
       )
-    : downtimeByEngine(null, request.downtimeMs);
+    : downtimeByEngine(null, downtimeMs);
 }

@@ -67,17 +67,17 @@ async function prepare(run: MigrationRun, context: Context): Promise<NotBegun | 
 
 /** libvirt keeps what is set on an idle domain, so the first value holds from the first byte. */
 async function prepareDowntime(run: MigrationRun, hypervisor: Hypervisor): Promise<void> {
-  const { downtime } = run.migration;
-  if (downtime === null) return;
+  const wantedMs = run.migration.downtime?.wantedMs ?? null;
+  if (wantedMs === null) return;
   const found = await hypervisor.maxDowntimeMs(run.vmId);
-  const set = await hypervisor.setMaxDowntime(run.vmId, downtime.wantedMs);
+  const set = await hypervisor.setMaxDowntime(run.vmId, wantedMs);
   if (found.kind !== "ok" || set.kind !== "ok") {
     run.log.warn({ found, set }, "first downtime could not be set before the start");
   }
   run.apply({
     kind: "downtimePrepared",
     foundMs: valueOf(found),
-    appliedMs: set.kind === "ok" ? downtime.wantedMs : null,
+    appliedMs: set.kind === "ok" ? wantedMs : null,
   });
 }
 

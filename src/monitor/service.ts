@@ -4,7 +4,7 @@
  * turned into these by the verb schemas and back by the result builders, nowhere else.
  *
  * Every method rejects with `MonitorError` only.
- */
+ */ import type { ConvergenceSchedule } from "../core/schedule.ts";
 
 export interface MigrateRequest {
   readonly vmId: string;
@@ -30,6 +30,12 @@ export interface MigrateRequest {
   readonly stallingLimitMs?: number;
   /** MiB/s; absent (the wire's 0 too): vars.migration_max_bandwidth. */
   readonly maxBandwidthMiBps?: number;
+  /** The engine's plan; absent: the steps, or the given downtime. */
+  readonly convergenceSchedule?: ConvergenceSchedule;
+  /** Stands for max_outgoing_migrations in this migration's own admission. */
+  readonly outgoingLimit?: number;
+  /** Handed to the destination, where it stands for max_incoming_migrations. */
+  readonly incomingLimit?: number;
   /** Keys that no verb knows, accepted and logged once. */
   readonly unknownKeys: readonly string[];
 }

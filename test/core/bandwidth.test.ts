@@ -10,7 +10,7 @@ import {
   shareMiBps,
   type DestinationCount,
 } from "../../src/core/bandwidth.ts";
-import { CAP_READ_BACK_CYCLES } from "../../src/core/cycle.ts";
+import { CAP_READ_BACK_CYCLES } from "../../src/core/steer.ts";
 import { inPhase, kinds, LIMITS, NOT_BEGUN, sample, type Run } from "./fixtures.ts";
 
 const rule = (max: number, min: number) => ({ maxBandwidthMiBps: max, minBandwidthMiBps: min });

@@ -21,6 +21,7 @@ import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 
 export const LIMITS: Limits = {
   progressTimeoutMs: 10_000,
+  timeoutJudgesPasses: true,
   stallingLimitMs: 0,
   maxBandwidthMiBps: 52,
   minBandwidthMiBps: 10,
@@ -69,6 +70,7 @@ export function request(fields: Partial<NewMigration> = {}): NewMigration {
     memoryBytes: GIB_BYTES,
     limits: LIMITS,
     downtime: downtimeByEngine(null, 500),
+    schedule: null,
     postCopy: { possible: true, unavailableReason: null },
     guestPaused: false,
     ...fields,

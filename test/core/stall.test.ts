@@ -163,6 +163,13 @@ describe("the hard limit of 10 s needs time and evidence", () => {
     ["at the time, a byte just short of it, one pass: no", since(10_000, 9_999, 1), false],
     ["nothing sent, but the clock was started anew: no", since(9_999, 50_000, 9), false],
   ])("%s", (_name, advance, reached) => {
-    expect(progressTimeoutReached(advance, 10_000, 100_000)).toBe(reached);
+    expect(progressTimeoutReached(advance, 10_000, true, 100_000)).toBe(reached);
+  });
+
+  it.each([
+    ["unproductive passes alone: no", since(10_000, 0, 9), false],
+    ["nothing sent as long: yes", since(10_000, 10_000, 0), true],
+  ])("left to a schedule that names an abort: %s", (_name, advance, reached) => {
+    expect(progressTimeoutReached(advance, 10_000, false, 100_000)).toBe(reached);
   });
 });

@@ -4,7 +4,7 @@
  * start, without post-copy. design.md, "migrationProgressTimeout"; issue 2.
  */
 import { describe, expect, it } from "vitest";
-import { ABORT_AGAIN_AFTER_MS } from "../../src/core/cycle.ts";
+import { ABORT_AGAIN_AFTER_MS } from "../../src/core/steer.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import { LIBVIRT_ERROR } from "../../src/core/libvirt-codes.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, NOT_BEGUN, sample, type Run } from "./fixtures.ts";

@@ -4,6 +4,7 @@
  */
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Place } from "../../src/core/outcome.ts";
+import type { ConvergenceSchedule, ScheduleAction } from "../../src/core/schedule.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -92,4 +93,29 @@ export class Arguments {
       destination: known.find((one) => one === destination) ?? "notAsked",
     };
   }
+}
+
+/**
+ * `init=100,postcopy stalling-list=1:150,2:200,-1:abort`: an item is its limit and its action, and a
+ * number is the downtime in ms. null where there is neither.
+ */
+export function scheduleIn(args: Arguments): ConvergenceSchedule | null {
+  const init = args.text("init");
+  const stalling = args.text("stalling-list");
+  if (init === undefined && stalling === undefined) return null;
+  return {
+    init: (init ?? "").split(",").filter(Boolean).map(scheduleAction),
+    stalling: (stalling ?? "")
+      .split(",")
+      .filter(Boolean)
+      .map((item) => {
+        const [limit = "", action = ""] = item.split(":");
+        return { limitPasses: Number(limit), action: scheduleAction(action) };
+      }),
+  };
+}
+
+function scheduleAction(text: string): ScheduleAction {
+  if (text === "postcopy" || text === "abort") return { kind: text };
+  return { kind: "setDowntime", downtimeMs: Number(text) };
 }

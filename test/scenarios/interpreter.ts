@@ -6,12 +6,13 @@
  */
 import type { Changes } from "../../src/core/change.ts";
 import type { DestinationCount } from "../../src/core/bandwidth.ts";
-import { downtimeByEngine, downtimeBySteps } from "../../src/core/downtime.ts";
+import { downtimeByEngine, downtimeBySchedule, downtimeBySteps } from "../../src/core/downtime.ts";
+import { initialDowntimeMs, namesAbort } from "../../src/core/schedule.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Effect } from "../../src/core/migration.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, NOT_BEGUN, Run, sample } from "../core/fixtures.ts";
-import { Arguments } from "./arguments.ts";
+import { Arguments, scheduleIn } from "./arguments.ts";
 import { describeEffect } from "./describe-effect.ts";
 
 type Answered =
@@ -122,8 +123,10 @@ export class Interpreter {
     const steps = args.number("steps");
     const maxMs = args.ms("downtime") ?? 500;
     const postCopyOff = args.has("no-postcopy");
+    const schedule = scheduleIn(args);
     const limits = {
       progressTimeoutMs: args.ms("timeout") ?? 10_000,
+      timeoutJudgesPasses: schedule === null || !namesAbort(schedule) || args.has("judge-passes"),
       stallingLimitMs: args.ms("stalling") ?? 0,
       maxBandwidthMiBps: args.number("max") ?? 52,
       minBandwidthMiBps: args.number("min") ?? 10,
@@ -131,10 +134,13 @@ export class Interpreter {
     this.#run = new Run({
       limits,
       memoryBytes,
+      schedule,
       downtime:
-        steps === undefined
-          ? downtimeByEngine(null, maxMs)
-          : downtimeBySteps(maxMs, steps, args.number("delay") ?? 100, memoryBytes),
+        schedule !== null
+          ? downtimeBySchedule(initialDowntimeMs(schedule, args.ms("downtime") ?? null))
+          : steps === undefined
+            ? downtimeByEngine(null, maxMs)
+            : downtimeBySteps(maxMs, steps, args.number("delay") ?? 100, memoryBytes),
       postCopy: postCopyOff
         ? { possible: false, unavailableReason: "parallel" }
         : { possible: true, unavailableReason: null },

@@ -1,0 +1,87 @@
+/**
+ * The engine's plan for a migration that does not converge, agreed on before it begins: VDSM's
+ * convergenceSchedule. `init` says how to start; `stalling` is a list of actions, each due once more
+ * passes than its limit have begun since the first.
+ *
+ * At most one action a cycle, in a cycle that sees a new pass, and only forward: the caller's list
+ * is never changed, a cursor moves over it. A list that is used up is a state, no error. Where the
+ * engine has taken over downtime the setDowntime items are passed over; the others stay.
+ *
+ * Source: what VDSM's MonitorThread does with it (iterations, strictly more than the limit).
+ */
+
+export type ScheduleAction =
+  | { readonly kind: "setDowntime"; readonly downtimeMs: number }
+  | { readonly kind: "postcopy" }
+  | { readonly kind: "abort" };
+
+export interface ScheduleItem {
+  /** Due when more than this many passes have begun after the first; -1 = at the next new pass. */
+  readonly limitPasses: number;
+  readonly action: ScheduleAction;
+}
+
+export interface ConvergenceSchedule {
+  readonly init: readonly ScheduleAction[];
+  readonly stalling: readonly ScheduleItem[];
+}
+
+export interface ScheduleState {
+  readonly schedule: ConvergenceSchedule;
+  /** Index of the next item of `stalling`; its length = exhausted. */
+  readonly cursor: number;
+  /** The pass of the last cycle that looked. */
+  readonly seenPass: number;
+}
+
+export function scheduleFrom(schedule: ConvergenceSchedule): ScheduleState {
+  return { schedule, cursor: 0, seenPass: 1 };
+}
+
+export function isExhausted(state: ScheduleState): boolean {
+  return state.cursor >= state.schedule.stalling.length;
+}
+
+/** The downtime to begin with: the last one that `init` sets, else the one given beside it. */
+export function initialDowntimeMs(
+  schedule: ConvergenceSchedule,
+  givenMs: number | null,
+): number | null {
+  return schedule.init.reduce<number | null>(
+    (downtimeMs, action) => (action.kind === "setDowntime" ? action.downtimeMs : downtimeMs),
+    givenMs,
+  );
+}
+
+export function beginsWithPostCopy(schedule: ConvergenceSchedule): boolean {
+  return schedule.init.some((action) => action.kind === "postcopy");
+}
+
+/** The schedule itself ends a migration that goes nowhere. */
+export function namesAbort(schedule: ConvergenceSchedule): boolean {
+  return schedule.stalling.some((item) => item.action.kind === "abort");
+}
+
+/**
+ * What is due in this cycle. Example: items with limits 1 and 2: nothing in pass 2 (1 new pass), the
+ * first in pass 3, the second in pass 4; were pass 9 seen next, still one at a time, with each
+ * further new pass.
+ */
+export function scheduleTurn(
+  state: ScheduleState,
+  pass: number,
+  ownsDowntime: boolean,
+): { readonly state: ScheduleState; readonly action: ScheduleAction | null } {
+  if (pass <= state.seenPass) return { state, action: null };
+  const looked = { ...state, seenPass: pass };
+  let cursor = state.cursor;
+  for (; ; cursor += 1) {
+    const item = state.schedule.stalling[cursor];
+    if (item === undefined || item.limitPasses >= pass - 1) {
+      return { state: { ...looked, cursor }, action: null };
+    }
+    if (item.action.kind !== "setDowntime" || ownsDowntime) {
+      return { state: { ...looked, cursor: cursor + 1 }, action: item.action };
+    }
+  }
+}
