@@ -1,0 +1,106 @@
+/**
+ * What most two-host tests need: the shared lab with a daemon on each host, and a few words for
+ * guests that behave in known ways. `useDaemons` registers vitest's hooks; its result is filled
+ * when the tests run.
+ */
+import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
+import type { Guest, GuestOptions, Host, LabHandle } from "../lab/api.ts";
+import { startDaemon, type Daemon, type DaemonEvent, type DaemonOptions } from "../lab/daemon.ts";
+import { attachLab } from "../lab/lab.ts";
+
+export interface Pair {
+  readonly lab: LabHandle;
+  readonly a: Daemon;
+  readonly b: Daemon;
+}
+
+/** Two daemons for all tests of the file; after each test the lab is empty again. */
+export function useDaemons(options: DaemonOptions = {}): Pair {
+  const lab = attachLab(inject("lab"));
+  const daemons: Daemon[] = [];
+  const at = (index: number): Daemon => {
+    const daemon = daemons[index];
+    if (daemon === undefined) throw new Error("the daemons are not started yet");
+    return daemon;
+  };
+  beforeAll(async () => {
+    daemons.push(await startDaemon(lab.a, options), await startDaemon(lab.b, options));
+  });
+  afterAll(async () => {
+    await Promise.all(daemons.map((daemon) => daemon.stop()));
+  });
+  afterEach(() => lab.clear());
+  return {
+    lab,
+    get a() {
+      return at(0);
+    },
+    get b() {
+      return at(1);
+    },
+  };
+}
+
+/** Rewrites 6 MiB faster than 4 MiB/s can carry: no pass is ever smaller than the one before. */
+export const RESTLESS: GuestOptions = { workingSetMiB: 6, ratePagesPerSecond: 2048 };
+export const RESTLESS_CAP_MIBPS = 4;
+
+/** Rewrites 4 MiB faster than 16 MiB/s can carry: with 1 ms of downtime it never arrives. */
+export const ENDLESS: GuestOptions = { workingSetMiB: 4, ratePagesPerSecond: 5120 };
+export const ENDLESS_CAP_MIBPS = 16;
+export const ENDLESS_PARAMS = { downtime: 1, maxBandwidth: ENDLESS_CAP_MIBPS } as const;
+
+/** It arrived on `there`, lives only there and has not missed a beat. */
+export async function expectArrived(guest: Guest, there: Host): Promise<void> {
+  await guest.counterAdvances({ on: there });
+  guest.assertUnbroken();
+  expect(await guest.residence()).toEqual([there]);
+}
+
+/** It never left `here` and has not missed a beat. */
+export async function expectStayed(guest: Guest, here: Host): Promise<void> {
+  await expectArrived(guest, here);
+}
+
+/** Ends every migration that is still going on there. */
+export async function cancelAll(daemon: Daemon, guests: readonly Guest[]): Promise<void> {
+  for (const guest of guests) await daemon.call("VM.migrateCancel", { vmID: guest.uuid });
+}
+
+export function stallings(daemon: Daemon, vmId: string): readonly Record<string, unknown>[] {
+  return daemon.events
+    .filter((event) => event.name === "VM_migration_stalling" && event.vmId === vmId)
+    .map((event) => event.fields);
+}
+
+/** What an error of the daemon looks like: `await expect(…).rejects.toMatchObject(refusal(47, /too late/))`. */
+export function refusal(code: number, message: RegExp): Record<string, unknown> {
+  return { code, message: expect.stringMatching(message) };
+}
+
+/** Everything that was heard of this VM, oldest first. */
+export function heard(daemon: Daemon, vmId: string): readonly DaemonEvent[] {
+  return daemon.events.filter((event) => event.vmId === vmId);
+}
+
+/** How many cycles the daemon has told of this VM: each timer cycle sends one status. */
+export function cyclesOf(daemon: Daemon, vmId: string): number {
+  return heard(daemon, vmId).filter((event) => event.name === "VM_migration_status").length;
+}
+
+/** The daemon's answer to one VM's VM.getStats. */
+export async function vmStats(daemon: Daemon, vmId: string): Promise<Record<string, unknown>> {
+  const [stats] = await daemon.call<Record<string, unknown>[]>("VM.getStats", { vmID: vmId });
+  if (stats === undefined) throw new Error(`VM.getStats of ${vmId} is empty`);
+  return stats;
+}
+
+/** Starts it; resolves once libvirt moves its data. */
+export async function migrateRunning(
+  daemon: Daemon,
+  guest: Guest,
+  params: Record<string, unknown>,
+): Promise<void> {
+  await daemon.call("VM.migrate", { vmID: guest.uuid, params });
+  await daemon.migrationIs(guest.uuid, (each) => each["phase"] === "running");
+}

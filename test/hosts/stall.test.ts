@@ -1,0 +1,143 @@
+/**
+ * Migrations that do not get anywhere, on two real hosts: what the engine hears, what the host does
+ * by itself, and each way in which an engine can save the migration.
+ */
+import { describe, expect, it } from "vitest";
+import type { Guest } from "../lab/api.ts";
+import {
+  expectArrived,
+  expectStayed,
+  RESTLESS,
+  RESTLESS_CAP_MIBPS,
+  stallings,
+  useDaemons,
+} from "./pair.ts";
+
+const pair = useDaemons({ vars: { min_migration_bandwidth: 1, migration_downtime: 100 } });
+
+async function migrateRestless(params: Record<string, unknown> = {}): Promise<Guest> {
+  const guest = await pair.lab.a.startGuest(RESTLESS);
+  await pair.a.call("VM.migrate", {
+    vmID: guest.uuid,
+    params: { dst: "host-b", maxBandwidth: RESTLESS_CAP_MIBPS, ...params },
+  });
+  return guest;
+}
+
+describe("a guest that does not converge", () => {
+  it("stalls at each multiple of the limit and is aborted at the timeout, with no engine connected", async () => {
+    const guest = await migrateRestless({ stallingLimit: 1, migrationProgressTimeout: 4 });
+
+    const ended = await pair.a.ended(guest.uuid);
+
+    expect(ended).toMatchObject({
+      outcome: "failed",
+      reason: "progressTimeout",
+      where: "source",
+      confirmed: true,
+    });
+    const heard = stallings(pair.a, guest.uuid);
+    const counts = heard.filter((each) => each["progressing"] === false && each["timeoutIn"] !== 0);
+    expect(counts.map((each) => each["count"])).toEqual([1, 2, 3]);
+    expect(counts.map((each) => each["reason"])).toEqual(Array(3).fill("notConverging"));
+    expect(counts.map((each) => each["stalledFor"])).toEqual([1, 2, 3]);
+    await expectStayed(guest, pair.lab.a);
+  });
+
+  it("is aborted within two cycles of the timeout", async () => {
+    const guest = await migrateRestless({ migrationProgressTimeout: 3 });
+
+    await pair.a.ended(guest.uuid);
+
+    const own = pair.a.events.filter((event) => event.vmId === guest.uuid);
+    const decided = own.findIndex((event) => event.fields["timeoutIn"] === 0);
+    expect(own[decided]?.fields).toMatchObject({ stalledFor: 3, progressing: false });
+    const cyclesAfter = own
+      .slice(decided)
+      .filter((event) => event.name === "VM_migration_status").length;
+    // The last one belongs to the end itself.
+    expect(cyclesAfter - 1).toBeLessThanOrEqual(2);
+  });
+
+  it("arrives when the engine answers the event with more downtime", async () => {
+    const guest = await migrateRestless({ stallingLimit: 1, migrationProgressTimeout: 20 });
+    await pair.a.event("VM_migration_stalling", guest.uuid);
+
+    await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: { downtime: 5000 } });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    await expectArrived(guest, pair.lab.b);
+  });
+
+  it("arrives when the engine answers with more bandwidth", async () => {
+    const guest = await migrateRestless({ stallingLimit: 1, migrationProgressTimeout: 20 });
+    await pair.a.event("VM_migration_stalling", guest.uuid);
+
+    await pair.a.call("migrateChangeParams", { vmID: guest.uuid, maxBandwidth: 200 });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    await expectArrived(guest, pair.lab.b);
+  });
+
+  it("arrives when the engine answers with post-copy", async () => {
+    const guest = await migrateRestless({ stallingLimit: 1, migrationProgressTimeout: 20 });
+    await pair.a.event("VM_migration_stalling", guest.uuid);
+
+    await pair.a.call("VM.migrateChangeParams", {
+      vmID: guest.uuid,
+      params: { migrationTechnique: "post-copy" },
+    });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    expect(pair.a.events).toContainEqual({
+      name: "VM_status",
+      vmId: guest.uuid,
+      fields: { status: "Paused", pauseCode: "POSTCOPY" },
+    });
+    await expectArrived(guest, pair.lab.b);
+  });
+
+  it("goes over to post-copy by a wish given before data flow", async () => {
+    const guest = await migrateRestless();
+
+    await pair.a.call("VM.migrateChangeParams", {
+      vmID: guest.uuid,
+      params: { migrationTechnique: "post-copy" },
+    });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
+    expect(
+      pair.a.events.some(
+        (event) => event.vmId === guest.uuid && event.fields["pauseCode"] === "POSTCOPY",
+      ),
+    ).toBe(true);
+    await expectArrived(guest, pair.lab.b);
+  });
+});
+
+describe("a guest whose passes shrink by a quarter each", () => {
+  it("arrives although the whole takes several times the timeout", async () => {
+    const timeoutSeconds = 2;
+    const guest = await pair.lab.a.startGuest({
+      workingSetMiB: 8,
+      ratePagesPerSecond: 4096,
+      shrinkPercent: 25,
+      shrinkEveryMs: 1500,
+      shrinkAfterMs: 3000,
+    });
+    await pair.a.call("VM.migrate", {
+      vmID: guest.uuid,
+      params: {
+        dst: "host-b",
+        maxBandwidth: RESTLESS_CAP_MIBPS,
+        migrationProgressTimeout: timeoutSeconds,
+      },
+    });
+
+    const ended = await pair.a.ended(guest.uuid);
+
+    expect(ended).toMatchObject({ outcome: "completed" });
+    expect(Number(ended["duration"])).toBeGreaterThan(3 * timeoutSeconds * 1000);
+    await expectArrived(guest, pair.lab.b);
+  });
+});
