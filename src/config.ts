@@ -1,246 +1,19 @@
 /**
- * The configuration: every key with its unit, range, default and whether it may change without a
- * restart, declared once. `conf/vdsm.json` and the README's table are held to this file by tests.
- *
- * Keys are named as in VDSM's vdsm.conf where it has them. A file that is wrong in any way is
+ * Reads the configuration by the keys of config-keys.ts. A file that is wrong in any way is
  * refused with one line that names key, value and what is allowed; there is no half-read
  * configuration. This is the only file that knows convict, and nothing here knows what the values
  * are used for: whoever needs one is given it by main.ts.
  */
 
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
-import { isAbsolute, normalize } from "node:path";
 import convict from "convict";
+import { type Key, schema, show } from "./config-keys.ts";
 
-export const logLevels = ["debug", "info", "warn", "error"] as const;
-
-/** Bounds that configuration and verbs share, in the wire's units. */
-export const ranges = {
-  /** MiB/s. The upper bound is 1 TiB/s: far above any link, and exact as bytes in a JS number. */
-  bandwidthMiBps: { min: 1, max: 1_048_576 },
-  /** libvirt's own bounds of MigrateSetMaxDowntime. */
-  downtimeMs: { min: 1, max: 2_000_000 },
-  /** The upper bound is about 24 days: what a 32-bit count of ms, as libvirt and engine use, holds. */
-  progressTimeoutSeconds: { min: 1, max: 2_147_483 },
-} as const;
+export { logLevels, ranges } from "./config-keys.ts";
 
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
-
-type Key<T> = {
-  readonly doc: string;
-  readonly unit: string;
-  readonly range: string;
-  readonly default: T;
-  /** May change by SIGHUP; otherwise a restart is needed. */
-  readonly reloadable: boolean;
-  /** Throws unless the value is allowed. A function, so that convict never converts a type. */
-  readonly format: (value: unknown) => void;
-};
-
-type KeyText<T> = Pick<Key<T>, "default" | "doc"> & { readonly unit?: string };
-
-function key<T>(text: KeyText<T>, range: string, allowed: (value: unknown) => boolean): Key<T> {
-  const format = (value: unknown): void => {
-    if (!allowed(value)) throw new Error(`${show(value)} is not allowed: ${range}`);
-  };
-  return { unit: "", reloadable: true, ...text, range, format };
-}
-
-/** Needs a restart to change. */
-function fixed<T>(spec: Key<T>): Key<T> {
-  return { ...spec, reloadable: false };
-}
-
-type Bounds = { readonly min: number; readonly max: number };
-
-const between = (min: number, max: number): Bounds => ({ min, max });
-
-function integer(bounds: Bounds, text: KeyText<number>): Key<number> {
-  const range = `integer, ${bounds.min} to ${bounds.max}`;
-  return key(text, range, (value) => Number.isInteger(value) && within(value, bounds));
-}
-
-function fraction(bounds: Bounds, text: KeyText<number>): Key<number> {
-  const range = `number, ${bounds.min} to ${bounds.max}`;
-  return key(text, range, (value) => within(value, bounds));
-}
-
-const within = (value: unknown, { min, max }: Bounds): boolean =>
-  typeof value === "number" && value >= min && value <= max;
-
-function flag(text: KeyText<boolean>): Key<boolean> {
-  return key(text, "true or false", (value) => typeof value === "boolean");
-}
-
-function text(range: string, text: KeyText<string>, allowed: (value: string) => boolean) {
-  return key<string>(text, range, (value) => typeof value === "string" && allowed(value));
-}
-
-function oneOf<const T extends string>(values: readonly T[], text: KeyText<T>): Key<T> {
-  return key(text, values.join(" | "), (value) => values.some((each) => each === value));
-}
-
-/** No `..`, no doubled slash: the hibernation rules compare paths by their beginning. */
-function isPlainPath(path: string): boolean {
-  return isAbsolute(path) && path !== "/" && normalize(path) === path && !path.includes("\0");
-}
-
-function path(text: KeyText<string>): Key<string> {
-  return key(
-    text,
-    "absolute path in its shortest form",
-    (value) => typeof value === "string" && isPlainPath(value),
-  );
-}
-
-/** A Unix socket's path holds 107 bytes on Linux (sun_path is 108 with the NUL). */
-const SOCKET_PATH_BYTES = 107;
-
-const uriPattern = /^[a-z][a-z0-9]*(\+[a-z0-9]+)?:\/\/\S*$/;
-const vars = {
-  migration_max_bandwidth: integer(ranges.bandwidthMiBps, {
-    unit: "MiB/s",
-    default: 52,
-    doc: "What all migrations of a host may use together, and the maxBandwidth of a migration that names none.",
-  }),
-  min_migration_bandwidth: integer(ranges.bandwidthMiBps, {
-    unit: "MiB/s",
-    default: 10,
-    doc: "No migration's share falls below this; above its maxBandwidth, maxBandwidth is the floor.",
-  }),
-  migration_progress_timeout: integer(ranges.progressTimeoutSeconds, {
-    unit: "s",
-    default: 240,
-    doc: "Without advance for this long the host aborts a migration that names no migrationProgressTimeout; it cannot be switched off.",
-  }),
-  migration_monitor_interval: fraction(between(0.1, 60), {
-    unit: "s",
-    default: 1,
-    doc: "Time between two cycles of the MonitorThread; fractions allowed.",
-  }),
-  migration_downtime: integer(ranges.downtimeMs, {
-    unit: "ms",
-    default: 500,
-    doc: "The last of the automatic downtime steps.",
-  }),
-  migration_downtime_steps: integer(between(2, 100), {
-    default: 5,
-    doc: "Number of automatic steps up to migration_downtime.",
-  }),
-  migration_downtime_delay: integer(between(0, 3600), {
-    unit: "s per GiB",
-    default: 100,
-    doc: "Wait between two downtime steps: this x GiB of guest memory / steps, at most 60 s; 0 = a step each cycle.",
-  }),
-  max_outgoing_migrations: integer(between(1, 15), {
-    default: 2,
-    doc: "Outgoing migrations at once, each holds one of libvirtd's workers; further ones queue.",
-  }),
-  max_incoming_migrations: integer(between(1, 100), {
-    default: 2,
-    doc: "Incoming migrations at once (not yet enforced).",
-  }),
-  migration_allow_postcopy: flag({
-    default: true,
-    doc: "Start migrations so that post-copy is possible.",
-  }),
-  migration_postcopy_bandwidth: integer(between(0, ranges.bandwidthMiBps.max), {
-    unit: "MiB/s",
-    default: 0,
-    doc: "Limit in post-copy; 0 = no limit.",
-  }),
-  peer_timeout: fraction(between(0.1, 60), {
-    unit: "s",
-    default: 2,
-    doc: "A destination's daemon that has not answered by then is silent.",
-  }),
-  hibernation_dir: path({
-    default: "/var/lib/vdsm-migrationd/images",
-    doc: "Images and parameter files of hibernation lie below this folder only.",
-  }),
-};
-
-const addresses = {
-  management_ip: fixed(
-    key(
-      { default: "", doc: "Address of the TCP listener; empty = none, the Unix socket only." },
-      "IPv4 or IPv6 address, or empty",
-      (value) => value === null || value === "" || (typeof value === "string" && isIP(value) !== 0),
-    ),
-  ),
-  management_port: fixed(
-    integer(between(1, 65_535), {
-      default: 54_321,
-      doc: "Port of the TCP listener, and of a destination's daemon.",
-    }),
-  ),
-  unix_socket: fixed(
-    text(
-      `absolute path, at most ${SOCKET_PATH_BYTES} bytes`,
-      { default: "/run/vdsm-migrationd/rpc.sock", doc: "The Unix socket, mode 0600." },
-      (value) => isPlainPath(value) && Buffer.byteLength(value) <= SOCKET_PATH_BYTES,
-    ),
-  ),
-};
-
-const ssl = {
-  enabled: fixed(
-    flag({
-      default: true,
-      doc: "Mutual TLS (1.2 or later) on the TCP listener and towards destinations.",
-    }),
-  ),
-  allow_plaintext: fixed(
-    flag({
-      default: false,
-      doc: "Allows a TCP listener although ssl.enabled is false: whoever reaches it drives migrations.",
-    }),
-  ),
-  ca: fixed(
-    path({ default: "/etc/pki/vdsm/certs/cacert.pem", doc: "Signs every peer's certificate." }),
-  ),
-  cert: fixed(
-    path({ default: "/etc/pki/vdsm/certs/vdsmcert.pem", doc: "This host's certificate." }),
-  ),
-  key: fixed(path({ default: "/etc/pki/vdsm/keys/vdsmkey.pem", doc: "Its private key." })),
-};
-
-const libvirt = {
-  uri: fixed(
-    text("libvirt URI", { default: "qemu:///system", doc: "This host's libvirt." }, (value) =>
-      uriPattern.test(value),
-    ),
-  ),
-  destination_uri: text(
-    "libvirt URI with {host} in it",
-    {
-      default: "qemu+tls://{host}/system",
-      doc: "How this host's libvirt reaches the destination's; {host} is put in from dst.",
-    },
-    (value) => uriPattern.test(value) && value.includes("{host}"),
-  ),
-  call_timeout: fraction(between(0.1, 60), {
-    unit: "s",
-    default: 3,
-    doc: "A libvirt call not back by then gives no sample in its cycle.",
-  }),
-};
-
-const peer = {
-  mode: oneOf(["daemon", "none"], {
-    default: "daemon",
-    doc: "none: destinations run plain libvirtd, nobody is asked and nothing is halved.",
-  }),
-};
-
-const log = {
-  level: oneOf(logLevels, { default: "info", doc: "Lines below this are not written." }),
-};
-
-const schema = { vars, addresses, ssl, libvirt, peer, log };
 
 /** The values that the file holds, or their defaults. `addresses.management_ip` "" = no TCP. */
 export type Config = {
@@ -386,11 +159,6 @@ function valueAt(root: unknown, name: string): unknown {
 function deepFreeze(config: Config): Config {
   for (const section of Object.values(config)) Object.freeze(section);
   return Object.freeze(config);
-}
-
-function show(value: unknown): string {
-  const shown = JSON.stringify(value) ?? String(value);
-  return shown.length <= 100 ? shown : `${shown.slice(0, 100)}…`;
 }
 
 function oneLine(text: string, error: unknown): string {

@@ -1,0 +1,153 @@
+/**
+ * What the README says of phases, reasons, places and limits, which the code only names. A name
+ * without a text here shows as such in its table, and the test fails; a text without its name is
+ * not shown.
+ */
+
+/** The cells beside the name. */
+export type Texts = Readonly<Record<string, readonly string[]>>;
+
+/** What happens, whether the stall clock runs, what a cancel comes to. */
+export const phases: Texts = {
+  queued: ["accepted, waits for a slot, here or on the destination", "none", "cancelled at once"],
+  preparing: [
+    "has a slot; the destination is asked, the first downtime is set",
+    "none",
+    "cancelled before libvirt is called",
+  ],
+  starting: [
+    "the call to libvirt is out, no byte has been sent",
+    "since the call",
+    "kept, and repeated until libvirt takes it",
+  ],
+  running: ["data flow", "since the last advance", "libvirt aborts the job"],
+  postCopy: [
+    "the guest runs on the destination, pages follow",
+    "since the last byte; nothing aborts",
+    "47: it would lose the guest",
+  ],
+  settling: [
+    "libvirt's call has returned; where the guest is is being asked",
+    "none",
+    "joins what comes out",
+  ],
+  ended: ["has an outcome; kept for an hour, at most 200", "none", "47, with the reason"],
+};
+
+/** Shown in the place of preparing, starting or running while a stop is pursued. */
+export const stoppingPhases: Texts = {
+  cancelling: ["a cancel was asked for and libvirt's job has not ended", "stopped", "joins it"],
+  aborting: [
+    "the hard limit or the engine's schedule ends it, and libvirt's job has not ended",
+    "stopped",
+    "waits for what comes out",
+  ],
+};
+
+export const outcomes: Texts = {
+  arrived: ["completed", "0", "the guest is active on the destination"],
+  saved: ["completed", "0", "the guest is in its image (mode file)"],
+  cancelTooLate: ["completed", "0", "a cancel was asked for, and the guest had arrived by then"],
+  abortTooLate: [
+    "completed",
+    "0",
+    "the hard limit was reached, and the guest had arrived all the same",
+  ],
+  cancelled: ["cancelled", "47", "by `VM.migrateCancel`; the guest is active on the source"],
+  byOther: ["cancelled", "47", "by somebody else (`virsh domjobabort`); active on the source"],
+  progressTimeout: [
+    "failed",
+    "12",
+    "no advance for `migrationProgressTimeout`: the host aborted it; active on the source",
+  ],
+  noSlot: [
+    "failed",
+    "82",
+    "the destination had no slot for it, or did not say, for `vars.migration_admission_timeout`; active on the source",
+  ],
+  scheduleAbort: [
+    "failed",
+    "12",
+    "the engine's convergenceSchedule came to its abort; active on the source",
+  ],
+  libvirt: [
+    "failed",
+    "12 or 102",
+    "libvirt gave up or refused the start; the message has its words. 102: libvirt's code 9 (operation failed)",
+  ],
+  guestLost: [
+    "failed",
+    "12",
+    "the guest is on neither host. Look at QEMU's logs on both before you start it anew",
+  ],
+  unknown: [
+    "failed",
+    "12",
+    "gone from the source, and nobody on the destination answered for 60 s. Look there before you start it anew: it may run. Asked on; a late answer corrects the record",
+  ],
+};
+
+export const places: Texts = {
+  source: ["it never left"],
+  destination: ["it arrived"],
+  image: ["saved; it runs nowhere"],
+  nowhere: ["on neither host"],
+  unknown: ["the destination does not say"],
+};
+
+export const stallReasons: Texts = {
+  notStarted: [
+    "libvirt has not sent a byte yet",
+    "Does the destination's libvirt answer? Is `dstqemu` reachable from here?",
+  ],
+  noStats: [
+    "libvirt did not answer for this VM in the last cycle",
+    "Is its QEMU stopped or its storage hung? `virsh domjobinfo` hangs too then.",
+  ],
+  noData: [
+    "bytes stand still for half a second or longer",
+    "Look at the migration network and at the destination's QEMU.",
+  ],
+  throttled: [
+    "passes do not shrink, the rate is at least 90 % of the cap, and the cap is below maxBandwidth",
+    "Sharing or a silent destination holds it back: raise `maxBandwidth`, run fewer at once, or see why the destination's daemon is silent.",
+  ],
+  notConverging: [
+    "passes do not shrink: the guest dirties memory as fast as it is sent",
+    "More `downtime`, more `maxBandwidth`, or `migrationTechnique` post-copy. At the next start: `autoConverge`.",
+  ],
+  postcopyStalled: [
+    "in post-copy, and no byte arrives",
+    "Mend the network. Do not cancel and do not stop either QEMU: the guest's memory is on both hosts.",
+  ],
+};
+
+export const limits: Texts = {
+  messageBytes: ["bytes of a request body, WebSocket message or STOMP body; a batch is one (413)"],
+  batchLength: ["requests in a batch (-32600)"],
+  inFlightPerClient: ["requests being answered, of one connection (1100)"],
+  inFlightTotal: ["requests being answered, of all (1100)"],
+  connections: ["open connections, on TCP and on the Unix socket each"],
+  handshakeMs: ["ms for the TLS handshake, then for the first byte"],
+  headersMs: ["ms for a request's headers"],
+  bodyMs: ["ms for a request's body (408)"],
+  idleMs: ["ms that a connection may be idle; a WebSocket is pinged as often"],
+  unreadBytes: ["bytes that a client of events may leave unread before it is dropped"],
+  closeGraceMs: ["ms that replies in the making get when the daemon stops"],
+  "stomp.lineBytes": ["bytes of a command or header line"],
+  "stomp.headerCount": ["headers of a frame"],
+  "stomp.subscriptions": ["subscriptions of a connection"],
+  "stomp.idBytes": ["bytes of a subscription's or receipt's id"],
+  "stomp.destinationBytes": ["bytes of a destination"],
+  "stomp.connectMs": ["ms from the first byte to CONNECT"],
+  "stomp.frameMs": ["ms from a frame's first byte to its last"],
+  "stomp.tickMs": ["ms between two looks at heart-beats and deadlines"],
+  "stomp.lingerMs": ["ms that an ended connection is still read from"],
+  "events.count": ["events kept for those who missed them"],
+  "events.bytes": ["bytes of them"],
+  "resends.rememberMs": ["ms that an answered request is remembered, in case it is sent again"],
+  "resends.clients": ["clients of which requests are remembered"],
+  "resends.requestsPerClient": ["requests remembered of one"],
+  "resends.bytesPerClient": ["bytes of their replies"],
+  "resends.replyBytes": ["bytes of a reply; a longer one is not remembered"],
+};
