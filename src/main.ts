@@ -5,7 +5,8 @@
  *   node dist/main.js --config conf/vdsm.json
  *
  * SIGHUP reads the configuration again; SIGTERM and SIGINT stop within a second, and migrations go
- * on in libvirt. Exit status: 0 stopped, 1 could not start, 2 wrong usage.
+ * on in libvirt. Exit status: 0 stopped, 1 could not start, 2 wrong usage, 78 wrong configuration
+ * (sysexits.h EX_CONFIG: the unit does not start it again).
  */
 import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -27,9 +28,11 @@ import { Peers } from "./peer/peer.ts";
 import { ReloadableConfig } from "./reload.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
 import { bindVerbs } from "./rpc/handlers.ts";
+import { EventRing } from "./rpc/event-ring.ts";
 import { Listener, listenerOptions } from "./rpc/listener.ts";
 import { verbRows } from "./rpc/verb-table.ts";
 
+const EXIT_CONFIGURATION = 78;
 /** The clean stop must be through by then; what is still open is left to the process's end. */
 const STOP_WITHIN_MS = 900;
 /** A look at the host waits for slow VMs this share of a cycle, so that no cycle is late. */
@@ -54,7 +57,10 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
     systemClock,
     rootLog,
   );
-  const peers = new Peers(new PeerClient(await loadPeerTls(live.config.ssl, rootLog)), rootLog, {
+  const peerClient = new PeerClient(await loadPeerTls(live.config.ssl, rootLog), () =>
+    systemClock.monotonicMs(),
+  );
+  const peers = new Peers(peerClient, rootLog, {
     deadlineMs: () => secondsToMs(live.config.vars.peer_timeout),
     nowMs: () => systemClock.monotonicMs(),
   });
@@ -74,10 +80,11 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
     hostName: hostname(),
   };
   const registry = new Registry();
-  const monitor = new MonitorThread(context, registry);
+  const monitor = new MonitorThread(context, registry, () => service.admit());
   const service = new MonitorService(context, registry, monitor);
-  const dispatcher = new Dispatcher(rootLog, verbRows(), bindVerbs(service));
-  const listener = new Listener(rootLog, dispatcher, listenerOptions(live.config));
+  const events = new EventRing();
+  const dispatcher = new Dispatcher(rootLog, verbRows(), bindVerbs(service, events));
+  const listener = new Listener(rootLog, dispatcher, listenerOptions(live.config), events);
 
   await makeHibernationFolder(live.config, rootLog);
   await hypervisor.start((event) => monitor.onHypervisorEvent(event));
@@ -87,6 +94,8 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
 
   process.on("SIGHUP", () => {
     live.reload();
+    void listener.reloadTls();
+    void loadPeerTls(live.config.ssl, rootLog).then((tls) => peerClient.useTls(tls));
     service.admit();
   });
   let stopping = false;
@@ -126,7 +135,7 @@ function readConfigOrExit(path: string): Config {
   try {
     return loadConfig(path);
   } catch (error) {
-    if (error instanceof ConfigError) return fail(1, error.message);
+    if (error instanceof ConfigError) return fail(EXIT_CONFIGURATION, error.message);
     throw error;
   }
 }

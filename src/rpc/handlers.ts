@@ -5,15 +5,26 @@
  */
 
 import type { MigrationService } from "../monitor/service.ts";
+import type { EventRing } from "./event-ring.ts";
 import type { FlatParams } from "./normaliser.ts";
-import { parseChanges, parseMigrate, parseVmId } from "./schemas.ts";
+import {
+  parseChanges,
+  parseGetEvents,
+  parseMigrate,
+  parseMigrationCreate,
+  parseVmId,
+} from "./schemas.ts";
 import type { VerbName } from "./verb-table.ts";
 
-export type Handler = (params: FlatParams) => Promise<unknown>;
+/** `caller`: the other end without its port, or `unix`. */
+export type Handler = (params: FlatParams, caller: string) => Promise<unknown>;
 
 export type Handlers = Readonly<Record<string, Handler>>;
 
-export function bindVerbs(service: MigrationService): Readonly<Record<VerbName, Handler>> {
+export function bindVerbs(
+  service: MigrationService,
+  events: EventRing,
+): Readonly<Record<VerbName, Handler>> {
   return {
     "VM.migrate": async (params) => await service.migrate(parseMigrate(params)),
     "VM.migrateChangeParams": async (params) => {
@@ -22,6 +33,9 @@ export function bindVerbs(service: MigrationService): Readonly<Record<VerbName, 
     },
     "VM.migrateCancel": async (params) =>
       await service.cancel(parseVmId("VM.migrateCancel", params)),
+    "VM.migrationCreate": async (params, caller) =>
+      await service.migrationCreate(parseMigrationCreate(params), caller),
+    "VM.destroy": async (params) => await service.destroy(parseVmId("VM.destroy", params)),
     "VM.getMigrationStatus": async (params) =>
       await service.migrationStatus(parseVmId("VM.getMigrationStatus", params)),
     "VM.getStats": async (params) => [await service.vmStats(parseVmId("VM.getStats", params))],
@@ -29,6 +43,10 @@ export function bindVerbs(service: MigrationService): Readonly<Record<VerbName, 
     "Host.getVMList": async () => await service.vmList(),
     "Host.getStats": async () => await service.hostStats(),
     "Host.getMigrations": async () => await service.migrations(),
+    "Host.getEvents": async (params) => {
+      const { since, epoch } = parseGetEvents(params);
+      return await Promise.resolve(events.read(since, epoch));
+    },
     "Host.ping2": async () => await Promise.resolve(true),
   };
 }

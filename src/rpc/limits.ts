@@ -4,7 +4,7 @@
  */
 
 export interface RpcLimits {
-  /** One request body or WebSocket message; a batch counts as one. */
+  /** One request body, WebSocket message or STOMP body; a batch counts as one. */
   readonly messageBytes: number;
   readonly batchLength: number;
   /** Requests being answered, for one connection and for all; beyond: error 1100. */
@@ -19,10 +19,51 @@ export interface RpcLimits {
   readonly bodyMs: number;
   /** A connection between two requests; a WebSocket is pinged as often. */
   readonly idleMs: number;
-  /** What one WebSocket client may leave unread before it is dropped. */
+  /** What one WebSocket or STOMP client may leave unread before it is dropped. */
   readonly unreadBytes: number;
   /** `close()`: how long replies in the making are waited for. */
   readonly closeGraceMs: number;
+  readonly stomp: StompLimits;
+  readonly events: EventLimits;
+  readonly resends: ResendLimits;
+}
+
+/** One STOMP connection. The length of a body is `messageBytes`. */
+export interface StompLimits {
+  readonly lineBytes: number;
+  readonly headerCount: number;
+  readonly subscriptions: number;
+  /** A subscription's id, and a receipt's. */
+  readonly idBytes: number;
+  /** With two ids of the above in one frame, escaped, headers stay below the 1024 bytes that
+   * vdsm-jsonrpc-java reads them from. */
+  readonly destinationBytes: number;
+  /** From the first byte of the connection to CONNECT, which may come after other frames. */
+  readonly connectMs: number;
+  /** From the first byte of a frame to its last. */
+  readonly frameMs: number;
+  /** How often heart-beats and deadlines are looked at. */
+  readonly tickMs: number;
+  /** What a connection that was ended still sends is read and dropped this long. */
+  readonly lingerMs: number;
+}
+
+/** The events kept for `Host.getEvents`: the older end goes first. */
+export interface EventLimits {
+  readonly count: number;
+  /** Of their JSON. */
+  readonly bytes: number;
+}
+
+/** What is remembered of answered requests, for clients that send one again. */
+export interface ResendLimits {
+  /** Above the 180 s of the engine's response timeout and its one retry. */
+  readonly rememberMs: number;
+  readonly clients: number;
+  readonly requestsPerClient: number;
+  readonly bytesPerClient: number;
+  /** A longer reply is remembered only until it is sent; only verbs that read have such. */
+  readonly replyBytes: number;
 }
 
 export const defaultRpcLimits: RpcLimits = {
@@ -37,4 +78,23 @@ export const defaultRpcLimits: RpcLimits = {
   idleMs: 30_000,
   unreadBytes: 4 * 1_048_576,
   closeGraceMs: 400,
+  stomp: {
+    lineBytes: 2048,
+    headerCount: 32,
+    subscriptions: 64,
+    idBytes: 100,
+    destinationBytes: 200,
+    connectMs: 30_000,
+    frameMs: 30_000,
+    tickMs: 250,
+    lingerMs: 1000,
+  },
+  events: { count: 2048, bytes: 1_048_576 },
+  resends: {
+    rememberMs: 600_000,
+    clients: 64,
+    requestsPerClient: 1024,
+    bytesPerClient: 1_048_576,
+    replyBytes: 65_536,
+  },
 };

@@ -3,13 +3,13 @@
  *
  * The listener owns every connection from accept to end. It looks at a connection's first bytes,
  * after the TLS handshake and without taking them, and hands the connection to who speaks that
- * protocol; so all protocols share a port (HTTP and WebSocket today, told apart by their own
- * handshake; STOMP would be one more case in `protocolOf`). The HTTP server never listens itself:
- * it is handed sockets, and since Node then checks none of its timeouts, each connection has one
- * deadline here: handshake, headers, idle. Verbs and their meaning are not known here.
+ * protocol; so all protocols share a port (STOMP and HTTP by `protocolOf`, WebSocket by HTTP's own
+ * handshake). The HTTP server never listens itself: it is handed sockets, and since Node then checks
+ * none of its timeouts, each connection has one deadline here: handshake, headers, idle. A STOMP
+ * connection keeps its own time. Verbs and their meaning are not known here.
  */
 
-import { readFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
 import {
   createServer,
   type Server as HttpServer,
@@ -17,22 +17,20 @@ import {
   type RequestListener,
 } from "node:http";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import type { Server as TlsServer } from "node:tls";
+import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Log } from "../logger.ts";
 import type { MonitorEvent } from "../monitor/service.ts";
 import type { Client, Dispatcher } from "./dispatcher.ts";
+import type { EventRing } from "./event-ring.ts";
+import { type Protocol, protocolOf } from "./first-bytes.ts";
 import { answerPost, type Door } from "./http.ts";
 import { defaultRpcLimits, type RpcLimits } from "./limits.ts";
+import { StompPeers } from "./stomp.ts";
+import { createMutualTls, fingerprintOf, rereadTlsFiles, type TlsFiles } from "./tls-server.ts";
 import { clearPath, listenPrivately } from "./unix-socket.ts";
 import { WebSocketPeers } from "./websocket.ts";
-
-export interface TlsFiles {
-  /** Paths of PEM files. */
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
 
 export interface ListenerOptions {
   /** Absent: none. Port 0: one that the kernel picks. Without `tls`: plain text. */
@@ -68,8 +66,11 @@ export class Listener {
   readonly #dispatcher: Dispatcher;
   readonly #options: ListenerOptions;
   readonly #http: HttpServer;
+  readonly #events: EventRing;
   readonly #peers: WebSocketPeers;
+  readonly #stomp: StompPeers;
   readonly #servers: Server[] = [];
+  #tls: TlsServer | undefined;
   /** Everything accepted, TLS handshakes included. */
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Map<Socket, Connection>();
@@ -77,11 +78,13 @@ export class Listener {
   #closing: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
 
-  constructor(log: Log, dispatcher: Dispatcher, options: ListenerOptions) {
+  constructor(log: Log, dispatcher: Dispatcher, options: ListenerOptions, events: EventRing) {
     this.#log = log;
     this.#dispatcher = dispatcher;
     this.#options = options;
+    this.#events = events;
     this.#peers = new WebSocketPeers(log, dispatcher, options.limits);
+    this.#stomp = new StompPeers(log, dispatcher, options.limits, systemClock);
     this.#http = this.#createHttp();
   }
 
@@ -90,9 +93,9 @@ export class Listener {
     return this.#port;
   }
 
-  /** Number of WebSocket clients that hear a broadcast. */
+  /** Number of WebSocket and STOMP clients. */
   get clients(): number {
-    return this.#peers.size;
+    return this.#peers.size + this.#stomp.size;
   }
 
   /** Opens all doors, or none. **Fails**: Error naming the door. */
@@ -107,9 +110,27 @@ export class Listener {
     }
   }
 
-  /** To every WebSocket client; never waits. **Fails**: never. */
+  /** To WebSocket clients, STOMP subscribers and the ring; never waits. **Fails**: never. */
   broadcast(event: MonitorEvent): void {
-    this.#peers.broadcast(event);
+    const numbered = this.#events.add(event);
+    this.#peers.broadcast(numbered);
+    this.#stomp.broadcast(numbered, this.#events.epoch);
+  }
+
+  /**
+   * Reads the TLS files again, for handshakes from now on; open connections go on with what they
+   * have. Files that cannot be used leave everything as it was, and an error in the log. **Fails**:
+   * never.
+   */
+  async reloadTls(): Promise<void> {
+    const files = this.#options.tcp?.tls;
+    if (files === undefined || this.#tls === undefined) return;
+    try {
+      await rereadTlsFiles(this.#tls, files);
+      this.#log.info({ ...files }, "TLS certificates read again");
+    } catch (err) {
+      this.#log.error({ err, ...files }, "TLS certificates not read again, old ones kept");
+    }
   }
 
   /** Ends within a second: no new connections, replies in the making get a moment, the rest ends. */
@@ -123,6 +144,7 @@ export class Listener {
       (server) => new Promise<void>((resolve) => server.close(() => resolve())),
     );
     this.#peers.close();
+    this.#stomp.close();
     for (const [socket, { active }] of this.#connections) if (active === 0) socket.destroy();
     if (this.#sockets.size > 0) {
       await new Promise<void>((resolve) => {
@@ -134,6 +156,7 @@ export class Listener {
       });
     }
     this.#peers.terminate();
+    this.#stomp.terminate();
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(closed);
   }
@@ -162,27 +185,16 @@ export class Listener {
     else this.#log.info(fields, "listening on TCP");
   }
 
-  async #createTls(files: TlsFiles, accept: (socket: Socket) => void): Promise<Server> {
-    const [ca, cert, key] = await Promise.all([files.ca, files.cert, files.key].map(readPem));
-    const server = createTlsServer(
-      {
-        ca,
-        cert,
-        key,
-        requestCert: true,
-        rejectUnauthorized: true,
-        minVersion: "TLSv1.2",
-        handshakeTimeout: this.#options.limits.handshakeMs,
-        allowHalfOpen: true,
+  async #createTls(files: TlsFiles, onAccept: (socket: Socket) => void): Promise<Server> {
+    const { handshakeMs } = this.#options.limits;
+    this.#tls = await createMutualTls(files, {
+      handshakeMs,
+      onAccept,
+      onRefused: (socket, reason) => {
+        this.#log.info({ client: addressOf(socket), reason }, "TLS handshake refused");
       },
-      accept,
-    );
-    server.on("tlsClientError", (error, socket) => {
-      const fields = { client: addressOf(socket), reason: error.message };
-      this.#log.info(fields, "TLS handshake refused");
-      socket.destroy();
     });
-    return server;
+    return this.#tls;
   }
 
   async #open(server: Server, listen: () => void, name: string): Promise<void> {
@@ -219,12 +231,16 @@ export class Listener {
       this.#connections.delete(socket);
     });
     this.#arm(socket, connection, this.#options.limits.handshakeMs);
+    let seen = Buffer.alloc(0);
     const peek = (): void => {
       const first: unknown = socket.read();
       if (!Buffer.isBuffer(first)) return;
+      seen = Buffer.concat([seen, first]);
+      const protocol = protocolOf(seen);
+      if (protocol === undefined) return;
       socket.off("readable", peek);
-      socket.unshift(first);
-      this.#route(socket, connection, first);
+      socket.unshift(seen);
+      this.#route(socket, connection, protocol);
     };
     socket.on("readable", peek);
     socket.once("end", () => {
@@ -232,11 +248,22 @@ export class Listener {
     });
   }
 
-  #route(socket: Socket, connection: Connection, first: Buffer): void {
-    switch (protocolOf(first)) {
+  #route(socket: Socket, connection: Connection, protocol: Protocol): void {
+    switch (protocol) {
       case "http":
         this.#arm(socket, connection, this.#options.limits.headersMs);
         this.#http.emit("connection", socket);
+        break;
+      case "stomp":
+        clearTimeout(connection.deadline);
+        connection.active += 1;
+        this.#stomp.open(socket, {
+          address: connection.client.address,
+          // Without a certificate it is this connection alone.
+          resendsAs: fingerprintOf(socket) ?? randomUUID(),
+          wantsBareReply: true,
+        });
+        break;
     }
   }
 
@@ -295,15 +322,6 @@ export class Listener {
       socket.destroy();
     }, ms);
   }
-}
-
-/** By the first bytes. All that is not known is left to the HTTP parser to refuse. */
-function protocolOf(_first: Buffer): "http" {
-  return "http";
-}
-
-async function readPem(path: string): Promise<Buffer> {
-  return await readFile(path);
 }
 
 function addressOf({ remoteAddress = "gone", remotePort = 0 }: Socket): string {

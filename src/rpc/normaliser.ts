@@ -68,10 +68,11 @@ function flatten(verb: VerbRow, params: unknown): readonly (readonly [string, un
   );
 }
 
-/** VDSM's schema order: the VM, then an object with the rest. */
+/** VDSM's schema order: the VM, then an object with the rest; without a VM as in the table. */
 function fromPositions(verb: VerbRow, values: readonly unknown[]) {
-  const names =
-    verb.params.length === 0 ? [] : verb.params.length === 1 ? ["vmID"] : ["vmID", "params"];
+  const all = verb.params.map((row) => row.name);
+  const nested = all[0] === "vmID" && all.length > 1 ? ["vmID", "params"] : all;
+  const names = verb.positions ?? nested;
   if (values.length > names.length) {
     throw invalidKey("params", `${values.length} positions, ${verb.name} takes ${names.length}`);
   }

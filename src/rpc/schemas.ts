@@ -9,10 +9,12 @@ import * as v from "valibot";
 import { ranges } from "../config.ts";
 import { parseDestination, parseHost } from "../core/address.ts";
 import type { MigrateRequest, ParamChanges } from "../monitor/service.ts";
+import { convergenceSchedule } from "./schedule-schema.ts";
 import { clip, invalidKey, invalidValue } from "./invalid-params.ts";
 import type { FlatParams } from "./normaliser.ts";
 import {
   describeParam,
+  eventNumbers,
   migrateRanges,
   type VerbName,
   type VerbRow,
@@ -77,6 +79,15 @@ const migrateSchema = v.object({
   migrationProgressTimeout: v.exactOptional(seconds(ranges.progressTimeoutSeconds)),
   stallingLimit: v.exactOptional(seconds(migrateRanges.stallingLimit)),
   maxBandwidth: v.exactOptional(integer(migrateRanges.maxBandwidth)),
+  convergenceSchedule: v.exactOptional(convergenceSchedule),
+  outgoingLimit: v.exactOptional(integer(migrateRanges.slots)),
+  incomingLimit: v.exactOptional(integer(migrateRanges.slots)),
+});
+
+const migrationCreateSchema = v.object({
+  vmID: uuid,
+  incomingLimit: v.exactOptional(v.nullable(integer(migrateRanges.slots))),
+  xml: v.exactOptional(v.string()),
 });
 
 const changeSchema = v.object({
@@ -86,6 +97,11 @@ const changeSchema = v.object({
   stallingLimit: v.exactOptional(seconds(migrateRanges.stallingLimit)),
   maxBandwidth: v.exactOptional(integer(ranges.bandwidthMiBps)),
   migrationProgressTimeout: v.exactOptional(seconds(ranges.progressTimeoutSeconds)),
+});
+
+const eventsSchema = v.object({
+  since: v.exactOptional(integer(eventNumbers), 0),
+  epoch: v.exactOptional(uuid),
 });
 
 /** The VM's id in lower case. **Fails**: invalidParams. */
@@ -118,10 +134,31 @@ export function parseMigrate(params: FlatParams): MigrateRequest {
     ...(wire.stallingLimit !== undefined && { stallingLimitMs: wire.stallingLimit }),
     ...(wire.maxBandwidth !== undefined &&
       wire.maxBandwidth > 0 && { maxBandwidthMiBps: wire.maxBandwidth }),
+    ...(wire.convergenceSchedule !== undefined && {
+      convergenceSchedule: wire.convergenceSchedule,
+    }),
+    ...(wire.outgoingLimit !== undefined && { outgoingLimit: wire.outgoingLimit }),
+    ...(wire.incomingLimit !== undefined && { incomingLimit: wire.incomingLimit }),
     unknownKeys: Object.keys(params)
       .filter((name) => !known.has(name))
       .slice(0, MAX_UNKNOWN_KEYS)
       .map(clip),
+  };
+}
+
+export interface MigrationCreate {
+  readonly vmId: string;
+  readonly incomingLimit?: number;
+  readonly xml?: string;
+}
+
+/** **Fails**: invalidParams. */
+export function parseMigrationCreate(params: FlatParams): MigrationCreate {
+  const wire = check(migrationCreateSchema, rowOf("VM.migrationCreate"), params);
+  return {
+    vmId: wire.vmID,
+    ...(typeof wire.incomingLimit === "number" && { incomingLimit: wire.incomingLimit }),
+    ...(wire.xml !== undefined && { xml: wire.xml }),
   };
 }
 
@@ -143,6 +180,11 @@ export function parseChanges(params: FlatParams): { vmId: string; changes: Param
     throw invalidKey("params", `nothing to change; one or more of ${names.join(", ")} is needed`);
   }
   return { vmId: wire.vmID, changes };
+}
+
+/** **Fails**: invalidParams. */
+export function parseGetEvents(params: FlatParams): { since: number; epoch?: string } {
+  return check(eventsSchema, rowOf("Host.getEvents"), params);
 }
 
 function rowOf(name: VerbName): VerbRow {

@@ -10,7 +10,7 @@ import { ranges } from "../config.ts";
 
 export interface ParamRow {
   readonly name: string;
-  readonly kind: "uuid" | "string" | "integer" | "boolean" | "enum";
+  readonly kind: "uuid" | "string" | "integer" | "boolean" | "enum" | "object";
   readonly required: boolean;
   /** "" where there is none. */
   readonly unit: string;
@@ -24,6 +24,8 @@ export interface VerbRow {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly params: readonly ParamRow[];
+  /** Names of positional parameters where they are not the VM and an object with the rest. */
+  readonly positions?: readonly string[];
   /** A key that the verb does not know: an error, dropped, or handed on to be logged. */
   readonly unknownKeys: "refuse" | "ignore" | "report";
   readonly result: string;
@@ -74,6 +76,11 @@ export const migrateRanges = {
   /** 0 = off. libvirt's PARALLEL_CONNECTIONS; QEMU's multifd-channels is one byte. */
   parallel: { min: 0, max: 255 },
   stallingLimit: { min: 0, max: ranges.progressTimeoutSeconds.max },
+  /** -1 = at the next new pass. */
+  scheduleLimit: { min: -1, max: 1_000_000 },
+  /** outgoingLimit, incomingLimit. */
+  slots: { min: 1, max: 1_000 },
+  scheduleItems: { max: 1_000 },
 } as const;
 
 const migrateParams: readonly ParamRow[] = [
@@ -97,7 +104,7 @@ const migrateParams: readonly ParamRow[] = [
     doc: "Maximal downtime; given, the caller owns it and there are no automatic steps.",
   }),
   string("consoleAddress", "host", {
-    default: "the host of dst",
+    default: "none: libvirt does not move the graphics clients",
     doc: "Where graphics clients are sent.",
   }),
   string("dstqemu", "host", {
@@ -127,6 +134,24 @@ const migrateParams: readonly ParamRow[] = [
     unit: "MiB/s",
     default: "vars.migration_max_bandwidth",
     doc: "What is shared out among the host's migrations; 0 or null = the default.",
+  }),
+  {
+    name: "convergenceSchedule",
+    kind: "object",
+    required: false,
+    unit: "",
+    default: "none",
+    range:
+      "{init: [action], stalling: [{limit, action}]}, an action {name: setDowntime | postcopy | abort, params: [ms]}",
+    doc: "The host acts by it: one action a cycle once more than limit new passes have begun, -1 = at the next.",
+  },
+  integer("outgoingLimit", migrateRanges.slots, {
+    default: "vars.max_outgoing_migrations",
+    doc: "Stands for it in this migration's own admission.",
+  }),
+  integer("incomingLimit", migrateRanges.slots, {
+    default: "the destination's vars.max_incoming_migrations",
+    doc: "Handed to the destination, where it stands for its own.",
   }),
 ];
 
@@ -158,6 +183,25 @@ const changeParams: readonly ParamRow[] = [
   }),
 ];
 
+/** Numbers of events; above, a JSON number is no longer exact. */
+export const eventNumbers = { min: 0, max: Number.MAX_SAFE_INTEGER } as const;
+
+const eventParams: readonly ParamRow[] = [
+  integer("since", eventNumbers, {
+    default: "0",
+    doc: "The first number that is wanted: `next` of the last answer; 0 = all that are kept.",
+  }),
+  {
+    name: "epoch",
+    kind: "uuid",
+    required: false,
+    unit: "",
+    default: "the present one",
+    range: "UUID",
+    doc: "The run of the daemon that `since` is from: `epoch` of the last answer.",
+  },
+];
+
 export const verbTable = [
   {
     name: "VM.migrate",
@@ -184,11 +228,36 @@ export const verbTable = [
     doc: "Cancels; answers when the outcome is known, after 10 s at the latest.",
   },
   {
+    name: "VM.migrationCreate",
+    aliases: [],
+    params: [
+      vmID,
+      integer("incomingLimit", migrateRanges.slots, {
+        default: "vars.max_incoming_migrations",
+        doc: "Slots of this host for this request.",
+      }),
+      string("xml", "domain XML", { default: "none", doc: "Handed back, as VDSM does." }),
+    ],
+    positions: ["vmID", "params", "incomingLimit"],
+    unknownKeys: "ignore",
+    result: "object: migrationPort (0), params {vmId, status, statusTime, xml}",
+    doc: "A source asks this host for a slot; what else VDSM's definition of the VM holds is not looked at.",
+  },
+  {
+    name: "VM.destroy",
+    aliases: [],
+    params: [vmID],
+    unknownKeys: "ignore",
+    result: "true",
+    doc: "Forgets a VM that has left, or frees a reservation; a VM that is active is refused (51).",
+  },
+  {
     name: "VM.getMigrationStatus",
     aliases: ["migrateStatus"],
     params: [vmID],
     unknownKeys: "refuse",
-    result: "object: status {code, message}, progress (%), downtime (ms)",
+    result:
+      "object: status {code, message}, progress (%), phase, postcopy, stalledFor (s); ended: outcome, reason, downtime (ms)",
     doc: "How far the migration is, or how the last one ended.",
   },
   {
@@ -221,7 +290,7 @@ export const verbTable = [
     params: [],
     unknownKeys: "ignore",
     result:
-      "object: vmCount, vmActive, vmMigrating, incomingVmMigrations, outgoingVmMigrations, queuedVmMigrations",
+      "object: vmCount, vmActive, vmMigrating, incomingVmMigrations, outgoingVmMigrations, queuedVmMigrations, dateTime",
     doc: "The host's counts; what libvirt shows to be transferring, whoever started it.",
   },
   {
@@ -231,6 +300,15 @@ export const verbTable = [
     unknownKeys: "ignore",
     result: "array of objects",
     doc: "Every running, queued and lately ended migration.",
+  },
+  {
+    name: "Host.getEvents",
+    aliases: [],
+    params: eventParams,
+    unknownKeys: "refuse",
+    result:
+      "object: epoch, first, next, gone, events (array of {seq, method, params}); gone = some of those asked for are lost",
+    doc: "The events of late, for a client that was away.",
   },
   {
     name: "Host.ping2",
@@ -251,6 +329,6 @@ export function verbRows(): readonly VerbRow[] {
 
 /** A parameter's type, range and unit in one phrase: `integer, 1 to 2000000, ms`. */
 export function describeParam({ kind, range, unit }: ParamRow): string {
-  const type = kind === "enum" || kind === "boolean" || kind === "uuid" ? [] : [kind];
+  const type = ["enum", "boolean", "uuid", "object"].includes(kind) ? [] : [kind];
   return [...type, range, ...(unit === "" ? [] : [unit])].join(", ");
 }

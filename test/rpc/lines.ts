@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { createLog } from "../../src/logger.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
+import { EventRing } from "../../src/rpc/event-ring.ts";
 import type { Handlers } from "../../src/rpc/handlers.ts";
 import { defaultRpcLimits, type RpcLimits } from "../../src/rpc/limits.ts";
 import { Listener, type ListenerOptions } from "../../src/rpc/listener.ts";
@@ -53,7 +54,8 @@ export async function startListener(options: BenchOptions): Promise<Bench> {
   );
   const limits = { ...defaultRpcLimits, ...options.limits };
   const dispatcher = new Dispatcher(log, verbs, handlers, limits);
-  const listener = new Listener(log, dispatcher, { ownOrigins: [], ...options, limits });
+  const events = new EventRing(limits.events);
+  const listener = new Listener(log, dispatcher, { ownOrigins: [], ...options, limits }, events);
   await listener.start();
   return { listener, lines, calls };
 }
@@ -101,7 +103,7 @@ export function bodyOf(reply: string): string {
   return reply.slice(reply.indexOf("\r\n\r\n") + 4);
 }
 
-/** A throw-away authority and two certificates, one of them from a stranger's authority. */
+/** A throw-away authority with two certificates, and a stranger's authority with one. */
 export function makeCertificates(dir: string): void {
   const openssl = (...args: string[]): void => {
     execFileSync("openssl", args, { cwd: dir, stdio: "pipe" });
@@ -114,6 +116,7 @@ export function makeCertificates(dir: string): void {
   }
   for (const [name, ca] of [
     ["host", "ca"],
+    ["engine", "ca"],
     ["stranger", "strange-ca"],
   ] as const) {
     openssl("req", ...key, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);

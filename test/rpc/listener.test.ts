@@ -153,7 +153,7 @@ describe("before a body is parsed", () => {
 
   it("what is no HTTP is refused", async () => {
     const { at } = await start({ tcp });
-    expect(statusOf(await exchange(at, "CONNECT\naccept-version:1.2\n\n\0"))).toBe(400);
+    expect(statusOf(await exchange(at, "HELLO\nversion:1\n\n\0"))).toBe(400);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Mutual TLS on the TCP door, with a throw-away authority: who gets in, and who does not. */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
@@ -94,6 +94,54 @@ describe("TLS", () => {
     const { at, calls } = await startTls();
     expect(statusOf(await exchange(at, post(ping)))).toBe(0);
     expect(await exchange(at, "")).toBe("");
+    expect(calls).toEqual([]);
+  });
+
+  it("reads its files again, for who comes from then on", async () => {
+    const own2 = mkdtempSync(join(dir, "reload-"));
+    const tls = { ca: join(own2, "ca"), cert: join(own2, "cert"), key: join(own2, "key") };
+    const use = (ca: string, name: string) => {
+      copyFileSync(join(dir, `${ca}.pem`), tls.ca);
+      copyFileSync(join(dir, `${name}.pem`), tls.cert);
+      copyFileSync(join(dir, `${name}.key`), tls.key);
+    };
+    use("ca", "host");
+    const { at, listener, lines } = await start({ tcp: { ...tcp, tls } });
+    const stranger = () => ({
+      ca: pem("strange-ca.pem"),
+      cert: pem("stranger.pem"),
+      key: pem("stranger.key"),
+    });
+    const kept = connectTls({ ...at, ...own() });
+    const session = await new Promise<Buffer>((resolve) => kept.once("session", resolve));
+
+    use("strange-ca", "stranger");
+    await listener.reloadTls();
+    expect(bodyOf(await exchange(connectTls({ ...at, ...stranger() }), post(ping)))).toBe(pong);
+    // It would take our certificate, to see that a session of before does not help it either.
+    const old = { ...own(), rejectUnauthorized: false };
+    expect(await exchange(connectTls({ ...at, ...old }), post(ping))).toBe("");
+    expect(await exchange(connectTls({ ...at, ...old, session }), post(ping))).toBe("");
+    expect(bodyOf(await exchange(kept, post(ping)))).toBe(pong);
+
+    copyFileSync(join(dir, "host.key"), tls.key);
+    await listener.reloadTls();
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        level: "error",
+        msg: "TLS certificates not read again, old ones kept",
+      }),
+    );
+    expect(bodyOf(await exchange(connectTls({ ...at, ...stranger() }), post(ping)))).toBe(pong);
+  });
+
+  it("after a reload is as strict as before", async () => {
+    const { at, listener, calls } = await startTls();
+    await listener.reloadTls();
+    const old = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "ALL:@SECLEVEL=0" } as const;
+    for (const options of [{ ca: pem("ca.pem") }, { ...own(), ...old }]) {
+      expect(await exchange(connectTls({ ...at, ...options }), post(ping))).toBe("");
+    }
     expect(calls).toEqual([]);
   });
 

@@ -7,6 +7,7 @@
 import { describe, expect, it } from "vitest";
 import { MonitorError } from "../../src/errors.ts";
 import type { MigrationService } from "../../src/monitor/service.ts";
+import { EventRing } from "../../src/rpc/event-ring.ts";
 import { bindVerbs, type Handlers } from "../../src/rpc/handlers.ts";
 import { createNormaliser } from "../../src/rpc/normaliser.ts";
 import { verbRows } from "../../src/rpc/verb-table.ts";
@@ -24,6 +25,9 @@ function recorder() {
     migrate: (request) => note(true as const, "migrate", request),
     changeParams: (vmId, changes) => note(true as const, "changeParams", vmId, changes),
     cancel: (vmId) => note(true as const, "cancel", vmId),
+    migrationCreate: (request, source) =>
+      note({ migrationPort: 0 }, "migrationCreate", request, source),
+    destroy: (vmId) => note(true as const, "destroy", vmId),
     migrationStatus: (vmId) => note({ progress: 3 }, "migrationStatus", vmId),
     migrations: () => note([], "migrations"),
     vmStats: (vmId) => note({ vmId }, "vmStats", vmId),
@@ -36,9 +40,9 @@ function recorder() {
 
 async function call(method: string, params: unknown) {
   const { service, calls } = recorder();
-  const handlers: Handlers = bindVerbs(service);
+  const handlers: Handlers = bindVerbs(service, new EventRing());
   const normal = createNormaliser(verbRows())(method, params);
-  const result = await handlers[normal.method]?.(normal.params);
+  const result = await handlers[normal.method]?.(normal.params, "192.0.2.9");
   return { result, call: calls[0] };
 }
 
@@ -72,7 +76,9 @@ const plain = {
 describe("the verb table", () => {
   it("has a handler for each verb and no other", () => {
     const names = verbRows().map((verb) => verb.name);
-    expect(Object.keys(bindVerbs(recorder().service)).toSorted()).toEqual(names.toSorted());
+    expect(Object.keys(bindVerbs(recorder().service, new EventRing())).toSorted()).toEqual(
+      names.toSorted(),
+    );
   });
 
   it("has no name twice", () => {
@@ -313,6 +319,40 @@ describe("VM.migrateChangeParams refuses, naming the parameter", () => {
     const params = JSON.parse(`{"vmID":"${vm}","downtime":5,"__proto__":{"downtime":6}}`);
     const error = await refusal("VM.migrateChangeParams", params);
     expect(error.details).toEqual({ parameter: "__proto__" });
+  });
+});
+
+describe("Host.getEvents", () => {
+  it("answers with the events from since on, and says which run of the daemon they are of", async () => {
+    const { service } = recorder();
+    const events = new EventRing();
+    const shown = ["a", "b"].map((name) => ({ method: name, params: { [vm]: {} } }));
+    for (const event of shown) events.add(event);
+    const handlers: Handlers = bindVerbs(service, events);
+    const normalise = createNormaliser(verbRows());
+    const ask = async (params: unknown) =>
+      await handlers["Host.getEvents"]?.(normalise("Host.getEvents", params).params, "");
+    const [a, b] = shown.map((event, index) => ({ seq: index + 1, ...event }));
+    const { epoch } = events;
+    const rest = { epoch, first: 1, next: 3, gone: false };
+    expect(await ask(undefined)).toEqual({ ...rest, events: [a, b] });
+    expect(await ask({ since: 2 })).toEqual({ ...rest, events: [b] });
+    expect(await ask([3])).toEqual({ ...rest, events: [] });
+    expect(await ask({ since: 2, epoch })).toEqual({ ...rest, events: [b] });
+    expect(await ask([2, vm])).toEqual({ ...rest, gone: true, events: [a, b] });
+  });
+
+  it.each([
+    ["since", { since: -1 }],
+    ["since", { since: 1.5 }],
+    ["since", { since: "1" }],
+    ["since", { since: 2 ** 53 }],
+    ["epoch", { epoch: "now" }],
+    ["from", { from: 1 }],
+    ["params", [1, vm, 3]],
+  ])("refuses %s %j", async (parameter, params) => {
+    const error = await refusal("Host.getEvents", params);
+    expect([error.code, error.details]).toEqual(["invalidParams", { parameter }]);
   });
 });
 

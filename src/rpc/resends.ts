@@ -1,0 +1,128 @@
+/**
+ * Requests that arrive twice: run once, answered twice.
+ *
+ * Both stock clients send a request again with the same id: vdsm-client if CONNECTED came late,
+ * vdsm-jsonrpc-java if a reply did; without this a VM would be migrated twice. The danger is the
+ * other error, a new request answered from memory, so a request is the same only if all of this
+ * holds: its client is one that resends (STOMP; an HTTP client counts its ids from 1 in every
+ * process, and is never remembered), known by its certificate or by the connection; its id is a
+ * UUID, as both stock clients make them; method and params are the same to the byte once parsed;
+ * and the first came within `rememberMs`. While the first still runs, the second waits with it.
+ * Memory is bounded for each client, so that one cannot make another's be forgotten.
+ */
+
+import { createHash } from "node:crypto";
+import type { Clock } from "../clock.ts";
+import type { ResendLimits } from "./limits.ts";
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+interface Remembered {
+  /** Of method and params. */
+  readonly digest: string;
+  readonly reply: Promise<string | undefined>;
+  /** undefined while it runs: then it is not forgotten, requests in flight have their own bound. */
+  bytes: number | undefined;
+  readonly atMs: number;
+}
+
+interface Memory {
+  readonly byId: Map<string, Remembered>;
+  bytes: number;
+}
+
+export interface Resendable {
+  readonly id: unknown;
+  readonly method: string;
+  readonly params: unknown;
+}
+
+export class Resends {
+  readonly #limits: ResendLimits;
+  readonly #clock: Clock;
+  /** In the order of last use. */
+  readonly #clients = new Map<string, Memory>();
+
+  constructor(limits: ResendLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /**
+   * The reply of the same request from before, or `run`'s. **Fails**: as `run` does, and then nothing
+   * is remembered.
+   */
+  async once(
+    client: string | undefined,
+    request: Resendable,
+    run: () => Promise<string | undefined>,
+    onResend: () => void,
+  ): Promise<string | undefined> {
+    const { id } = request;
+    if (client === undefined || typeof id !== "string" || !uuidPattern.test(id)) return await run();
+    const memory = this.#memoryOf(client);
+    const digest = digestOf(request);
+    const known = memory.byId.get(id);
+    if (known !== undefined && known.digest === digest) {
+      onResend();
+      return await known.reply;
+    }
+    forget(memory, id);
+    const reply = run();
+    const entry: Remembered = { digest, reply, bytes: undefined, atMs: this.#clock.monotonicMs() };
+    memory.byId.set(id, entry);
+    this.#trim(memory);
+    try {
+      this.#keep(memory, id, entry, await reply);
+    } catch {
+      if (memory.byId.get(id) === entry) forget(memory, id);
+    }
+    return await reply;
+  }
+
+  #keep(memory: Memory, id: string, entry: Remembered, reply: string | undefined): void {
+    if (memory.byId.get(id) !== entry) return;
+    const bytes = Buffer.byteLength(reply ?? "");
+    if (bytes > this.#limits.replyBytes) {
+      forget(memory, id);
+      return;
+    }
+    entry.bytes = bytes;
+    memory.bytes += bytes;
+    this.#trim(memory);
+  }
+
+  #memoryOf(client: string): Memory {
+    const memory = this.#clients.get(client) ?? { byId: new Map(), bytes: 0 };
+    this.#clients.delete(client);
+    this.#clients.set(client, memory);
+    for (const oldest of this.#clients.keys()) {
+      if (this.#clients.size <= this.#limits.clients) break;
+      this.#clients.delete(oldest);
+    }
+    this.#trim(memory);
+    return memory;
+  }
+
+  #trim(memory: Memory): void {
+    const { rememberMs, requestsPerClient, bytesPerClient } = this.#limits;
+    const nowMs = this.#clock.monotonicMs();
+    for (const [id, { atMs, bytes }] of memory.byId) {
+      if (bytes === undefined) continue;
+      const isTooMuch = memory.byId.size > requestsPerClient || memory.bytes > bytesPerClient;
+      if (!isTooMuch && nowMs - atMs <= rememberMs) break;
+      forget(memory, id);
+    }
+  }
+}
+
+function forget(memory: Memory, id: string): void {
+  memory.bytes -= memory.byId.get(id)?.bytes ?? 0;
+  memory.byId.delete(id);
+}
+
+function digestOf({ method, params }: Resendable): string {
+  return createHash("sha256")
+    .update(JSON.stringify([method, params ?? null]))
+    .digest("base64");
+}

@@ -1,0 +1,86 @@
+/**
+ * What a STOMP session wants done, and the frames that it sends: each header that this server emits
+ * is written here. Values of our own contain neither colon nor backslash, since vdsm-jsonrpc-java
+ * undoes no escapes; those of the client (ids, destinations) are bounded by the session so that all
+ * headers stay within the 1024 bytes from which Java reads them.
+ */
+
+import {
+  formatHeartBeat,
+  type FrameToSend,
+  type HeartBeat,
+  STOMP_VERSION,
+} from "../stomp/index.ts";
+
+export type SessionAction =
+  | { readonly kind: "send"; readonly frame: FrameToSend }
+  | { readonly kind: "heartBeat" }
+  | { readonly kind: "request"; readonly request: StompRequest }
+  /** A warning: a client does what it should not, or will wait in vain. */
+  | { readonly kind: "log"; readonly message: string; readonly fields: SessionFields }
+  /** Once what was sent before is out. Nothing follows. */
+  | { readonly kind: "end"; readonly why: string };
+
+type SessionFields = Readonly<Record<string, string | number>>;
+
+export interface StompRequest {
+  readonly body: Uint8Array;
+  /** The engine's correlation id. */
+  readonly flowId: string | undefined;
+  readonly replyTo: string;
+}
+
+export function send(frame: FrameToSend): SessionAction {
+  return { kind: "send", frame };
+}
+
+/** `text` is constant. */
+export function log(text: string, fields: SessionFields): SessionAction {
+  return { kind: "log", message: text, fields };
+}
+
+export function connectedFrame(heartBeat: HeartBeat): FrameToSend {
+  return {
+    command: "CONNECTED",
+    headers: [
+      ["version", STOMP_VERSION],
+      ["heart-beat", formatHeartBeat(heartBeat)],
+    ],
+  };
+}
+
+export function messageFrame(
+  subscription: string,
+  destination: string,
+  messageId: string,
+  body: string,
+): FrameToSend {
+  return {
+    command: "MESSAGE",
+    headers: [
+      ["destination", destination],
+      ["subscription", subscription],
+      ["message-id", messageId],
+      ["content-type", "application/json"],
+    ],
+    body,
+  };
+}
+
+export function receiptFrame(receipt: string): FrameToSend {
+  return { command: "RECEIPT", headers: [["receipt-id", receipt]] };
+}
+
+/** `what` is constant; only the body may hold what a client wrote. */
+export function errorFrame(what: string, text: string, receipt: string | undefined): FrameToSend {
+  return {
+    command: "ERROR",
+    headers: [
+      ["version", STOMP_VERSION],
+      ["message", what],
+      ["content-type", "text/plain"],
+      ...(receipt === undefined ? [] : ([["receipt-id", receipt]] as const)),
+    ],
+    body: text,
+  };
+}

@@ -1,0 +1,178 @@
+/**
+ * STOMP connections: the sockets around the sessions, and to whom events are pushed.
+ *
+ * A client that does not read costs a bounded buffer and is then dropped with a warning, as with
+ * WebSocket. Whoever closes his half is still answered what he has asked. What a session decides is
+ * carried out here, in its order; what frames and messages mean is not known here.
+ */
+
+import type { Socket } from "node:net";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../logger.ts";
+import { heartBeatBytes, serializeFrame } from "../stomp/index.ts";
+import type { Client, Dispatcher } from "./dispatcher.ts";
+import type { NumberedEvent } from "./event-ring.ts";
+import type { RpcLimits } from "./limits.ts";
+import type { SessionAction, StompRequest } from "./stomp-actions.ts";
+import { StompOutbox } from "./stomp-outbox.ts";
+import { StompSession } from "./stomp-session.ts";
+
+/** For dead ends of connections without heart-beats. */
+const KEEP_ALIVE_MS = 60_000;
+
+interface Peer {
+  readonly client: Client;
+  readonly session: StompSession;
+  readonly outbox: StompOutbox;
+  /** Requests being answered. */
+  pending: number;
+  /** Nothing more is read; it ends when the last reply is out. */
+  isFinishing: boolean;
+}
+
+export class StompPeers {
+  readonly #log: Log;
+  readonly #dispatcher: Dispatcher;
+  readonly #limits: RpcLimits;
+  readonly #clock: Clock;
+  readonly #peers = new Map<Socket, Peer>();
+  readonly #ticks: NodeJS.Timeout;
+
+  constructor(log: Log, dispatcher: Dispatcher, limits: RpcLimits, clock: Clock) {
+    this.#log = log;
+    this.#dispatcher = dispatcher;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#ticks = setInterval(() => this.#tick(), limits.stomp.tickMs);
+    this.#ticks.unref();
+  }
+
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  /** Takes the connection over. What has been read of it must have been put back. */
+  open(socket: Socket, client: Client): void {
+    const session = new StompSession(this.#limits, this.#now());
+    const outbox = new StompOutbox(socket);
+    const peer: Peer = { client, session, outbox, pending: 0, isFinishing: false };
+    this.#peers.set(socket, peer);
+    this.#log.debug({ client: client.address }, "STOMP client connected");
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.on("data", (chunk: Buffer) => {
+      if (!peer.isFinishing) this.#perform(socket, peer, session.receive(chunk, this.#now()));
+    });
+    socket.once("end", () => this.#finish(socket, peer));
+    socket.once("close", () => {
+      this.#peers.delete(socket);
+      this.#log.debug({ client: client.address }, "STOMP client gone");
+    });
+    socket.resume();
+  }
+
+  /** To every subscriber; slow ones are dropped. **Fails**: never. */
+  broadcast({ method, params, seq }: NumberedEvent, epoch: string): void {
+    const body = JSON.stringify({ jsonrpc: "2.0", method, params });
+    for (const [socket, peer] of this.#peers) {
+      this.#perform(socket, peer, peer.session.event(body, `${epoch}.${seq}`, this.#now()));
+    }
+  }
+
+  /** Idle ones end now, the others with their last reply; the listener ends what is left. There is
+   * no farewell: stock clients take the end of the connection for what it is, and no frame. */
+  close(): void {
+    clearInterval(this.#ticks);
+    for (const [socket, peer] of this.#peers) this.#finish(socket, peer);
+  }
+
+  terminate(): void {
+    for (const socket of this.#peers.keys()) socket.destroy();
+  }
+
+  #tick(): void {
+    for (const [socket, peer] of this.#peers) {
+      this.#perform(socket, peer, peer.session.tick(this.#now()));
+    }
+  }
+
+  #perform(socket: Socket, peer: Peer, actions: readonly SessionAction[]): void {
+    const { address } = peer.client;
+    for (const action of actions) {
+      switch (action.kind) {
+        case "send":
+          this.#write(socket, peer, serializeFrame(action.frame));
+          break;
+        case "heartBeat":
+          // A frame that waits is one, too.
+          if (peer.outbox.unsentBytes === 0) this.#write(socket, peer, heartBeatBytes);
+          break;
+        case "request":
+          void this.#answer(socket, peer, action.request);
+          break;
+        case "log":
+          this.#log.warn({ client: address, ...action.fields }, action.message);
+          break;
+        case "end":
+          this.#log.info({ client: address, reason: action.why }, "STOMP connection ended");
+          this.#end(socket, peer);
+          break;
+      }
+    }
+  }
+
+  async #answer(socket: Socket, peer: Peer, request: StompRequest): Promise<void> {
+    peer.pending += 1;
+    const reply = await this.#dispatcher.receive(request.body, peer.client, request.flowId);
+    peer.pending -= 1;
+    if (reply !== undefined) {
+      this.#perform(socket, peer, peer.session.reply(request, reply, this.#now()));
+    }
+    if (peer.isFinishing) this.#finish(socket, peer);
+  }
+
+  #write(socket: Socket, peer: Peer, bytes: Uint8Array): void {
+    const { unsentBytes } = peer.outbox;
+    if (unsentBytes <= this.#limits.unreadBytes) {
+      peer.outbox.send(bytes);
+      return;
+    }
+    const fields = { client: peer.client.address, unreadBytes: unsentBytes };
+    this.#log.warn(fields, "slow STOMP client dropped");
+    this.#peers.delete(socket);
+    socket.destroy();
+  }
+
+  #finish(socket: Socket, peer: Peer): void {
+    peer.isFinishing = true;
+    if (peer.pending === 0) this.#end(socket, peer);
+  }
+
+  /**
+   * Closes our half once all is written; what still comes is read and dropped for a moment, since
+   * closing over unread bytes makes the kernel send a reset, which would overtake what we have said.
+   */
+  #end(socket: Socket, peer: Peer): void {
+    peer.isFinishing = true;
+    if (!this.#peers.delete(socket) || socket.destroyed) return;
+    const { idleMs, stomp } = this.#limits;
+    const destroy = (): void => {
+      socket.destroy();
+    };
+    let deadline = setTimeout(destroy, idleMs);
+    socket.once("close", () => clearTimeout(deadline));
+    socket.once("finish", () => {
+      clearTimeout(deadline);
+      if (socket.readableEnded) destroy();
+      else deadline = setTimeout(destroy, stomp.lingerMs);
+    });
+    socket.once("end", () => {
+      if (socket.writableFinished) destroy();
+    });
+    peer.outbox.end();
+  }
+
+  #now(): number {
+    return this.#clock.monotonicMs();
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The TLS side of the TCP door: mutual TLS, 1.2 or later, from three files that can be read again
+ * while it runs. Files that do not fit together are refused before anything of the running server
+ * has changed. Connections that are open keep what they were made with; sessions of before cannot be
+ * resumed, since their ticket keys go with the old certificates. What is said over a connection is
+ * not known here.
+ */
+
+import { readFile } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { createSecureContext, createServer, type Server as TlsServer, TLSSocket } from "node:tls";
+
+export interface TlsFiles {
+  /** Paths of PEM files. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface TlsServerOptions {
+  readonly handshakeMs: number;
+  readonly onAccept: (socket: Socket) => void;
+  /** The socket is destroyed after it. */
+  readonly onRefused: (socket: Socket, reason: string) => void;
+}
+
+/** Not listening yet. **Fails**: Error, which names a file that cannot be read. */
+export async function createMutualTls(
+  files: TlsFiles,
+  { handshakeMs, onAccept, onRefused }: TlsServerOptions,
+): Promise<TlsServer> {
+  const server = createServer(
+    {
+      ...(await readTlsFiles(files)),
+      requestCert: true,
+      rejectUnauthorized: true,
+      handshakeTimeout: handshakeMs,
+      allowHalfOpen: true,
+    },
+    onAccept,
+  );
+  server.on("tlsClientError", (error, socket) => {
+    onRefused(socket, error.message);
+    socket.destroy();
+  });
+  return server;
+}
+
+/** For handshakes from now on. **Fails**: Error, and then everything is as it was. */
+export async function rereadTlsFiles(server: TlsServer, files: TlsFiles): Promise<void> {
+  server.setSecureContext(await readTlsFiles(files));
+}
+
+/** The certificate at the other end, if there is one. */
+export function fingerprintOf(socket: Socket): string | undefined {
+  return socket instanceof TLSSocket ? socket.getPeerCertificate().fingerprint256 : undefined;
+}
+
+async function readTlsFiles(files: TlsFiles) {
+  const [ca, cert, key] = await Promise.all([
+    readFile(files.ca),
+    readFile(files.cert),
+    readFile(files.key),
+  ]);
+  const material = { ca, cert, key, minVersion: "TLSv1.2" } as const;
+  createSecureContext(material);
+  return material;
+}

@@ -1,0 +1,91 @@
+/** The ring of events behind `Host.getEvents`, and which protocol first bytes are. */
+
+import { describe, expect, it } from "vitest";
+import { EventRing } from "../../src/rpc/event-ring.ts";
+import { protocolOf } from "../../src/rpc/first-bytes.ts";
+
+const event = (n: number) => ({ method: `|virt|VM_status|${n}`, params: { n } });
+
+function ring(events: number, limits = { count: 3, bytes: 10_000 }) {
+  const made = new EventRing(limits);
+  for (let n = 1; n <= events; n += 1) made.add(event(n));
+  return made;
+}
+
+const numbered = (...numbers: readonly number[]) => numbers.map((seq) => ({ seq, ...event(seq) }));
+
+describe("the events since a number", () => {
+  it.each<[string, number, number, object]>([
+    ["none yet", 0, 0, { first: 1, next: 1, gone: false, events: [] }],
+    ["all", 2, 0, { first: 1, next: 3, gone: false, events: numbered(1, 2) }],
+    ["from the first on", 2, 1, { first: 1, next: 3, gone: false, events: numbered(1, 2) }],
+    ["those missed", 5, 4, { first: 3, next: 6, gone: false, events: numbered(4, 5) }],
+    ["nothing missed", 5, 6, { first: 3, next: 6, gone: false, events: [] }],
+    ["some gone", 5, 2, { first: 3, next: 6, gone: true, events: numbered(3, 4, 5) }],
+    ["all, some gone", 5, 0, { first: 3, next: 6, gone: true, events: numbered(3, 4, 5) }],
+    ["from a run before", 5, 7, { first: 3, next: 6, gone: true, events: numbered(3, 4, 5) }],
+  ])("%s", (_what, events, since, expected) => {
+    expect(ring(events).read(since)).toMatchObject(expected);
+  });
+
+  it("of another epoch are all that are kept, and some are gone", () => {
+    const own = ring(2);
+    expect(own.read(2, own.epoch)).toMatchObject({ gone: false, events: numbered(2) });
+    const other = ring(0).epoch;
+    expect(own.read(2, other)).toMatchObject({
+      epoch: own.epoch,
+      gone: true,
+      events: numbered(1, 2),
+    });
+  });
+
+  it("are bounded in bytes, an event larger than all of them is gone at once", () => {
+    const bytes = JSON.stringify(numbered(1)[0]).length;
+    expect(ring(5, { count: 100, bytes: 2 * bytes }).read(0)).toMatchObject({ first: 4 });
+    expect(ring(1, { count: 100, bytes: 10 }).read(0)).toMatchObject({
+      first: 2,
+      next: 2,
+      gone: true,
+      events: [],
+    });
+  });
+
+  it("asked for again with next are each seen once", () => {
+    const own = ring(2);
+    own.add(event(3));
+    expect(own.read(Number(own.read(0)["next"]))).toMatchObject({ events: [], next: 4 });
+    own.add(event(4));
+    expect(own.read(4)).toMatchObject({ events: numbered(4) });
+  });
+});
+
+describe("first bytes", () => {
+  it.each([
+    ["CONNECT\n", "stomp"],
+    ["CONNECT\r\n", "stomp"],
+    ["STOMP\n", "stomp"],
+    ["SUBSCRIBE\n", "stomp"],
+    ["UNSUBSCRIBE\r", "stomp"],
+    ["SEND\n", "stomp"],
+    ["\n\r\nCONNECT\n", "stomp"],
+    ["CONNECT host:1 HTTP/1.1", "http"],
+    ["SUBSCRIBE / HTTP/1.1", "http"],
+    ["GET /", "http"],
+    ["GET\n", "http"],
+    ["connect\n", "http"],
+    ["\u0016\u0003\u0001", "http"],
+    ["{", "http"],
+    ["X".repeat(64), "http"],
+    ["\n".repeat(64), "http"],
+  ] as const)("%j are %s, and no sooner", (text, protocol) => {
+    const bytes = Buffer.from(text, "latin1");
+    expect(protocolOf(bytes)).toBe(protocol);
+    for (let length = 0; length < bytes.length; length += 1) {
+      expect([undefined, protocol]).toContain(protocolOf(bytes.subarray(0, length)));
+    }
+  });
+
+  it.each(["", "C", "CONNECT", "\n", "\r\nSEN"])("%j are not enough", (text) => {
+    expect(protocolOf(Buffer.from(text))).toBeUndefined();
+  });
+});
