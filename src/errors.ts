@@ -33,12 +33,18 @@ export const errorTable = {
   noVm: { number: 1, level: "info", when: "no VM of that id on this host" },
   migrationFailed: { number: 12, level: "error", when: "a migration could not be begun" },
   cancelFailed: { number: 47, level: "info", when: "not cancelled; the message says why" },
+  exists: { number: 4, level: "info", when: "a VM of that id runs on this host already" },
   migrationInProgress: {
     number: 51,
     level: "info",
     when: "the VM is migrating, or libvirt has another job on it, which the message names",
   },
   notMigrating: { number: 81, level: "info", when: "nothing migrates of that VM" },
+  noSlot: {
+    number: 82,
+    level: "info",
+    when: "no slot for a further incoming migration, or the VM's slot is another source's",
+  },
   initializing: { number: 99, level: "info", when: "the daemon is still reading the host" },
   impossibleInState: {
     number: 102,

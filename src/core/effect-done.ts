@@ -11,7 +11,9 @@ export type EffectResult =
   | { readonly kind: "ok"; readonly value: number | null }
   | { readonly kind: "refused"; readonly refusal: Refusal }
   /** No answer in time, or not connected: asked again next cycle. */
-  | { readonly kind: "noAnswer" };
+  | { readonly kind: "noAnswer" }
+  /** An earlier one of this kind is still out and will report: nothing new. */
+  | { readonly kind: "busy" };
 
 /** The job has not begun to send, or is just over: nothing that an operator could mend. */
 const EXPECTED_REFUSALS: ReadonlySet<number> = new Set([
@@ -117,6 +119,7 @@ function refused(
   effect: PendingKind,
   result: Exclude<EffectResult, { kind: "ok" }>,
 ): Stepped {
+  if (result.kind === "busy") return unchanged(migration);
   const refusal = result.kind === "refused" ? result.refusal : null;
   return {
     migration,

@@ -23,8 +23,13 @@ export const PAUSED_REASON = { IO_ERROR: 5, POSTCOPY: 12, POSTCOPY_FAILED: 13 } 
 /** virDomainRunningReason */
 export const RUNNING_REASON = { POSTCOPY: 10, POSTCOPY_FAILED: 11 } as const;
 
-/** virDomainEventType and virDomainEventStoppedDetailType */
-export const LIFECYCLE = { STOPPED: 5, STOPPED_MIGRATED: 3, STOPPED_SAVED: 4 } as const;
+/** virDomainEventType with virDomainEventResumedDetailType and virDomainEventStoppedDetailType */
+export const LIFECYCLE = {
+  RESUMED: 4,
+  RESUMED_MIGRATED: 1,
+  STOPPED: 5,
+  STOPPED_MIGRATED: 3,
+} as const;
 
 /**
  * Errors of a start that have nothing to do with the POSTCOPY flag it carried: trying again without

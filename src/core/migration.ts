@@ -3,9 +3,9 @@
  * (step.ts) is the only writer. A hibernation (mode file) is the same state without destination,
  * bandwidth, downtime and post-copy.
  *
- *   queued -> preparing -> starting -> running -> [postCopy] -> settling -> ended
+ *   queued <-> preparing -> starting -> running -> [postCopy] -> settling -> ended
  *
- * - queued: waits for a slot; no clock runs.
+ * - queued: waits for a slot, here or (deferred) on the destination; no clock but that of admission.
  * - preparing: has a slot; the destination is asked, the first downtime is set. No call made yet.
  * - starting: the call to libvirt is out; no byte yet. The stall clock runs from here on.
  * - running: data flow.
@@ -121,6 +121,12 @@ export interface Migration {
   readonly destinationCount: DestinationCount;
   /** n(destination) at the call, this migration included; null: not known then. */
   readonly destinationAtCall: number | null;
+  /** Deferred by the destination: not before this; null: not deferred. */
+  readonly retryAtMs: number | null;
+  /** How often the destination had no slot or did not answer. */
+  readonly deferrals: number;
+  /** What it said last. */
+  readonly deferralReason: string | null;
   /** When data began to flow: from then on the destination counts this migration itself. */
   readonly dataSinceMs: number | null;
   /** Effects that have not reported back: none of these is asked for twice. */
@@ -239,6 +245,9 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     sourceMigrations: 0,
     destinationCount: { kind: "unknown", silentQueries: 0 },
     destinationAtCall: null,
+    retryAtMs: null,
+    deferrals: 0,
+    deferralReason: null,
     dataSinceMs: null,
     pending: [],
     outcome: null,

@@ -15,6 +15,7 @@ export type EndReason =
   | "byOther"
   | "progressTimeout"
   | "scheduleAbort"
+  | "noSlot"
   | "guestLost"
   | "libvirt"
   | "unknown";
@@ -93,6 +94,21 @@ export function endedBeforeCall(
     ...figures(migration, 0),
     ...failed("libvirt", CODE_FAILED, `VM ${migration.vmId} is not active here: ${said(refusal)}`),
     where: "nowhere",
+  };
+}
+
+/** The destination had no slot, or was silent, for as long as admission may take. */
+export function notAdmitted(migration: Migration, nowMs: number): Outcome {
+  const seconds = Math.round((nowMs - migration.acceptedAtMs) / 1000);
+  const last = migration.deferralReason ?? "it waited here for a slot";
+  return {
+    ...figures(migration, nowMs),
+    ...failed(
+      "noSlot",
+      CODE_FAILED,
+      `VM ${migration.vmId} was not admitted within ${seconds} s (asked ${migration.destination} ${migration.deferrals} times: ${last}); it is active here`,
+    ),
+    where: "source",
   };
 }
 
@@ -243,7 +259,8 @@ function figures(
   const record = migration.completedStats;
   return {
     durationMs: migration.callAtMs === null ? null : nowMs - migration.callAtMs,
-    downtimeMs: record === null ? null : actualDowntimeMs(migration),
+    // A guest that is saved stands still throughout: libvirt's figure says nothing.
+    downtimeMs: migration.mode === "file" ? null : actualDowntimeMs(migration),
     dataProcessedBytes: record?.dataProcessedBytes ?? migration.stats?.dataProcessedBytes ?? 0,
     passes: migration.advance?.pass ?? 0,
   };

@@ -15,7 +15,14 @@ import type { JobStats } from "./job-stats.ts";
 import { ask } from "./steer.ts";
 import { NOT_ABOUT_POSTCOPY } from "./libvirt-codes.ts";
 import type { Effect, Migration, Phase, Refusal, Stepped, VmStatus } from "./migration.ts";
-import { confirmedLate, endedBeforeCall, judgePlace, type Outcome, type Place } from "./outcome.ts";
+import {
+  confirmedLate,
+  endedBeforeCall,
+  notAdmitted,
+  judgePlace,
+  type Outcome,
+  type Place,
+} from "./outcome.ts";
 
 export type Input =
   | { readonly kind: "admitted" }
@@ -25,6 +32,10 @@ export type Input =
       readonly foundMs: number | null;
       readonly appliedMs: number | null;
     }
+  /** The destination has no slot, or does not answer: back into the queue, at the same place. */
+  | { readonly kind: "deferred"; readonly retryAtMs: number; readonly reason: string }
+  /** vars.migration_admission_timeout is over. */
+  | { readonly kind: "notAdmitted" }
   /** The destination was asked (or was silent): make the call. */
   | {
       readonly kind: "begin";
@@ -68,6 +79,8 @@ const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
 const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   admitted: ["queued"],
   downtimePrepared: ["preparing"],
+  deferred: ["preparing"],
+  notAdmitted: ["queued", "preparing"],
   begin: ["preparing"],
   notBegun: ["queued", "preparing"],
   cycle: LIVE,
@@ -91,6 +104,10 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
       return admitted(migration);
     case "downtimePrepared":
       return downtimePrepared(migration, input, nowMs);
+    case "deferred":
+      return deferred(migration, input, nowMs);
+    case "notAdmitted":
+      return end(migration, notAdmitted(migration, nowMs), nowMs);
     case "begin":
       return begin(migration, input, nowMs);
     case "notBegun":
@@ -125,7 +142,35 @@ function vmStatus(status: VmStatus): Effect {
 function admitted(migration: Migration): Stepped {
   const status: VmStatus =
     migration.mode === "file" ? { kind: "savingState" } : { kind: "migrationSource" };
-  return { migration: { ...migration, phase: "preparing" }, effects: [vmStatus(status)] };
+  return {
+    migration: { ...migration, phase: "preparing", retryAtMs: null },
+    effects: migration.deferrals > 0 ? [] : [vmStatus(status)],
+  };
+}
+
+function deferred(
+  migration: Migration,
+  { retryAtMs, reason }: Extract<Input, { kind: "deferred" }>,
+  nowMs: number,
+): Stepped {
+  if (migration.stop !== null) return end(migration, endedBeforeCall(migration, null, true), nowMs);
+  return {
+    migration: {
+      ...migration,
+      phase: "queued",
+      retryAtMs,
+      deferrals: migration.deferrals + 1,
+      deferralReason: reason,
+    },
+    effects: [
+      {
+        kind: "log",
+        level: "info",
+        message: "destination has no slot, trying again later",
+        fields: { reason, retryInMs: retryAtMs - nowMs, deferrals: migration.deferrals + 1 },
+      },
+    ],
+  };
 }
 
 function downtimePrepared(
@@ -305,7 +350,8 @@ function end(before: Migration, outcome: Outcome, nowMs: number): Stepped {
   if (before.mode === "file" && !completed) effects.push({ kind: "removeImage" });
   if (before.callAtMs !== null) effects.push(lastStatus(migration, outcome));
   // Of a guest that may run elsewhere nothing is said: "Down" would have it started twice.
-  if (before.phase !== "queued" && outcome.where !== "unknown") {
+  const told = before.phase !== "queued" || before.deferrals > 0;
+  if (told && outcome.where !== "unknown") {
     effects.push(vmStatus(statusAfter(migration, outcome.where)));
   }
   effects.push({ kind: "event", event: { kind: "ended", outcome } });

@@ -20,8 +20,8 @@ export interface Refusal {
 export type CallResult<T> =
   | { readonly kind: "ok"; readonly value: T }
   | { readonly kind: "refused"; readonly refusal: Refusal }
-  /** No answer within the deadline; the call is still out there. */
-  | { readonly kind: "noAnswer" }
+  /** No answer within the deadline; the call is still out there, and `late` is what it comes to. */
+  | { readonly kind: "noAnswer"; readonly late?: Promise<CallResult<T>> }
   /** An earlier call of this kind for this VM has not come back: not asked. */
   | { readonly kind: "busy" }
   /** There is no connection to the hypervisor at present. */

@@ -10,12 +10,17 @@ import type { CallResult } from "./hypervisor.ts";
 
 /** Of libvirtd's five (max_client_requests). */
 export const HANGING_CALLS_MAX = 3;
+/** A call not back after this, and again each time, has its connection nudged. */
+const NUDGE_EVERY_MS = 25;
+/** One may be lost as well. */
+const NUDGES_MAX = 2;
 const KEEPALIVE_INTERVAL_SECONDS = 5;
 const KEEPALIVE_COUNT = 3;
 
 interface Link {
   readonly connection: Connection;
   hangingCalls: number;
+  nudges: number;
   broken: boolean;
 }
 
@@ -76,7 +81,7 @@ export class Lane {
   async #open(): Promise<Link> {
     try {
       const connection = await openConnection(this.#uri);
-      const link: Link = { connection, hangingCalls: 0, broken: false };
+      const link: Link = { connection, hangingCalls: 0, nudges: 0, broken: false };
       connection.onClose((reason) => {
         link.broken = true;
         this.#log.warn({ reason }, "connection to libvirt broke");
@@ -103,13 +108,16 @@ export class Lane {
     const answered = resultOf(call, () => link.broken);
     return new Promise((resolve) => {
       let late = false;
+      const nudging = setInterval(() => nudge(link), NUDGE_EVERY_MS);
       const timer = setTimeout(() => {
         late = true;
+        clearInterval(nudging);
         this.#hangs(link);
-        resolve({ kind: "noAnswer" });
+        resolve({ kind: "noAnswer", late: answered });
       }, this.#deadlineMs());
       void answered.then((result) => {
         clearTimeout(timer);
+        clearInterval(nudging);
         if (late) link.hangingCalls -= 1;
         settled();
         resolve(result);
@@ -123,6 +131,20 @@ export class Lane {
     this.#log.warn({ hangingCalls: link.hangingCalls }, "calls hang, taking a new connection");
     this.#leave(link);
   }
+}
+
+/**
+ * Makes libvirt's client look at what waits to be sent. The thread whose call hangs runs the
+ * connection's event loop for all; up to libvirt 9.x a request that comes just before that loop is
+ * entered does not wake it (virNetClientIOWakeup is g_main_loop_quit, which a loop that does not
+ * run yet forgets), so the request of a healthy VM lies there until the next one comes.
+ */
+function nudge(link: Link): void {
+  if (link.nudges >= NUDGES_MAX) return;
+  link.nudges += 1;
+  void resultOf(link.connection.libVersion(), () => link.broken).finally(() => {
+    link.nudges -= 1;
+  });
 }
 
 /** A connection with keepalive, so that a libvirtd that stands still is noticed. */

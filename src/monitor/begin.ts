@@ -1,13 +1,18 @@
 /**
- * From a slot to the call: ask the destination, set the first downtime on the idle domain, and hand
- * over to libvirt. A cancel on the way ends the migration before there is a call.
+ * From a slot to the call: get a slot on the destination, ask for its counts, set the first downtime
+ * on the idle domain, and hand over to libvirt. A destination without a slot sends the migration back
+ * into the queue; a cancel on the way ends it before there is a call.
  */
 import { isoTime } from "../clock.ts";
 import { PAUSED_REASON } from "../core/libvirt-codes.ts";
 import type { CallResult, Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
-import { writeParameters } from "./hibernation.ts";
+import { writeParameters, type PreparedFiles } from "./hibernation.ts";
 import type { MigrationRun } from "./migration-run.ts";
+
+/** A destination that was full is asked again after this share of the time, or up to so much more. */
+const RETRY_JITTER_SHARE = 0.25;
 
 /** Never rejects: what goes wrong is the migration's outcome. */
 export async function begin(
@@ -17,17 +22,26 @@ export async function begin(
 ): Promise<void> {
   run.apply({ kind: "admitted" });
   try {
-    const refusal = await prepare(run, context);
-    if (refusal !== null) {
-      run.apply({ kind: "notBegun", ...refusal });
-      return;
+    const prepared = await prepare(run, context);
+    switch (prepared.kind) {
+      case "notBegun":
+        run.apply(prepared);
+        return;
+      case "later":
+        run.apply({
+          kind: "deferred",
+          retryAtMs: context.clock.monotonicMs() + retryAfterMs(context),
+          reason: prepared.reason,
+        });
+        return;
+      case "ready":
+        run.apply({
+          kind: "begin",
+          sourceMigrations: context.hostView.migrationsWith(run.vmId),
+          destination: run.destinationCount(ownThere()),
+          paused: context.hostView.get(run.vmId)?.vm.runState === "paused",
+        });
     }
-    run.apply({
-      kind: "begin",
-      sourceMigrations: context.hostView.migrationsWith(run.vmId),
-      destination: run.destinationCount(ownThere()),
-      paused: context.hostView.get(run.vmId)?.vm.runState === "paused",
-    });
   } catch (err) {
     run.log.error({ err }, "migration could not be begun");
     const message = err instanceof Error ? err.message : String(err);
@@ -35,34 +49,98 @@ export async function begin(
   }
 }
 
-interface NotBegun {
-  readonly refusal: { readonly code: number; readonly message: string };
-  readonly active: boolean;
+type Prepared =
+  | { readonly kind: "ready" }
+  | {
+      readonly kind: "notBegun";
+      readonly refusal: { readonly code: number; readonly message: string };
+      readonly active: boolean;
+    }
+  | { readonly kind: "later"; readonly reason: string };
+
+const READY: Prepared = { kind: "ready" };
+
+function notBegun(message: string, active: boolean, code = 0): Prepared {
+  return { kind: "notBegun", refusal: { code, message }, active };
 }
 
-async function prepare(run: MigrationRun, context: Context): Promise<NotBegun | null> {
-  const { hypervisor } = context;
-  const details = await hypervisor.vmDetails(run.vmId);
-  if (details.kind === "refused") return { refusal: details.refusal, active: false };
+async function prepare(run: MigrationRun, context: Context): Promise<Prepared> {
+  const details = await context.hypervisor.vmDetails(run.vmId);
+  if (details.kind === "refused") {
+    return notBegun(details.refusal.message, false, details.refusal.code);
+  }
   if (details.kind === "ok" && details.value.runState === "shutoff") {
-    return { refusal: { code: 0, message: "the VM is not running any more" }, active: false };
+    return notBegun("the VM is not running any more", false);
   }
-  if (run.target.mode === "file") {
-    const xml = await hypervisor.domainXml(run.vmId);
-    if (xml.kind !== "ok") throw new Error(`no domain XML: ${JSON.stringify(xml)}`);
-    await writeParameters(run.target.files, {
-      vmId: run.vmId,
-      name: run.migration.vmName,
-      host: context.hostName,
-      time: isoTime(context.clock.wallMs()),
-      domainXml: xml.value,
-    });
-    return null;
+  if (details.kind === "ok" && pausedOnError(details.value)) {
+    return notBegun("the VM is paused on a storage error", true);
   }
-  const asked =
-    context.settings().peerMode === "daemon" ? run.target.peer.askCounts() : Promise.resolve();
-  await Promise.all([asked, context.hostView.refresh(), prepareDowntime(run, hypervisor)]);
-  return null;
+  const { target } = run;
+  return target.mode === "file"
+    ? prepareSave(run, target.files, context)
+    : prepareMigration(run, target.peer, context);
+}
+
+async function prepareSave(
+  run: MigrationRun,
+  files: PreparedFiles,
+  context: Context,
+): Promise<Prepared> {
+  await writeParameters(files, {
+    vmId: run.vmId,
+    name: run.migration.vmName,
+    host: context.hostName,
+    time: isoTime(context.clock.wallMs()),
+    domainXml: await domainXml(run.vmId, context),
+  });
+  return READY;
+}
+
+async function prepareMigration(
+  run: MigrationRun,
+  peer: Peer,
+  context: Context,
+): Promise<Prepared> {
+  const peersAnswer = context.settings().peerMode === "daemon";
+  const reserved = peersAnswer ? await reserveThere(run, peer, context) : READY;
+  if (reserved.kind !== "ready") return reserved;
+  const asked = peersAnswer ? peer.askCounts() : Promise.resolve();
+  const downtime = prepareDowntime(run, context.hypervisor);
+  await Promise.all([asked, context.hostView.refresh(), downtime]);
+  return READY;
+}
+
+/** The destination expects the guest, or says why not. A cancel meanwhile does not wait for it. */
+async function reserveThere(run: MigrationRun, peer: Peer, context: Context): Promise<Prepared> {
+  const xml = await domainXml(run.vmId, context);
+  const asked = peer.reserve(run.vmId, xml, run.request.incomingLimit);
+  const reserved = await Promise.race([asked, run.stopped()]);
+  if (reserved === "stopped") {
+    // Should it say yes after all, it is told that nobody comes.
+    void asked.then((late) => (late.kind === "reserved" ? peer.release(run.vmId) : undefined));
+    return notBegun("cancelled before it began", true);
+  }
+  switch (reserved.kind) {
+    case "reserved":
+      run.reservedThere = true;
+      return READY;
+    case "later":
+      return reserved;
+    case "refused":
+      return notBegun(`the destination refused: ${reserved.message}`, true, reserved.code);
+  }
+}
+
+async function domainXml(vmId: string, { hypervisor }: Context): Promise<string> {
+  const xml = await hypervisor.domainXml(vmId);
+  if (xml.kind !== "ok") throw new Error(`no domain XML: ${JSON.stringify(xml)}`);
+  return xml.value;
+}
+
+function retryAfterMs({ settings }: Context): number {
+  return (
+    settings().retryAfterMs * (1 - RETRY_JITTER_SHARE + 2 * RETRY_JITTER_SHARE * Math.random())
+  );
 }
 
 /** libvirt keeps what is set on an idle domain, so the first value holds from the first byte. */

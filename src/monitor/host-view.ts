@@ -48,6 +48,11 @@ export class HostView {
     return fresh ? { kind: "ok", value: null } : this.refresh();
   }
 
+  /** Something changed that a view of a moment ago does not show. */
+  invalidate(): void {
+    this.#scannedAtMs = null;
+  }
+
   get(vmId: string): VmJobView | undefined {
     return this.#entries.get(vmId)?.view;
   }
@@ -78,6 +83,7 @@ export class HostView {
 
   async #scan(): Promise<CallResult<null>> {
     const scanned = await this.#hypervisor.scan(this.#waitMs());
+    if (scanned.kind === "noAnswer") return { kind: "noAnswer" };
     if (scanned.kind !== "ok") return scanned;
     const entries = new Map<string, Entry>();
     for (const view of scanned.value) {

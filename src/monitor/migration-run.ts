@@ -31,6 +31,9 @@ export interface RunHooks {
   readonly ended: (run: MigrationRun) => void;
 }
 
+/** setTimeout takes no more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export class MigrationRun {
   readonly request: MigrateRequest;
   readonly target: Target;
@@ -42,6 +45,10 @@ export class MigrationRun {
   readonly #watchers = new Set<() => void>();
   readonly #cleanUp: Promise<unknown>[] = [];
   #migration: Migration;
+  /** The destination keeps a slot for the guest. */
+  reservedThere = false;
+  /** VM.destroy: the engine wants to hear no more of the VM that left. */
+  forgotten = false;
   #endedAtWallMs: number | null = null;
 
   constructor(
@@ -133,6 +140,15 @@ export class MigrationRun {
     });
   }
 
+  /** Resolves when the migration is to end, or has left `preparing` in another way. */
+  async stopped(): Promise<"stopped"> {
+    await this.waitFor(
+      ({ stop, phase }) => stop !== null || phase !== "preparing",
+      LONGEST_TIMER_MS,
+    );
+    return "stopped";
+  }
+
   /** What the end still had to put back is back. */
   async cleanedUp(): Promise<void> {
     await Promise.all(this.#cleanUp);
@@ -143,6 +159,10 @@ export class MigrationRun {
     this.#endedAtWallMs = this.#context.clock.wallMs();
     const level = outcome?.outcome === "failed" ? "error" : "info";
     this.log[level]({ ...outcome }, "migration ended");
+    if (this.reservedThere && outcome?.where === "source" && this.target.mode === "remote") {
+      // A stock VDSM would keep its half-made VM for hours.
+      this.#cleanUp.push(this.#own(this.target.peer.release(this.vmId)));
+    }
     this.#hooks.ended(this);
   }
 
@@ -206,10 +226,16 @@ export class MigrationRun {
     asked: number | null,
     call: Promise<CallResult<number | null>>,
   ): void {
-    const done = async (): Promise<void> => {
-      const result = effectResult(await call);
+    const report = (answer: CallResult<number | null>): void => {
+      const result = effectResult(answer);
       this.apply({ kind: "effectDone", effect, asked, result });
       if (result.kind === "ok") this.#hooks.wake();
+    };
+    const done = async (): Promise<void> => {
+      const answer = await call;
+      report(answer);
+      // Until then another one is `busy`, so what comes late is still the latest.
+      if (answer.kind === "noAnswer" && answer.late !== undefined) report(await answer.late);
     };
     void this.#own(done());
   }
@@ -264,8 +290,9 @@ function effectResult(result: CallResult<number | null>): EffectResult {
       return { kind: "ok", value: result.value };
     case "refused":
       return { kind: "refused", refusal: result.refusal };
-    case "noAnswer":
     case "busy":
+      return { kind: "busy" };
+    case "noAnswer":
     case "disconnected":
       return { kind: "noAnswer" };
   }

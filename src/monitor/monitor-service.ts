@@ -8,10 +8,17 @@ import { MonitorError } from "../errors.ts";
 import { accept, detailsError } from "./accept.ts";
 import { begin } from "./begin.ts";
 import type { Context } from "./context.ts";
+import { IncomingSlots } from "./incoming-slots.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { MonitorThread } from "./monitor-thread.ts";
 import type { Registry } from "./registry.ts";
-import type { MigrateRequest, MigrationService, ParamChanges, WireObject } from "./service.ts";
+import type {
+  IncomingRequest,
+  MigrateRequest,
+  MigrationService,
+  ParamChanges,
+  WireObject,
+} from "./service.ts";
 import { vmIncomingRecord } from "./incoming-record.ts";
 import {
   leftVmToWire,
@@ -30,12 +37,14 @@ export class MonitorService implements MigrationService {
   readonly #context: Context;
   readonly #registry: Registry;
   readonly #monitor: MonitorThread;
+  readonly #slots: IncomingSlots;
   readonly #unknownKeysLogged = new Set<string>();
 
   constructor(context: Context, registry: Registry, monitor: MonitorThread) {
     this.#context = context;
     this.#registry = registry;
     this.#monitor = monitor;
+    this.#slots = new IncomingSlots(context);
   }
 
   async migrate(request: MigrateRequest): Promise<true> {
@@ -59,13 +68,22 @@ export class MonitorService implements MigrationService {
     return true;
   }
 
-  /** Begins whatever may begin now: called when one is accepted or ends, or a limit changed. */
+  /**
+   * Begins whatever may begin now, and ends what waited too long for that: called when one is
+   * accepted or ends, a limit changed, and in each cycle for those that a destination deferred.
+   */
   admit(): void {
-    const { maxOutgoing } = this.#context.settings();
-    for (const run of this.#registry.admissible(maxOutgoing)) {
-      void begin(run, () => this.#monitor.ownMigrationsTo(run), this.#context);
+    const { maxOutgoing, admissionTimeoutMs } = this.#context.settings();
+    const nowMs = this.#context.clock.monotonicMs();
+    if (admissionTimeoutMs > 0) {
+      for (const run of this.#registry.waitingSince(nowMs - admissionTimeoutMs)) {
+        run.apply({ kind: "notAdmitted" });
+      }
     }
-    this.#monitor.wake();
+    for (const run of this.#registry.admissible(maxOutgoing, nowMs)) {
+      void begin(run, () => this.#monitor.ownMigrationsTo(run), this.#context);
+      this.#monitor.wake();
+    }
   }
 
   async changeParams(vmId: string, changes: ParamChanges): Promise<true> {
@@ -91,6 +109,32 @@ export class MonitorService implements MigrationService {
       migration.phase === "ended" || migration.phase === "postCopy";
     await run.waitFor(known, CANCEL_WAIT_MAX_MS);
     return cancelAnswer(run);
+  }
+
+  async migrationCreate(request: IncomingRequest, source: string): Promise<WireObject> {
+    const { vmId, incomingLimit, xml } = request;
+    await this.#slots.reserve(vmId, source, incomingLimit);
+    return {
+      migrationPort: 0,
+      params: {
+        vmId,
+        status: "Migration Destination",
+        statusTime: String(Math.round(this.#context.clock.monotonicMs())),
+        ...(xml === undefined ? {} : { xml }),
+      },
+    };
+  }
+
+  async destroy(vmId: string): Promise<true> {
+    await this.#look();
+    if (this.#context.hostView.get(vmId) !== undefined || this.#registry.liveOf(vmId)) {
+      throw new MonitorError("migrationInProgress", `VM ${vmId} is active here, not destroyed`);
+    }
+    const reserved = this.#slots.release(vmId);
+    const left = this.#registry.forgetLeft(vmId);
+    if (!reserved && !left)
+      throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
+    return true;
   }
 
   async migrationStatus(vmId: string): Promise<WireObject> {
@@ -157,6 +201,7 @@ export class MonitorService implements MigrationService {
   }
 
   #ended(run: MigrationRun): void {
+    this.#context.hostView.invalidate();
     this.#registry.retire(run, this.#context.clock.wallMs());
     this.admit();
   }
@@ -170,7 +215,7 @@ export class MonitorService implements MigrationService {
 
   #leftVm(vmId: string): WireObject {
     const run = this.#registry.endedOf(vmId, this.#context.clock.wallMs());
-    const left = run === undefined ? null : leftVmToWire(run, this.#context.clock);
+    const left = run === undefined || run.forgotten ? null : leftVmToWire(run, this.#context.clock);
     if (left === null) {
       throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
     }

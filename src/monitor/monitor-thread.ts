@@ -18,6 +18,7 @@ import { inPostCopy } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import { askPlace } from "./place.ts";
 import type { Registry } from "./registry.ts";
+import { arrivedToWire } from "./wire-events.ts";
 
 export const WAKE_SPACING_MS = 100;
 /** An arrival that nobody confirmed is asked for this often, as long as its record is kept. */
@@ -26,6 +27,7 @@ export const CONFIRM_AGAIN_MS = 5_000;
 export class MonitorThread {
   readonly #context: Context;
   readonly #registry: Registry;
+  readonly #onTimer: () => void;
   readonly #confirmAskedAtMs = new Map<MigrationRun, number>();
   #running = false;
   #woken = false;
@@ -34,7 +36,9 @@ export class MonitorThread {
   #rest: { readonly end: () => void } | null = null;
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(context: Context, registry: Registry) {
+  /** `onTimer` is called in each cycle of the timer, for what goes by it beside migrations. */
+  constructor(context: Context, registry: Registry, onTimer: () => void) {
+    this.#onTimer = onTimer;
     this.#context = context;
     this.#registry = registry;
   }
@@ -67,15 +71,25 @@ export class MonitorThread {
         this.#registry.liveOf(event.vmId)?.apply({ kind: "jobCompleted", stats: event.stats });
         break;
       case "lifecycle":
-        if (event.event === LIFECYCLE.STOPPED && event.detail === LIFECYCLE.STOPPED_MIGRATED) {
-          this.#registry.liveOf(event.vmId)?.apply({ kind: "stoppedMigrated" });
-        }
+        this.#onLifecycle(event);
         break;
       case "connected":
       case "disconnected":
         break;
     }
     if (this.#busy()) this.wake();
+  }
+
+  #onLifecycle({ vmId, event, detail }: Extract<HypervisorEvent, { kind: "lifecycle" }>): void {
+    const run = this.#registry.liveOf(vmId);
+    if (event === LIFECYCLE.STOPPED && detail === LIFECYCLE.STOPPED_MIGRATED) {
+      run?.apply({ kind: "stoppedMigrated" });
+    }
+    // Of a VM with a migration of ours its own events tell: there it goes on after a failure.
+    if (run === undefined && event === LIFECYCLE.RESUMED && detail === LIFECYCLE.RESUMED_MIGRATED) {
+      this.#context.hostView.invalidate();
+      this.#context.emit(arrivedToWire(vmId, this.#context.clock));
+    }
   }
 
   #busy(): boolean {
@@ -142,7 +156,10 @@ export class MonitorThread {
     for (const run of this.#registry.live()) {
       run.apply({ kind: "cycle", ...this.#inputFor(run, timer, seen.kind === "ok") });
     }
-    if (timer) this.#confirmArrivals();
+    if (timer) {
+      this.#confirmArrivals();
+      this.#onTimer();
+    }
     const tookMs = clock.monotonicMs() - startedAtMs;
     this.#context.log.debug({ component: "monitor", timer, tookMs }, "cycle");
   }

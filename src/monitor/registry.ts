@@ -34,6 +34,13 @@ export class Registry {
     this.#ended = [run, ...this.#kept(nowWallMs)].slice(0, ENDED_KEPT_MAX);
   }
 
+  /** The VM that left is spoken of no more; its migrations stay in the record. */
+  forgetLeft(vmId: string): boolean {
+    const left = this.#ended.filter((run) => run.vmId === vmId && !run.forgotten);
+    for (const run of left) run.forgotten = true;
+    return left.some((run) => run.migration.outcome?.where !== "source");
+  }
+
   liveOf(vmId: string): MigrationRun | undefined {
     return this.#live.get(vmId);
   }
@@ -57,14 +64,31 @@ export class Registry {
     return this.live().filter((run) => run.migration.phase === "queued");
   }
 
-  /** The queued ones that may begin now. A hibernation takes no slot and waits for none. */
-  admissible(maxOutgoing: number): readonly MigrationRun[] {
-    const queued = this.queued();
+  /** Accepted at that time or before, and not handed to libvirt yet. */
+  waitingSince(atMs: number): readonly MigrationRun[] {
+    return this.live().filter(
+      ({ migration }) => migration.callAtMs === null && migration.acceptedAtMs <= atMs,
+    );
+  }
+
+  /**
+   * The queued ones that may begin now. A hibernation takes no slot and waits for none; one that its
+   * destination deferred is passed over until its time, and has its old place then. Only the head is
+   * looked at, with its own outgoingLimit if it has one: nobody overtakes.
+   */
+  admissible(maxOutgoing: number, nowMs: number): readonly MigrationRun[] {
     const remote = (run: MigrationRun): boolean => run.migration.mode === "remote";
-    const holding = this.live().filter((run) => remote(run) && run.migration.phase !== "queued");
-    const slots = Math.max(0, maxOutgoing - holding.length);
-    const next = queued.filter(remote).slice(0, slots);
-    return [...queued.filter((run) => !remote(run)), ...next];
+    const queued = this.queued().filter(({ migration }) => (migration.retryAtMs ?? 0) <= nowMs);
+    const begin = queued.filter((run) => !remote(run));
+    let holding = this.live().filter(
+      (run) => remote(run) && run.migration.phase !== "queued",
+    ).length;
+    for (const run of queued.filter(remote)) {
+      if (holding >= (run.request.outgoingLimit ?? maxOutgoing)) break;
+      begin.push(run);
+      holding += 1;
+    }
+    return begin;
   }
 
   #kept(nowWallMs: number): readonly MigrationRun[] {

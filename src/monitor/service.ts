@@ -51,10 +51,20 @@ export interface ParamChanges {
 /** An object as it goes on the wire: JSON values only, VDSM's names and units. */
 export type WireObject = Readonly<Record<string, unknown>>;
 
+/** A source wants to send a VM here. */
+export interface IncomingRequest {
+  readonly vmId: string;
+  readonly incomingLimit?: number;
+  readonly xml?: string;
+}
+
 export interface MigrationService {
   migrate(request: MigrateRequest): Promise<true>;
   changeParams(vmId: string, changes: ParamChanges): Promise<true>;
   cancel(vmId: string): Promise<true>;
+  /** `source`: who asks, as it can be told from its connection. */
+  migrationCreate(request: IncomingRequest, source: string): Promise<WireObject>;
+  destroy(vmId: string): Promise<true>;
   migrationStatus(vmId: string): Promise<WireObject>;
   /** Running, queued and lately ended migrations. */
   migrations(): Promise<readonly WireObject[]>;

@@ -17,6 +17,11 @@ export interface Settings {
   readonly downtimeSteps: number;
   readonly downtimeDelaySecondsPerGiB: number;
   readonly maxOutgoing: number;
+  readonly maxIncoming: number;
+  readonly retryAfterMs: number;
+  /** 0 = no limit. */
+  readonly admissionTimeoutMs: number;
+  readonly reservationLapsesMs: number;
   readonly hibernationFolder: string;
   /** libvirt URI of a destination, with `{host}`. */
   readonly destinationUri: string;
@@ -37,6 +42,10 @@ export function settingsFrom(config: Config): Settings {
     downtimeSteps: vars.migration_downtime_steps,
     downtimeDelaySecondsPerGiB: vars.migration_downtime_delay,
     maxOutgoing: vars.max_outgoing_migrations,
+    maxIncoming: vars.max_incoming_migrations,
+    retryAfterMs: secondsToMs(vars.migration_retry_timeout),
+    admissionTimeoutMs: secondsToMs(vars.migration_admission_timeout),
+    reservationLapsesMs: secondsToMs(vars.migration_listener_timeout),
     hibernationFolder: vars.hibernation_dir,
     destinationUri: config.libvirt.destination_uri,
     managementPort: config.addresses.management_port,

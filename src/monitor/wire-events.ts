@@ -85,6 +85,11 @@ export function eventToWire(migration: Migration, event: CoreEvent, clock: Clock
   }
 }
 
+/** A guest has arrived on this host and runs. */
+export function arrivedToWire(vmId: string, clock: Clock): MonitorEvent {
+  return envelope("VM_status", vmId, clock, { status: "Up" });
+}
+
 function envelope(
   name: keyof typeof eventFields,
   vmId: string,

@@ -5,8 +5,8 @@
 import { isoTime, type Clock } from "../clock.ts";
 import { figures } from "../core/cycle.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
-import type { Migration } from "../core/migration.ts";
-import { msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
+import { stalledForMs, type Migration } from "../core/migration.ts";
+import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { VmJobView } from "../hypervisor/hypervisor.ts";
 import { inPostCopy, type HostView, type Transfer } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
@@ -28,9 +28,13 @@ export function migrationStatusToWire(migration: Migration, nowMs: number): Wire
     progress: migration.progressPercent,
     phase: shownPhase(migration),
     postcopy: migration.postCopy.begun,
-    stalledFor: msToSecondsFloor(figures(migration, nowMs).stalledForMs),
+    stalledFor: migration.phase === "ended" ? 0 : stalledForSeconds(migration, nowMs),
     ...(migration.outcome === null ? {} : outcomeFields(migration)),
   };
+}
+
+function stalledForSeconds(migration: Migration, nowMs: number): number {
+  return msToSecondsFloor(stalledForMs(migration, nowMs));
 }
 
 function outcomeFields(migration: Migration): WireObject {
@@ -47,9 +51,15 @@ function statusOf(migration: Migration): WireObject {
   const { outcome, stop } = migration;
   if (outcome !== null) return { code: outcome.code, message: outcome.message };
   if (stop === null) return { code: 0, message: "Migration in progress" };
-  const refusal = stop.refusal === null ? "" : `; libvirt said: ${stop.refusal.message}`;
   const what = stop.why === "cancel" ? "cancelling" : "aborting";
-  return { code: 0, message: `${what}, libvirt's job has not ended yet${refusal}` };
+  return { code: 0, message: `${what}, libvirt's job has not ended yet${libvirtOn(migration)}` };
+}
+
+/** What libvirt made of the abort so far. */
+function libvirtOn({ stop, callAtMs }: Migration): string {
+  if (stop === null || callAtMs === null) return "";
+  if (stop.refusal !== null) return `; libvirt said: ${stop.refusal.message}`;
+  return stop.acceptedAtMs === null ? "; libvirt has not answered the abort" : "";
 }
 
 /** One entry of Host.getMigrations. */
@@ -64,6 +74,7 @@ export function migrationToWire(run: MigrationRun, nowMs: number): WireObject {
     phase: shownPhase(migration),
     dst: request.dst,
     ...(request.dstqemu === undefined ? {} : { dstqemu: request.dstqemu }),
+    ...(migration.deferrals === 0 ? {} : deferralToWire(migration, nowMs)),
     acceptedAt: isoTime(run.acceptedAtWallMs),
     ...(run.endedAtWallMs === null ? {} : { endedAt: isoTime(run.endedAtWallMs) }),
     progress: migration.progressPercent,
@@ -79,10 +90,19 @@ export function migrationToWire(run: MigrationRun, nowMs: number): WireObject {
     postcopyWanted: migration.postCopy.wanted,
     postcopy: migration.postCopy.begun,
     stalledFor: ended ? 0 : msToSecondsFloor(now.stalledForMs),
-    ...(ended || migration.callAtMs === null ? {} : { stallReason: now.reason }),
+    ...(ended || now.stalledForMs < MS_PER_SECOND ? {} : { stallReason: now.reason }),
     timeoutIn: ended ? 0 : msToSecondsCeil(now.timeoutInMs),
     ...(migration.stop === null ? {} : { stopping: stopToWire(migration) }),
     ...(migration.outcome === null ? {} : { outcome: outcomeToWire(migration.outcome) }),
+  };
+}
+
+function deferralToWire(migration: Migration, nowMs: number): WireObject {
+  const { deferrals, deferralReason, retryAtMs } = migration;
+  return {
+    deferrals,
+    deferralReason,
+    ...(retryAtMs === null ? {} : { retryIn: msToSecondsCeil(Math.max(0, retryAtMs - nowMs)) }),
   };
 }
 
@@ -145,6 +165,11 @@ function stopToWire({ stop }: Migration): WireObject {
   };
 }
 
+/** Beyond the queue, or sent back there by its destination: the engine was told "Migration Source". */
+function isUnderWay({ migration }: MigrationRun): boolean {
+  return migration.phase !== "queued" || migration.deferrals > 0;
+}
+
 /** The VM's status word and what goes with it. */
 function liveStatus(
   view: VmJobView,
@@ -155,7 +180,7 @@ function liveStatus(
   if (inPostCopy(view) || run?.migration.phase === "postCopy") {
     return { status: "Paused", pauseCode: "POSTCOPY" };
   }
-  if (run !== undefined && run.migration.phase !== "queued") {
+  if (run !== undefined && isUnderWay(run)) {
     return { status: run.migration.mode === "file" ? "Saving State" : "Migration Source" };
   }
   if (transfer === "outgoing") return { status: "Migration Source" };
@@ -174,7 +199,7 @@ export function vmStatsToWire(
     vmName: name,
     ...liveStatus(view, hostView.transfer(vmId), run),
     statusTime: String(Math.round(clock.monotonicMs())),
-    ...(run === undefined || run.migration.phase === "queued"
+    ...(run === undefined || !isUnderWay(run)
       ? {}
       : { migrationProgress: run.migration.progressPercent }),
   };
@@ -185,8 +210,9 @@ export function leftVmToWire(run: MigrationRun, clock: Clock): WireObject | null
   const { migration } = run;
   const { outcome } = migration;
   if (outcome === null || outcome.where === "source" || outcome.where === "unknown") return null;
+  const lost = migration.postCopy.begun ? "lostInPostCopy" : "lost";
   const why =
-    outcome.where === "destination" ? "migrated" : outcome.where === "image" ? "saved" : "lost";
+    outcome.where === "destination" ? "migrated" : outcome.where === "image" ? "saved" : lost;
   return {
     vmId: migration.vmId,
     vmName: migration.vmName,

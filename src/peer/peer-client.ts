@@ -1,11 +1,9 @@
 /**
- * One question to another host's daemon: JSON-RPC over HTTP(S), with a deadline, and never more than
- * MAX_ANSWER_BYTES of an answer. It knows nothing of what the answer means; peer.ts does.
+ * Questions to other hosts' daemons: JSON-RPC, one kept connection for each host, a deadline for each
+ * question. It knows nothing of what an answer means; peer.ts does.
  */
-import * as http from "node:http";
-import * as https from "node:https";
-
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+import { randomUUID } from "node:crypto";
+import { PeerConnection, type Reply } from "./peer-connection.ts";
 
 /** Empty where the files could not be read: peers will refuse the handshake. */
 export interface PeerTls {
@@ -26,111 +24,89 @@ export type PeerAnswer =
   | { readonly kind: "silent"; readonly message: string };
 
 export class PeerClient {
-  readonly #tls: PeerTls | null;
-  readonly #agent: http.Agent;
-  #lastId = 0;
+  #tls: PeerTls | null;
+  readonly #nowMs: () => number;
+  readonly #connections = new Map<string, PeerConnection>();
 
-  /** `tls` null: plain HTTP, for peers on a trusted or test network. */
-  constructor(tls: PeerTls | null) {
+  /** `tls` null: plain TCP, for peers on a trusted or test network. `nowMs` is monotonic. */
+  constructor(tls: PeerTls | null, nowMs: () => number) {
     this.#tls = tls;
-    this.#agent =
-      tls === null
-        ? new http.Agent({ keepAlive: true })
-        : new https.Agent({
-            keepAlive: true,
-            ...tls,
-            minVersion: "TLSv1.2",
-            // As VDSM: any host of the CA is a peer; addresses need not stand in certificates.
-            checkServerIdentity: () => undefined,
-          });
+    this.#nowMs = nowMs;
+  }
+
+  /** Connections from now on are made with these; those that are open stay. */
+  useTls(tls: PeerTls | null): void {
+    this.#tls = tls;
+    for (const connection of this.#connections.values()) connection.useTls(tls);
   }
 
   /** Never rejects. Settles within `deadlineMs`. */
-  ask(
+  async ask(
     address: PeerAddress,
     method: string,
     params: Readonly<Record<string, unknown>>,
     deadlineMs: number,
   ): Promise<PeerAnswer> {
-    this.#lastId += 1;
-    const id = this.#lastId;
+    const connection = this.#to(address);
+    const id = randomUUID();
     const body = JSON.stringify({ jsonrpc: "2.0", method, params, id });
-    return new Promise((resolve) => {
-      const silent = (message: string): void => resolve({ kind: "silent", message });
-      const signal = AbortSignal.timeout(deadlineMs);
-      const request = this.#request(address, body, signal, (response) => {
-        collect(response)
-          .then((text) => resolve(readAnswer(text, id)))
-          .catch((error: unknown) => silent(messageOf(error)));
-      });
-      request.on("error", (error) =>
-        silent(signal.aborted ? `no answer in ${deadlineMs} ms` : error.message),
-      );
-      request.end(body);
-    });
+    const reply = await within(connection.ask(id, body), deadlineMs);
+    if (reply === null) {
+      connection.giveUp(id);
+      return { kind: "silent", message: `no answer in ${deadlineMs} ms` };
+    }
+    return reply.kind === "broken"
+      ? { kind: "silent", message: reply.message }
+      : readAnswer(reply.body);
+  }
+
+  /** Lets go of a host that nothing goes to any more. */
+  forget({ host, port }: PeerAddress): void {
+    const key = keyOf({ host, port });
+    this.#connections.get(key)?.close();
+    this.#connections.delete(key);
   }
 
   close(): void {
-    this.#agent.destroy();
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
   }
 
-  #request(
-    address: PeerAddress,
-    body: string,
-    signal: AbortSignal,
-    onResponse: (response: http.IncomingMessage) => void,
-  ): http.ClientRequest {
-    const options = {
-      host: address.host,
-      port: address.port,
-      path: "/jsonrpc",
-      method: "POST",
-      agent: this.#agent,
-      signal,
-      headers: {
-        "content-type": "application/json",
-        "content-length": Buffer.byteLength(body),
-      },
-    };
-    return this.#tls === null
-      ? http.request(options, onResponse)
-      : https.request(options, onResponse);
+  #to(address: PeerAddress): PeerConnection {
+    const key = keyOf(address);
+    const connection =
+      this.#connections.get(key) ?? new PeerConnection(address, this.#tls, this.#nowMs);
+    this.#connections.set(key, connection);
+    return connection;
   }
 }
 
-async function collect(response: http.IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response) {
-    const buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
-    bytes += buffer.length;
-    if (bytes > MAX_ANSWER_BYTES) throw new Error(`answer above ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(buffer);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+function keyOf({ host, port }: PeerAddress): string {
+  return `${host} ${port}`;
 }
 
-function readAnswer(text: string, id: number): PeerAnswer {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { kind: "silent", message: "the answer is not JSON" };
-  }
-  if (!isObject(value) || value["id"] !== id) {
-    return { kind: "silent", message: "the answer is not to the question" };
-  }
-  const error = value["error"];
+/** null: not in time. */
+function within(reply: Promise<Reply>, deadlineMs: number): Promise<Reply | null> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(null), deadlineMs);
+    void reply.then((answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+  });
+}
+
+function readAnswer(text: string): PeerAnswer {
+  const value: unknown = JSON.parse(text);
+  const answer: unknown = Array.isArray(value) ? value[0] : value;
+  if (!isObject(answer)) return { kind: "silent", message: "the answer is no JSON-RPC" };
+  const error = answer["error"];
   if (isObject(error)) {
     return { kind: "error", code: Number(error["code"]), message: String(error["message"]) };
   }
-  return { kind: "result", result: value["result"] };
+  return { kind: "result", result: answer["result"] };
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

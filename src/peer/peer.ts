@@ -4,6 +4,7 @@
  * VMs go there. A destination that says nothing is logged once, and once when it is back.
  */
 import type { DestinationCount } from "../core/bandwidth.ts";
+import { errorTable } from "../errors.ts";
 import type { Log } from "../logger.ts";
 import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./peer-client.ts";
 
@@ -11,12 +12,23 @@ import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./
 const UNUSED_KEPT_MS = 60_000;
 /** VDSM's "no such VM". */
 const CODE_NO_VM = 1;
+/** VDSM's "incoming limit exceeded". */
+const CODE_NO_SLOT = 82;
+/** A stock VDSM prepares the VM before it answers. Source: VDSM, migration_create_timeout. */
+const CREATE_DEADLINE_MS = 600_000;
 
 export type GuestThere =
   | { readonly kind: "active"; readonly record: GuestRecord | null }
   | { readonly kind: "incoming" }
   | { readonly kind: "absent" }
   | { readonly kind: "silent" };
+
+export type Reserved =
+  | { readonly kind: "reserved" }
+  /** Full, silent or still starting: worth asking again. */
+  | { readonly kind: "later"; readonly reason: string }
+  /** The destination will not have this VM. */
+  | { readonly kind: "refused"; readonly code: number; readonly message: string };
 
 /** What the destination's libvirt kept of the migration that brought the guest. */
 export interface GuestRecord {
@@ -71,6 +83,50 @@ export class Peer {
       : { kind: "counted", migrations: this.#migrations, askedAtMs: this.#askedAtMs };
   }
 
+  /**
+   * Asks the destination to expect the guest: VM.migrationCreate, with what a stock VDSM needs to
+   * make its own record of the VM. Our own daemon looks at the id alone.
+   */
+  async reserve(vmId: string, domainXml: string, incomingLimit?: number): Promise<Reserved> {
+    const definition = {
+      vmId,
+      xml: domainXml,
+      _srcDomXML: domainXml,
+      elapsedTimeOffset: 0,
+      enableGuestEvents: false,
+      migrationDest: "libvirt",
+    };
+    const limit = incomingLimit === undefined ? {} : { incomingLimit };
+    const answer = await this.#client.ask(
+      this.address,
+      "VM.migrationCreate",
+      { vmID: vmId, params: definition, ...limit },
+      CREATE_DEADLINE_MS,
+    );
+    switch (answer.kind) {
+      case "result":
+        return { kind: "reserved" };
+      case "silent":
+        return { kind: "later", reason: answer.message };
+      case "error":
+        return worthAskingAgain(answer.code)
+          ? { kind: "later", reason: answer.message }
+          : { kind: "refused", code: answer.code, message: answer.message };
+    }
+  }
+
+  /** The guest will not come after all. Never rejects; a reservation lapses by itself, too. */
+  async release(vmId: string): Promise<void> {
+    const answer = await this.#client.ask(
+      this.address,
+      "VM.destroy",
+      { vmID: vmId },
+      this.#deadlineMs(),
+    );
+    if (answer.kind === "result") return;
+    this.#log.info({ vmId, why: answer.message }, "destination did not release the VM");
+  }
+
   /** Where the guest is, as the destination's daemon sees it. */
   async guest(vmId: string): Promise<GuestThere> {
     const answer = await this.#client.ask(
@@ -107,6 +163,15 @@ export class Peer {
     this.#migrations = migrations;
     this.#askedAtMs = askedAtMs;
   }
+}
+
+/** No slot now, still initializing, or too busy. */
+function worthAskingAgain(code: number): boolean {
+  return (
+    code === CODE_NO_SLOT ||
+    code === errorTable.initializing.number ||
+    code === errorTable.notEnoughResources.number
+  );
 }
 
 function countsIn(answer: PeerAnswer): number | null {
@@ -166,7 +231,9 @@ export class Peers {
   forgetUnused(): void {
     const nowMs = this.#times.nowMs();
     for (const [key, peer] of this.#peers) {
-      if (nowMs - peer.usedAtMs > UNUSED_KEPT_MS) this.#peers.delete(key);
+      if (nowMs - peer.usedAtMs <= UNUSED_KEPT_MS) continue;
+      this.#peers.delete(key);
+      this.#client.forget(peer.address);
     }
   }
 

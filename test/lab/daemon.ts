@@ -61,7 +61,13 @@ export async function startDaemon(host: Host, options: DaemonOptions = {}): Prom
 /** The lab's way of life: cycles of 0.2 s, limits of seconds, no TLS. */
 export function writeConfig(host: Host, options: DaemonOptions = {}): void {
   const config = {
-    vars: { migration_monitor_interval: 0.2, peer_timeout: 1, ...options.vars },
+    vars: {
+      migration_monitor_interval: 0.2,
+      peer_timeout: 1,
+      max_incoming_migrations: 10,
+      migration_retry_timeout: 1,
+      ...options.vars,
+    },
     addresses: { management_ip: host.controlAddress, unix_socket: SOCKET_PATH },
     ssl: { enabled: false, allow_plaintext: true },
     libvirt: { destination_uri: "qemu+tcp://{host}/system" },
