@@ -6,7 +6,7 @@
 import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
 import type { Guest, GuestOptions, Host, LabHandle } from "../lab/api.ts";
 import { startDaemon, type Daemon, type DaemonEvent, type DaemonOptions } from "../lab/daemon.ts";
-import { attachLab } from "../lab/lab.ts";
+import { attachLab, Lab } from "../lab/lab.ts";
 
 export interface Pair {
   readonly lab: LabHandle;
@@ -37,6 +37,43 @@ export function useDaemons(options: DaemonOptions = {}): Pair {
     },
     get b() {
       return at(1);
+    },
+  };
+}
+
+/**
+ * The same on a lab of the file's own, in which everything goes over TLS: the daemon of host-a is
+ * driven as the engine does it, that of host-b as vdsm-client does.
+ */
+export function useTlsDaemons(options: DaemonOptions = {}): Pair {
+  const all: { lab: Lab; daemons: readonly [Daemon, Daemon] }[] = [];
+  const up = () => {
+    const [first] = all;
+    if (first === undefined) throw new Error("the TLS lab is not up yet");
+    return first;
+  };
+  beforeAll(async () => {
+    const lab = await Lab.up({ tls: true });
+    const a = await startDaemon(lab.a, { ...options, client: "Java" });
+    const b = await startDaemon(lab.b, { ...options, client: "Python" });
+    all.push({ lab, daemons: [a, b] });
+  });
+  afterAll(async () => {
+    for (const { lab, daemons } of all) {
+      await Promise.all(daemons.map((daemon) => daemon.stop()));
+      await lab.down();
+    }
+  });
+  afterEach(() => up().lab.clear());
+  return {
+    get lab() {
+      return up().lab;
+    },
+    get a() {
+      return up().daemons[0];
+    },
+    get b() {
+      return up().daemons[1];
     },
   };
 }

@@ -1,0 +1,176 @@
+/**
+ * The daemon's own life: how it stops, reads its configuration again, and refuses to start. What
+ * moves goes on in libvirt meanwhile.
+ */
+import { statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterEach, describe, expect, inject, it } from "vitest";
+import type { ExecResult } from "../lab/api.ts";
+import { startDaemon, writeConfig } from "../lab/daemon.ts";
+import { attachLab } from "../lab/lab.ts";
+import {
+  cancelAll,
+  ENDLESS,
+  ENDLESS_PARAMS,
+  expectArrived,
+  migrateRunning,
+  useDaemons,
+} from "./pair.ts";
+
+const MAIN = path.resolve(import.meta.dirname, "../../dist/main.js");
+const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
+const SOCKET_PATH = "/run/vdsm-migrationd/rpc.sock";
+const lab = attachLab(inject("lab"));
+const VARS = { min_migration_bandwidth: 1, max_outgoing_migrations: 1 };
+
+/** What a daemon says that does not come to serve. */
+function runMain(args: readonly string[]): Promise<ExecResult> {
+  return lab.a.tryExec(process.execPath, [MAIN, ...args], { deadlineMs: 10_000 });
+}
+
+describe("a stop", () => {
+  afterEach(() => lab.clear());
+
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "by %s is through within a second, and the migration goes on",
+    async (signal) => {
+      const a = await startDaemon(lab.a, { vars: VARS, peerMode: "none" });
+      const guest = await lab.a.startGuest({ filledMiB: 16 });
+      await migrateRunning(a, guest, { dst: "host-b", maxBandwidth: 8 });
+
+      const askedAtMs = performance.now();
+      a.process.signal(signal);
+      const exit = await a.process.exited;
+
+      expect(exit).toEqual({ code: 0, signal: null });
+      expect(performance.now() - askedAtMs).toBeLessThan(1_000);
+      await guest.counterAdvances({ on: lab.b, deadlineMs: 20_000 });
+      await expectArrived(guest, lab.b);
+    },
+  );
+});
+
+describe("a running daemon", () => {
+  const pair = useDaemons({ vars: VARS });
+  const reloads = (): number => pair.a.process.log().split("configuration ").length;
+
+  /** Writes the file as given, and waits until the daemon has read it. */
+  async function reload(write: () => void, says: RegExp): Promise<void> {
+    const before = pair.a.process.log().length;
+    const count = reloads();
+    write();
+    pair.a.process.signal("SIGHUP");
+    await pair.a.process.waitForLog(new RegExp(`(?<=[^]{${before}})${says.source}`));
+    expect(reloads()).toBe(count + 1);
+  }
+
+  it("takes over by SIGHUP what may change, keeps the old values of a bad file, and names the rest", async () => {
+    const [first, second, third] = await Promise.all([
+      lab.a.startGuest(ENDLESS),
+      lab.a.startGuest(ENDLESS),
+      lab.a.startGuest(ENDLESS),
+    ]);
+    const params = { dst: "host-b", ...ENDLESS_PARAMS };
+    await migrateRunning(pair.a, first, params);
+    for (const guest of [second, third]) {
+      await pair.a.call("VM.migrate", { vmID: guest.uuid, params });
+    }
+    const phaseOf = async (vmId: string) => (await pair.a.migration(vmId))["phase"];
+
+    const bad = { ...VARS, max_outgoing_migrations: 99 };
+    await reload(() => writeConfig(lab.a, { vars: bad }), /not reloaded, old values kept/);
+    expect(pair.a.process.log()).toMatch(/"why":"vars.max_outgoing_migrations: 99 .*1 to 15/);
+    expect(await phaseOf(second.uuid)).toBe("queued");
+
+    await reload(
+      () => writeFileSync(lab.a.outsidePath(CONFIG_PATH), "{ half"),
+      /not reloaded, old values kept/,
+    );
+    expect(await phaseOf(second.uuid)).toBe("queued");
+
+    const good = { ...VARS, max_outgoing_migrations: 2 };
+    await reload(
+      () => writeConfig(lab.a, { vars: good }),
+      /"changed":\["vars.max_outgoing_migrations"\],"needsRestart":\[\]/,
+    );
+    await pair.a.migrationIs(second.uuid, (each) => each["phase"] === "running");
+    expect(await phaseOf(third.uuid)).toBe("queued");
+
+    const config = {
+      vars: { ...good, migration_monitor_interval: 0.2, peer_timeout: 1 },
+      addresses: {
+        management_ip: lab.a.controlAddress,
+        management_port: 54_399,
+        unix_socket: SOCKET_PATH,
+      },
+      ssl: { enabled: false, allow_plaintext: true },
+      libvirt: { destination_uri: "qemu+tcp://{host}/system" },
+    };
+    await reload(
+      () => writeFileSync(lab.a.outsidePath(CONFIG_PATH), JSON.stringify(config)),
+      /"needsRestart":\["addresses.management_port"\]/,
+    );
+    expect(await pair.a.call("Host.ping2")).toBe(true);
+    await cancelAll(pair.a, [third, second, first]);
+  });
+
+  it("serves its Unix socket to root alone", () => {
+    const socket = statSync(lab.a.outsidePath(SOCKET_PATH));
+
+    expect(socket.isSocket()).toBe(true);
+    expect(socket.mode & 0o777).toBe(0o600);
+  });
+});
+
+describe("a daemon that cannot start", () => {
+  it.each([
+    {
+      what: "an unknown key",
+      config: { vars: { migration_max_bandwith: 52 } },
+      says: /vars\.migration_max_bandwith: 52 .*migration_max_bandwidth/,
+    },
+    {
+      what: "a wrong type",
+      config: { vars: { migration_downtime: "500" } },
+      says: /vars\.migration_downtime: "500" .*integer, 1 to 2000000/,
+    },
+    {
+      what: "a value out of range",
+      config: { vars: { migration_progress_timeout: 0 } },
+      says: /vars\.migration_progress_timeout: 0 .*integer, 1 to /,
+    },
+    {
+      what: "a TCP listener without TLS",
+      config: { addresses: { management_ip: "10.231.1.1" }, ssl: { enabled: false } },
+      says: /ssl\.enabled: false .*allow_plaintext/,
+    },
+  ])("says so in one line, status 78: $what", async ({ config, says }) => {
+    const file = "/run/vdsm-migrationd/wrong.json";
+    writeFileSync(lab.a.outsidePath(file), JSON.stringify(config));
+
+    const result = await runMain(["--config", file]);
+
+    expect(result).toMatchObject({ status: 78, stdout: "" });
+    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(result.stderr).toMatch(says);
+  });
+
+  it("says so in one line, status 78: no file", async () => {
+    const result = await runMain(["--config", "/nowhere.json"]);
+
+    expect(result).toMatchObject({ status: 78, stdout: "" });
+    expect(result.stderr).toMatch(/^vdsm-migrationd: \/nowhere\.json: .*\n$/);
+  });
+
+  it.each([
+    { args: [], says: /usage: .*--config <file>/ },
+    { args: ["--confg", "x"], says: /--confg/ },
+    { args: ["x"], says: /x/ },
+  ])("tells its usage in one line, status 2: $args", async ({ args, says }) => {
+    const result = await runMain(args);
+
+    expect(result).toMatchObject({ status: 2, stdout: "" });
+    expect(result.stderr).toMatch(says);
+    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+});

@@ -1,0 +1,344 @@
+/**
+ * VM.migrate and the getters, whole: who is moved how, who is refused, what an engine hears and sees
+ * on both ends while a guest is on its way and after.
+ */
+import { describe, expect, inject, it } from "vitest";
+import { startDaemon } from "../lab/daemon.ts";
+import { attachLab } from "../lab/lab.ts";
+import { until } from "../lab/until.ts";
+import {
+  cancelAll,
+  ENDLESS,
+  ENDLESS_PARAMS,
+  expectArrived,
+  expectStayed,
+  heard,
+  migrateRunning,
+  refusal,
+  RESTLESS,
+  useDaemons,
+  vmStats,
+} from "./pair.ts";
+
+const NOBODY = "00000000-0000-4000-8000-000000000000";
+const ENDLESS_TO_B = { dst: "host-b", ...ENDLESS_PARAMS };
+
+describe("two daemons", () => {
+  const pair = useDaemons({ vars: { min_migration_bandwidth: 1, max_outgoing_migrations: 1 } });
+
+  it("move a transient guest, which lives only there, and tell it in order", async () => {
+    const guest = await pair.lab.a.startGuest({ workingSetMiB: 4, ratePagesPerSecond: 256 });
+
+    const accepted = await pair.a.call("VM.migrate", {
+      vmID: guest.uuid,
+      params: { dst: "host-b" },
+    });
+
+    expect(accepted).toBe(true);
+    const ended = await pair.a.ended(guest.uuid);
+    expect(ended).toMatchObject({
+      outcome: "completed",
+      reason: "arrived",
+      code: 0,
+      where: "destination",
+      confirmed: true,
+    });
+    await expectArrived(guest, pair.lab.b);
+    expect(await pair.lab.a.domains()).toEqual([]);
+    expect(await pair.lab.b.domains()).toEqual([
+      { name: guest.name, uuid: guest.uuid, state: "running", persistent: false },
+    ]);
+
+    const all = heard(pair.a, guest.uuid);
+    expect(all[0]).toMatchObject({ name: "VM_status", fields: { status: "Migration Source" } });
+    expect(all.slice(-3)).toEqual([
+      {
+        name: "VM_migration_status",
+        vmId: guest.uuid,
+        fields: { progress: 100, postcopy: false, downtime: ended["downtime"] },
+      },
+      {
+        name: "VM_status",
+        vmId: guest.uuid,
+        fields: {
+          status: "Down",
+          exitCode: 0,
+          exitReason: 4,
+          exitMessage: "Migration succeeded",
+        },
+      },
+      { name: "VM_migration_ended", vmId: guest.uuid, fields: ended },
+    ]);
+    expect(Number(ended["downtime"])).toBeGreaterThanOrEqual(0);
+    expect(all.filter((event) => event.name === "VM_migration_ended")).toHaveLength(1);
+    const progress = all
+      .filter((event) => event.name === "VM_migration_status")
+      .map((event) => Number(event.fields["progress"]));
+    expect(progress).toEqual(progress.toSorted((one, other) => one - other));
+    // After the end there is silence, and the record stays.
+    expect(await pair.a.call("VM.getMigrationStatus", { vmID: guest.uuid })).toMatchObject({
+      status: { code: 0 },
+      progress: 100,
+      outcome: "completed",
+    });
+    expect(await vmStats(pair.a, guest.uuid)).toMatchObject({
+      status: "Down",
+      exitCode: 0,
+      exitReason: 4,
+    });
+    expect(await vmStats(pair.b, guest.uuid)).toMatchObject({ status: "Up" });
+    expect(heard(pair.a, guest.uuid)).toEqual(all);
+  });
+
+  it("move a persistent guest with its definition, and leave none behind", async () => {
+    const guest = await pair.lab.a.startGuest({ persistent: true });
+
+    await pair.a.call("migrate", { vmID: guest.uuid, dst: "host-b" });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    await expectArrived(guest, pair.lab.b);
+    expect(await pair.lab.a.domains()).toEqual([]);
+    expect(await pair.lab.b.domains()).toEqual([
+      { name: guest.name, uuid: guest.uuid, state: "running", persistent: true },
+    ]);
+  });
+
+  it("move a paused guest paused, without post-copy", async () => {
+    const guest = await pair.lab.a.startGuest({ filledMiB: 16 });
+    await pair.lab.a.virsh("suspend", guest.uuid);
+    const counted = guest.counter().value;
+
+    await migrateRunning(pair.a, guest, { dst: "host-b", maxBandwidth: 8 });
+
+    expect(await pair.a.migration(guest.uuid)).toMatchObject({
+      postcopyPossible: false,
+      postcopyUnavailableReason: expect.stringContaining("paused"),
+    });
+    const wish = pair.a.call("VM.migrateChangeParams", {
+      vmID: guest.uuid,
+      migrationTechnique: "post-copy",
+    });
+    await expect(wish).rejects.toMatchObject(refusal(102, /post-copy.*paused/));
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    expect(await pair.lab.b.domains()).toMatchObject([{ uuid: guest.uuid, state: "paused" }]);
+    expect(await vmStats(pair.b, guest.uuid)).toMatchObject({ status: "Paused" });
+    expect(guest.counter().value).toBe(counted);
+
+    await pair.lab.b.virsh("resume", guest.uuid);
+    await expectArrived(guest, pair.lab.b);
+  });
+
+  it("accept exactly one of two migrations at once for one VM", async () => {
+    const guest = await pair.lab.a.startGuest();
+    const migrate = () =>
+      pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b" } });
+
+    const answers = await Promise.allSettled([migrate(), migrate()]);
+
+    expect(answers).toEqual([
+      { status: "fulfilled", value: true },
+      { status: "rejected", reason: expect.objectContaining(refusal(51, /already migrating/)) },
+    ]);
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
+    await expectArrived(guest, pair.lab.b);
+  });
+
+  it("refuse a VM that libvirt is busy with, and name the operation", async () => {
+    const guest = await pair.lab.a.startGuest(RESTLESS);
+    const args = ["migrate", "--live", "--p2p", "--bandwidth", "2", guest.uuid];
+    const foreign = pair.lab.a.tryExec("virsh", [...args, "qemu+tcp://host-b/system"]);
+    const isForeign = async (): Promise<true | undefined> =>
+      (await vmStats(pair.a, guest.uuid))["status"] === "Migration Source" ? true : undefined;
+    await until(isForeign, 10_000, () => "the migration by virsh is seen");
+
+    const mine = pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b" } });
+
+    await expect(mine).rejects.toMatchObject(refusal(51, /migrationOut/));
+    expect(await pair.a.call("Host.getStats")).toMatchObject({
+      outgoingVmMigrations: 1,
+      queuedVmMigrations: 0,
+    });
+    expect(heard(pair.a, guest.uuid)).toEqual([]);
+    await pair.lab.a.virsh("domjobabort", guest.uuid);
+    expect((await foreign).status).not.toBe(0);
+    await expectStayed(guest, pair.lab.a);
+  });
+
+  it.each([
+    "VM.migrate",
+    "VM.migrateChangeParams",
+    "VM.migrateCancel",
+    "VM.getMigrationStatus",
+    "VM.getStats",
+  ])("answer 1 to %s of a VM that nobody knows", async (verb) => {
+    const params: Record<string, Record<string, unknown>> = {
+      "VM.migrate": { dst: "host-b" },
+      "VM.migrateChangeParams": { downtime: 100 },
+    };
+
+    const answer = pair.a.call(verb, { vmID: NOBODY, ...params[verb] });
+
+    await expect(answer).rejects.toMatchObject(refusal(1, /does not exist/));
+  });
+
+  it("answer 1 for a VM that is not running", async () => {
+    const guest = await pair.lab.a.defineGuest();
+
+    const answer = pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b" } });
+
+    await expect(answer).rejects.toMatchObject(refusal(1, /not running/));
+  });
+
+  it("take every verb nested, flat, and without prefix", async () => {
+    const guest = await pair.lab.a.startGuest(ENDLESS);
+    const vmID = guest.uuid;
+
+    expect(await pair.a.call("migrate", { vmID, params: ENDLESS_TO_B })).toBe(true);
+    expect(await pair.a.call("migrateStatus", { vmID })).toMatchObject({ status: { code: 0 } });
+    expect(await pair.a.call("VM.getMigrationStatus", { vmID })).toMatchObject({ progress: 0 });
+    for (const [verb, params] of [
+      ["migrateChangeParams", { vmID, stallingLimit: 71 }],
+      ["migrateChangeParams", { vmID, params: { stallingLimit: 72 } }],
+      ["VM.migrateChangeParams", { vmID, stallingLimit: 73 }],
+      ["VM.migrateChangeParams", { vmID, params: { stallingLimit: 74 } }],
+    ] as const) {
+      expect(await pair.a.call(verb, params)).toBe(true);
+    }
+    expect(await pair.a.migration(vmID)).toMatchObject({ parameters: { stallingLimit: 74 } });
+    expect(await pair.a.call("migrateCancel", { vmID })).toBe(true);
+    expect(await pair.a.call("VM.migrate", { vmID, ...ENDLESS_TO_B })).toBe(true);
+    expect(await pair.a.call("VM.migrateCancel", { vmID })).toBe(true);
+  });
+
+  it("show a guest on its way, and one that waits, on both ends", async () => {
+    const moving = await pair.lab.a.startGuest(ENDLESS);
+    const waiting = await pair.lab.a.startGuest();
+    await migrateRunning(pair.a, moving, ENDLESS_TO_B);
+    await pair.a.call("VM.migrate", { vmID: waiting.uuid, params: { dst: "host-b" } });
+
+    expect(await pair.a.call("Host.getStats")).toMatchObject({
+      vmCount: 2,
+      vmActive: 1,
+      vmMigrating: 1,
+      outgoingVmMigrations: 1,
+      incomingVmMigrations: 0,
+      queuedVmMigrations: 1,
+    });
+    expect(await pair.b.call("Host.getStats")).toMatchObject({
+      vmCount: 1,
+      vmActive: 0,
+      vmMigrating: 1,
+      outgoingVmMigrations: 0,
+      incomingVmMigrations: 1,
+      queuedVmMigrations: 0,
+    });
+    const source = { vmId: moving.uuid, status: "Migration Source" };
+    const queued = { vmId: waiting.uuid, status: "Up" };
+    const inAnyOrder = (...all: object[]) =>
+      expect.arrayContaining(all.map((each) => expect.objectContaining(each)));
+    expect(await pair.a.call("Host.getVMList")).toEqual(inAnyOrder(source, queued));
+    expect(await pair.a.call("Host.getAllVmStats")).toEqual(
+      inAnyOrder({ ...source, vmName: moving.name }, { ...queued, vmName: waiting.name }),
+    );
+    expect(await vmStats(pair.a, moving.uuid)).toMatchObject({
+      ...source,
+      migrationProgress: expect.any(Number),
+    });
+    expect(await vmStats(pair.a, waiting.uuid)).not.toHaveProperty("migrationProgress");
+    const destination = { vmId: moving.uuid, status: "Migration Destination" };
+    expect(await pair.b.call("Host.getVMList")).toEqual([
+      { ...destination, statusTime: expect.stringMatching(/^\d+$/) },
+    ]);
+    expect(await pair.b.call("Host.getAllVmStats")).toMatchObject([destination]);
+    expect(await vmStats(pair.b, moving.uuid)).toMatchObject(destination);
+    expect(await pair.a.call("VM.getMigrationStatus", { vmID: moving.uuid })).toMatchObject({
+      status: { code: 0, message: "Migration in progress" },
+      phase: "running",
+    });
+    expect(await pair.a.migration(moving.uuid)).toMatchObject({
+      phase: "running",
+      mode: "remote",
+      dst: "host-b",
+      downtimeOwner: "engine",
+      downtime: 1,
+      postcopyPossible: true,
+      destination: "counted",
+    });
+    expect(await pair.a.migration(waiting.uuid)).toMatchObject({
+      phase: "queued",
+      stalledFor: 0,
+      downtimeOwner: "steps",
+    });
+    await cancelAll(pair.a, [waiting, moving]);
+  });
+
+  it("accept unknown keys and log each once", async () => {
+    const guest = await pair.lab.a.startGuest();
+    const params = { dst: "host-b", zerocopy: false, convergenceFoo: { bar: [] } };
+
+    for (let time = 0; time < 2; time += 1) {
+      expect(await pair.a.call("VM.migrate", { vmID: guest.uuid, params })).toBe(true);
+      await pair.a.call("VM.migrateCancel", { vmID: guest.uuid });
+    }
+
+    const told = pair.a.process
+      .log()
+      .split("\n")
+      .filter((line) => line.includes("unknown keys"));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain('["zerocopy","convergenceFoo"]');
+  });
+
+  it("take the port of dst for the daemon there", async () => {
+    const guest = await pair.lab.a.startGuest();
+
+    await pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b:54321" } });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    expect(await pair.a.migration(guest.uuid)).toMatchObject({ dst: "host-b:54321" });
+    await expectArrived(guest, pair.lab.b);
+  });
+
+  it("wait for the daemon at the port of dst where nobody answers", async () => {
+    const guest = await pair.lab.a.startGuest();
+
+    await pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b:54322" } });
+
+    await pair.a.migrationIs(guest.uuid, (each) => Number(each["deferrals"]) >= 1);
+    expect(await pair.a.call("VM.migrateCancel", { vmID: guest.uuid })).toBe(true);
+    await expectStayed(guest, pair.lab.a);
+  });
+});
+
+describe("a destination whose daemon goes away", () => {
+  const lab = attachLab(inject("lab"));
+
+  it("gets the guest all the same, and confirms it when its daemon is back", async () => {
+    const a = await startDaemon(lab.a);
+    const gone = await startDaemon(lab.b);
+    const guest = await lab.a.startGuest(ENDLESS);
+    await migrateRunning(a, guest, { dst: "host-b", ...ENDLESS_PARAMS });
+    await gone.process.kill();
+
+    await a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: { downtime: 10_000 } });
+
+    expect(await a.ended(guest.uuid)).toMatchObject({
+      outcome: "completed",
+      reason: "arrived",
+      where: "destination",
+      confirmed: false,
+    });
+    await expectArrived(guest, lab.b);
+    const b = await startDaemon(lab.b);
+    const confirmed = await a.migrationIs(
+      guest.uuid,
+      (each) => (each["outcome"] as Record<string, unknown>)["confirmed"] === true,
+    );
+    expect(confirmed).toMatchObject({ outcome: { outcome: "completed", where: "destination" } });
+    expect(
+      heard(a, guest.uuid).filter((event) => event.name === "VM_migration_ended"),
+    ).toHaveLength(1);
+    await Promise.all([a.stop(), b.stop()]);
+    await lab.clear();
+  });
+});
