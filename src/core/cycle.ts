@@ -38,6 +38,11 @@ export interface CycleInput {
   readonly sample: { readonly stats: JobStats; readonly atMs: number } | null;
   /** libvirt says that the guest is in post-copy (paused on the source for it). */
   readonly postCopyState: boolean;
+  /**
+   * libvirt says that the guest stands still for the switchover, up to the maximum downtime. QEMU
+   * counts it as passes, but nothing is dirtied any more: every byte is advance.
+   */
+  readonly switchover?: boolean;
   /** Outgoing and incoming migrations on this host, this one included. */
   readonly sourceMigrations: number;
   readonly destination: DestinationCount;
@@ -133,7 +138,8 @@ function takeSample(
       ? migration
       : { ...migration, advance: { ...migration.advance, bytesMoving: false } };
   }
-  const observe = migration.phase === "postCopy" ? observePostCopy : observePreCopy;
+  const still = migration.phase === "postCopy" || input.switchover === true;
+  const observe = still ? observePostCopy : observePreCopy;
   return withStats(
     { ...migration, advance: observe(migration.advance, sample) },
     sample.stats,

@@ -18,7 +18,12 @@ export const LIBVIRT_ERROR = {
 } as const;
 
 /** virDomainPausedReason */
-export const PAUSED_REASON = { IO_ERROR: 5, POSTCOPY: 12, POSTCOPY_FAILED: 13 } as const;
+export const PAUSED_REASON = {
+  MIGRATION: 2,
+  IO_ERROR: 5,
+  POSTCOPY: 12,
+  POSTCOPY_FAILED: 13,
+} as const;
 
 /** virDomainRunningReason */
 export const RUNNING_REASON = { POSTCOPY: 10, POSTCOPY_FAILED: 11 } as const;

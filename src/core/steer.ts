@@ -17,6 +17,8 @@ export const ABORT_AGAIN_AFTER_MS = 5_000;
 export interface SteerInput {
   /** The timer's cycle, not one that an event woke. */
   readonly timer: boolean;
+  /** The guest stands still for the switchover. */
+  readonly switchover?: boolean;
   /** Outgoing and incoming migrations on this host, this one included. */
   readonly sourceMigrations: number;
 }
@@ -47,7 +49,10 @@ export function steer(
   nowMs: number,
   effects: Effect[],
 ): Migration {
-  const migration = input.timer ? followSchedule(judged, nowMs, effects) : judged;
+  // An abort that is due at the next pass would otherwise hit what the downtime before it achieved.
+  const mayAct = judged.sampled && !judged.stoppedMigrated && input.switchover !== true;
+  const follows = input.timer && mayAct;
+  const migration = follows ? followSchedule(judged, nowMs, effects) : judged;
   if (migration.stop !== null) return pursueStop(migration, nowMs, effects);
   if (migration.mode === "file" || migration.phase !== "running") return migration;
   const capped = steerCap(migration, input, effects);

@@ -110,6 +110,11 @@ function transferOf(job: JobView, known: Transfer): Transfer {
   }
 }
 
+/** The guest stands still for the last of its data: it arrives next, or goes on here. */
+export function inSwitchover(view: VmJobView): boolean {
+  return view.vm.runState === "paused" && view.vm.stateReason === PAUSED_REASON.MIGRATION;
+}
+
 /** The guest already runs on the other side; what is here is its paused shell. */
 export function inPostCopy(view: VmJobView): boolean {
   return (

@@ -32,13 +32,11 @@ export class IncomingSlots {
     if (looked.kind !== "ok") {
       throw new MonitorError("libvirtUnavailable", `VM ${vmId}: libvirt does not answer`);
     }
-    const { maxIncoming, reservationLapsesMs } = settings();
-    const nowMs = clock.monotonicMs();
-    const domains = this.#domains();
-    const current = currentReservations(this.#reservations, domains, reservationLapsesMs, nowMs);
-    const limit = incomingLimit ?? maxIncoming;
-    const result = reserve(current, { vmId, source, incomingLimit: limit }, domains, nowMs);
-    this.#reservations = result.kind === "reserved" ? result.reservations : current;
+    this.note();
+    const limit = incomingLimit ?? settings().maxIncoming;
+    const request = { vmId, source, incomingLimit: limit };
+    const result = reserve(this.#reservations, request, this.#domains(), clock.monotonicMs());
+    if (result.kind === "reserved") this.#reservations = result.reservations;
     switch (result.kind) {
       case "reserved":
         log.info({ vmId, source, incomingLimit: limit }, "slot reserved for an incoming migration");
@@ -51,6 +49,20 @@ export class IncomingSlots {
           `VM ${vmId}: Incoming migration limit exceeded (${result.slotsInUse} of ${limit} in use)`,
         );
     }
+  }
+
+  /**
+   * Drops the reservations that the host view has overtaken. To be called after every look: a domain
+   * that came and went between two requests would otherwise leave its slot taken until it lapses.
+   */
+  note(): void {
+    const { settings, clock } = this.#context;
+    this.#reservations = currentReservations(
+      this.#reservations,
+      this.#domains(),
+      settings().reservationLapsesMs,
+      clock.monotonicMs(),
+    );
   }
 
   /** True if there was one. */

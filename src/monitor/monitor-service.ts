@@ -7,6 +7,7 @@ import type { Migration } from "../core/migration.ts";
 import { MonitorError } from "../errors.ts";
 import { accept, detailsError } from "./accept.ts";
 import { begin } from "./begin.ts";
+import { capabilitiesToWire } from "./capabilities.ts";
 import type { Context } from "./context.ts";
 import { IncomingSlots } from "./incoming-slots.ts";
 import type { MigrationRun } from "./migration-run.ts";
@@ -194,6 +195,10 @@ export class MonitorService implements MigrationService {
     };
   }
 
+  async capabilities(): Promise<WireObject> {
+    return capabilitiesToWire(this.#context.hostName, this.#context.settings());
+  }
+
   #runOf(vmId: string): MigrationRun | undefined {
     return (
       this.#registry.liveOf(vmId) ?? this.#registry.endedOf(vmId, this.#context.clock.wallMs())
@@ -208,7 +213,10 @@ export class MonitorService implements MigrationService {
 
   async #look(): Promise<void> {
     const looked = await this.#context.hostView.freshWithin(STATS_MAX_AGE_MS);
-    if (looked.kind === "ok") return;
+    if (looked.kind === "ok") {
+      this.#slots.note();
+      return;
+    }
     const why = looked.kind === "disconnected" ? looked.message : looked.kind;
     throw new MonitorError("libvirtUnavailable", `libvirt does not answer: ${why}`);
   }

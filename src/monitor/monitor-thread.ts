@@ -14,7 +14,7 @@ import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
 import type { CycleInput } from "../core/cycle.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import type { Context } from "./context.ts";
-import { inPostCopy } from "./host-view.ts";
+import { inPostCopy, inSwitchover } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import { askPlace } from "./place.ts";
 import type { Registry } from "./registry.ts";
@@ -182,6 +182,7 @@ export class MonitorThread {
       timer,
       sample: view === undefined ? null : sampleOf(view.job),
       postCopyState: view !== undefined && inPostCopy(view),
+      switchover: view !== undefined && inSwitchover(view),
       sourceMigrations: hostView.migrationsWith(run.vmId),
       destination: run.destinationCount(this.ownMigrationsTo(run)),
     };

@@ -72,6 +72,7 @@ export interface MigrationService {
   allVmStats(): Promise<readonly WireObject[]>;
   vmList(): Promise<readonly WireObject[]>;
   hostStats(): Promise<WireObject>;
+  capabilities(): Promise<WireObject>;
 }
 
 /** One notification to every client that listens: VDSM's name and envelope, integers only. */

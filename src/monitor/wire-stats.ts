@@ -6,6 +6,7 @@ import { isoTime, type Clock } from "../clock.ts";
 import { figures } from "../core/cycle.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
 import { stalledForMs, type Migration } from "../core/migration.ts";
+import { isExhausted, type ScheduleState } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { VmJobView } from "../hypervisor/hypervisor.ts";
 import { inPostCopy, type HostView, type Transfer } from "./host-view.ts";
@@ -92,6 +93,7 @@ export function migrationToWire(run: MigrationRun, nowMs: number): WireObject {
     stalledFor: ended ? 0 : msToSecondsFloor(now.stalledForMs),
     ...(ended || now.stalledForMs < MS_PER_SECOND ? {} : { stallReason: now.reason }),
     timeoutIn: ended ? 0 : msToSecondsCeil(now.timeoutInMs),
+    ...(migration.schedule === null ? {} : { schedule: scheduleToWire(migration.schedule) }),
     ...(migration.stop === null ? {} : { stopping: stopToWire(migration) }),
     ...(migration.outcome === null ? {} : { outcome: outcomeToWire(migration.outcome) }),
   };
@@ -151,6 +153,15 @@ function capsToWire(migration: Migration): WireObject {
       ? { destinationMigrations: destinationCount.migrations }
       : { destinationSilentQueries: destinationCount.silentQueries }),
     floorExceedsMaximum: migration.mode === "remote" && floorExceedsShare(limits, all),
+  };
+}
+
+/** Where the engine's convergenceSchedule stands: the item that is next, and how many there are. */
+function scheduleToWire(state: ScheduleState): WireObject {
+  return {
+    next: state.cursor,
+    items: state.schedule.stalling.length,
+    exhausted: isExhausted(state),
   };
 }
 

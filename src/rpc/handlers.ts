@@ -42,6 +42,7 @@ export function bindVerbs(
     "Host.getAllVmStats": async () => await service.allVmStats(),
     "Host.getVMList": async () => await service.vmList(),
     "Host.getStats": async () => await service.hostStats(),
+    "Host.getCapabilities": async () => await service.capabilities(),
     "Host.getMigrations": async () => await service.migrations(),
     "Host.getEvents": async (params) => {
       const { since, epoch } = parseGetEvents(params);

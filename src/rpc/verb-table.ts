@@ -294,6 +294,15 @@ export const verbTable = [
     doc: "The host's counts; what libvirt shows to be transferring, whoever started it.",
   },
   {
+    name: "Host.getCapabilities",
+    aliases: [],
+    params: [],
+    unknownKeys: "ignore",
+    result:
+      "object: hostName, vmTypes, kvmEnabled (a string, as VDSM's), zerocopy_migrations, refresh_disk_supported, max_outgoing_migrations, max_incoming_migrations",
+    doc: "What the host can do, as far as migrations go.",
+  },
+  {
     name: "Host.getMigrations",
     aliases: [],
     params: [],

@@ -98,6 +98,8 @@ describe("Host.getMigrations", () => {
     "sizesToWire",
     "capsToWire",
     "stopToWire",
+    "scheduleToWire",
+    "deferralToWire",
   ];
 
   /** The names of the members that the function's object has: `name: value`. */

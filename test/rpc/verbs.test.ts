@@ -34,6 +34,7 @@ function recorder() {
     allVmStats: () => note([{ vmId: vm }], "allVmStats"),
     vmList: () => note([{ vmId: vm }], "vmList"),
     hostStats: () => note({ vmCount: 1 }, "hostStats"),
+    capabilities: () => note({ vmTypes: ["kvm"] }, "capabilities"),
   };
   return { service, calls };
 }
@@ -152,6 +153,7 @@ describe("one call, however it is written", () => {
     ["Host.getAllVmStats", undefined, ["allVmStats"], [{ vmId: vm }]],
     ["Host.getVMList", { onlyUUID: false }, ["vmList"], [{ vmId: vm }]],
     ["Host.getStats", [], ["hostStats"], { vmCount: 1 }],
+    ["Host.getCapabilities", [], ["capabilities"], { vmTypes: ["kvm"] }],
     ["Host.getMigrations", {}, ["migrations"], []],
     ["Host.ping2", undefined, undefined, true],
   ])("%s %j", async (method, params, expectedCall, result) => {
