@@ -23,7 +23,7 @@ import { MonitorThread } from "./monitor/monitor-thread.ts";
 import { Registry } from "./monitor/registry.ts";
 import { settingsFrom } from "./monitor/settings.ts";
 import { loadPeerTls } from "./peer/peer-tls.ts";
-import { PeerClient } from "./peer/peer-client.ts";
+import { PeerClient, type PeerTls } from "./peer/peer-client.ts";
 import { Peers } from "./peer/peer.ts";
 import { ReloadableConfig } from "./reload.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
@@ -57,17 +57,17 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
     systemClock,
     rootLog,
   );
-  const peerClient = new PeerClient(await loadPeerTls(live.config.ssl, rootLog), () =>
-    systemClock.monotonicMs(),
-  );
-  const peers = new Peers(peerClient, rootLog, {
-    deadlineMs: () => secondsToMs(live.config.vars.peer_timeout),
-    nowMs: () => systemClock.monotonicMs(),
-  });
+  const nowMs = (): number => systemClock.monotonicMs();
+  const peerDeadlineMs = (): number => secondsToMs(live.config.vars.peer_timeout);
+  const peerTls = (await loadPeerTls(live.config.ssl, rootLog)) ?? noTls(live.config);
+  const peerClient = new PeerClient(peerTls, nowMs, peerDeadlineMs);
+  const peers = new Peers(peerClient, rootLog, { deadlineMs: peerDeadlineMs, nowMs });
+  const registry = new Registry();
   const hostView = new HostView(
     hypervisor,
-    () => systemClock.monotonicMs(),
-    () => settings().monitorIntervalMs * SCAN_WAIT_SHARE,
+    nowMs,
+    () => scanWaitMs(live.config),
+    () => registry.vmIds(),
   );
   const context: Context = {
     hypervisor,
@@ -79,7 +79,6 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
     emit: (event) => listener.broadcast(event),
     hostName: hostname(),
   };
-  const registry = new Registry();
   const monitor = new MonitorThread(context, registry, () => service.admit());
   const service = new MonitorService(context, registry, monitor);
   const events = new EventRing();
@@ -95,7 +94,9 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
   process.on("SIGHUP", () => {
     live.reload();
     void listener.reloadTls();
-    void loadPeerTls(live.config.ssl, rootLog).then((tls) => peerClient.useTls(tls));
+    void loadPeerTls(live.config.ssl, rootLog).then((tls) => {
+      if (tls !== undefined) peerClient.useTls(tls);
+    });
     service.admit();
   });
   let stopping = false;
@@ -111,6 +112,17 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+}
+
+/** Without readable files peers are asked over TLS all the same; they will refuse. */
+function noTls({ ssl }: Config): PeerTls | null {
+  return ssl.enabled ? {} : null;
+}
+
+/** Within the deadline of libvirt's calls, else one VM that hangs would cost the whole look. */
+function scanWaitMs({ vars, libvirt }: Config): number {
+  const intervalMs = secondsToMs(vars.migration_monitor_interval);
+  return SCAN_WAIT_SHARE * Math.min(intervalMs, secondsToMs(libvirt.call_timeout));
 }
 
 async function makeHibernationFolder({ vars }: Config, rootLog: RootLog): Promise<void> {

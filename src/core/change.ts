@@ -72,6 +72,8 @@ function applyChanges(migration: Migration, changes: Changes, nowMs: number): Mi
     limits: {
       ...limits,
       progressTimeoutMs: changes.progressTimeoutMs ?? limits.progressTimeoutMs,
+      // Who names the hard limit means the whole of it, schedule or not.
+      timeoutJudgesPasses: limits.timeoutJudgesPasses || changes.progressTimeoutMs !== undefined,
       stallingLimitMs: changes.stallingLimitMs ?? limits.stallingLimitMs,
       maxBandwidthMiBps: changes.maxBandwidthMiBps ?? limits.maxBandwidthMiBps,
     },

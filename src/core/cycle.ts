@@ -56,7 +56,9 @@ export function cycleStep(before: Migration, input: CycleInput, nowMs: number): 
   const effects: Effect[] = [];
   const seen = takeSample(before, input, nowMs, effects);
   const judged = judge(before, seen, nowMs, effects);
-  const steered = steer(judged, input, nowMs, effects);
+  const wished = steer(judged, input, nowMs, effects);
+  const asks = input.timer && wished.callReturned;
+  const steered = asks ? ask(wished, effects, { kind: "askPlace" }) : wished;
   if (input.timer) effects.push(statusEvent(steered));
   return { migration: steered, effects };
 }

@@ -17,6 +17,9 @@ export const LIBVIRT_ERROR = {
   OPERATION_UNSUPPORTED: 84,
 } as const;
 
+/** Our own: there was no connection, so no call was made and libvirt said nothing. */
+export const NO_CALL = 0;
+
 /** virDomainPausedReason */
 export const PAUSED_REASON = {
   MIGRATION: 2,
@@ -34,6 +37,7 @@ export const LIFECYCLE = {
   RESUMED_MIGRATED: 1,
   STOPPED: 5,
   STOPPED_MIGRATED: 3,
+  STOPPED_SAVED: 4,
 } as const;
 
 /**
@@ -41,6 +45,7 @@ export const LIFECYCLE = {
  * the flag could only fail the same way, after the same wait.
  */
 export const NOT_ABOUT_POSTCOPY: ReadonlySet<number> = new Set([
+  NO_CALL,
   LIBVIRT_ERROR.SYSTEM_ERROR,
   LIBVIRT_ERROR.RPC,
   LIBVIRT_ERROR.NO_DOMAIN,

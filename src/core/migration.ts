@@ -110,11 +110,14 @@ export interface Migration {
   /** Whether libvirt answered for this VM in the last cycle. */
   readonly sampled: boolean;
   readonly stop: Stop | null;
+  /** libvirt's call came back; where the guest is decides what follows. */
+  readonly callReturned: boolean;
   readonly callRefusal: Refusal | null;
   readonly callSucceeded: boolean;
   /** The record in the job-completed event or of the destination. */
   readonly completedStats: JobStats | null;
-  readonly stoppedMigrated: boolean;
+  /** libvirt's lifecycle event: the domain stopped here because it was migrated, or saved. */
+  readonly stoppedByJob: boolean;
   /** Stall clock from here while settling has no answer. */
   readonly settlingSinceMs: number | null;
   readonly sourceMigrations: number;
@@ -237,10 +240,11 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     stats: null,
     sampled: false,
     stop: null,
+    callReturned: false,
     callRefusal: null,
     callSucceeded: false,
     completedStats: null,
-    stoppedMigrated: false,
+    stoppedByJob: false,
     settlingSinceMs: null,
     sourceMigrations: 0,
     destinationCount: { kind: "unknown", silentQueries: 0 },

@@ -117,7 +117,20 @@ function ended(outcome: Outcome): Verdict {
 }
 
 function judgeSave(migration: Migration, nowMs: number): Verdict {
-  if (!migration.callSucceeded) return ended(lost(migration, nowMs));
+  const saved =
+    migration.callSucceeded || migration.stoppedByJob || migration.completedStats !== null;
+  if (!saved) {
+    return ended({
+      ...figures(migration, nowMs),
+      ...failed(
+        "unknown",
+        CODE_FAILED,
+        `VM ${migration.vmId} is not active here and nobody said that it was saved; ${migration.destination} is kept; libvirt said: ${callSaid(migration)}`,
+      ),
+      where: "unknown",
+      confirmed: false,
+    });
+  }
   return ended({
     ...figures(migration, nowMs),
     outcome: "completed",
@@ -131,7 +144,7 @@ function judgeSave(migration: Migration, nowMs: number): Verdict {
 
 /** The source has it no more and nobody can be asked on the destination. */
 function judgeUnseen(migration: Migration, nowMs: number): Verdict {
-  if (migration.callSucceeded || migration.stoppedMigrated) {
+  if (migration.callSucceeded || migration.stoppedByJob) {
     return ended(arrived(migration, false, nowMs));
   }
   if (nowMs - (migration.settlingSinceMs ?? nowMs) < SETTLE_MAX_MS) return { kind: "askAgain" };

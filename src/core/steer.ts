@@ -50,7 +50,7 @@ export function steer(
   effects: Effect[],
 ): Migration {
   // An abort that is due at the next pass would otherwise hit what the downtime before it achieved.
-  const mayAct = judged.sampled && !judged.stoppedMigrated && input.switchover !== true;
+  const mayAct = judged.sampled && !judged.stoppedByJob && input.switchover !== true;
   const follows = input.timer && mayAct;
   const migration = follows ? followSchedule(judged, nowMs, effects) : judged;
   if (migration.stop !== null) return pursueStop(migration, nowMs, effects);

@@ -54,7 +54,7 @@ export type Input =
       };
     }
   | { readonly kind: "jobCompleted"; readonly stats: JobStats }
-  | { readonly kind: "stoppedMigrated" }
+  | { readonly kind: "stoppedByJob" }
   | { readonly kind: "callEnded"; readonly refusal: Refusal | null }
   | ({ readonly kind: "effectDone" } & EffectDone)
   | {
@@ -74,6 +74,7 @@ const LIVE: readonly Phase[] = [
   "settling",
 ];
 const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
+const FROM_CALL: readonly Phase[] = [...CALL_OUT, "settling"];
 
 /** In which phases an input means anything; in the others it came too late and changes nothing. */
 const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
@@ -85,8 +86,8 @@ const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   notBegun: ["queued", "preparing"],
   cycle: LIVE,
   passBegan: LIVE,
-  jobCompleted: LIVE,
-  stoppedMigrated: LIVE,
+  jobCompleted: FROM_CALL,
+  stoppedByJob: LIVE,
   callEnded: CALL_OUT,
   effectDone: LIVE,
   place: LIVE,
@@ -117,9 +118,9 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
     case "passBegan":
       return passBegan(migration, input.sample, nowMs);
     case "jobCompleted":
-      return unchanged({ ...migration, completedStats: input.stats });
-    case "stoppedMigrated":
-      return unchanged({ ...migration, stoppedMigrated: true });
+      return unchanged(withRecord(migration, input.stats));
+    case "stoppedByJob":
+      return unchanged({ ...migration, stoppedByJob: true });
     case "callEnded":
       return callEnded(migration, input.refusal, nowMs);
     case "effectDone":
@@ -129,6 +130,12 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
     case "cancel":
       return cancel(migration, nowMs);
   }
+}
+
+/** The record of this migration's job; a backup that ends meanwhile has one, too. */
+function withRecord(migration: Migration, stats: JobStats): Migration {
+  const own = migration.mode === "file" ? "save" : "migrationOut";
+  return stats.operation === own ? { ...migration, completedStats: stats } : migration;
 }
 
 function unchanged(migration: Migration): Stepped {
@@ -166,7 +173,7 @@ function deferred(
       {
         kind: "log",
         level: "info",
-        message: "destination has no slot, trying again later",
+        message: "cannot begin yet, trying again later",
         fields: { reason, retryInMs: retryAtMs - nowMs, deferrals: migration.deferrals + 1 },
       },
     ],
@@ -250,6 +257,7 @@ function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number)
     ...migration,
     phase: "settling",
     settlingSinceMs: nowMs,
+    callReturned: true,
     callRefusal: refusal,
     callSucceeded: refusal === null,
   };
@@ -311,11 +319,21 @@ function placed(
     pending: before.pending.filter((kind) => kind !== "askPlace"),
     completedStats: before.completedStats ?? input.record,
   };
-  if (migration.phase !== "settling") return unchanged(migration);
+  if (migration.phase !== "settling" && !migration.callReturned) return unchanged(migration);
   const verdict = judgePlace(migration, input.place, nowMs);
   return verdict.kind === "askAgain"
-    ? unchanged(migration)
+    ? unchanged(watchOn(migration, input.place))
     : end(migration, verdict.outcome, nowMs);
+}
+
+/**
+ * The call came back, but what it was for goes on: its connection broke, or post-copy did. Such a
+ * migration is watched, limited and can be steered as before; its end is found by asking the place.
+ */
+function watchOn(migration: Migration, place: Place): Migration {
+  if (!place.sourceJob && !migration.postCopy.begun) return { ...migration, phase: "settling" };
+  const inPreCopy = migration.stats === null ? "starting" : "running";
+  return { ...migration, phase: migration.postCopy.begun ? "postCopy" : inPreCopy };
 }
 
 function lateConfirmation(
@@ -347,7 +365,8 @@ function end(before: Migration, outcome: Outcome, nowMs: number): Stepped {
   if (outcome.where === "source" && before.downtimeFoundMs !== null) {
     effects.push({ kind: "putBackDowntime", maxDowntimeMs: before.downtimeFoundMs });
   }
-  if (before.mode === "file" && !completed) effects.push({ kind: "removeImage" });
+  // Only where the guest is seen here: an image that nobody can place may be the guest's only copy.
+  if (before.mode === "file" && outcome.where === "source") effects.push({ kind: "removeImage" });
   if (before.callAtMs !== null) effects.push(lastStatus(migration, outcome));
   // Of a guest that may run elsewhere nothing is said: "Down" would have it started twice.
   const told = before.phase !== "queued" || before.deferrals > 0;

@@ -55,6 +55,13 @@ export interface VmJobView {
   readonly job: JobView;
 }
 
+export interface ScanOptions {
+  readonly waitMs: number;
+  /** These are asked before the others. */
+  readonly first: ReadonlySet<string>;
+  readonly only?: ReadonlySet<string>;
+}
+
 export interface VmDetails extends VmView {
   readonly persistent: boolean;
   readonly memoryBytes: number;
@@ -103,10 +110,11 @@ export interface Hypervisor {
   /** Lets go of everything. Migrations in flight go on in libvirt. */
   stop(): Promise<void>;
   /**
-   * Every active VM with its job. Waits `waitMs` for answers at the most: a VM whose answer is not
-   * there by then has `noAnswer` and is not asked again until it came.
+   * Every active VM, or `only` those, with its job. Waits `waitMs` for answers at the most: a VM whose
+   * answer is not there by then has `noAnswer`, and is not asked again until it came; a late answer
+   * is in the next scan.
    */
-  scan(waitMs: number): Promise<CallResult<readonly VmJobView[]>>;
+  scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>>;
   jobView(vmId: string): Promise<CallResult<JobView>>;
   /** Active or not. Refused with NO_DOMAIN (42) if there is none. */
   vmDetails(vmId: string): Promise<CallResult<VmDetails>>;

@@ -28,7 +28,9 @@ export class Lane {
   readonly #uri: string;
   readonly #log: Log;
   readonly #deadlineMs: () => number;
-  #link: Promise<Link> | null = null;
+  /** The connection in use; null while there is none, or one is being opened. */
+  #current: Link | null = null;
+  #opening: Promise<Link> | null = null;
   #closed = false;
 
   constructor(name: string, uri: string, log: Log, deadlineMs: () => number) {
@@ -45,83 +47,89 @@ export class Lane {
     call: (connection: Connection) => Promise<T>,
     settled: () => void = () => {},
   ): Promise<CallResult<T>> {
-    let link: Link;
-    try {
-      link = await this.#get();
-    } catch (error) {
-      settled();
-      return { kind: "disconnected", message: messageOf(error) };
-    }
-    return this.#within(link, call(link.connection), settled);
-  }
-
-  /** Stops using this connection if it is the lane's: too much hangs on it. */
-  leave(connection: Connection): void {
-    void this.#link?.then((current) => {
-      if (current.connection !== connection) return;
-      this.#log.warn({}, "calls hang, taking a new connection");
-      this.#leave(current);
-    });
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    const link = this.#link;
-    this.#link = null;
-    if (link === null) return;
-    await link.then(({ connection }) => connection.close()).catch(() => {});
-  }
-
-  #get(): Promise<Link> {
-    if (this.#closed) return Promise.reject(new Error("the daemon is stopping"));
-    this.#link ??= this.#open();
-    return this.#link;
-  }
-
-  async #open(): Promise<Link> {
-    try {
-      const connection = await openConnection(this.#uri);
-      const link: Link = { connection, hangingCalls: 0, nudges: 0, broken: false };
-      connection.onClose((reason) => {
-        link.broken = true;
-        this.#log.warn({ reason }, "connection to libvirt broke");
-        this.#leave(link);
-      });
-      return link;
-    } catch (error) {
-      this.#link = null;
-      throw error;
-    }
-  }
-
-  /** From now on a new connection is used; this one closes when it is let go. */
-  #leave(link: Link): void {
-    void this.#link?.then((current) => {
-      if (current === link) this.#link = null;
-    });
-    link.connection.close().catch((err: unknown) => {
-      this.#log.debug({ err }, "closing a left connection failed");
-    });
-  }
-
-  #within<T>(link: Link, call: Promise<T>, settled: () => void): Promise<CallResult<T>> {
-    const answered = resultOf(call, () => link.broken);
     return new Promise((resolve) => {
       let late = false;
-      const nudging = setInterval(() => nudge(link), NUDGE_EVERY_MS);
+      let link: Link | null = null;
+      let nudging: NodeJS.Timeout | undefined;
+      const answered = this.#answer(call, (opened) => {
+        link = opened;
+        nudging = setInterval(() => nudge(opened), NUDGE_EVERY_MS);
+        if (late) this.#hangs(opened);
+      });
       const timer = setTimeout(() => {
         late = true;
-        clearInterval(nudging);
-        this.#hangs(link);
+        if (link !== null) this.#hangs(link);
         resolve({ kind: "noAnswer", late: answered });
       }, this.#deadlineMs());
       void answered.then((result) => {
         clearTimeout(timer);
         clearInterval(nudging);
-        if (late) link.hangingCalls -= 1;
+        if (late && link !== null) link.hangingCalls -= 1;
         settled();
         resolve(result);
       });
+    });
+  }
+
+  /** Opening counts as part of the call: a libvirtd that accepts and says nothing is no answer. */
+  async #answer<T>(
+    call: (connection: Connection) => Promise<T>,
+    onOpen: (link: Link) => void,
+  ): Promise<CallResult<T>> {
+    let link: Link;
+    try {
+      link = await this.#get();
+    } catch (error) {
+      return { kind: "disconnected", message: messageOf(error) };
+    }
+    onOpen(link);
+    return resultOf(call(link.connection), () => link.broken);
+  }
+
+  /** Stops using this connection if it is the lane's: too much hangs on it. */
+  leave(connection: Connection): void {
+    if (this.#current?.connection !== connection) return;
+    this.#log.warn({}, "calls hang, taking a new connection");
+    this.#leave(this.#current);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const link = this.#current;
+    this.#current = null;
+    await link?.connection.close().catch(() => {});
+  }
+
+  #get(): Promise<Link> {
+    if (this.#closed) return Promise.reject(new Error("the daemon is stopping"));
+    if (this.#current !== null) return Promise.resolve(this.#current);
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<Link> {
+    const connection = await openConnection(this.#uri);
+    const link: Link = { connection, hangingCalls: 0, nudges: 0, broken: false };
+    connection.onClose((reason) => {
+      link.broken = true;
+      this.#log.warn({ reason }, "connection to libvirt broke");
+      this.#leave(link);
+    });
+    if (this.#closed || link.broken) {
+      this.#leave(link);
+      throw new Error("the connection to libvirt did not last");
+    }
+    this.#current = link;
+    return link;
+  }
+
+  /** From now on a new connection is used; this one closes when it is let go. */
+  #leave(link: Link): void {
+    if (this.#current === link) this.#current = null;
+    link.connection.close().catch((err: unknown) => {
+      this.#log.debug({ err }, "closing a left connection failed");
     });
   }
 
@@ -150,8 +158,13 @@ function nudge(link: Link): void {
 /** A connection with keepalive, so that a libvirtd that stands still is noticed. */
 export async function openConnection(uri: string): Promise<Connection> {
   const connection = await open(uri);
-  await connection.setKeepAlive(KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_COUNT);
-  return connection;
+  try {
+    await connection.setKeepAlive(KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_COUNT);
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
 }
 
 /** What a call came to; libvirt's refusals are results, everything else is a defect and thrown on. */

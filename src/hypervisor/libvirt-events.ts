@@ -49,10 +49,12 @@ export class EventStream {
     }
     this.#connection = connection;
     this.#onEvent({ kind: "connected" });
+    // Last: before, a break is this call's own failure, and whoever called tries again. A listener
+    // that comes after the break is told at once.
+    connection.onClose((reason) => this.#broke(connection, reason));
   }
 
   async #register(connection: Connection): Promise<void> {
-    connection.onClose((reason) => this.#broke(connection, reason));
     await connection.onDomainEvent("migrationIteration", ({ domain, iteration }) =>
       this.#onEvent({ kind: "iteration", vmId: domain.uuid, iteration }),
     );

@@ -8,11 +8,10 @@
  * - control: what changes a job and may block on the VM's job lock (abort, limits, post-copy).
  * - events: see libvirt-events.ts. Each migrate or save call has one of its own.
  */
-import { DomainState, JobStatsFlag, LibvirtError, ListDomainsFlag } from "libvirt";
-import type { Connection, Domain, JobStatsResult } from "libvirt";
+import { DomainState, JobStatsFlag, LibvirtError } from "libvirt";
+import type { Connection, Domain } from "libvirt";
 import type { Clock } from "../clock.ts";
 import type { JobStats } from "../core/job-stats.ts";
-import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import type { Log } from "../logger.ts";
 import type {
   CallResult,
@@ -20,29 +19,22 @@ import type {
   HypervisorEvent,
   JobView,
   MigrateCall,
+  ScanOptions,
   VmDetails,
   VmJobView,
   VmView,
 } from "./hypervisor.ts";
 import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
-import { HANGING_CALLS_MAX, Lane, messageOf, openConnection, resultOf } from "./lane.ts";
+import { HostScan } from "./host-scan.ts";
+import { failedJobView, statsView } from "./job-view.ts";
+import { Lane, messageOf, openConnection, resultOf } from "./lane.ts";
 import { EventStream } from "./libvirt-events.ts";
 import { ExclusiveCalls, SharedRead } from "./vm-calls.ts";
 import { migrateFlags, migrateParamsOf } from "./migrate-params.ts";
 
-/** Job-stats calls at a time in a scan: below libvirtd's five of a connection. */
-const SCAN_THREADS = 4;
-/** A scan's answer that is out longer than this counts as a hanging call on its connection. */
-const SCAN_HANGS_AFTER_MS = 1_000;
-
 export interface LibvirtHypervisorOptions {
   readonly uri: string;
   readonly callTimeoutMs: () => number;
-}
-
-interface ScanCall {
-  readonly connection: Connection;
-  readonly sinceMs: number;
 }
 
 export class LibvirtHypervisor implements Hypervisor {
@@ -60,7 +52,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #bandwidths: SharedRead<number>;
   readonly #downtimes: SharedRead<number>;
   readonly #changes: ExclusiveCalls;
-  readonly #scanCalls = new Map<string, ScanCall>();
+  readonly #scan: HostScan;
 
   constructor(options: LibvirtHypervisorOptions, clock: Clock, log: Log) {
     this.#options = options;
@@ -70,6 +62,7 @@ export class LibvirtHypervisor implements Hypervisor {
       new Lane(name, options.uri, this.#log, options.callTimeoutMs);
     this.#events = new EventStream(options.uri, this.#log);
     this.#poll = lane("poll");
+    this.#scan = new HostScan(this.#poll, clock);
     this.#query = lane("query");
     this.#control = lane("control");
     this.#jobViews = new SharedRead(this.#query, (domain) => this.#readJob(domain));
@@ -98,72 +91,8 @@ export class LibvirtHypervisor implements Hypervisor {
     ]);
   }
 
-  async scan(waitMs: number): Promise<CallResult<readonly VmJobView[]>> {
-    this.#leaveHangingScan();
-    return this.#poll.run(async (connection) => {
-      const [active, paused] = await Promise.all([
-        connection.listDomains(ListDomainsFlag.ACTIVE),
-        connection.listDomains(ListDomainsFlag.PAUSED),
-      ]);
-      const [jobs, reasons] = await Promise.all([
-        this.#jobs(connection, active, waitMs),
-        pausedReasons(paused),
-      ]);
-      return active.map((domain) => ({
-        vm: vmView(domain, reasons.get(domain.uuid)),
-        job: jobs.get(domain.uuid) ?? { kind: "noAnswer" },
-      }));
-    });
-  }
-
-  async #jobs(
-    connection: Connection,
-    domains: readonly Domain[],
-    waitMs: number,
-  ): Promise<ReadonlyMap<string, JobView>> {
-    const jobs = new Map<string, JobView>();
-    const ask = domains.filter((domain) => !this.#scanCalls.has(domain.uuid));
-    await connection.getJobStatsOf(ask, {
-      threads: SCAN_THREADS,
-      deadlineMs: waitMs,
-      onBegin: (domain) =>
-        this.#scanCalls.set(domain.uuid, { connection, sinceMs: this.#clock.monotonicMs() }),
-      onResult: (result) => {
-        const { uuid } = result.domain;
-        const sinceMs = this.#scanCalls.get(uuid)?.sinceMs ?? this.#clock.monotonicMs();
-        if (result.kind !== "notAsked") this.#scanCalls.delete(uuid);
-        jobs.set(uuid, this.#scanned(result, sinceMs));
-      },
-    });
-    return jobs;
-  }
-
-  #scanned(result: JobStatsResult, sinceMs: number): JobView {
-    switch (result.kind) {
-      case "stats":
-        return this.#statsView(jobStatsFromLibvirt(result.stats), sinceMs);
-      case "error":
-        return failedJobView(result.error);
-      case "notAsked":
-        return { kind: "noAnswer" };
-    }
-  }
-
-  #statsView(stats: JobStats, sinceMs: number): JobView {
-    const atMs = this.#clock.monotonicMs();
-    return { kind: "stats", stats, atMs, tookMs: atMs - sinceMs };
-  }
-
-  #leaveHangingScan(): void {
-    const nowMs = this.#clock.monotonicMs();
-    const byConnection = new Map<Connection, number>();
-    for (const { connection, sinceMs } of this.#scanCalls.values()) {
-      if (nowMs - sinceMs < SCAN_HANGS_AFTER_MS) continue;
-      byConnection.set(connection, (byConnection.get(connection) ?? 0) + 1);
-    }
-    for (const [connection, hanging] of byConnection) {
-      if (hanging >= HANGING_CALLS_MAX) this.#poll.leave(connection);
-    }
+  scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
+    return this.#scan.look(options);
   }
 
   jobView(vmId: string): Promise<CallResult<JobView>> {
@@ -245,7 +174,8 @@ export class LibvirtHypervisor implements Hypervisor {
   async #readJob(domain: Domain): Promise<JobView> {
     const sinceMs = this.#clock.monotonicMs();
     try {
-      return this.#statsView(jobStatsFromLibvirt(await domain.getJobStats()), sinceMs);
+      const stats = jobStatsFromLibvirt(await domain.getJobStats());
+      return statsView(stats, sinceMs, this.#clock.monotonicMs());
     } catch (error) {
       if (error instanceof LibvirtError) return failedJobView(error);
       throw error;
@@ -274,32 +204,6 @@ async function readDetails(domain: Domain): Promise<VmDetails> {
 async function readRecord(domain: Domain): Promise<JobStats> {
   const flags = JobStatsFlag.COMPLETED | JobStatsFlag.KEEP_COMPLETED;
   return jobStatsFromLibvirt(await domain.getJobStats(flags));
-}
-
-async function pausedReasons(paused: readonly Domain[]): Promise<ReadonlyMap<string, number>> {
-  const reasons = await Promise.all(
-    paused.map(async (domain) => {
-      // A domain may be gone or go on between the list and the question: then it has no reason.
-      const state = await domain.getState().catch(() => null);
-      return [domain.uuid, state?.state === DomainState.PAUSED ? state.reason : 0] as const;
-    }),
-  );
-  return new Map(reasons);
-}
-
-function vmView(domain: Domain, pausedReason: number | undefined): VmView {
-  return {
-    vmId: domain.uuid,
-    name: domain.name,
-    runState: pausedReason === undefined ? "running" : "paused",
-    stateReason: pausedReason ?? 0,
-  };
-}
-
-function failedJobView(error: LibvirtError): JobView {
-  return error.code === LIBVIRT_ERROR.OPERATION_UNSUPPORTED
-    ? { kind: "incoming" }
-    : { kind: "refused", refusal: { code: error.code, message: error.libvirtMessage } };
 }
 
 function runStateOf(state: number): VmView["runState"] {

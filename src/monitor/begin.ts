@@ -39,7 +39,7 @@ export async function begin(
           kind: "begin",
           sourceMigrations: context.hostView.migrationsWith(run.vmId),
           destination: run.destinationCount(ownThere()),
-          paused: context.hostView.get(run.vmId)?.vm.runState === "paused",
+          paused: prepared.paused,
         });
     }
   } catch (err) {
@@ -50,7 +50,7 @@ export async function begin(
 }
 
 type Prepared =
-  | { readonly kind: "ready" }
+  | { readonly kind: "ready"; readonly paused: boolean }
   | {
       readonly kind: "notBegun";
       readonly refusal: { readonly code: number; readonly message: string };
@@ -58,9 +58,9 @@ type Prepared =
     }
   | { readonly kind: "later"; readonly reason: string };
 
-const READY: Prepared = { kind: "ready" };
+type Hindrance = Exclude<Prepared, { kind: "ready" }>;
 
-function notBegun(message: string, active: boolean, code = 0): Prepared {
+function notBegun(message: string, active: boolean, code = 0): Hindrance {
   return { kind: "notBegun", refusal: { code, message }, active };
 }
 
@@ -69,51 +69,58 @@ async function prepare(run: MigrationRun, context: Context): Promise<Prepared> {
   if (details.kind === "refused") {
     return notBegun(details.refusal.message, false, details.refusal.code);
   }
-  if (details.kind === "ok" && details.value.runState === "shutoff") {
-    return notBegun("the VM is not running any more", false);
-  }
-  if (details.kind === "ok" && pausedOnError(details.value)) {
-    return notBegun("the VM is paused on a storage error", true);
-  }
+  if (details.kind !== "ok") return { kind: "later", reason: "libvirt does not answer" };
+  const vm = details.value;
+  if (vm.runState === "shutoff") return notBegun("the VM is not running any more", false);
+  if (pausedOnError(vm)) return notBegun("the VM is paused on a storage error", true);
   const { target } = run;
-  return target.mode === "file"
-    ? prepareSave(run, target.files, context)
-    : prepareMigration(run, target.peer, context);
+  const hindrance =
+    target.mode === "file"
+      ? await prepareSave(run, target.files, context)
+      : await prepareMigration(run, target.peer, context);
+  return hindrance ?? { kind: "ready", paused: vm.runState === "paused" };
 }
 
 async function prepareSave(
   run: MigrationRun,
   files: PreparedFiles,
   context: Context,
-): Promise<Prepared> {
+): Promise<Hindrance | null> {
+  const xml = await context.hypervisor.domainXml(run.vmId);
+  if (xml.kind !== "ok") return NO_XML;
   await writeParameters(files, {
     vmId: run.vmId,
     name: run.migration.vmName,
     host: context.hostName,
     time: isoTime(context.clock.wallMs()),
-    domainXml: await domainXml(run.vmId, context),
+    domainXml: xml.value,
   });
-  return READY;
+  return null;
 }
 
 async function prepareMigration(
   run: MigrationRun,
   peer: Peer,
   context: Context,
-): Promise<Prepared> {
+): Promise<Hindrance | null> {
   const peersAnswer = context.settings().peerMode === "daemon";
-  const reserved = peersAnswer ? await reserveThere(run, peer, context) : READY;
-  if (reserved.kind !== "ready") return reserved;
+  const reserved = peersAnswer ? await reserveThere(run, peer, context) : null;
+  if (reserved !== null) return reserved;
   const asked = peersAnswer ? peer.askCounts() : Promise.resolve();
   const downtime = prepareDowntime(run, context.hypervisor);
   await Promise.all([asked, context.hostView.refresh(), downtime]);
-  return READY;
+  return null;
 }
 
 /** The destination expects the guest, or says why not. A cancel meanwhile does not wait for it. */
-async function reserveThere(run: MigrationRun, peer: Peer, context: Context): Promise<Prepared> {
-  const xml = await domainXml(run.vmId, context);
-  const asked = peer.reserve(run.vmId, xml, run.request.incomingLimit);
+async function reserveThere(
+  run: MigrationRun,
+  peer: Peer,
+  context: Context,
+): Promise<Hindrance | null> {
+  const xml = await context.hypervisor.domainXml(run.vmId);
+  if (xml.kind !== "ok") return NO_XML;
+  const asked = peer.reserve(run.vmId, xml.value, run.request.incomingLimit);
   const reserved = await Promise.race([asked, run.stopped()]);
   if (reserved === "stopped") {
     // Should it say yes after all, it is told that nobody comes.
@@ -123,7 +130,7 @@ async function reserveThere(run: MigrationRun, peer: Peer, context: Context): Pr
   switch (reserved.kind) {
     case "reserved":
       run.reservedThere = true;
-      return READY;
+      return null;
     case "later":
       return reserved;
     case "refused":
@@ -131,11 +138,7 @@ async function reserveThere(run: MigrationRun, peer: Peer, context: Context): Pr
   }
 }
 
-async function domainXml(vmId: string, { hypervisor }: Context): Promise<string> {
-  const xml = await hypervisor.domainXml(vmId);
-  if (xml.kind !== "ok") throw new Error(`no domain XML: ${JSON.stringify(xml)}`);
-  return xml.value;
-}
+const NO_XML: Hindrance = { kind: "later", reason: "libvirt does not give the domain's XML" };
 
 function retryAfterMs({ settings }: Context): number {
   return (
@@ -157,6 +160,10 @@ async function prepareDowntime(run: MigrationRun, hypervisor: Hypervisor): Promi
     foundMs: valueOf(found),
     appliedMs: set.kind === "ok" ? wantedMs : null,
   });
+  if (!run.live && found.kind === "ok") {
+    // It ended meanwhile and knows nothing of the value that was there before.
+    await hypervisor.setMaxDowntime(run.vmId, found.value);
+  }
 }
 
 function valueOf(result: CallResult<number>): number | null {

@@ -4,13 +4,15 @@
  * hold anything yet: a verb of the engine must never be able to overwrite a file of the host.
  */
 import { constants } from "node:fs";
-import { lstat, open, realpath, truncate, unlink } from "node:fs/promises";
+import { lstat, open, realpath, unlink } from "node:fs/promises";
 import * as path from "node:path";
 import { MonitorError } from "../errors.ts";
 
 /** The version of the parameters file's shape. */
 export const PARAMETERS_FORMAT = 1;
 const FILE_MODE = 0o600;
+/** Group and world. */
+const WRITABLE_BY_OTHERS = 0o022;
 
 export interface HibernationFiles {
   readonly imagePath: string;
@@ -83,10 +85,20 @@ export async function undoFiles(files: PreparedFiles): Promise<void> {
 
 async function undo(file: string, made: boolean): Promise<void> {
   try {
-    await (made ? unlink(file) : truncate(file, 0));
+    await (made ? unlink(file) : empty(file));
   } catch (error) {
     // libvirt removes the image of a save that it gave up.
     if (!isCode(error, "ENOENT")) throw error;
+  }
+}
+
+/** Never through a link: the file may have been swapped for one meanwhile. */
+async function empty(file: string): Promise<void> {
+  const handle = await open(file, constants.O_WRONLY | constants.O_NOFOLLOW);
+  try {
+    await handle.truncate(0);
+  } finally {
+    await handle.close();
   }
 }
 
@@ -107,6 +119,9 @@ async function checkWay(key: string, file: string, folder: string): Promise<void
     const stat = await lstat(at).catch(() => null);
     if (stat === null || !stat.isDirectory()) {
       throw refused(key, file, `${at} is no folder, or a link`);
+    }
+    if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) {
+      throw refused(key, file, `${at} can be written by others, who could swap the file`);
     }
   }
 }

@@ -5,9 +5,16 @@
  */
 import { isOutgoing } from "../core/job-stats.ts";
 import { PAUSED_REASON } from "../core/libvirt-codes.ts";
-import type { CallResult, Hypervisor, JobView, VmJobView } from "../hypervisor/hypervisor.ts";
+import type {
+  CallResult,
+  Hypervisor,
+  JobView,
+  ScanOptions,
+  VmJobView,
+} from "../hypervisor/hypervisor.ts";
 
-export type Transfer = "outgoing" | "incoming" | "none";
+/** `unknown`: the VM has not answered once since it was first seen. */
+export type Transfer = "outgoing" | "incoming" | "none" | "unknown";
 
 export interface HostCounts {
   readonly outgoing: number;
@@ -23,15 +30,25 @@ export class HostView {
   readonly #hypervisor: Hypervisor;
   readonly #nowMs: () => number;
   readonly #waitMs: () => number;
+  readonly #first: () => ReadonlySet<string>;
   #entries: ReadonlyMap<string, Entry> = new Map();
   #scannedAtMs: number | null = null;
   #scanning: Promise<CallResult<null>> | null = null;
 
-  /** `waitMs`: how long one look may take; VMs that have not answered by then show nothing. */
-  constructor(hypervisor: Hypervisor, nowMs: () => number, waitMs: () => number) {
+  /**
+   * `waitMs`: how long one look may take; VMs that have not answered by then show nothing. `first`:
+   * the VMs that must not be among those.
+   */
+  constructor(
+    hypervisor: Hypervisor,
+    nowMs: () => number,
+    waitMs: () => number,
+    first: () => ReadonlySet<string>,
+  ) {
     this.#hypervisor = hypervisor;
     this.#nowMs = nowMs;
     this.#waitMs = waitMs;
+    this.#first = first;
   }
 
   /** Looks again, or joins the look that is under way. The old view stays if libvirt is silent. */
@@ -81,18 +98,38 @@ export class HostView {
     return outgoing + incoming + (this.transfer(vmId) === "outgoing" ? 0 : 1);
   }
 
+  /** Looks at these VMs alone; what is known of the others stays as it was. */
+  async refreshOnly(vmIds: ReadonlySet<string>): Promise<CallResult<null>> {
+    const views = await this.#views({ waitMs: this.#waitMs(), first: vmIds, only: vmIds });
+    if (views.kind !== "ok") return views;
+    const others = [...this.#entries].filter(([vmId]) => !vmIds.has(vmId));
+    this.#entries = new Map([...others, ...this.#entriesOf(views.value)]);
+    return { kind: "ok", value: null };
+  }
+
   async #scan(): Promise<CallResult<null>> {
-    const scanned = await this.#hypervisor.scan(this.#waitMs());
-    if (scanned.kind === "noAnswer") return { kind: "noAnswer" };
-    if (scanned.kind !== "ok") return scanned;
-    const entries = new Map<string, Entry>();
-    for (const view of scanned.value) {
-      const known = this.#entries.get(view.vm.vmId)?.transfer ?? "none";
-      entries.set(view.vm.vmId, { view, transfer: transferOf(view.job, known) });
-    }
-    this.#entries = entries;
+    const views = await this.#views({ waitMs: this.#waitMs(), first: this.#first() });
+    if (views.kind !== "ok") return views;
+    this.#entries = new Map(this.#entriesOf(views.value));
     this.#scannedAtMs = this.#nowMs();
     return { kind: "ok", value: null };
+  }
+
+  async #views(
+    options: ScanOptions,
+  ): Promise<
+    | { readonly kind: "ok"; readonly value: readonly VmJobView[] }
+    | Exclude<CallResult<null>, { kind: "ok" }>
+  > {
+    const scanned = await this.#hypervisor.scan(options);
+    return scanned.kind === "noAnswer" ? { kind: "noAnswer" } : scanned;
+  }
+
+  #entriesOf(views: readonly VmJobView[]): readonly (readonly [string, Entry])[] {
+    return views.map((view) => {
+      const known = this.#entries.get(view.vm.vmId)?.transfer ?? "unknown";
+      return [view.vm.vmId, { view, transfer: transferOf(view.job, known) }] as const;
+    });
   }
 }
 

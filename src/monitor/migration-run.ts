@@ -31,6 +31,11 @@ export interface RunHooks {
   readonly ended: (run: MigrationRun) => void;
 }
 
+const PLACE_UNKNOWN = {
+  place: { source: "unknown", sourceJob: false, destination: "silent" },
+  record: null,
+} as const;
+
 /** setTimeout takes no more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -203,7 +208,7 @@ export class MigrationRun {
         this.#report(effect.kind, null, this.#abort());
         return;
       case "askPlace":
-        void this.#own(this.#askPlace());
+        void this.#ownReporting(this.#askPlace(), { kind: "place", ...PLACE_UNKNOWN });
         return;
       case "putBackDowntime":
         this.#cleanUp.push(this.#own(this.#putBackDowntime(effect.maxDowntimeMs)));
@@ -218,6 +223,14 @@ export class MigrationRun {
   #own(work: Promise<void>): Promise<void> {
     return work.catch((err: unknown) => {
       this.log.error({ err }, "effect failed unexpectedly");
+    });
+  }
+
+  /** What a defect left out is made up for as "no answer": else the migration would wait for ever. */
+  #ownReporting(work: Promise<void>, instead: Input): Promise<void> {
+    return work.catch((err: unknown) => {
+      this.log.error({ err }, "effect failed unexpectedly");
+      this.apply(instead);
     });
   }
 
@@ -237,7 +250,12 @@ export class MigrationRun {
       // Until then another one is `busy`, so what comes late is still the latest.
       if (answer.kind === "noAnswer" && answer.late !== undefined) report(await answer.late);
     };
-    void this.#own(done());
+    void this.#ownReporting(done(), {
+      kind: "effectDone",
+      effect,
+      asked,
+      result: { kind: "noAnswer" },
+    });
   }
 
   async #call(bandwidthMiBps: number, postcopy: boolean): Promise<void> {

@@ -127,11 +127,11 @@ export class MonitorService implements MigrationService {
   }
 
   async destroy(vmId: string): Promise<true> {
+    const reserved = this.#slots.release(vmId);
     await this.#look();
     if (this.#context.hostView.get(vmId) !== undefined || this.#registry.liveOf(vmId)) {
       throw new MonitorError("migrationInProgress", `VM ${vmId} is active here, not destroyed`);
     }
-    const reserved = this.#slots.release(vmId);
     const left = this.#registry.forgetLeft(vmId);
     if (!reserved && !left)
       throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
@@ -160,6 +160,7 @@ export class MonitorService implements MigrationService {
     const { hostView, clock } = this.#context;
     const view = hostView.get(vmId);
     if (view === undefined) return this.#leftVm(vmId);
+    if (hostView.transfer(vmId) === "unknown") throw detailsError(vmId, { kind: "noAnswer" });
     const stats = vmStatsToWire(view, hostView, this.#registry.liveOf(vmId), clock);
     return { ...stats, ...(await vmIncomingRecord(vmId, this.#context)) };
   }

@@ -82,8 +82,10 @@ export class MonitorThread {
 
   #onLifecycle({ vmId, event, detail }: Extract<HypervisorEvent, { kind: "lifecycle" }>): void {
     const run = this.#registry.liveOf(vmId);
-    if (event === LIFECYCLE.STOPPED && detail === LIFECYCLE.STOPPED_MIGRATED) {
-      run?.apply({ kind: "stoppedMigrated" });
+    const leaves =
+      run?.target.mode === "file" ? LIFECYCLE.STOPPED_SAVED : LIFECYCLE.STOPPED_MIGRATED;
+    if (event === LIFECYCLE.STOPPED && detail === leaves) {
+      run?.apply({ kind: "stoppedByJob" });
     }
     // Of a VM with a migration of ours its own events tell: there it goes on after a failure.
     if (run === undefined && event === LIFECYCLE.RESUMED && detail === LIFECYCLE.RESUMED_MIGRATED) {
@@ -152,9 +154,13 @@ export class MonitorThread {
     const { hostView, clock } = this.#context;
     const startedAtMs = clock.monotonicMs();
     if (timer) this.#askPeers();
-    const seen = await hostView.refresh();
-    for (const run of this.#registry.live()) {
-      run.apply({ kind: "cycle", ...this.#inputFor(run, timer, seen.kind === "ok") });
+    // What others do can wait for the timer: a chatty libvirt must not have every VM asked each time.
+    const vmIds = this.#registry.vmIds();
+    if (vmIds.size > 0) {
+      const seen = timer ? await hostView.refresh() : await hostView.refreshOnly(vmIds);
+      for (const run of this.#registry.live()) {
+        run.apply({ kind: "cycle", ...this.#inputFor(run, timer, seen.kind === "ok") });
+      }
     }
     if (timer) {
       this.#confirmArrivals();
@@ -206,9 +212,11 @@ export class MonitorThread {
   async #samplePassStart(vmId: string, iteration: number): Promise<void> {
     const run = this.#registry.liveOf(vmId);
     if (run === undefined) return;
+    const eventAtMs = this.#context.clock.monotonicMs();
     const view = await this.#context.hypervisor.jobView(vmId);
     if (view.kind === "ok" && view.value.kind === "stats") {
-      const { stats, atMs, tookMs } = view.value;
+      const { stats, atMs } = view.value;
+      const tookMs = atMs - eventAtMs;
       run.apply({ kind: "passBegan", sample: { stats, atMs, passStart: { iteration, tookMs } } });
     }
     this.wake();

@@ -9,6 +9,12 @@ import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts
 import type { GuestRecord, Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
 
+/** Refusals that mean "no job"; any other says nothing about it. */
+const NO_JOB: ReadonlySet<number> = new Set([
+  LIBVIRT_ERROR.OPERATION_INVALID,
+  LIBVIRT_ERROR.NO_DOMAIN,
+]);
+
 export interface PlaceAnswer {
   readonly place: Place;
   readonly record: JobStats | null;
@@ -50,6 +56,7 @@ function sourceState(details: CallResult<VmDetails>): Place["source"] {
 
 function hasJob(view: CallResult<JobView>): boolean {
   if (view.kind !== "ok" || view.value.kind === "noAnswer") return true;
+  if (view.value.kind === "refused") return !NO_JOB.has(view.value.refusal.code);
   if (view.value.kind !== "stats") return false;
   // A backup or a dump that somebody began meanwhile is no reason to wait.
   const { stats } = view.value;

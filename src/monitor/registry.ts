@@ -50,6 +50,11 @@ export class Registry {
     return this.#kept(nowWallMs).find((run) => run.vmId === vmId);
   }
 
+  /** VMs with a live migration. */
+  vmIds(): ReadonlySet<string> {
+    return new Set(this.#live.keys());
+  }
+
   live(): readonly MigrationRun[] {
     return [...this.#live.values()];
   }

@@ -26,10 +26,12 @@ export type PeerAnswer =
 export class PeerClient {
   #tls: PeerTls | null;
   readonly #nowMs: () => number;
+  readonly #connectWithinMs: () => number;
   readonly #connections = new Map<string, PeerConnection>();
 
   /** `tls` null: plain TCP, for peers on a trusted or test network. `nowMs` is monotonic. */
-  constructor(tls: PeerTls | null, nowMs: () => number) {
+  constructor(tls: PeerTls | null, nowMs: () => number, connectWithinMs: () => number) {
+    this.#connectWithinMs = connectWithinMs;
     this.#tls = tls;
     this.#nowMs = nowMs;
   }
@@ -75,7 +77,8 @@ export class PeerClient {
   #to(address: PeerAddress): PeerConnection {
     const key = keyOf(address);
     const connection =
-      this.#connections.get(key) ?? new PeerConnection(address, this.#tls, this.#nowMs);
+      this.#connections.get(key) ??
+      new PeerConnection(address, this.#tls, this.#nowMs, this.#connectWithinMs);
     this.#connections.set(key, connection);
     return connection;
   }

@@ -21,6 +21,7 @@ import type { PeerAddress, PeerTls } from "./peer-client.ts";
 const FRAME_LIMITS = { lineBytes: 8_192, headerCount: 64, bodyBytes: 4 * 1024 * 1024 };
 const RECONNECT_FIRST_MS = 500;
 const RECONNECT_MAX_MS = 10_000;
+const WATCH_EVERY_MS = 250;
 /** How often we want to hear something, answers or not. */
 const HEAR_EVERY_MS = 15_000;
 /** Twice that and a question unanswered: nobody is at the other end of this connection. */
@@ -36,15 +37,25 @@ export class PeerConnection {
   readonly #address: PeerAddress;
   #tls: PeerTls | null;
   readonly #nowMs: () => number;
+  readonly #connectWithinMs: () => number;
   readonly #replyQueue: string = randomUUID();
   readonly #waiting = new Map<string, Waiting>();
   #socket: net.Socket | null = null;
   #heardAtMs = 0;
+  #connectedAt: number | null = null;
+  #watch: NodeJS.Timeout | null = null;
   #failures = 0;
   #notBeforeMs = 0;
   #lastFailure = "not connected";
 
-  constructor(address: PeerAddress, tlsFiles: PeerTls | null, nowMs: () => number) {
+  /** `connectWithinMs`: from the first packet to the peer's CONNECTED. */
+  constructor(
+    address: PeerAddress,
+    tlsFiles: PeerTls | null,
+    nowMs: () => number,
+    connectWithinMs: () => number,
+  ) {
+    this.#connectWithinMs = connectWithinMs;
     this.#address = address;
     this.#tls = tlsFiles;
     this.#nowMs = nowMs;
@@ -73,8 +84,6 @@ export class PeerConnection {
   /** Nobody waits for this answer any more. */
   giveUp(id: string): void {
     this.#waiting.delete(id);
-    const silentMs = this.#nowMs() - this.#heardAtMs;
-    if (silentMs > SILENT_TOO_LONG_MS) this.#break(`silent for ${Math.round(silentMs)} ms`);
   }
 
   close(): void {
@@ -84,8 +93,17 @@ export class PeerConnection {
   #connected(): net.Socket | null {
     if (this.#socket !== null) return this.#socket;
     if (this.#nowMs() < this.#notBeforeMs) return null;
-    const socket = this.#open();
+    let socket: net.Socket;
+    try {
+      socket = this.#open();
+    } catch (error) {
+      // A certificate that node refuses: for the peer's answer it is as if nobody were there.
+      this.#failed(error instanceof Error ? error.message : String(error));
+      return null;
+    }
     this.#socket = socket;
+    this.#watch = setInterval(() => this.#lookAtSilence(), WATCH_EVERY_MS);
+    this.#watch.unref();
     const parser = new FrameParser(FRAME_LIMITS);
     socket.on("data", (chunk) => {
       this.#heardAtMs = this.#nowMs();
@@ -133,6 +151,7 @@ export class PeerConnection {
   #take(frame: Frame): void {
     if (frame.command === "CONNECTED") {
       this.#failures = 0;
+      this.#connectedAt = this.#nowMs();
       return;
     }
     if (frame.command === "ERROR") {
@@ -156,14 +175,30 @@ export class PeerConnection {
     const socket = this.#socket;
     if (socket === null) return;
     this.#socket = null;
+    this.#connectedAt = null;
+    if (this.#watch !== null) clearInterval(this.#watch);
     socket.destroy();
+    this.#failed(message);
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const answer of waiting) answer({ kind: "broken", message });
+  }
+
+  #failed(message: string): void {
     const pauseMs = Math.min(RECONNECT_FIRST_MS * 2 ** this.#failures, RECONNECT_MAX_MS);
     this.#failures += 1;
     this.#notBeforeMs = this.#nowMs() + pauseMs;
     this.#lastFailure = message;
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const answer of waiting) answer({ kind: "broken", message });
+  }
+
+  /** A host that is switched off says nothing at all: neither that it refuses nor that it closed. */
+  #lookAtSilence(): void {
+    const silentMs = this.#nowMs() - this.#heardAtMs;
+    if (this.#connectedAt === null && silentMs > this.#connectWithinMs()) {
+      this.#break(`no connection in ${Math.round(silentMs)} ms`);
+    } else if (this.#waiting.size > 0 && silentMs > SILENT_TOO_LONG_MS) {
+      this.#break(`silent for ${Math.round(silentMs)} ms`);
+    }
   }
 }
 

@@ -4,12 +4,19 @@
  * is said in the log at once.
  */
 import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
 import type { Config } from "../config.ts";
 import type { Log } from "../logger.ts";
 import type { PeerTls } from "./peer-client.ts";
 
-/** null: plain HTTP, where ssl.enabled is false. Never rejects. */
-export async function loadPeerTls(ssl: Config["ssl"], log: Log): Promise<PeerTls | null> {
+/**
+ * null: no TLS, where ssl.enabled is false. undefined: the files cannot be read, or certificate and
+ * key do not belong together (they are being renewed): keep what there is. Never rejects.
+ */
+export async function loadPeerTls(
+  ssl: Config["ssl"],
+  log: Log,
+): Promise<PeerTls | null | undefined> {
   if (!ssl.enabled) return null;
   try {
     const [ca, cert, key] = await Promise.all([
@@ -17,9 +24,10 @@ export async function loadPeerTls(ssl: Config["ssl"], log: Log): Promise<PeerTls
       readFile(ssl.cert),
       readFile(ssl.key),
     ]);
+    createSecureContext({ ca, cert, key });
     return { ca, cert, key };
   } catch (err) {
-    log.warn({ err }, "no certificate for asking other hosts, they will seem silent");
-    return {};
+    log.warn({ err }, "no certificate for asking other hosts");
+    return undefined;
   }
 }

@@ -107,6 +107,8 @@ export class Peer {
       case "result":
         return { kind: "reserved" };
       case "silent":
+        // It may have heard the question and lost the answer: a stock VDSM would refuse the next one.
+        void this.release(vmId);
         return { kind: "later", reason: answer.message };
       case "error":
         return worthAskingAgain(answer.code)
@@ -169,6 +171,7 @@ export class Peer {
 function worthAskingAgain(code: number): boolean {
   return (
     code === CODE_NO_SLOT ||
+    code === errorTable.libvirtUnavailable.number ||
     code === errorTable.initializing.number ||
     code === errorTable.notEnoughResources.number
   );
@@ -191,8 +194,16 @@ function guestFrom(stats: Record<string, unknown>): GuestThere {
       return { kind: "incoming" };
     case "Down":
       return { kind: "absent" };
-    default:
+    case "Up":
+    case "Paused":
+    case "Migration Source":
+    case "Saving State":
+    case "Powering down":
+    case "Powering up":
+    case "RebootInProgress":
       return { kind: "active", record: recordFrom(stats["lastIncomingMigration"]) };
+    default:
+      return { kind: "silent" };
   }
 }
 

@@ -109,7 +109,7 @@ describe("place x why", () => {
 
   it("an event that the guest stopped as migrated counts as a success", () => {
     const run = inPhase("running");
-    run.give({ kind: "stoppedMigrated" });
+    run.give({ kind: "stoppedByJob" });
     run.callEnded(38);
     run.place(SILENT);
     expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
@@ -127,7 +127,6 @@ describe("place x why", () => {
       "image",
     ],
     ["failed", 38, "nothing", HERE, "failed", "libvirt", "source"],
-    ["lost", 38, "nothing", { source: "notActive" }, "failed", "guestLost", "nowhere"],
   ] as const)("a save: %s", (_name, code, why, place, outcome, reason, where) => {
     const run = settling(code, why, true);
     const effects = run.place(place);

@@ -110,7 +110,7 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
   fc.record({ kind: fc.constant("callEnded" as const), refusal: fc.option(refusal) }),
   fc.record({ kind: fc.constant("place" as const), place, record: fc.option(stats) }),
   fc.record({ kind: fc.constant("jobCompleted" as const), stats }),
-  fc.constant({ kind: "stoppedMigrated" as const }),
+  fc.constant({ kind: "stoppedByJob" as const }),
   fc.constant({ kind: "cancel" as const }),
 );
 const often: fc.Arbitrary<Input> = fc.oneof(

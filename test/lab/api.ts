@@ -22,6 +22,11 @@ export type LabOptions = {
   readonly hosts?: number;
   /** The user QEMU runs as: "root" (default), or production's "libvirt-qemu". */
   readonly qemuUser?: "root" | "libvirt-qemu";
+  /**
+   * libvirt over TLS only, certificates for libvirt, QEMU and the daemon, by an authority of the
+   * lab's own (pki.ts). Default false: plain TCP.
+   */
+  readonly tls?: boolean;
 };
 
 /** Plain data from which any process can attach to a running lab (vitest's provide and inject). */
@@ -39,6 +44,7 @@ export type HostCoordinates = {
   readonly hostUuid: string;
   readonly controlAddress: string;
   readonly migrationAddress: string;
+  readonly tls: boolean;
 };
 
 export type ExecResult = {

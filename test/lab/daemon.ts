@@ -1,16 +1,17 @@
 /**
  * The product inside a lab host: a whole daemon, started as its unit would start it, and a client
- * that speaks JSON-RPC to it over the WebSocket on its Unix socket and keeps every event. Tests and
- * the demo use it the same way. It knows the daemon only by its wire.
+ * that keeps every event: over the WebSocket on its Unix socket, or as one of the stock clients over
+ * STOMP. Tests and the demo use it the same way. It knows the daemon only by its wire.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { WebSocket } from "ws";
 import type { Host, LabProcess } from "./api.ts";
+import { checkoutFolder } from "./checkout.ts";
+import { type Line, openWebSocket, type RpcId, type RpcMessage, SOCKET_PATH } from "./line.ts";
+import { openStomp, type StockName } from "./stomp-line.ts";
 import { until } from "./until.ts";
 
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
-const SOCKET_PATH = "/run/vdsm-migrationd/rpc.sock";
 const READY_DEADLINE_MS = 20_000;
 const EVENT_DEADLINE_MS = 60_000;
 
@@ -20,7 +21,12 @@ export interface DaemonOptions {
   readonly vars?: DaemonVars;
   readonly peerMode?: "daemon" | "none";
   readonly logLevel?: "debug" | "info";
+  /** Default: "WebSocket". */
+  readonly client?: ClientName;
 }
+
+/** Who speaks to the daemon: a tool on its host, or one of the stock clients over TCP. */
+export type ClientName = "WebSocket" | StockName;
 
 /** One event as it came: its name without prefix and VM, and the VM's fields. */
 export interface DaemonEvent {
@@ -42,23 +48,28 @@ export interface Waiting {
   readonly deadlineMs?: number;
 }
 
+interface Waiter {
+  readonly resolve: (message: RpcMessage) => void;
+  readonly reject: (error: Error) => void;
+}
+
 let started = 0;
 
 /** Starts a daemon and connects to it. */
 export async function startDaemon(host: Host, options: DaemonOptions = {}): Promise<Daemon> {
   writeConfig(host, options);
   started += 1;
-  const main = path.join(repositoryRoot(), "dist/main.js");
+  const main = path.join(checkoutFolder(), "dist/main.js");
   const daemonProcess = await host.spawn(process.execPath, [main, "--config", CONFIG_PATH], {
     logName: `daemon-${process.pid}-${started}`,
   });
   await daemonProcess.waitForLog(/"msg":"ready"/, { deadlineMs: READY_DEADLINE_MS });
-  const daemon = new Daemon(host, daemonProcess);
+  const daemon = new Daemon(host, daemonProcess, options.client);
   await daemon.connect();
   return daemon;
 }
 
-/** The lab's way of life: cycles of 0.2 s, limits of seconds, no TLS. */
+/** The lab's way of life: cycles of 0.2 s, limits of seconds; TLS as the lab has it. */
 export function writeConfig(host: Host, options: DaemonOptions = {}): void {
   const config = {
     vars: {
@@ -69,8 +80,8 @@ export function writeConfig(host: Host, options: DaemonOptions = {}): void {
       ...options.vars,
     },
     addresses: { management_ip: host.controlAddress, unix_socket: SOCKET_PATH },
-    ssl: { enabled: false, allow_plaintext: true },
-    libvirt: { destination_uri: "qemu+tcp://{host}/system" },
+    ssl: host.tls ? { enabled: true } : { enabled: false, allow_plaintext: true },
+    libvirt: { destination_uri: `qemu+${host.tls ? "tls" : "tcp"}://{host}/system` },
     peer: { mode: options.peerMode ?? "daemon" },
     log: { level: options.logLevel ?? "info" },
   };
@@ -79,47 +90,45 @@ export function writeConfig(host: Host, options: DaemonOptions = {}): void {
   writeFileSync(file, JSON.stringify(config, null, 2));
 }
 
-function repositoryRoot(): string {
-  const here = import.meta.dirname;
-  return path.resolve(here, here.endsWith(path.join(".build", "lab")) ? "../../.." : "../..");
-}
-
 export class Daemon {
   readonly host: Host;
   readonly process: LabProcess;
   /** Every event since the connection, oldest first. */
   readonly events: DaemonEvent[] = [];
-  readonly #answers = new Map<number, (message: Record<string, unknown>) => void>();
-  #socket: WebSocket | null = null;
-  #lastId = 0;
+  readonly #client: ClientName;
+  readonly #answers = new Map<RpcId, Waiter>();
+  #line: Line | null = null;
 
-  constructor(host: Host, daemonProcess: LabProcess) {
+  constructor(host: Host, daemonProcess: LabProcess, client: ClientName = "WebSocket") {
     this.host = host;
     this.process = daemonProcess;
+    this.#client = client;
   }
 
   async connect(): Promise<void> {
-    const socketPath = this.host.outsidePath(SOCKET_PATH);
-    const socket = new WebSocket(`ws+unix:${socketPath}:/jsonrpc`);
-    socket.on("message", (data: Buffer) => this.#take(data.toString("utf8")));
-    await new Promise<void>((resolve, reject) => {
-      socket.once("open", resolve);
-      socket.once("error", reject);
-    });
-    this.#socket = socket;
+    const end = {
+      onMessage: (message: RpcMessage) => this.#take(message),
+      onClose: (why: string) => this.#closed(why),
+    };
+    this.#line =
+      this.#client === "WebSocket"
+        ? await openWebSocket(this.host, end)
+        : await openStomp(this.host, this.#client, end);
   }
 
-  /** The verb's result; rejects with RpcError. */
+  /** One more client of the same daemon. */
+  async alsoAs(client: ClientName): Promise<Daemon> {
+    const other = new Daemon(this.host, this.process, client);
+    await other.connect();
+    return other;
+  }
+
+  /** The verb's result; rejects with RpcError, or when the connection ends. */
   async call<T = unknown>(method: string, params: Record<string, unknown> = {}): Promise<T> {
-    const socket = this.#socket;
-    if (socket === null) throw new Error("not connected");
-    this.#lastId += 1;
-    const id = this.#lastId;
-    const message = await new Promise<Record<string, unknown>>((resolve, reject) => {
-      this.#answers.set(id, resolve);
-      socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }), (error) => {
-        if (error) reject(error);
-      });
+    const line = this.#line;
+    if (line === null) throw new Error("not connected");
+    const message = await new Promise<RpcMessage>((resolve, reject) => {
+      this.#answers.set(line.call(method, params), { resolve, reject });
     });
     const error = message["error"] as { code: number; message: string } | undefined;
     if (error !== undefined) throw new RpcError(error.code, error.message);
@@ -171,9 +180,14 @@ export class Daemon {
     );
   }
 
+  /** Lets go of the daemon, which goes on. */
+  hangUp(): void {
+    this.#line?.close();
+    this.#line = null;
+  }
+
   async stop(): Promise<void> {
-    this.#socket?.terminate();
-    this.#socket = null;
+    this.hangUp();
     await this.process.stop();
   }
 
@@ -183,11 +197,16 @@ export class Daemon {
     return `${what}\n${this.host.name} says:\n${log}`;
   }
 
-  #take(text: string): void {
-    const message = JSON.parse(text) as Record<string, unknown>;
+  #closed(why: string): void {
+    this.#line = null;
+    for (const { reject } of this.#answers.values()) reject(new Error(this.#told(why)));
+    this.#answers.clear();
+  }
+
+  #take(message: RpcMessage): void {
     const id = message["id"];
-    if (typeof id === "number") {
-      this.#answers.get(id)?.(message);
+    if (typeof id === "number" || typeof id === "string") {
+      this.#answers.get(id)?.resolve(message);
       this.#answers.delete(id);
       return;
     }

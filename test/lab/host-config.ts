@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { HostCoordinates, LabOptions } from "./api.ts";
+import { authorityOf, certifyHost } from "./pki.ts";
 
 /** Where a host finds the guest's kernel: not in the checkout, which libvirt-qemu may not enter. */
 export const GUEST_KERNEL_PATH = "/var/lib/libvirt/lab-guest.elf";
@@ -15,7 +16,7 @@ export const GUEST_KERNEL_PATH = "/var/lib/libvirt/lab-guest.elf";
 export type HostPlan = Omit<HostCoordinates, "initPid">;
 
 /** Names and addresses of host number `index`; the addresses exist only inside the lab. */
-export function planHost(labFolder: string, index: number): HostPlan {
+export function planHost(labFolder: string, index: number, options: LabOptions): HostPlan {
   const name = `host-${"abcdefgh".charAt(index)}`;
   return {
     name,
@@ -23,13 +24,14 @@ export function planHost(labFolder: string, index: number): HostPlan {
     hostUuid: randomUUID(),
     controlAddress: `10.231.1.${index + 1}`,
     migrationAddress: `10.231.2.${index + 1}`,
+    tls: options.tls === true,
   };
 }
 
 function libvirtdConf(host: HostPlan): string {
   return [
-    "listen_tls = 0",
-    "listen_tcp = 1",
+    `listen_tls = ${host.tls ? 1 : 0}`,
+    `listen_tcp = ${host.tls ? 0 : 1}`,
     'auth_tcp = "none"',
     'auth_unix_rw = "none"',
     'unix_sock_group = "root"',
@@ -54,6 +56,9 @@ function qemuConf(host: HostPlan, options: LabOptions): string {
     // Without it libvirtd would want virtlogd.
     'stdio_handler = "file"',
     `migration_host = "${host.controlAddress}"`,
+    ...(host.tls
+      ? ['migrate_tls_x509_cert_dir = "/etc/pki/qemu"', "migrate_tls_x509_verify = 1"]
+      : []),
     "",
   ].join("\n");
 }
@@ -80,6 +85,7 @@ export function writeHostFolder(
   writeFileSync(path.join(host.folder, "etc/hosts"), hostsFile(hosts));
   // libvirtd makes it too, but only once the domain whose serial file lies there is being started.
   mkdirSync(path.join(host.folder, "var/log/libvirt/qemu"), { recursive: true });
+  if (host.tls) certifyHost(authorityOf(host), host);
   const kernel = path.join(host.folder, GUEST_KERNEL_PATH);
   mkdirSync(path.dirname(kernel), { recursive: true });
   copyFileSync(guestKernel, kernel);

@@ -17,6 +17,11 @@ for path in etc/libvirt var/lib/libvirt var/log/libvirt var/cache/libvirt var/li
   mount --bind "$folder/$path" "/$path"
 done
 mount --bind "$folder/etc/hosts" /etc/hosts
+# The certificates of a TLS lab. The machine may have no such folder: it then keeps an empty one.
+if [ -d "$folder/etc/pki" ]; then
+  mkdir -p /etc/pki
+  mount --bind "$folder/etc/pki" /etc/pki
+fi
 mkdir -p /run/lock /run/vdsm-migrationd
 echo "$name" >/proc/sys/kernel/hostname
 ip link set lo up

@@ -23,6 +23,7 @@ import { execInside, spawnInside } from "./inside.ts";
 const OWN_PATHS = [
   "/run/",
   "/etc/libvirt/",
+  "/etc/pki/",
   "/var/lib/libvirt/",
   "/var/log/libvirt/",
   "/var/cache/libvirt/",
@@ -78,6 +79,7 @@ class LabHost implements Host {
   readonly hostUuid: string;
   readonly controlAddress: string;
   readonly migrationAddress: string;
+  readonly tls: boolean;
   readonly libvirtUri: string;
   readonly #peers: () => readonly Host[];
 
@@ -88,6 +90,7 @@ class LabHost implements Host {
     this.hostUuid = at.hostUuid;
     this.controlAddress = at.controlAddress;
     this.migrationAddress = at.migrationAddress;
+    this.tls = at.tls;
     this.libvirtUri = `qemu+unix:///system?socket=${at.folder}/run/libvirt/libvirt-sock`;
     this.#peers = peers;
   }
@@ -171,7 +174,7 @@ class LabHost implements Host {
   }
 
   async startLibvirtd(): Promise<void> {
-    // -d returns when it serves; -l makes it listen on TCP.
+    // -d returns when it serves; -l makes it listen on TCP, with TLS or without.
     await this.exec("libvirtd", ["-d", "-l"]);
     // The first start of a host asks QEMU what it can do, about 0.7 s: here, not in the first guest.
     await this.virsh("domcapabilities", "--virttype", "qemu");

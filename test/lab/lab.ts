@@ -17,6 +17,7 @@ import { guestImage } from "./guest-image.ts";
 import { attachHost } from "./host.ts";
 import { type HostPlan, planHost, writeHostFolder } from "./host-config.ts";
 import { cutLink, layLinks, restoreLink } from "./network.ts";
+import { AUTHORITY_FOLDER, makeAuthority } from "./pki.ts";
 
 const MAX_HOSTS = 8;
 const INIT_DEADLINE_MS = 10_000;
@@ -140,7 +141,8 @@ export class Lab extends AttachedLab {
     reaper.stdin?.on("error", () => undefined);
     reaper.unref();
     try {
-      const plans = Array.from({ length: count }, (_, index) => planHost(folder, index));
+      const plans = Array.from({ length: count }, (_, index) => planHost(folder, index, options));
+      if (options.tls === true) makeAuthority(path.join(folder, AUTHORITY_FOLDER));
       const hosts = await Promise.all(
         plans.map(async (plan) => {
           writeHostFolder(plan, plans, kernel, options);

@@ -105,7 +105,7 @@ export class Interpreter {
       case "cancel":
         return this.#told(run.give({ kind: "cancel" }));
       case "stopped-migrated":
-        return this.#told(run.give({ kind: "stoppedMigrated" }));
+        return this.#told(run.give({ kind: "stoppedByJob" }));
       case "call-ended":
         return this.#told(run.callEnded(args.has("ok") ? null : args.firstNumber()));
       case "place":

@@ -1,0 +1,137 @@
+/**
+ * The look at the host in each cycle: every active VM with its job, over the poll's connection. A VM
+ * that does not answer in time is left out until it did, and then what it said late is shown in the
+ * next look, with its time. Those that matter most are asked first; of the others it is each one's
+ * turn to be early, so that a host with more VMs than a look has time for leaves none out for ever.
+ */
+import { DomainState, ListDomainsFlag } from "libvirt";
+import type { Connection, Domain, JobStatsResult } from "libvirt";
+import type { Clock } from "../clock.ts";
+import type { CallResult, JobView, ScanOptions, VmJobView, VmView } from "./hypervisor.ts";
+import { failedJobView, statsView } from "./job-view.ts";
+import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
+import { HANGING_CALLS_MAX, type Lane } from "./lane.ts";
+
+/** Job-stats calls at a time: below libvirtd's five of a connection. */
+const THREADS = 4;
+/** An answer that is out longer than this counts as a hanging call on its connection. */
+const HANGS_AFTER_MS = 1_000;
+
+interface ScanCall {
+  readonly connection: Connection;
+  readonly sinceMs: number;
+}
+
+export class HostScan {
+  readonly #poll: Lane;
+  readonly #clock: Clock;
+  readonly #out = new Map<string, ScanCall>();
+  readonly #late = new Map<string, JobView>();
+  #turn = 0;
+
+  constructor(poll: Lane, clock: Clock) {
+    this.#poll = poll;
+    this.#clock = clock;
+  }
+
+  look(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
+    this.#leaveHangingConnection();
+    return this.#poll.run(async (connection) => {
+      const [all, paused] = await Promise.all([
+        connection.listDomains(ListDomainsFlag.ACTIVE),
+        connection.listDomains(ListDomainsFlag.PAUSED),
+      ]);
+      const { only } = options;
+      const wanted = (domain: Domain): boolean => only === undefined || only.has(domain.uuid);
+      const active = all.filter(wanted);
+      const [jobs, reasons] = await Promise.all([
+        this.#jobs(connection, active, options),
+        pausedReasons(paused.filter(wanted)),
+      ]);
+      return active.map((domain) => ({
+        vm: vmView(domain, reasons.get(domain.uuid)),
+        job: jobs.get(domain.uuid) ?? { kind: "noAnswer" },
+      }));
+    });
+  }
+
+  async #jobs(
+    connection: Connection,
+    domains: readonly Domain[],
+    { waitMs, first }: ScanOptions,
+  ): Promise<ReadonlyMap<string, JobView>> {
+    const jobs = new Map<string, JobView>();
+    for (const domain of domains) this.#takeLate(domain.uuid, jobs);
+    const ask = this.#inTurn(domains, first).filter(({ uuid }) => !this.#out.has(uuid));
+    let over = false;
+    await connection.getJobStatsOf(ask, {
+      threads: THREADS,
+      deadlineMs: waitMs,
+      onBegin: ({ uuid }) => this.#out.set(uuid, { connection, sinceMs: this.#nowMs() }),
+      onResult: (result) => {
+        if (result.kind === "notAsked") return;
+        const { uuid } = result.domain;
+        const view = this.#viewOf(result, this.#out.get(uuid)?.sinceMs ?? this.#nowMs());
+        this.#out.delete(uuid);
+        (over ? this.#late : jobs).set(uuid, view);
+      },
+    });
+    over = true;
+    return jobs;
+  }
+
+  #takeLate(uuid: string, jobs: Map<string, JobView>): void {
+    const view = this.#late.get(uuid);
+    if (view === undefined) return;
+    this.#late.delete(uuid);
+    jobs.set(uuid, view);
+  }
+
+  #inTurn(domains: readonly Domain[], first: ReadonlySet<string>): readonly Domain[] {
+    const early = domains.filter(({ uuid }) => first.has(uuid));
+    const rest = domains.filter(({ uuid }) => !first.has(uuid));
+    this.#turn = rest.length === 0 ? 0 : (this.#turn + THREADS) % rest.length;
+    return [...early, ...rest.slice(this.#turn), ...rest.slice(0, this.#turn)];
+  }
+
+  #viewOf(result: Exclude<JobStatsResult, { kind: "notAsked" }>, sinceMs: number): JobView {
+    return result.kind === "stats"
+      ? statsView(jobStatsFromLibvirt(result.stats), sinceMs, this.#nowMs())
+      : failedJobView(result.error);
+  }
+
+  #leaveHangingConnection(): void {
+    const byConnection = new Map<Connection, number>();
+    for (const { connection, sinceMs } of this.#out.values()) {
+      if (this.#nowMs() - sinceMs < HANGS_AFTER_MS) continue;
+      byConnection.set(connection, (byConnection.get(connection) ?? 0) + 1);
+    }
+    for (const [connection, hanging] of byConnection) {
+      if (hanging >= HANGING_CALLS_MAX) this.#poll.leave(connection);
+    }
+  }
+
+  #nowMs(): number {
+    return this.#clock.monotonicMs();
+  }
+}
+
+async function pausedReasons(paused: readonly Domain[]): Promise<ReadonlyMap<string, number>> {
+  const reasons = await Promise.all(
+    paused.map(async (domain) => {
+      // A domain may be gone or go on between the list and the question: then it has no reason.
+      const state = await domain.getState().catch(() => null);
+      return [domain.uuid, state?.state === DomainState.PAUSED ? state.reason : 0] as const;
+    }),
+  );
+  return new Map(reasons);
+}
+
+function vmView(domain: Domain, pausedReason: number | undefined): VmView {
+  return {
+    vmId: domain.uuid,
+    name: domain.name,
+    runState: pausedReason === undefined ? "running" : "paused",
+    stateReason: pausedReason ?? 0,
+  };
+}

@@ -1,0 +1,293 @@
+/**
+ * The engine's four migration policies as it sends them in VM.migrate (convergenceSchedule, numbers
+ * and booleans often as strings, last items with limit -1), over STOMP, on guests that do not
+ * converge by themselves; and who ends a migration that names an abort.
+ *
+ * Source: ovirt-engine, 0000_config.sql, key MigrationPolicies.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { describe, expect, it } from "vitest";
+import type { Guest, GuestOptions } from "../lab/api.ts";
+import { until } from "../lab/until.ts";
+import { expectArrived, expectStayed, heard, stallings, useDaemons } from "./pair.ts";
+
+const PROGRESS_TIMEOUT_S = 3;
+const pair = useDaemons({
+  vars: { min_migration_bandwidth: 1, migration_progress_timeout: PROGRESS_TIMEOUT_S },
+  client: "Java",
+});
+
+/** All rewritten in each pass, however much auto-converge throttles: 1 s at 16 MiB/s. */
+const LARGE: GuestOptions = { workingSetMiB: 16, ratePagesPerSecond: 32768 };
+const CAP_MIBPS = 16;
+const DEADLINE = { deadlineMs: 30_000 };
+
+type Action = { readonly name: string; readonly params: readonly unknown[] };
+type Item = { readonly limit: number; readonly action: Action };
+type Schedule = { readonly init: readonly Action[]; readonly stalling: readonly Item[] };
+
+const setDowntime = (ms: number | string): Action => ({ name: "setDowntime", params: [ms] });
+const postcopy: Action = { name: "postcopy", params: [] };
+const abort: Action = { name: "abort", params: [] };
+const at = (limit: number, action: Action): Item => ({ limit, action });
+
+const UP_TO_500 = [
+  at(1, setDowntime("150")),
+  at(2, setDowntime("200")),
+  at(3, setDowntime("300")),
+  at(4, setDowntime(400)),
+  at(6, setDowntime("500")),
+];
+
+const MINIMAL_DOWNTIME: Schedule = {
+  init: [setDowntime("100")],
+  stalling: [...UP_TO_500, at(-1, abort)],
+};
+const SUSPEND_IF_NEEDED: Schedule = {
+  init: [setDowntime("100")],
+  stalling: [...UP_TO_500, at(-1, setDowntime("5000")), at(-1, abort)],
+};
+const POST_COPY: Schedule = {
+  init: [setDowntime("100")],
+  stalling: [at(1, setDowntime("150")), at(2, setDowntime("200")), at(-1, postcopy), at(-1, abort)],
+};
+const VERY_LARGE: Schedule = {
+  init: [setDowntime("300")],
+  stalling: [
+    at(1, setDowntime("400")),
+    at(2, setDowntime("500")),
+    at(3, setDowntime("700")),
+    at(4, setDowntime("1000")),
+    at(6, setDowntime("1500")),
+    at(-1, setDowntime("5000")),
+    at(-1, abort),
+  ],
+};
+
+/** VM.migrate with every key that the engine sends. */
+async function migrateAsEngine(
+  convergenceSchedule: Schedule,
+  params: Readonly<Record<string, unknown>> = {},
+  load: GuestOptions = LARGE,
+): Promise<Guest> {
+  const guest = await pair.lab.a.startGuest(load);
+  const accepted = await pair.a.call("VM.migrate", {
+    vmID: guest.uuid,
+    params: {
+      vmId: guest.uuid,
+      mode: "remote",
+      method: "online",
+      src: "host-a",
+      dst: "host-b:54321",
+      dstqemu: pair.lab.b.migrationAddress,
+      consoleAddress: pair.lab.b.controlAddress,
+      tunneled: "false",
+      abortOnError: "true",
+      autoConverge: "true",
+      compressed: "false",
+      encrypted: "false",
+      enableGuestEvents: true,
+      maxBandwidth: CAP_MIBPS,
+      convergenceSchedule,
+      outgoingLimit: 2,
+      incomingLimit: 2,
+      ...params,
+    },
+  });
+  expect(accepted).toBe(true);
+  return guest;
+}
+
+/** Reads libvirt's maximum downtime until it has been each of these, one after the other. */
+async function expectHeld(guest: Guest, valuesMs: readonly number[]): Promise<void> {
+  const read = () => pair.lab.a.virsh("migrate-getmaxdowntime", guest.uuid);
+  for (const wantedMs of valuesMs) {
+    let heldMs = 0;
+    const isHeld = async (): Promise<true | undefined> => {
+      heldMs = Number((await read()).trim());
+      return heldMs === wantedMs ? true : undefined;
+    };
+    await until(isHeld, 10_000, () => `libvirt holds ${wantedMs} ms, not ${heldMs} ms`);
+  }
+}
+
+/** What the schedule did, in order: "setDowntime 150", "postcopy". */
+function acted(guest: Guest): readonly string[] {
+  return pair.a.process
+    .log()
+    .split("\n")
+    .filter((line) => line.includes("convergence schedule acts") && line.includes(guest.uuid))
+    .map((line) => JSON.parse(line) as { action: string; downtimeMs: number | null })
+    .map(({ action, downtimeMs }) => `${action} ${downtimeMs ?? ""}`.trim());
+}
+
+const setTo = (...valuesMs: readonly number[]): string[] =>
+  valuesMs.map((ms) => `setDowntime ${ms}`);
+
+/**
+ * QEMU's last data know no cap: while the migration link carries 8 MiB/s, a guest of 16 MiB stands
+ * still for about 2 s before it arrives.
+ */
+async function onSlowLink<T>(act: () => Promise<T>): Promise<T> {
+  const root = ["dev", "mig-b", "root"];
+  const bucket = "tbf rate 64mbit burst 256kb latency 100ms".split(" ");
+  await pair.lab.a.exec("tc", ["qdisc", "add", ...root, ...bucket]);
+  try {
+    return await act();
+  } finally {
+    await pair.lab.a.exec("tc", ["qdisc", "del", ...root]);
+  }
+}
+
+async function expectCompleted(guest: Guest): Promise<void> {
+  const ended = await pair.a.ended(guest.uuid, DEADLINE);
+  expect(ended).toMatchObject({ outcome: "completed", confirmed: true });
+  await expectArrived(guest, pair.lab.b);
+}
+
+describe("the engine's policy", () => {
+  it("Minimal downtime raises downtime step by step, then gives up, long after the host's own limit", async () => {
+    const guest = await migrateAsEngine(MINIMAL_DOWNTIME);
+
+    await expectHeld(guest, [100, 150, 200, 300, 400, 500]);
+
+    const ended = await pair.a.ended(guest.uuid, DEADLINE);
+    expect(ended).toMatchObject({
+      outcome: "failed",
+      reason: "scheduleAbort",
+      where: "source",
+      confirmed: true,
+    });
+    expect(Number(ended["duration"])).toBeGreaterThan(1.5 * PROGRESS_TIMEOUT_S * 1000);
+    expect(acted(guest)).toEqual([...setTo(150, 200, 300, 400, 500), "abort"]);
+    await expectStayed(guest, pair.lab.a);
+  });
+
+  it("Suspend workload if needed arrives by its last downtime of 5 s, and is not aborted in it", async () => {
+    const guest = await migrateAsEngine(SUSPEND_IF_NEEDED, { outgoingLimit: 1, incomingLimit: 1 });
+    await expectHeld(guest, [100, 150, 200, 300, 400, 500]);
+
+    const ended = await onSlowLink(() => pair.a.ended(guest.uuid, DEADLINE));
+
+    expect(ended).toMatchObject({ outcome: "completed", reason: "arrived", confirmed: true });
+    expect(Number(ended["downtime"])).toBeGreaterThan(1000);
+    await expectArrived(guest, pair.lab.b);
+
+    expect(acted(guest)).toEqual(setTo(150, 200, 300, 400, 500, 5000));
+    expect(await pair.a.migration(guest.uuid)).toMatchObject({
+      downtimeOwner: "schedule",
+      downtime: 5000,
+    });
+  });
+
+  it("Post-copy arrives by post-copy", async () => {
+    const guest = await migrateAsEngine(POST_COPY);
+
+    await expectCompleted(guest);
+
+    expect(acted(guest)).toEqual([...setTo(150, 200), "postcopy"]);
+    const paused = heard(pair.a, guest.uuid).filter(
+      ({ fields }) => fields["pauseCode"] === "POSTCOPY",
+    );
+    expect(paused).toHaveLength(1);
+  });
+
+  it("Very large VMs arrives over parallel connections, without post-copy", async () => {
+    const guest = await migrateAsEngine(
+      VERY_LARGE,
+      { parallel: 2, zerocopy: true, outgoingLimit: 1, incomingLimit: 1 },
+      { ...LARGE, workingSetMiB: 28 },
+    );
+    await pair.a.migrationIs(guest.uuid, (each) => each["phase"] === "running");
+    expect(await pair.a.migration(guest.uuid)).toMatchObject({
+      parameters: { parallel: 2 },
+      postcopyPossible: false,
+    });
+
+    await expectCompleted(guest);
+
+    const whole = setTo(400, 500, 700, 1000, 1500, 5000);
+    const done = acted(guest);
+    expect(done.length).toBeGreaterThanOrEqual(3);
+    expect(done).toEqual(whole.slice(0, done.length));
+  });
+});
+
+describe("a rescue", () => {
+  it("by downtime is not lost to the hard limit that would end during the switchover", async () => {
+    const guest = await pair.lab.a.startGuest(LARGE);
+    const params = { dst: "host-b", dstqemu: pair.lab.b.migrationAddress, stallingLimit: 1 };
+    const vmID = guest.uuid;
+    await pair.a.call("VM.migrate", {
+      vmID,
+      params: { ...params, maxBandwidth: CAP_MIBPS, downtime: 100 },
+    });
+    const late = PROGRESS_TIMEOUT_S - 1;
+    await pair.a.event("VM_migration_stalling", vmID, ({ count }) => count === late);
+
+    const ended = await onSlowLink(async () => {
+      await pair.a.call("VM.migrateChangeParams", { vmID, params: { downtime: 5000 } });
+      return pair.a.ended(vmID, DEADLINE);
+    });
+
+    expect(ended).toMatchObject({ outcome: "completed", reason: "arrived", confirmed: true });
+    await expectArrived(guest, pair.lab.b);
+  });
+});
+
+describe("a schedule", () => {
+  it("leaves downtime to an engine that has changed it, and keeps its abort", async () => {
+    const guest = await migrateAsEngine(MINIMAL_DOWNTIME);
+    await expectHeld(guest, [100, 150]);
+
+    await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: { downtime: 120 } });
+
+    await expectHeld(guest, [120]);
+    const ended = await pair.a.ended(guest.uuid, DEADLINE);
+    expect(ended).toMatchObject({ outcome: "failed", reason: "scheduleAbort", where: "source" });
+    expect(acted(guest)).toEqual([...setTo(150), "abort"]);
+    expect(await pair.a.migration(guest.uuid)).toMatchObject({
+      downtimeOwner: "engine",
+      downtime: 120,
+    });
+  });
+
+  it("that is used up is no end, and without an abort in it the whole hard limit holds", async () => {
+    const guest = await migrateAsEngine({
+      init: [setDowntime("100")],
+      stalling: [at(-1, setDowntime("150"))],
+    });
+    await pair.a.migrationIs(
+      guest.uuid,
+      ({ phase, schedule }) =>
+        phase === "running" && isDeepStrictEqual(schedule, { next: 1, items: 1, exhausted: true }),
+    );
+
+    const ended = await pair.a.ended(guest.uuid, DEADLINE);
+
+    expect(ended).toMatchObject({ outcome: "failed", reason: "progressTimeout", where: "source" });
+    expect(Number(ended["passes"])).toBeGreaterThan(3);
+    expect(acted(guest)).toEqual(setTo(150));
+    expect(pair.a.process.log()).not.toContain("cycle failed");
+    await expectStayed(guest, pair.lab.a);
+  });
+
+  it("with an abort in it leaves to the hard limit a migration that sends nothing", async () => {
+    const load = { filledMiB: 36 };
+    const guest = await migrateAsEngine(MINIMAL_DOWNTIME, { maxBandwidth: 4 }, load);
+    await pair.a.migrationIs(guest.uuid, (each) => each["phase"] === "running");
+
+    await guest.stopQemu(pair.lab.b);
+
+    await pair.a.event("VM_migration_stalling", guest.uuid, ({ aborting }) => aborting === true);
+    await guest.contQemu(pair.lab.b);
+    expect(await pair.a.ended(guest.uuid, DEADLINE)).toMatchObject({
+      outcome: "failed",
+      reason: "progressTimeout",
+      where: "source",
+    });
+    expect(stallings(pair.a, guest.uuid).at(-1)).toMatchObject({ reason: "noData", timeoutIn: 0 });
+    expect(acted(guest)).toEqual([]);
+    await expectStayed(guest, pair.lab.a);
+  });
+});

@@ -1,0 +1,272 @@
+/**
+ * The main two-host cases once more, everything over TLS: stock clients speak STOMP with mutual TLS to
+ * the daemons (the engine's to host-a, vdsm-client's to host-b), the daemons to each other, libvirt
+ * to libvirt and, where a migration asks for it, QEMU to QEMU. The authority is made at run time.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { TLSSocket } from "node:tls";
+import { describe, expect, it } from "vitest";
+import type { Guest, GuestOptions, Host } from "../lab/api.ts";
+import type { Daemon, DaemonEvent } from "../lab/daemon.ts";
+import { authorityOf, certifyHost, enginePem, makeAuthority, type Pem } from "../lab/pki.ts";
+import { openPort } from "../lab/stomp-line.ts";
+import { until } from "../lab/until.ts";
+import { java } from "../stomp/stock-clients.ts";
+import {
+  cancelAll,
+  ENDLESS,
+  ENDLESS_PARAMS,
+  expectArrived,
+  expectStayed,
+  heard,
+  migrateRunning,
+  RESTLESS,
+  RESTLESS_CAP_MIBPS,
+  stallings,
+  useTlsDaemons,
+  vmStats,
+} from "./pair.ts";
+
+const pair = useTlsDaemons({ vars: { min_migration_bandwidth: 1, migration_downtime: 100 } });
+
+const CALM: GuestOptions = { workingSetMiB: 4, ratePagesPerSecond: 256 };
+
+async function startMigration(from: Daemon, to: Host, load: GuestOptions, params: object) {
+  const guest = await from.host.startGuest(load);
+  await from.call("VM.migrate", { vmID: guest.uuid, params: { dst: to.name, ...params } });
+  return guest;
+}
+
+const startRestless = (params: object = {}): Promise<Guest> =>
+  startMigration(pair.a, pair.lab.b, RESTLESS, {
+    maxBandwidth: RESTLESS_CAP_MIBPS,
+    stallingLimit: 1,
+    migrationProgressTimeout: 20,
+    ...params,
+  });
+
+/** The engine casts them to Integer. */
+function expectWholeNumbers(events: readonly DaemonEvent[]): void {
+  const numbers = events
+    .flatMap((event) => Object.values(event.fields))
+    .filter((value) => typeof value === "number");
+  expect(numbers.length).toBeGreaterThan(0);
+  expect(numbers.filter((value) => !Number.isSafeInteger(value))).toEqual([]);
+}
+
+/** The secret with which QEMU on host-a migrates this guest now; empty where data go in the clear. */
+async function credentialsOf(guest: Guest): Promise<string> {
+  const query = JSON.stringify({ execute: "query-migrate-parameters" });
+  const answer = await pair.lab.a.virsh("qemu-monitor-command", guest.uuid, query);
+  return /"tls-creds":"([^"]*)"/.exec(answer)?.[1] ?? "";
+}
+
+it("no host listens for anything but TLS", async () => {
+  for (const host of pair.lab.hosts) {
+    const sockets = await host.exec("ss", ["-Htln"]);
+    const ports = [...sockets.matchAll(/:(\d+)\s+\S+\s*$/gm)].map((match) => Number(match[1]));
+    expect(new Set(ports)).toEqual(new Set([16514, 54321]));
+  }
+});
+
+describe("a guest that converges", () => {
+  it.each([
+    { load: CALM, params: {}, how: "transient" },
+    { load: CALM, params: { encrypted: true }, how: "transient, its data encrypted" },
+    { load: { ...CALM, persistent: true }, params: { encrypted: true }, how: "persistent" },
+  ])("arrives, and both stock clients hear it: $how", async ({ load, params }) => {
+    const guest = await startMigration(pair.a, pair.lab.b, load, params);
+
+    const ended = await pair.a.ended(guest.uuid);
+
+    expect(ended).toMatchObject({
+      outcome: "completed",
+      reason: "arrived",
+      where: "destination",
+      confirmed: true,
+    });
+    await expectArrived(guest, pair.lab.b);
+    expect(await pair.lab.b.domains()).toMatchObject([{ persistent: load.persistent === true }]);
+    await pair.b.event("VM_status", guest.uuid, ({ status }) => status === "Up");
+    const all = heard(pair.a, guest.uuid);
+    expect(all[0]).toMatchObject({ name: "VM_status", fields: { status: "Migration Source" } });
+    expect(all.slice(-3)).toMatchObject([
+      {
+        name: "VM_migration_status",
+        fields: { progress: 100, postcopy: false, downtime: ended["downtime"] },
+      },
+      { name: "VM_status", fields: { status: "Down", exitCode: 0, exitReason: 4 } },
+      { name: "VM_migration_ended", fields: ended },
+    ]);
+    expectWholeNumbers(all);
+    expect(await vmStats(pair.a, guest.uuid)).toMatchObject({ status: "Down", exitReason: 4 });
+    expect(await vmStats(pair.b, guest.uuid)).toMatchObject({ status: "Up" });
+  });
+});
+
+describe("a guest that does not converge", () => {
+  it("stalls and is aborted at the timeout", async () => {
+    const guest = await startRestless({ migrationProgressTimeout: 3 });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({
+      outcome: "failed",
+      reason: "progressTimeout",
+      where: "source",
+      confirmed: true,
+    });
+    const counts = stallings(pair.a, guest.uuid).filter((each) => each["timeoutIn"] !== 0);
+    expect(counts.map((each) => each["count"])).toEqual([1, 2]);
+    expect(counts.at(-1)).toMatchObject({ reason: "notConverging", stalledFor: 2, timeoutIn: 1 });
+    expectWholeNumbers(heard(pair.a, guest.uuid));
+    await expectStayed(guest, pair.lab.a);
+  });
+
+  it.each([
+    { how: "more downtime", changes: { downtime: 5000 }, postcopy: false },
+    { how: "post-copy", changes: { migrationTechnique: "post-copy" }, postcopy: true },
+  ])("arrives by $how, its data encrypted", async ({ changes, postcopy }) => {
+    const guest = await startRestless({ encrypted: true });
+    await pair.a.event(
+      "VM_migration_stalling",
+      guest.uuid,
+      ({ reason }) => reason === "notConverging",
+    );
+    expect(await credentialsOf(guest)).not.toBe("");
+
+    await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: changes });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    const paused = heard(pair.a, guest.uuid).some(
+      ({ fields }) => fields["pauseCode"] === "POSTCOPY",
+    );
+    expect(paused).toBe(postcopy);
+    await expectArrived(guest, pair.lab.b);
+  });
+
+  it("is cancelled by another client than the one that began it", async () => {
+    const guest = await pair.lab.a.startGuest(ENDLESS);
+    await migrateRunning(pair.a, guest, { dst: "host-b", ...ENDLESS_PARAMS });
+    expect(await credentialsOf(guest)).toBe("");
+    const python = await pair.a.alsoAs("Python");
+
+    expect(await python.call("VM.migrateCancel", { vmID: guest.uuid })).toBe(true);
+
+    const told = { outcome: "cancelled", where: "source" };
+    expect(await python.ended(guest.uuid)).toMatchObject(told);
+    expect(await pair.a.ended(guest.uuid)).toMatchObject(told);
+    await expectStayed(guest, pair.lab.a);
+    python.hangUp();
+  });
+});
+
+describe("two daemons", () => {
+  it("share bandwidth by what each says of itself", async () => {
+    const there = await startMigration(pair.a, pair.lab.b, ENDLESS, ENDLESS_PARAMS);
+    const back = await startMigration(pair.b, pair.lab.a, ENDLESS, ENDLESS_PARAMS);
+
+    for (const [daemon, guest] of [
+      [pair.a, there],
+      [pair.b, back],
+    ] as const) {
+      await daemon.migrationIs(
+        guest.uuid,
+        (each) =>
+          each["phase"] === "running" &&
+          each["capApplied"] === 8 &&
+          each["destination"] === "counted",
+      );
+      expect((await daemon.host.virsh("migrate-getspeed", guest.uuid)).trim()).toBe("8");
+    }
+    await cancelAll(pair.b, [back]);
+    await pair.a.migrationIs(there.uuid, (each) => each["capApplied"] === 16);
+    await cancelAll(pair.a, [there]);
+  });
+
+  it("a full destination defers a migration, which begins once there is room", async () => {
+    const first = await pair.lab.a.startGuest(ENDLESS);
+    await migrateRunning(pair.a, first, { dst: "host-b", ...ENDLESS_PARAMS });
+    const second = await startMigration(pair.a, pair.lab.b, CALM, { incomingLimit: 1 });
+
+    const waiting = await pair.a.migrationIs(second.uuid, (each) => Number(each["deferrals"]) >= 1);
+    expect(waiting["deferralReason"]).toContain("Incoming migration limit exceeded");
+
+    await cancelAll(pair.a, [first]);
+    expect(await pair.a.ended(second.uuid)).toMatchObject({
+      outcome: "completed",
+      confirmed: true,
+    });
+    await expectArrived(second, pair.lab.b);
+  });
+});
+
+describe("the daemon's door", () => {
+  /** What it says to a client with these certificates; nothing to one that it refuses. */
+  async function greeting(pem: Partial<Pem>): Promise<{ text: string; certificate: string }> {
+    const socket = await openPort(pair.lab.a, pem);
+    const certificate =
+      socket instanceof TLSSocket ? socket.getPeerCertificate().fingerprint256 : "none";
+    const text = await new Promise<string>((resolve) => {
+      socket.once("data", (chunk: Buffer) => resolve(chunk.toString()));
+      socket.on("error", () => resolve(""));
+      socket.once("close", () => resolve(""));
+      socket.write(java().hello());
+    });
+    socket.destroy();
+    return { text, certificate };
+  }
+
+  const own = (): Pem => enginePem(authorityOf(pair.lab.a));
+
+  it("is shut to a client without certificate, and to one of another authority", async () => {
+    const { ca } = own();
+    const elsewhere = path.join(authorityOf(pair.lab.a), "elsewhere");
+    mkdirSync(elsewhere);
+    makeAuthority(elsewhere);
+
+    expect((await greeting(own())).text).toMatch(/^CONNECTED\n/);
+    expect((await greeting({ ca })).text).toBe("");
+    expect((await greeting({ ...enginePem(elsewhere), ca })).text).toBe("");
+
+    const refused = pair.a.process.log().match(/"TLS handshake refused"/g);
+    expect(refused).toHaveLength(2);
+  });
+
+  it("shows a new certificate after SIGHUP, and nobody loses the connection or the guest", async () => {
+    const authority = authorityOf(pair.lab.a);
+    const reread = async (message: string): Promise<void> => {
+      const times = (): number => pair.a.process.log().split(message).length;
+      const before = times();
+      pair.a.process.signal("SIGHUP");
+      await until(
+        () => (times() > before ? true : undefined),
+        10_000,
+        () => message,
+      );
+    };
+    const guest = await startRestless();
+    await pair.a.migrationIs(guest.uuid, (each) => each["phase"] === "running");
+    const before = await greeting(own());
+
+    certifyHost(authority, pair.lab.a);
+    await reread("TLS certificates read again");
+
+    const after = await greeting(own());
+    expect(after.text).toMatch(/^CONNECTED\n/);
+    expect(after.certificate).not.toBe(before.certificate);
+    // A connection that breaks is not made again by this client: it is the one of before.
+    expect(await pair.a.call("Host.getStats")).toMatchObject({ outgoingVmMigrations: 1 });
+
+    writeFileSync(pair.lab.a.outsidePath("/etc/pki/vdsm/keys/vdsmkey.pem"), "no key");
+    await reread("TLS certificates not read again, old ones kept");
+    expect((await greeting(own())).certificate).toBe(after.certificate);
+
+    certifyHost(authority, pair.lab.a);
+    await reread("TLS certificates read again");
+    const migration = await pair.a.migration(guest.uuid);
+    expect(migration).toMatchObject({ phase: "running", destination: "counted" });
+    await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: { downtime: 5000 } });
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    await expectArrived(guest, pair.lab.b);
+  });
+});

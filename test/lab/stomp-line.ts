@@ -1,0 +1,109 @@
+/**
+ * A line to a daemon as the stock clients have it: STOMP over TCP, with mutual TLS in a TLS lab. It
+ * sends what they send, byte by byte, and reads every frame as they do, so that one that would break
+ * them fails the test (test/stomp/stock-clients.ts). TCP ports inside a host are reached by relay.mjs.
+ */
+import { connect as connectPlain, type Socket } from "node:net";
+import path from "node:path";
+import { connect as connectTls } from "node:tls";
+import { java, python, type Stock } from "../stomp/stock-clients.ts";
+import type { Host, LabProcess } from "./api.ts";
+import { checkoutFolder } from "./checkout.ts";
+import type { Line, LineEnd, RpcMessage } from "./line.ts";
+import { authorityOf, enginePem, type Pem } from "./pki.ts";
+
+export type StockName = Stock["name"];
+
+const PORT = 54321;
+const RELAY_SOCKET = `/run/lab-relay-${process.pid}.sock`;
+const STOCK: Readonly<Record<StockName, () => Stock>> = { Java: java, Python: python };
+
+/** One for each host, until the host or this process ends. */
+const relays = new Map<string, Promise<LabProcess>>();
+
+export async function openStomp(
+  host: Host,
+  name: StockName,
+  { onMessage, onClose }: LineEnd,
+): Promise<Line> {
+  const stock = STOCK[name]();
+  const socket = await openPort(host, host.tls ? enginePem(authorityOf(host)) : null);
+  const connected = new Promise<void>((resolve, reject) => {
+    const end = (why: string): void => {
+      reject(new Error(`${host.name}: ${why}`));
+      onClose(why);
+    };
+    socket.on("error", (error) => end(error.message));
+    socket.once("close", () => end("connection closed"));
+    readFrames(socket, (raw) => {
+      const { command, headers, body } = stock.read(raw);
+      if (command === "CONNECTED") resolve();
+      else if (command === "MESSAGE") onMessage(messageIn(stock, headers, body));
+      else throw new Error(`${host.name} sent ${raw}`);
+    });
+  });
+  socket.write(stock.hello());
+  await connected;
+  return {
+    call: (method, params) => {
+      const { id, body } = stock.call(method, params);
+      socket.write(stock.request(body));
+      return id;
+    },
+    close: () => socket.destroy(),
+  };
+}
+
+/** A connection to the daemon's TCP port; with TLS once the handshake is through on this side. */
+export async function openPort(host: Host, pem: Partial<Pem> | null): Promise<Socket> {
+  const socketPath = host.outsidePath(RELAY_SOCKET);
+  const relay = relays.get(socketPath) ?? startRelay(host);
+  relays.set(socketPath, relay);
+  await relay;
+  const plain = connectPlain(socketPath);
+  // The stock clients look at the authority only, not at the name.
+  const socket =
+    pem === null
+      ? plain
+      : connectTls({ socket: plain, ...pem, checkServerIdentity: () => undefined });
+  await new Promise<void>((resolve, reject) => {
+    socket.once(pem === null ? "connect" : "secureConnect", resolve);
+    socket.once("error", reject);
+  });
+  return socket;
+}
+
+async function startRelay(host: Host): Promise<LabProcess> {
+  const script = path.join(checkoutFolder(), "test/lab/relay.mjs");
+  const args = [script, RELAY_SOCKET, host.controlAddress, String(PORT)];
+  const relay = await host.spawn(process.execPath, args, { logName: `relay-${process.pid}` });
+  await relay.waitForLog(/relay ready/);
+  return relay;
+}
+
+/** Whole frames, heart-beats left out. The server always sends content-length. */
+function readFrames(socket: Socket, onFrame: (raw: string) => void): void {
+  let got = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    got = Buffer.concat([got, chunk]);
+    for (;;) {
+      while (got[0] === 0x0a) got = got.subarray(1);
+      const head = got.indexOf("\n\n");
+      if (head < 0) return;
+      const length = /\ncontent-length:(\d+)/.exec(got.toString("utf8", 0, head))?.[1];
+      if (length === undefined) throw new Error(`no content-length: ${got.toString()}`);
+      const end = head + 2 + Number(length) + 1;
+      if (got.length < end) return;
+      onFrame(got.toString("utf8", 0, end));
+      got = got.subarray(end);
+    }
+  });
+}
+
+/** The stock clients tell answers and events apart by what they are, the server by subscription. */
+function messageIn(stock: Stock, headers: Readonly<Record<string, string>>, body: string) {
+  const message = JSON.parse(body) as RpcMessage;
+  const subscription = "id" in message ? stock.replyId : stock.eventId;
+  if (headers["subscription"] !== subscription) throw new Error(`not subscribed: ${body}`);
+  return message;
+}
