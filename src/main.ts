@@ -86,7 +86,10 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
   const listener = new Listener(rootLog, dispatcher, listenerOptions(live.config), events);
 
   await makeHibernationFolder(live.config, rootLog);
-  await hypervisor.start((event) => monitor.onHypervisorEvent(event));
+  await hypervisor.start((event) => {
+    service.onHypervisorEvent(event);
+    monitor.onHypervisorEvent(event);
+  });
   monitor.start();
   await listener.start();
   rootLog.info({ uri: live.config.libvirt.uri, pid: process.pid }, "ready");

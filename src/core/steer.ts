@@ -39,7 +39,16 @@ function pursueStop(migration: Migration, nowMs: number, effects: Effect[]): Mig
   const { stop } = migration;
   if (stop === null || migration.phase === "postCopy") return migration;
   const waits = stop.acceptedAtMs !== null && nowMs - stop.acceptedAtMs < ABORT_AGAIN_AFTER_MS;
-  return waits ? migration : ask(migration, effects, { kind: "abort" });
+  return waits ? migration : askAbort(migration, effects);
+}
+
+/**
+ * Not while post-copy has been asked for and has not been answered: an abort that comes just after
+ * the switch would lose the guest, and the answer to it would be a lie either way.
+ */
+export function askAbort(migration: Migration, effects: Effect[]): Migration {
+  if (migration.pending.includes("startPostCopy")) return migration;
+  return ask(migration, effects, { kind: "abort" });
 }
 
 /** Asks for what is wished and not held, or, once it is to end, for the end. */

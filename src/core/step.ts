@@ -12,7 +12,7 @@ import { cycleStep, passBegan, statusEvent, type CycleInput } from "./cycle.ts";
 import { downtimeApplied } from "./downtime.ts";
 import { effectDone, type EffectDone } from "./effect-done.ts";
 import type { JobStats } from "./job-stats.ts";
-import { ask } from "./steer.ts";
+import { ask, askAbort } from "./steer.ts";
 import { NOT_ABOUT_POSTCOPY } from "./libvirt-codes.ts";
 import type { Effect, Migration, Phase, Refusal, Stepped, VmStatus } from "./migration.ts";
 import {
@@ -306,7 +306,7 @@ function cancel(migration: Migration, nowMs: number): Stepped {
   }
   if (migration.phase === "preparing") return unchanged(stopping);
   const effects: Effect[] = [];
-  return { migration: ask(stopping, effects, { kind: "abort" }), effects };
+  return { migration: askAbort(stopping, effects), effects };
 }
 
 function placed(

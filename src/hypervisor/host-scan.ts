@@ -10,22 +10,16 @@ import type { Clock } from "../clock.ts";
 import type { CallResult, JobView, ScanOptions, VmJobView, VmView } from "./hypervisor.ts";
 import { failedJobView, statsView } from "./job-view.ts";
 import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
-import { HANGING_CALLS_MAX, type Lane } from "./lane.ts";
+import type { Lane } from "./lane.ts";
 
-/** Job-stats calls at a time: below libvirtd's five of a connection. */
+/** Job-stats calls at a time, each on a connection of its own. */
 const THREADS = 4;
-/** An answer that is out longer than this counts as a hanging call on its connection. */
-const HANGS_AFTER_MS = 1_000;
-
-interface ScanCall {
-  readonly connection: Connection;
-  readonly sinceMs: number;
-}
 
 export class HostScan {
   readonly #poll: Lane;
   readonly #clock: Clock;
-  readonly #out = new Map<string, ScanCall>();
+  /** Asked and not back, and since when. */
+  readonly #out = new Map<string, number>();
   readonly #late = new Map<string, JobView>();
   #turn = 0;
 
@@ -35,19 +29,14 @@ export class HostScan {
   }
 
   look(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
-    this.#leaveHangingConnection();
     return this.#poll.run(async (connection) => {
-      const [all, paused] = await Promise.all([
-        connection.listDomains(ListDomainsFlag.ACTIVE),
-        connection.listDomains(ListDomainsFlag.PAUSED),
-      ]);
+      const all = await connection.listDomains(ListDomainsFlag.ACTIVE);
+      const paused = await connection.listDomains(ListDomainsFlag.PAUSED);
       const { only } = options;
       const wanted = (domain: Domain): boolean => only === undefined || only.has(domain.uuid);
       const active = all.filter(wanted);
-      const [jobs, reasons] = await Promise.all([
-        this.#jobs(connection, active, options),
-        pausedReasons(paused.filter(wanted)),
-      ]);
+      const reasons = await pausedReasons(paused.filter(wanted));
+      const jobs = await this.#jobs(connection, active, options);
       return active.map((domain) => ({
         vm: vmView(domain, reasons.get(domain.uuid)),
         job: jobs.get(domain.uuid) ?? { kind: "noAnswer" },
@@ -67,11 +56,11 @@ export class HostScan {
     await connection.getJobStatsOf(ask, {
       threads: THREADS,
       deadlineMs: waitMs,
-      onBegin: ({ uuid }) => this.#out.set(uuid, { connection, sinceMs: this.#nowMs() }),
+      onBegin: ({ uuid }) => this.#out.set(uuid, this.#nowMs()),
       onResult: (result) => {
         if (result.kind === "notAsked") return;
         const { uuid } = result.domain;
-        const view = this.#viewOf(result, this.#out.get(uuid)?.sinceMs ?? this.#nowMs());
+        const view = this.#viewOf(result, this.#out.get(uuid) ?? this.#nowMs());
         this.#out.delete(uuid);
         (over ? this.#late : jobs).set(uuid, view);
       },
@@ -100,31 +89,20 @@ export class HostScan {
       : failedJobView(result.error);
   }
 
-  #leaveHangingConnection(): void {
-    const byConnection = new Map<Connection, number>();
-    for (const { connection, sinceMs } of this.#out.values()) {
-      if (this.#nowMs() - sinceMs < HANGS_AFTER_MS) continue;
-      byConnection.set(connection, (byConnection.get(connection) ?? 0) + 1);
-    }
-    for (const [connection, hanging] of byConnection) {
-      if (hanging >= HANGING_CALLS_MAX) this.#poll.leave(connection);
-    }
-  }
-
   #nowMs(): number {
     return this.#clock.monotonicMs();
   }
 }
 
+/** One after the other: these are calls on one connection, and few. */
 async function pausedReasons(paused: readonly Domain[]): Promise<ReadonlyMap<string, number>> {
-  const reasons = await Promise.all(
-    paused.map(async (domain) => {
-      // A domain may be gone or go on between the list and the question: then it has no reason.
-      const state = await domain.getState().catch(() => null);
-      return [domain.uuid, state?.state === DomainState.PAUSED ? state.reason : 0] as const;
-    }),
-  );
-  return new Map(reasons);
+  const reasons = new Map<string, number>();
+  for (const domain of paused) {
+    // A domain may be gone or go on between the list and the question: then it has no reason.
+    const state = await domain.getState().catch(() => null);
+    reasons.set(domain.uuid, state?.state === DomainState.PAUSED ? state.reason : 0);
+  }
+  return reasons;
 }
 
 function vmView(domain: Domain, pausedReason: number | undefined): VmView {

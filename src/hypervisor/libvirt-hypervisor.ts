@@ -58,13 +58,12 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#options = options;
     this.#clock = clock;
     this.#log = log.child({ component: "hypervisor" });
-    const lane = (name: string): Lane =>
-      new Lane(name, options.uri, this.#log, options.callTimeoutMs);
+    const lane = (): Lane => new Lane(options.uri, options.callTimeoutMs);
     this.#events = new EventStream(options.uri, this.#log);
-    this.#poll = lane("poll");
+    this.#poll = lane();
     this.#scan = new HostScan(this.#poll, clock);
-    this.#query = lane("query");
-    this.#control = lane("control");
+    this.#query = lane();
+    this.#control = lane();
     this.#jobViews = new SharedRead(this.#query, (domain) => this.#readJob(domain));
     this.#details = new SharedRead(this.#query, readDetails);
     this.#xmls = new SharedRead(this.#query, (domain) => domain.getXml());
@@ -184,12 +183,10 @@ export class LibvirtHypervisor implements Hypervisor {
 }
 
 async function readDetails(domain: Domain): Promise<VmDetails> {
-  const [state, persistent, info, xml] = await Promise.all([
-    domain.getState(),
-    domain.isPersistent(),
-    domain.getInfo(),
-    domain.getXml(),
-  ]);
+  const state = await domain.getState();
+  const persistent = await domain.isPersistent();
+  const info = await domain.getInfo();
+  const xml = await domain.getXml();
   return {
     vmId: domain.uuid,
     name: domain.name,

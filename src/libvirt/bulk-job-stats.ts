@@ -3,10 +3,11 @@
  * stopped QEMU), so each of `threads` lanes takes the next domain only when its last call is back:
  * a blocked domain keeps its own lane and delays none of the others. Only when every lane is held
  * by a blocked domain does the rest wait, until the deadline gives them up unasked. So `threads`
- * should exceed the number of domains that may block at once; libvirtd itself serves at most 5
- * calls of one connection at a time (max_client_requests).
+ * should exceed the number of domains that may block at once. Each call in flight has a connection
+ * of its own (connection-pool.ts says why), so a blocked one holds nothing else.
  */
 import { checkFunction, checkInt32 } from "./arguments.ts";
+import type { ConnectionPool } from "./connection-pool.ts";
 import type { Domain } from "./domain.ts";
 import { LibvirtError } from "./errors.ts";
 import { deliver } from "./events.ts";
@@ -52,6 +53,7 @@ export interface BulkJobStatsSummary {
 
 class BulkRun {
   readonly #domains: readonly Domain[];
+  readonly #pool: ConnectionPool | undefined;
   readonly #flags: number;
   readonly #options: BulkJobStatsOptions;
   readonly #outstanding = new Set<Domain>();
@@ -61,11 +63,13 @@ class BulkRun {
   #over = false;
 
   constructor(
+    pool: ConnectionPool | undefined,
     domains: readonly Domain[],
     flags: number,
     options: BulkJobStatsOptions,
     done: (summary: BulkJobStatsSummary) => void,
   ) {
+    this.#pool = pool;
     this.#domains = domains;
     this.#flags = flags;
     this.#options = options;
@@ -101,9 +105,18 @@ class BulkRun {
     return domain;
   }
 
+  async #statsOf(domain: Domain): Promise<JobStats> {
+    // Of a closed connection the domain itself says so, with libvirt's code and without a call.
+    if (this.#pool === undefined) return domain.getJobStats(this.#flags);
+    return this.#pool.use(async (connection) => {
+      const own = await connection.lookupByUuid(domain.uuid);
+      return own.getJobStats(this.#flags);
+    });
+  }
+
   async #ask(domain: Domain): Promise<JobStatsResult> {
     try {
-      const stats = await domain.getJobStats(this.#flags);
+      const stats = await this.#statsOf(domain);
       return { kind: "stats", domain, stats, late: this.#over };
     } catch (error) {
       if (!(error instanceof LibvirtError)) throw error;
@@ -112,8 +125,9 @@ class BulkRun {
   }
 }
 
-/** See Connection.getJobStatsOf. */
+/** See Connection.getJobStatsOf. `pool` undefined: the connection is closed. */
 export async function bulkJobStats(
+  pool: ConnectionPool | undefined,
   domains: readonly Domain[],
   options: BulkJobStatsOptions,
 ): Promise<BulkJobStatsSummary> {
@@ -127,7 +141,7 @@ export async function bulkJobStats(
   checkFunction("onResult", options.onResult);
   const unique = [...new Set(domains)];
   const { promise, resolve, reject } = withResolvers<BulkJobStatsSummary>();
-  const run = new BulkRun(unique, flags, options, resolve);
+  const run = new BulkRun(pool, unique, flags, options, resolve);
   const timer = deadlineMs === undefined ? undefined : setTimeout(() => run.finish(), deadlineMs);
   const lanes = Array.from({ length: Math.min(threads, unique.length) }, () => run.lane());
   for (const lane of lanes) lane.catch(reject);

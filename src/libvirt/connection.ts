@@ -6,6 +6,7 @@
  * A connection that is neither closed nor listened to is closed by garbage collection some day.
  * Calls in flight and event listeners keep the process alive; an open connection alone does not.
  */
+import { ConnectionPool } from "./connection-pool.ts";
 import { type ConnectionHandle, native } from "./abi.ts";
 import {
   checkFlags,
@@ -62,7 +63,7 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Conn
   try {
     const call = native.connectOpen(target, options.readOnly === true, subscription);
     const opened = await settle(operation, call);
-    return new Connection(opened.handle, opened.uri, watch, subscription);
+    return new Connection(opened.handle, opened.uri, watch, subscription, options);
   } catch (error) {
     unsubscribe(subscription);
     throw error;
@@ -77,6 +78,10 @@ function noteClosed(watch: CloseWatch, number: number): void {
   for (const listener of listeners) deliver(listener, reason);
 }
 
+/** Connections for calls about many domains: enough for as many that hang. */
+const BULK_MAX = 32;
+const BULK_IDLE_MAX = 4;
+
 // A connection that is collected without close() leaves its subscription here.
 const abandoned = new FinalizationRegistry<number>(unsubscribe);
 
@@ -87,11 +92,26 @@ export class Connection {
   readonly #watch: CloseWatch;
   readonly #closeSubscription: number;
   readonly #events: { readonly [Kind in DomainEventKind]: EventSource<Kind> };
+  /** For calls about many domains: each in flight has a connection of its own. */
+  readonly #pool: ConnectionPool;
+  #keepAlive: readonly [intervalSeconds: number, count: number] | undefined;
   #closing: Promise<void> | undefined;
 
   /** Only `open` makes connections. */
-  constructor(handle: ConnectionHandle, uri: string, watch: CloseWatch, closeSubscription: number) {
+  constructor(
+    handle: ConnectionHandle,
+    uri: string,
+    watch: CloseWatch,
+    closeSubscription: number,
+    options: OpenOptions,
+  ) {
     this.#handle = handle;
+    const alike = async (): Promise<Connection> => {
+      const connection = await open(uri, options);
+      if (this.#keepAlive !== undefined) await connection.setKeepAlive(...this.#keepAlive);
+      return connection;
+    };
+    this.#pool = new ConnectionPool({ open: alike, max: BULK_MAX, idleMax: BULK_IDLE_MAX });
     this.uri = uri;
     this.#watch = watch;
     this.#closeSubscription = closeSubscription;
@@ -119,7 +139,7 @@ export class Connection {
     unsubscribe(this.#closeSubscription);
     this.#watch.listeners.clear();
     for (const source of Object.values(this.#events)) source.end();
-    await native.connectClose(this.#handle);
+    await Promise.all([this.#pool.close(), native.connectClose(this.#handle)]);
   }
 
   /** Whether the socket is open and, with keepalive, the peer answers. */
@@ -135,7 +155,9 @@ export class Connection {
     const interval = checkInt32("intervalSeconds", intervalSeconds, "int");
     const times = checkInt32("count", count, "uint");
     const call = native.connectSetKeepAlive(this.#handle, interval, times);
-    return settle("virConnectSetKeepAlive", call);
+    const agreed = await settle("virConnectSetKeepAlive", call);
+    this.#keepAlive = [interval, times];
+    return agreed;
   }
 
   /**
@@ -233,7 +255,7 @@ export class Connection {
     domains: readonly Domain[],
     options: BulkJobStatsOptions,
   ): Promise<BulkJobStatsSummary> {
-    return bulkJobStats(domains, options);
+    return bulkJobStats(this.#closing === undefined ? this.#pool : undefined, domains, options);
   }
 
   /**

@@ -16,6 +16,7 @@ export {
   type OpenOptions,
   open,
 } from "./connection.ts";
+export { ConnectionPool, type ConnectionPoolOptions } from "./connection-pool.ts";
 export * from "./constants-domain.ts";
 export * from "./constants-error.ts";
 export * from "./constants-event.ts";

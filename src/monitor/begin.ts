@@ -104,8 +104,16 @@ async function prepareMigration(
   context: Context,
 ): Promise<Hindrance | null> {
   const peersAnswer = context.settings().peerMode === "daemon";
-  const reserved = peersAnswer ? await reserveThere(run, peer, context) : null;
-  if (reserved !== null) return reserved;
+  if (peersAnswer) {
+    // First what is answered at once: a daemon that hangs must not hold the slot for as long as a
+    // stock VDSM may take to prepare the VM.
+    await peer.askCounts();
+    if (peer.counts().kind !== "counted") {
+      return { kind: "later", reason: `${peer.address.host}'s daemon is silent: ${peer.silence}` };
+    }
+    const reserved = await reserveThere(run, peer, context);
+    if (reserved !== null) return reserved;
+  }
   const asked = peersAnswer ? peer.askCounts() : Promise.resolve();
   const downtime = prepareDowntime(run, context.hypervisor);
   await Promise.all([asked, context.hostView.refresh(), downtime]);

@@ -4,7 +4,9 @@
  */
 import { isoTime } from "../clock.ts";
 import type { Migration } from "../core/migration.ts";
+import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { MonitorError } from "../errors.ts";
+import type { HypervisorEvent } from "../hypervisor/hypervisor.ts";
 import { accept, detailsError } from "./accept.ts";
 import { begin } from "./begin.ts";
 import { capabilitiesToWire } from "./capabilities.ts";
@@ -127,7 +129,10 @@ export class MonitorService implements MigrationService {
   }
 
   async destroy(vmId: string): Promise<true> {
+    // Freeing a slot touches no VM: it is done whatever libvirt says, or does not say.
     const reserved = this.#slots.release(vmId);
+    const looked = await this.#context.hostView.freshWithin(STATS_MAX_AGE_MS);
+    if (looked.kind !== "ok" && reserved) return true;
     await this.#look();
     if (this.#context.hostView.get(vmId) !== undefined || this.#registry.liveOf(vmId)) {
       throw new MonitorError("migrationInProgress", `VM ${vmId} is active here, not destroyed`);
@@ -198,6 +203,14 @@ export class MonitorService implements MigrationService {
 
   async capabilities(): Promise<WireObject> {
     return capabilitiesToWire(this.#context.hostName, this.#context.settings());
+  }
+
+  /** A guest that was expected has come, or has come and gone: its slot is the domain's, or free. */
+  onHypervisorEvent(event: HypervisorEvent): void {
+    if (event.kind !== "lifecycle") return;
+    const arrived =
+      event.event === LIFECYCLE.RESUMED && event.detail === LIFECYCLE.RESUMED_MIGRATED;
+    if (arrived || event.event === LIFECYCLE.STOPPED) this.#slots.release(event.vmId);
   }
 
   #runOf(vmId: string): MigrationRun | undefined {

@@ -53,6 +53,8 @@ export class Peer {
   #asking: Promise<void> | null = null;
   #migrations: number | null = null;
   #askedAtMs = 0;
+  /** Why there was no answer, the last time that there was none. */
+  silence = "";
   /** When a migration was last on its way there. */
   usedAtMs = 0;
   #silentQueries = 0;
@@ -152,9 +154,9 @@ export class Peer {
     const migrations = countsIn(answer);
     if (migrations === null) {
       this.#silentQueries += 1;
+      this.silence = answer.kind === "result" ? "an answer without counts" : answer.message;
       if (this.#silentQueries === 1) {
-        const why = answer.kind === "result" ? "an answer without counts" : answer.message;
-        this.#log.warn({ why }, "destination is silent, halving what goes there");
+        this.#log.warn({ why: this.silence }, "destination is silent, halving what goes there");
       }
       return;
     }

@@ -297,3 +297,32 @@ describe("a start that libvirt refuses with the POSTCOPY flag", () => {
     expect(later(run, 1)).toEqual(["abort"]);
   });
 });
+
+describe("a cancel while post-copy has been asked for and not answered", () => {
+  const asked = () => {
+    const run = inPhase("running");
+    run.change({ migrationTechnique: "post-copy" });
+    run.cycle(sample({ processedMiB: 2 }));
+    expect(run.migration.pending).toContain("startPostCopy");
+    return run;
+  };
+
+  it("does not abort: that would race with the switch", () => {
+    expect(kinds(asked().give({ kind: "cancel" }))).toEqual([]);
+  });
+
+  it("libvirt took the switch: nothing is aborted any more", () => {
+    const run = asked();
+    run.give({ kind: "cancel" });
+    run.accepted("startPostCopy");
+    expect(run.migration.phase).toBe("postCopy");
+    expect(kinds(run.cycle(sample({ processedMiB: 3 })))).not.toContain("abort");
+  });
+
+  it("libvirt refused the switch: the abort goes out with the next cycle", () => {
+    const run = asked();
+    run.give({ kind: "cancel" });
+    run.refused("startPostCopy", 55);
+    expect(kinds(run.cycle(sample({ processedMiB: 3 })))).toContain("abort");
+  });
+});

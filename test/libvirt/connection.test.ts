@@ -287,7 +287,10 @@ describe("after close", () => {
 
   it("a bulk call reports the closing for each domain", async () => {
     const codes: number[] = [];
-    const summary = await connection.getJobStatsOf([domain, domain], {
+    const closed = await open("test:///default");
+    const its = await closed.lookupByName("test");
+    await closed.close();
+    const summary = await closed.getJobStatsOf([its, its], {
       threads: 2,
       onResult: (result) => codes.push(result.kind === "error" ? result.error.code : -1),
     });
