@@ -20,7 +20,7 @@ export class ReloadableConfig {
     return this.#config;
   }
 
-  /** Never throws. */
+  /** A wrong file changes nothing; only a defect throws. */
   reload(): void {
     let next: Config;
     try {

@@ -14,7 +14,8 @@
  * - ended: has an outcome, for ever.
  *
  * `stop` stands beside the phase: a cancel or the timeout is decided once, and is carried out until
- * libvirt's job is gone. Any phase before settling may have one, except postCopy.
+ * libvirt's job is gone; from post-copy on it is only remembered, for the outcome's words. A call that
+ * came back while its job goes on (its connection broke) leads from settling back to where it was.
  */
 import type { Advance } from "./advance.ts";
 import type { DestinationCount } from "./bandwidth.ts";
@@ -118,7 +119,7 @@ export interface Migration {
   readonly completedStats: JobStats | null;
   /** libvirt's lifecycle event: the domain stopped here because it was migrated, or saved. */
   readonly stoppedByJob: boolean;
-  /** Stall clock from here while settling has no answer. */
+  /** When the call came back; a place that nobody can tell is asked for SETTLE_MAX_MS from then. */
   readonly settlingSinceMs: number | null;
   readonly sourceMigrations: number;
   readonly destinationCount: DestinationCount;

@@ -6,12 +6,12 @@
  * After `ended` nothing produces an effect any more, except a late confirmation, which changes the
  * record and nothing else.
  */
-import { advanceFrom, type AdvanceSample } from "./advance.ts";
-import { nextCap, type DestinationCount } from "./bandwidth.ts";
+import type { AdvanceSample } from "./advance.ts";
+import type { DestinationCount } from "./bandwidth.ts";
 import { cycleStep, passBegan, statusEvent, type CycleInput } from "./cycle.ts";
-import { downtimeApplied } from "./downtime.ts";
 import { effectDone, type EffectDone } from "./effect-done.ts";
 import type { JobStats } from "./job-stats.ts";
+import { admitted, begin, beginWithoutPostCopy, deferred, downtimePrepared } from "./start.ts";
 import { ask, askAbort } from "./steer.ts";
 import { NOT_ABOUT_POSTCOPY } from "./libvirt-codes.ts";
 import type { Effect, Migration, Phase, Refusal, Stepped, VmStatus } from "./migration.ts";
@@ -106,11 +106,15 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
     case "downtimePrepared":
       return downtimePrepared(migration, input, nowMs);
     case "deferred":
-      return deferred(migration, input, nowMs);
+      return migration.stop === null
+        ? deferred(migration, input, nowMs)
+        : end(migration, endedBeforeCall(migration, null, true), nowMs);
     case "notAdmitted":
       return end(migration, notAdmitted(migration, nowMs), nowMs);
     case "begin":
-      return begin(migration, input, nowMs);
+      return migration.stop === null
+        ? begin(migration, input, nowMs)
+        : end(migration, endedBeforeCall(migration, null, true), nowMs);
     case "notBegun":
       return end(migration, endedBeforeCall(migration, input.refusal, input.active), nowMs);
     case "cycle":
@@ -146,103 +150,6 @@ function vmStatus(status: VmStatus): Effect {
   return { kind: "event", event: { kind: "vmStatus", status } };
 }
 
-function admitted(migration: Migration): Stepped {
-  const status: VmStatus =
-    migration.mode === "file" ? { kind: "savingState" } : { kind: "migrationSource" };
-  return {
-    migration: { ...migration, phase: "preparing", retryAtMs: null },
-    effects: migration.deferrals > 0 ? [] : [vmStatus(status)],
-  };
-}
-
-function deferred(
-  migration: Migration,
-  { retryAtMs, reason }: Extract<Input, { kind: "deferred" }>,
-  nowMs: number,
-): Stepped {
-  if (migration.stop !== null) return end(migration, endedBeforeCall(migration, null, true), nowMs);
-  return {
-    migration: {
-      ...migration,
-      phase: "queued",
-      retryAtMs,
-      deferrals: migration.deferrals + 1,
-      deferralReason: reason,
-    },
-    effects: [
-      {
-        kind: "log",
-        level: "info",
-        message: "cannot begin yet, trying again later",
-        fields: { reason, retryInMs: retryAtMs - nowMs, deferrals: migration.deferrals + 1 },
-      },
-    ],
-  };
-}
-
-function downtimePrepared(
-  migration: Migration,
-  { foundMs, appliedMs }: { foundMs: number | null; appliedMs: number | null },
-  nowMs: number,
-): Stepped {
-  const { downtime } = migration;
-  return unchanged({
-    ...migration,
-    downtimeFoundMs: foundMs,
-    downtime:
-      downtime !== null && appliedMs !== null
-        ? downtimeApplied(downtime, appliedMs, nowMs)
-        : downtime,
-  });
-}
-
-function begin(
-  migration: Migration,
-  input: Extract<Input, { kind: "begin" }>,
-  nowMs: number,
-): Stepped {
-  if (migration.stop !== null) return end(migration, endedBeforeCall(migration, null, true), nowMs);
-  const destination = countingItself(input.destination);
-  const started: Migration = {
-    ...migration,
-    phase: "starting",
-    callAtMs: nowMs,
-    advance: advanceFrom(nowMs),
-    sourceMigrations: input.sourceMigrations,
-    destinationCount: destination,
-    destinationAtCall: destination.kind === "counted" ? destination.migrations : null,
-    guestPaused: input.paused,
-    postCopy: input.paused ? withoutPostCopy(migration, "the guest is paused") : migration.postCopy,
-  };
-  if (migration.mode === "file") {
-    return { migration: started, effects: [{ kind: "call", bandwidthMiBps: 0, postcopy: false }] };
-  }
-  const cap = nextCap({
-    rule: migration.limits,
-    sourceMigrations: input.sourceMigrations,
-    destination,
-    capMiBps: null,
-    silentQueriesSeen: 0,
-  });
-  return {
-    migration: { ...started, cap: { ...started.cap, ...cap, appliedMiBps: cap.capMiBps } },
-    effects: [
-      {
-        kind: "call",
-        bandwidthMiBps: cap.capMiBps,
-        postcopy: started.postCopy.possible,
-      },
-    ],
-  };
-}
-
-/** Asked before the call, the destination cannot have counted this migration yet. */
-function countingItself(destination: DestinationCount): DestinationCount {
-  return destination.kind === "counted"
-    ? { ...destination, migrations: destination.migrations + 1 }
-    : destination;
-}
-
 function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number): Stepped {
   const begun = migration.stats !== null || migration.phase !== "starting";
   const retry =
@@ -262,38 +169,6 @@ function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number)
     callSucceeded: refusal === null,
   };
   return { migration: ask(settling, effects, { kind: "askPlace" }), effects };
-}
-
-function withoutPostCopy({ postCopy }: Migration, reason: string): Migration["postCopy"] {
-  return {
-    possible: false,
-    unavailableReason: postCopy.unavailableReason ?? reason,
-    wanted: false,
-    begun: false,
-  };
-}
-
-function beginWithoutPostCopy(migration: Migration, refusal: Refusal): Stepped {
-  const reason = `libvirt refused the start with post-copy: ${refusal.message} (code ${refusal.code})`;
-  return {
-    migration: {
-      ...migration,
-      postCopy: withoutPostCopy(migration, reason),
-    },
-    effects: [
-      {
-        kind: "log",
-        level: "warn",
-        message: "start with post-copy refused, starting without",
-        fields: { libvirtCode: refusal.code, libvirtMessage: refusal.message },
-      },
-      {
-        kind: "call",
-        bandwidthMiBps: migration.cap.capMiBps ?? migration.limits.maxBandwidthMiBps,
-        postcopy: false,
-      },
-    ],
-  };
 }
 
 function cancel(migration: Migration, nowMs: number): Stepped {

@@ -2,6 +2,7 @@
  * Turns a request into what libvirt's migrate call takes: the three addresses (libvirt's, the
  * migration network's, the console's) and whether post-copy is possible at all.
  */
+import { PAUSED_GUEST } from "../core/start.ts";
 import { formatHost } from "../core/address.ts";
 import type { MigrateCall, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { MigrateRequest } from "./service.ts";
@@ -50,5 +51,3 @@ export function postCopyUnavailable(
   if (vm.runState === "paused") return PAUSED_GUEST;
   return null;
 }
-
-export const PAUSED_GUEST = "the guest is paused";

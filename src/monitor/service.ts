@@ -4,7 +4,8 @@
  * turned into these by the verb schemas and back by the result builders, nowhere else.
  *
  * Every method rejects with `MonitorError` only.
- */ import type { ConvergenceSchedule } from "../core/schedule.ts";
+ */ import type { Changes } from "../core/change.ts";
+import type { ConvergenceSchedule } from "../core/schedule.ts";
 
 export interface MigrateRequest {
   readonly vmId: string;
@@ -40,13 +41,8 @@ export interface MigrateRequest {
   readonly unknownKeys: readonly string[];
 }
 
-export interface ParamChanges {
-  readonly downtimeMs?: number;
-  readonly migrationTechnique?: "pre-copy" | "post-copy";
-  readonly stallingLimitMs?: number;
-  readonly maxBandwidthMiBps?: number;
-  readonly progressTimeoutMs?: number;
-}
+/** What VM.migrateChangeParams may change. */
+export type ParamChanges = Changes;
 
 /** An object as it goes on the wire: JSON values only, VDSM's names and units. */
 export type WireObject = Readonly<Record<string, unknown>>;

@@ -1,0 +1,149 @@
+/**
+ * From the queue to libvirt's call: a slot here, one on the destination, the first downtime, and the
+ * call itself, made once more without post-copy where libvirt refuses it for that. step.ts says when;
+ * none of these is asked of a migration that is to end.
+ */
+import { advanceFrom } from "./advance.ts";
+import { nextCap, type DestinationCount } from "./bandwidth.ts";
+import { downtimeApplied } from "./downtime.ts";
+import type { Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
+import type { Input } from "./step.ts";
+
+/** Why a suspended guest cannot go over to post-copy. */
+export const PAUSED_GUEST = "the guest is paused";
+
+/** Has a slot here. The engine is told once, however often the destination defers it. */
+export function admitted(migration: Migration): Stepped {
+  const status: VmStatus =
+    migration.mode === "file" ? { kind: "savingState" } : { kind: "migrationSource" };
+  return {
+    migration: { ...migration, phase: "preparing", retryAtMs: null },
+    effects:
+      migration.deferrals > 0 ? [] : [{ kind: "event", event: { kind: "vmStatus", status } }],
+  };
+}
+
+/** The destination has no slot, or does not answer: back to its place in the queue. */
+export function deferred(
+  migration: Migration,
+  { retryAtMs, reason }: Extract<Input, { kind: "deferred" }>,
+  nowMs: number,
+): Stepped {
+  return {
+    migration: {
+      ...migration,
+      phase: "queued",
+      retryAtMs,
+      deferrals: migration.deferrals + 1,
+      deferralReason: reason,
+    },
+    effects: [
+      {
+        kind: "log",
+        level: "info",
+        message: "cannot begin yet, trying again later",
+        fields: { reason, retryInMs: retryAtMs - nowMs, deferrals: migration.deferrals + 1 },
+      },
+    ],
+  };
+}
+
+/** What libvirt holds for the domain, and held before. */
+export function downtimePrepared(
+  migration: Migration,
+  { foundMs, appliedMs }: { foundMs: number | null; appliedMs: number | null },
+  nowMs: number,
+): Stepped {
+  const { downtime } = migration;
+  return {
+    migration: {
+      ...migration,
+      downtimeFoundMs: foundMs,
+      downtime:
+        downtime !== null && appliedMs !== null
+          ? downtimeApplied(downtime, appliedMs, nowMs)
+          : downtime,
+    },
+    effects: [],
+  };
+}
+
+/** Everything is prepared: the call, with the cap of this moment. */
+export function begin(
+  migration: Migration,
+  input: Extract<Input, { kind: "begin" }>,
+  nowMs: number,
+): Stepped {
+  const destination = countingItself(input.destination);
+  const started: Migration = {
+    ...migration,
+    phase: "starting",
+    callAtMs: nowMs,
+    advance: advanceFrom(nowMs),
+    sourceMigrations: input.sourceMigrations,
+    destinationCount: destination,
+    destinationAtCall: destination.kind === "counted" ? destination.migrations : null,
+    guestPaused: input.paused,
+    postCopy: input.paused ? withoutPostCopy(migration, PAUSED_GUEST) : migration.postCopy,
+  };
+  if (migration.mode === "file") {
+    return { migration: started, effects: [{ kind: "call", bandwidthMiBps: 0, postcopy: false }] };
+  }
+  const cap = nextCap({
+    rule: migration.limits,
+    sourceMigrations: input.sourceMigrations,
+    destination,
+    capMiBps: null,
+    silentQueriesSeen: 0,
+  });
+  return {
+    migration: { ...started, cap: { ...started.cap, ...cap, appliedMiBps: cap.capMiBps } },
+    effects: [
+      {
+        kind: "call",
+        bandwidthMiBps: cap.capMiBps,
+        postcopy: started.postCopy.possible,
+      },
+    ],
+  };
+}
+
+/** Asked before the call, the destination cannot have counted this migration yet. */
+function countingItself(destination: DestinationCount): DestinationCount {
+  return destination.kind === "counted"
+    ? { ...destination, migrations: destination.migrations + 1 }
+    : destination;
+}
+
+function withoutPostCopy({ postCopy }: Migration, reason: string): Migration["postCopy"] {
+  return {
+    possible: false,
+    unavailableReason: postCopy.unavailableReason ?? reason,
+    wanted: false,
+    begun: false,
+  };
+}
+
+/** The same call once more without the POSTCOPY flag; no clock starts anew. */
+export function beginWithoutPostCopy(migration: Migration, refusal: Refusal): Stepped {
+  const reason = `libvirt refused the start with post-copy: ${refusal.message} (code ${refusal.code})`;
+  return {
+    migration: {
+      ...migration,
+      postCopy: withoutPostCopy(migration, reason),
+    },
+    effects: [
+      {
+        kind: "log",
+        level: "warn",
+        message: "start with post-copy refused, starting without",
+        fields: { libvirtCode: refusal.code, libvirtMessage: refusal.message },
+      },
+      {
+        kind: "call",
+        bandwidthMiBps: migration.cap.capMiBps ?? migration.limits.maxBandwidthMiBps,
+        postcopy: false,
+      },
+    ],
+  };
+}
