@@ -1,5 +1,5 @@
 /**
- * The look at the host in each cycle: every active VM with its job, over the poll's connection. A VM
+ * The look at the host in each cycle: every active VM with its job, over the poll's connections. A VM
  * that does not answer in time is left out until it did, and then what it said late is shown in the
  * next look, with its time. Those that matter most are asked first; of the others it is each one's
  * turn to be early, so that a host with more VMs than a look has time for leaves none out for ever.
@@ -47,10 +47,12 @@ export class HostScan {
   async #jobs(
     connection: Connection,
     domains: readonly Domain[],
-    { waitMs, first }: ScanOptions,
+    { waitMs, first, only }: ScanOptions,
   ): Promise<ReadonlyMap<string, JobView>> {
     const jobs = new Map<string, JobView>();
     for (const domain of domains) this.#takeLate(domain.uuid, jobs);
+    // Whoever is left was not among all of the host's: it is gone, and so is what it said.
+    if (only === undefined) this.#late.clear();
     const ask = this.#inTurn(domains, first).filter(({ uuid }) => !this.#out.has(uuid));
     let over = false;
     await connection.getJobStatsOf(ask, {

@@ -1,9 +1,9 @@
 /**
- * The port's libvirt adapter: which call goes over which connection, and libvirt's answers in the
- * port's words. It decides nothing about migrations.
+ * The port's libvirt adapter: which call goes over which connections, and libvirt's answers in the
+ * port's words. It decides nothing about migrations. A connection carries one call at a time; a lane
+ * is those for one purpose, so that calls that hang use up their own lane's alone.
  *
- * - poll: the scan of each cycle. Nothing that may block goes here but job stats, and a VM that did
- *   not answer is left out until it did.
+ * - poll: the scan of each cycle (host-scan.ts).
  * - query: single questions (details, a sample on an event, XML).
  * - control: what changes a job and may block on the VM's job lock (abort, limits, post-copy).
  * - events: see libvirt-events.ts. Each migrate or save call has one of its own.

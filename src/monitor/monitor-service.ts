@@ -131,9 +131,9 @@ export class MonitorService implements MigrationService {
   async destroy(vmId: string): Promise<true> {
     // Freeing a slot touches no VM: it is done whatever libvirt says, or does not say.
     const reserved = this.#slots.release(vmId);
-    const looked = await this.#context.hostView.freshWithin(STATS_MAX_AGE_MS);
-    if (looked.kind !== "ok" && reserved) return true;
-    await this.#look();
+    const silence = await this.#tryLook();
+    if (silence !== null && reserved) return true;
+    if (silence !== null) throw silence;
     if (this.#context.hostView.get(vmId) !== undefined || this.#registry.liveOf(vmId)) {
       throw new MonitorError("migrationInProgress", `VM ${vmId} is active here, not destroyed`);
     }
@@ -226,13 +226,19 @@ export class MonitorService implements MigrationService {
   }
 
   async #look(): Promise<void> {
+    const silence = await this.#tryLook();
+    if (silence !== null) throw silence;
+  }
+
+  /** null: the host view is fresh; else why it is not. */
+  async #tryLook(): Promise<MonitorError | null> {
     const looked = await this.#context.hostView.freshWithin(STATS_MAX_AGE_MS);
     if (looked.kind === "ok") {
       this.#slots.note();
-      return;
+      return null;
     }
     const why = looked.kind === "disconnected" ? looked.message : looked.kind;
-    throw new MonitorError("libvirtUnavailable", `libvirt does not answer: ${why}`);
+    return new MonitorError("libvirtUnavailable", `libvirt does not answer: ${why}`);
   }
 
   #leftVm(vmId: string): WireObject {
