@@ -160,6 +160,11 @@ const vars = {
     default: 0,
     doc: "Limit in post-copy; 0 = no limit.",
   }),
+  postcopy_stall_timeout: integer(between(1, 3_600), {
+    unit: "s",
+    default: 30,
+    doc: "Post-copy without a byte for this long is stalled: said in an event, and mended where it can be.",
+  }),
   peer_timeout: fraction(between(0.1, 60), {
     unit: "s",
     default: 2,
@@ -244,11 +249,20 @@ const peer = {
   }),
 };
 
+const journal = {
+  dir: fixed(
+    path({
+      default: "/var/lib/vdsm-migrationd/journal",
+      doc: "What must outlive the daemon: each migration's request, decisions and outcome.",
+    }),
+  ),
+};
+
 const log = {
   level: oneOf(logLevels, { default: "info", doc: "Lines below this are not written." }),
 };
 
-export const schema = { vars, addresses, ssl, libvirt, peer, log };
+export const schema = { vars, addresses, ssl, libvirt, peer, journal, log };
 
 /** A value as an error shows it. */
 export function show(value: unknown): string {

@@ -82,6 +82,7 @@ export function applyReload(old: Config, next: Config): Config {
     ...next,
     addresses: old.addresses,
     ssl: old.ssl,
+    journal: old.journal,
     libvirt: { ...next.libvirt, uri },
   });
 }
