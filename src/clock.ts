@@ -3,9 +3,13 @@
  * takes `wallMs`. The core sees neither: its callers pass the time in.
  */
 
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+
 export interface Clock {
-  /** Milliseconds since an arbitrary start, never going back. For durations and deadlines; it says
-   * nothing about the time of day and is not comparable between two boots. */
+  /** Milliseconds since the host's boot, never going back. For durations and deadlines; it says
+   * nothing about the time of day, is the same clock in every process of the host, and is not
+   * comparable between two boots. */
   monotonicMs(): number;
   /** Milliseconds since 1970, as the host believes. For stamps that a human reads; wrong for any
    * duration, because an operator or NTP may set it. */
@@ -13,9 +17,22 @@ export interface Clock {
 }
 
 export const systemClock: Clock = {
+  // CLOCK_MONOTONIC on Linux.
   monotonicMs: () => Number(process.hrtime.bigint() / 1_000n) / 1_000,
   wallMs: () => Date.now(),
 };
+
+/**
+ * The kernel's name for this boot: monotonic times of two daemons are comparable if it is the same.
+ * "unknown" where the kernel does not say, which then is never the boot of a journal.
+ */
+export function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return `unknown-${randomUUID()}`;
+  }
+}
 
 /** ISO 8601, UTC, with milliseconds: how a wall time is written for people. */
 export function isoTime(wallMs: number): string {

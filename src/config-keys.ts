@@ -12,6 +12,9 @@ import { isAbsolute, normalize } from "node:path";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 
+/** Who may do what by default; what each may do is the verb table's. */
+export const accessRoles = ["control", "peer", "read-only", "none"] as const;
+
 /** Bounds that configuration and verbs share, in the wire's units. */
 export const ranges = {
   /** MiB/s. The upper bound is 1 TiB/s: far above any link, and exact as bytes in a JS number. */
@@ -79,6 +82,32 @@ function oneOf<const T extends string>(values: readonly T[], text: KeyText<T>): 
 /** No `..`, no doubled slash: the hibernation rules compare paths by their beginning. */
 function isPlainPath(path: string): boolean {
   return isAbsolute(path) && path !== "/" && normalize(path) === path && !path.includes("\0");
+}
+
+/**
+ * A subject in RFC 2253's form, as `openssl x509 -noout -subject -nameopt RFC2253` prints it. Subjects
+ * are compared as text, so a rule in another spelling would never match: it is refused here.
+ */
+const subjectPattern = (() => {
+  const plain = String.raw`[^,+"\\<>;\x00-\x1f\x7f-\uffff]`;
+  const escaped = String.raw`\\[,+"\\<>;# ]|\\[0-9A-F]{2}`;
+  const value = String.raw`(?![ #])(?:${plain}|${escaped})*(?<!(?<!\\) )`;
+  const attribute = `[A-Za-z0-9][A-Za-z0-9.-]*=${value}`;
+  return new RegExp(`^${attribute}(?:[,+]${attribute})*$`);
+})();
+
+function subjects(text: Omit<KeyText<readonly string[]>, "default">): Key<readonly string[]> {
+  return key<readonly string[]>(
+    { default: [], ...text },
+    "list of subjects as openssl prints them with -nameopt RFC2253",
+    (value) =>
+      Array.isArray(value) &&
+      value.every((each) => typeof each === "string" && subjectPattern.test(each)),
+  );
+}
+
+function isSocketPath(path: string): boolean {
+  return isPlainPath(path) && Buffer.byteLength(path) <= SOCKET_PATH_BYTES;
 }
 
 function path(text: KeyText<string>): Key<string> {
@@ -193,10 +222,42 @@ const addresses = {
   unix_socket: fixed(
     text(
       `absolute path, at most ${SOCKET_PATH_BYTES} bytes`,
-      { default: "/run/vdsm-migrationd/rpc.sock", doc: "The Unix socket, mode 0600." },
-      (value) => isPlainPath(value) && Buffer.byteLength(value) <= SOCKET_PATH_BYTES,
+      {
+        default: "/run/vdsm-migrationd/rpc.sock",
+        doc: "The Unix socket for control: mode 0600, or 0660 with unix_socket_group.",
+      },
+      isSocketPath,
     ),
   ),
+  unix_socket_group: fixed(
+    text(
+      "name in /etc/group, or group id, or empty",
+      { default: "", doc: "Group that may control through unix_socket; empty = its owner only." },
+      (value) => /^([A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$/.test(value),
+    ),
+  ),
+  unix_socket_ro: fixed(
+    text(
+      `absolute path, at most ${SOCKET_PATH_BYTES} bytes, or empty`,
+      {
+        default: "/run/vdsm-migrationd/rpc-ro.sock",
+        doc: "The Unix socket for reading, mode 0666: every user of the host; empty = none.",
+      },
+      (value) => value === "" || isSocketPath(value),
+    ),
+  ),
+};
+
+const access = {
+  control: subjects({ doc: "Certificates with these subjects may call every verb." }),
+  peer: subjects({
+    doc: "These may do what a source asks of a destination, and nothing else: other hosts.",
+  }),
+  read_only: subjects({ doc: "These may call what reads, and hear events." }),
+  default_role: oneOf(accessRoles, {
+    default: "control",
+    doc: "What every other certificate of ssl.ca may do; over TCP without TLS, everybody.",
+  }),
 };
 
 const ssl = {
@@ -209,7 +270,13 @@ const ssl = {
   allow_plaintext: fixed(
     flag({
       default: false,
-      doc: "Allows a TCP listener although ssl.enabled is false: whoever reaches it drives migrations.",
+      doc: "Allows a TCP listener although ssl.enabled is false: whoever reaches it has access.default_role.",
+    }),
+  ),
+  verify_peer_name: fixed(
+    flag({
+      default: false,
+      doc: "A destination's certificate must hold the host that dst names (DNS name or IP address); as in VDSM, false = any of ssl.ca will do.",
     }),
   ),
   ca: fixed(
@@ -262,10 +329,16 @@ const log = {
   level: oneOf(logLevels, { default: "info", doc: "Lines below this are not written." }),
 };
 
-export const schema = { vars, addresses, ssl, libvirt, peer, journal, log };
+export const schema = { vars, addresses, ssl, access, libvirt, peer, journal, log };
 
 /** A value as an error shows it. */
 export function show(value: unknown): string {
-  const shown = JSON.stringify(value) ?? String(value);
+  let shown: string;
+  try {
+    shown = JSON.stringify(value) ?? String(value);
+  } catch {
+    // Nested deeper than JSON.stringify goes; JSON.parse goes further.
+    shown = Array.isArray(value) ? "an array" : "an object";
+  }
   return shown.length <= 100 ? shown : `${shown.slice(0, 100)}…`;
 }

@@ -11,8 +11,15 @@ import { type Key, schema, show } from "./config-keys.ts";
 
 export { logLevels, ranges } from "./config-keys.ts";
 
+const LINE_LENGTH_MAX = 1000;
+
+/** Its message is one line. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+
+  constructor(message: string) {
+    super(oneLine(message));
+  }
 }
 
 /** The values that the file holds, or their defaults. `addresses.management_ip` "" = no TCP. */
@@ -30,7 +37,7 @@ export function loadConfig(path: string): Config {
   try {
     json = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    throw new ConfigError(oneLine(`${path}: not readable as JSON: `, error));
+    throw new ConfigError(`${path}: not readable as JSON: ${reasonOf(error)}`);
   }
   const config = parseConfig(json);
   if (config.addresses.management_ip !== "" && config.ssl.enabled) checkReadable(config.ssl);
@@ -52,7 +59,7 @@ export function parseConfig(json: unknown): Config {
   return checkRelations(deepFreeze({ ...read, addresses: addressesRead }));
 }
 
-type AnyKey = Key<string | number | boolean>;
+type AnyKey = Key<string | number | boolean | readonly string[]>;
 
 export type ConfigRow = Omit<AnyKey, "format"> & { readonly key: string };
 
@@ -69,10 +76,17 @@ export interface ConfigDiff {
 }
 
 export function diffConfig(old: Config, next: Config): ConfigDiff {
-  const differing = [...keys()].filter(([name]) => valueAt(old, name) !== valueAt(next, name));
+  const differing = [...keys()].filter(
+    ([name]) => !isSame(valueAt(old, name), valueAt(next, name)),
+  );
   const names = (reloadable: boolean): readonly string[] =>
     differing.filter(([, spec]) => spec.reloadable === reloadable).map(([name]) => name);
   return { changed: names(true), needsRestart: names(false) };
+}
+
+/** Values are what JSON holds: numbers, text, lists. */
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** What holds after SIGHUP: the new values where they may change, the old ones elsewhere. */
@@ -120,19 +134,36 @@ function check(name: string, value: unknown, format: (value: unknown) => void): 
   try {
     format(value);
   } catch (error) {
-    throw new ConfigError(oneLine(`${name}: `, error));
+    throw new ConfigError(`${name}: ${reasonOf(error)}`);
   }
 }
 
 /** min_migration_bandwidth above migration_max_bandwidth is no contradiction: the floor of a
  * migration is the lower of the two (design.md). */
 function checkRelations(config: Config): Config {
-  const { addresses: at, ssl: tls } = config;
+  const { addresses: at, ssl: tls, access } = config;
   if (at.management_ip !== "" && !tls.enabled && !tls.allow_plaintext) {
     throw new ConfigError(
       `ssl.enabled: false is not allowed while addresses.management_ip is "${at.management_ip}": ` +
         "true, or ssl.allow_plaintext true, or no management_ip",
     );
+  }
+  if (at.unix_socket_ro === at.unix_socket) {
+    throw new ConfigError(
+      `addresses.unix_socket_ro: ${show(at.unix_socket_ro)} is not allowed: another path than addresses.unix_socket`,
+    );
+  }
+  const named = new Map<string, string>();
+  for (const role of ["control", "peer", "read_only"] as const) {
+    for (const subject of access[role]) {
+      const before = named.get(subject);
+      if (before !== undefined && before !== role) {
+        throw new ConfigError(
+          `access.${role}: ${show(subject)} is not allowed: it is in access.${before} already`,
+        );
+      }
+      named.set(subject, role);
+    }
   }
   return config;
 }
@@ -143,7 +174,7 @@ function checkReadable(tls: Config["ssl"]): void {
       readFileSync(tls[name]);
     } catch (error) {
       const reason = `ssl.${name}: ${show(tls[name])} is not allowed: a readable file; `;
-      throw new ConfigError(oneLine(reason, error));
+      throw new ConfigError(`${reason}${reasonOf(error)}`);
     }
   }
 }
@@ -158,11 +189,19 @@ function valueAt(root: unknown, name: string): unknown {
 }
 
 function deepFreeze(config: Config): Config {
-  for (const section of Object.values(config)) Object.freeze(section);
+  for (const section of Object.values(config)) {
+    for (const value of Object.values<unknown>(section)) Object.freeze(value);
+    Object.freeze(section);
+  }
   return Object.freeze(config);
 }
 
-function oneLine(text: string, error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return `${text}${message}`.replace(/\s+/g, " ");
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Also without what would move a terminal's cursor: keys and values come from outside. */
+function oneLine(text: string): string {
+  const line = text.replace(/[\s\p{Cc}]+/gu, " ");
+  return line.length <= LINE_LENGTH_MAX ? line : `${line.slice(0, LINE_LENGTH_MAX)}…`;
 }

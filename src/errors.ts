@@ -1,6 +1,7 @@
 /**
  * Every error that leaves the daemon, declared once: its name in the code, its number on the wire
- * and the level at which it is logged. Numbers below zero are JSON-RPC's, the others VDSM's.
+ * and the level at which it is logged. Numbers below zero are JSON-RPC's, the others VDSM's, but
+ * for accessDenied.
  *
  * An operating error is thrown as `MonitorError`; callers match `code`, never the message. A
  * programmer's error is an assertion and stops the process.
@@ -56,7 +57,17 @@ export const errorTable = {
     level: "warn",
     when: "libvirt is not reachable or did not answer within libvirt.call_timeout",
   },
-  notEnoughResources: { number: 1100, level: "warn", when: "too many requests in flight" },
+  notEnoughResources: {
+    number: 1100,
+    level: "warn",
+    when: "too many requests in flight, or replies of a batch too long",
+  },
+  /** Of our own: VDSM has one right for all. Beside 1100, where VDSM has no other. */
+  accessDenied: {
+    number: 1101,
+    level: "warn",
+    when: "the caller's role does not have the verb; the log has the certificate's subject",
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

@@ -11,16 +11,20 @@
 import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
-import { systemClock } from "./clock.ts";
+import { bootId, systemClock } from "./clock.ts";
 import { ConfigError, loadConfig, type Config } from "./config.ts";
 import { secondsToMs } from "./core/units.ts";
 import { LibvirtHypervisor } from "./hypervisor/libvirt-hypervisor.ts";
+import { defaultJournalLimits, Journal } from "./journal/journal.ts";
 import { createLog, type RootLog } from "./logger.ts";
 import type { Context } from "./monitor/context.ts";
 import { HostView } from "./monitor/host-view.ts";
+import { MigrationJournal } from "./monitor/migration-journal.ts";
 import { MonitorService } from "./monitor/monitor-service.ts";
 import { MonitorThread } from "./monitor/monitor-thread.ts";
+import { restoreRuns, settleRestored } from "./monitor/recovery.ts";
 import { Registry } from "./monitor/registry.ts";
+import { replay, type Replay } from "./monitor/replay.ts";
 import { settingsFrom } from "./monitor/settings.ts";
 import { loadPeerTls } from "./peer/peer-tls.ts";
 import { PeerClient, type PeerTls } from "./peer/peer-client.ts";
@@ -29,10 +33,14 @@ import { ReloadableConfig } from "./reload.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
 import { bindVerbs } from "./rpc/handlers.ts";
 import { EventRing } from "./rpc/event-ring.ts";
-import { Listener, listenerOptions } from "./rpc/listener.ts";
+import { Listener } from "./rpc/listener.ts";
+import { listenerOptions } from "./rpc/listener-options.ts";
+import { defaultRpcLimits } from "./rpc/limits.ts";
 import { verbRows } from "./rpc/verb-table.ts";
 
 const EXIT_CONFIGURATION = 78;
+/** What every verb is answered until each migration of the journal has been looked for. */
+const RECOVERING = "the daemon is recovering its migrations, ask again in a moment";
 /** The clean stop must be through by then; what is still open is left to the process's end. */
 const STOP_WITHIN_MS = 900;
 /** A look at the host waits for slow VMs this share of a cycle, so that no cycle is late. */
@@ -47,74 +55,155 @@ try {
   fail(1, error instanceof Error ? error.message : String(error));
 }
 
+interface Daemon {
+  readonly live: ReloadableConfig;
+  readonly log: RootLog;
+  readonly hypervisor: LibvirtHypervisor;
+  readonly peerClient: PeerClient;
+  readonly context: Context;
+  readonly registry: Registry;
+  readonly monitor: MonitorThread;
+  readonly service: MonitorService;
+  readonly journal: Journal;
+  readonly replayed: Replay;
+  readonly events: EventRing;
+  readonly dispatcher: Dispatcher;
+  readonly listener: Listener;
+}
+
 async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
-  const settings = () => settingsFrom(live.config);
+  const daemon = await assemble(live, rootLog);
+  handleSignals(daemon);
+  await makeHibernationFolder(live.config, rootLog);
+  await bringUp(daemon);
+  rootLog.info({ uri: live.config.libvirt.uri, pid: process.pid }, "ready");
+}
+
+/** Every part, made and connected; nothing has been started. */
+async function assemble(live: ReloadableConfig, log: RootLog): Promise<Daemon> {
+  const nowMs = (): number => systemClock.monotonicMs();
   const hypervisor = new LibvirtHypervisor(
     {
       uri: live.config.libvirt.uri,
       callTimeoutMs: () => secondsToMs(live.config.libvirt.call_timeout),
     },
     systemClock,
-    rootLog,
+    log,
   );
-  const nowMs = (): number => systemClock.monotonicMs();
   const peerDeadlineMs = (): number => secondsToMs(live.config.vars.peer_timeout);
-  const peerTls = (await loadPeerTls(live.config.ssl, rootLog)) ?? noTls(live.config);
+  const peerTls = (await loadPeerTls(live.config.ssl, log)) ?? noTls(live.config);
   const peerClient = new PeerClient(peerTls, nowMs, peerDeadlineMs);
-  const peers = new Peers(peerClient, rootLog, { deadlineMs: peerDeadlineMs, nowMs });
+  const journal = journalOf(live.config, log);
+  const replayed = replay(await journal.read(), bootId());
+  const events = new EventRing(defaultRpcLimits.events, replayed);
   const registry = new Registry();
-  const hostView = new HostView(
-    hypervisor,
-    nowMs,
-    () => scanWaitMs(live.config),
-    () => registry.vmIds(),
-  );
   const context: Context = {
     hypervisor,
-    hostView,
-    peers,
+    hostView: new HostView(
+      hypervisor,
+      nowMs,
+      () => scanWaitMs(live.config),
+      () => registry.vmIds(),
+    ),
+    peers: new Peers(peerClient, log, { deadlineMs: peerDeadlineMs, nowMs }),
     clock: systemClock,
-    log: rootLog,
-    settings,
-    emit: (event) => listener.broadcast(event),
+    log,
+    settings: () => settingsFrom(live.config),
+    events: {
+      number: (event) => events.add(event),
+      send: (event) => listener.broadcast(event),
+    },
+    journal: new MigrationJournal(journal, systemClock),
     hostName: hostname(),
   };
   const monitor = new MonitorThread(context, registry, () => service.admit());
   const service = new MonitorService(context, registry, monitor);
-  const events = new EventRing();
-  const dispatcher = new Dispatcher(rootLog, verbRows(), bindVerbs(service, events));
-  const listener = new Listener(rootLog, dispatcher, listenerOptions(live.config), events);
+  const dispatcher = new Dispatcher(log, verbRows(), bindVerbs(service, events));
+  const options = listenerOptions(live.config, () => live.config.access);
+  const listener = new Listener(log, dispatcher, options, events);
+  return {
+    live,
+    log,
+    hypervisor,
+    peerClient,
+    context,
+    registry,
+    monitor,
+    service,
+    journal,
+    replayed,
+    events,
+    dispatcher,
+    listener,
+  };
+}
 
-  await makeHibernationFolder(live.config, rootLog);
-  await hypervisor.start((event) => {
-    service.onHypervisorEvent(event);
-    monitor.onHypervisorEvent(event);
+/**
+ * First the doors, so that a second daemon ends here and whoever asks hears that this one recovers;
+ * then what the journal knows; verbs are answered once each migration of it has been looked for.
+ */
+async function bringUp(daemon: Daemon): Promise<void> {
+  const { context, registry, replayed, service, journal, events, dispatcher } = daemon;
+  dispatcher.close(RECOVERING);
+  await daemon.listener.start();
+  restoreRuns(replayed, registry, context, service.hooks);
+  service.restoreReservations(replayed.reservations);
+  await journal.begin({
+    epoch: events.epoch,
+    nextSeq: () => events.next,
+    carried: () => [
+      ...registry.live().map((run) => run.journalRecord()),
+      context.journal.slotsRecord(),
+    ],
   });
-  monitor.start();
-  await listener.start();
-  rootLog.info({ uri: live.config.libvirt.uri, pid: process.pid }, "ready");
+  await daemon.hypervisor.start((event) => {
+    service.onHypervisorEvent(event);
+    daemon.monitor.onHypervisorEvent(event);
+  });
+  await settleRestored(registry, context);
+  dispatcher.open();
+  daemon.monitor.start();
+  service.admit();
+}
 
+function handleSignals(daemon: Daemon): void {
+  const { live, log, listener, peerClient, registry } = daemon;
   process.on("SIGHUP", () => {
     live.reload();
     void listener.reloadTls();
-    void loadPeerTls(live.config.ssl, rootLog).then((tls) => {
+    void loadPeerTls(live.config.ssl, log).then((tls) => {
       if (tls !== undefined) peerClient.useTls(tls);
     });
-    service.admit();
+    daemon.service.admit();
   });
   let stopping = false;
   const stop = (signal: string): void => {
     if (stopping) return;
     stopping = true;
-    rootLog.info({ signal, live: registry.live().length }, "stopping, migrations go on");
+    log.info({ signal, live: registry.live().length }, "stopping, migrations go on");
     setTimeout(() => process.exit(0), STOP_WITHIN_MS);
-    Promise.all([listener.close(), monitor.stop(), hypervisor.stop()])
-      .catch((err: unknown) => rootLog.error({ err }, "stop failed"))
+    Promise.all([listener.close(), daemon.monitor.stop(), daemon.hypervisor.stop()])
+      .then(() => daemon.journal.close())
+      .catch((err: unknown) => log.error({ err }, "stop failed"))
       .finally(() => process.exit(0));
-    peers.close();
+    daemon.context.peers.close();
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+}
+
+function journalOf({ journal }: Config, rootLog: RootLog): Journal {
+  return new Journal(
+    {
+      folder: journal.dir,
+      host: hostname(),
+      bootId: bootId(),
+      limits: defaultJournalLimits,
+      nowMs: () => systemClock.monotonicMs(),
+      wallMs: () => systemClock.wallMs(),
+    },
+    rootLog,
+  );
 }
 
 /** Without readable files peers are asked over TLS all the same; they will refuse. */

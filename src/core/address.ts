@@ -3,8 +3,8 @@
  *
  * Strict on purpose. These strings end up in libvirt URIs and in sockets' connect calls, so nothing
  * passes that could be more than a host: no user, scheme, path, query, option, zone or white space.
- * A name whose last label is all digits is no name but a mistyped IPv4 address (URL standard, host
- * parsing), and is refused. Nothing here resolves or connects.
+ * A name whose last label is a number, decimal or hexadecimal, is no name but an IPv4 address in a
+ * spelling that resolvers read and people do not (URL standard, host parsing), and is refused. Nothing here resolves or connects.
  */
 
 export interface Destination {
@@ -23,6 +23,8 @@ const labelPattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const portPattern = /^[1-9][0-9]{0,4}$/;
 const octetPattern = /^(0|[1-9][0-9]{0,2})$/;
 const groupPattern = /^[0-9a-f]{1,4}$/;
+/** inet_aton(3) takes these, too. */
+const numberPattern = /^([0-9]+|0x[0-9a-f]*)$/;
 const bracketPattern = /^\[([^[\]]*)\](?::(.*))?$/s;
 
 /**
@@ -69,7 +71,7 @@ function isHostName(name: string): boolean {
   return (
     name.length <= MAX_NAME_LENGTH &&
     labels.every((label) => labelPattern.test(label)) &&
-    !/^[0-9]+$/.test(last)
+    !numberPattern.test(last)
   );
 }
 

@@ -22,6 +22,9 @@ export const ESTIMATE_VALID_AFTER_MS = 150;
 /** A sample that took longer to come is no longer "at once" and is only a lower bound. */
 export const PASS_START_SAMPLE_MAX_MS = 100;
 
+/** After a gap one more pass, seen whole, must fail before the hard limit may act on passes. */
+export const UNPRODUCTIVE_KEPT_OVER_GAP = 1;
+
 export type PassVerdict = "unknown" | "productive" | "unproductive";
 
 export interface Advance {
@@ -42,6 +45,8 @@ export interface Advance {
   readonly lastByteAtMs: number;
   readonly lastAdvanceAtMs: number;
   readonly sampledAtMs: number;
+  /** Nobody looked for a while: passes that came and went meanwhile say nothing. */
+  readonly afterGap: boolean;
 }
 
 /** Nothing sent yet; the clock runs from the migrate call to libvirt. */
@@ -59,6 +64,7 @@ export function advanceFrom(callAtMs: number): Advance {
     lastByteAtMs: callAtMs,
     lastAdvanceAtMs: callAtMs,
     sampledAtMs: callAtMs,
+    afterGap: false,
   };
 }
 
@@ -105,13 +111,16 @@ function enterPass(advance: Advance, { stats, atMs, passStart }: AdvanceSample):
   if (pass <= advance.pass) return advance;
   const unseen = pass - advance.pass - 1;
   const endedUnknown = advance.verdict === "unknown" ? 1 : 0;
+  const unproductiveInARow = advance.afterGap
+    ? Math.min(advance.unproductiveInARow, UNPRODUCTIVE_KEPT_OVER_GAP)
+    : advance.unproductiveInARow + unseen + endedUnknown;
   return {
     ...advance,
     pass,
     passSeenAtMs: atMs,
     passSizeBytes: null,
     verdict: "unknown",
-    unproductiveInARow: advance.unproductiveInARow + unseen + endedUnknown,
+    unproductiveInARow,
   };
 }
 
@@ -170,5 +179,6 @@ function creditBytes(advance: Advance, sample: AdvanceSample, counts: boolean): 
         ? Math.max(sample.atMs, advance.lastAdvanceAtMs)
         : advance.lastAdvanceAtMs,
     sampledAtMs: sample.atMs,
+    afterGap: false,
   };
 }

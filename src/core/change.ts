@@ -6,6 +6,7 @@
 import { restartClock } from "./advance.ts";
 import { downtimeByEngine } from "./downtime.ts";
 import type { Migration } from "./migration.ts";
+import { mendAnew, postCopyStalled, type Mending } from "./post-copy.ts";
 
 export interface Changes {
   readonly downtimeMs?: number;
@@ -33,7 +34,8 @@ export function changeParams(migration: Migration, changes: Changes, nowMs: numb
 }
 
 function whyImpossible(migration: Migration, changes: Changes): string | null {
-  if (migration.stop !== null) {
+  // From post-copy on a stop is only remembered: nothing can be stopped any more.
+  if (migration.stop !== null && migration.phase !== "postCopy") {
     const doing = migration.stop.why === "cancel" ? "being cancelled" : "being aborted";
     return `the migration is ${doing}`;
   }
@@ -82,9 +84,17 @@ function applyChanges(migration: Migration, changes: Changes, nowMs: number): Mi
     postCopy: {
       ...migration.postCopy,
       wanted: wantsPostCopy(migration, changes),
+      mending: mendingAsked(migration, changes, nowMs),
     },
     advance: advance !== null && raises ? restartClock(advance, nowMs) : advance,
   };
+}
+
+/** Post-copy asked for where it stands still: the engine wants it mended, now. */
+function mendingAsked(migration: Migration, changes: Changes, nowMs: number): Mending {
+  const { mending } = migration.postCopy;
+  const asks = changes.migrationTechnique === "post-copy" && postCopyStalled(migration, nowMs);
+  return asks ? mendAnew(mending, true) : mending;
 }
 
 function wantsPostCopy(migration: Migration, changes: Changes): boolean {

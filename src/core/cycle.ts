@@ -20,6 +20,7 @@ import {
   type StallingEvent,
   type Stepped,
 } from "./migration.ts";
+import { mendAnew, mendingBegun, mendPostCopy } from "./post-copy.ts";
 import { progressPercent } from "./progress.ts";
 import {
   NOT_STALLING,
@@ -43,6 +44,8 @@ export interface CycleInput {
    * counts it as passes, but nothing is dirtied any more: every byte is advance.
    */
   readonly switchover?: boolean;
+  /** libvirt says that post-copy has failed; it says so also while QEMU goes on (post-copy.ts). */
+  readonly postCopyFailed?: boolean;
   /** Outgoing and incoming migrations on this host, this one included. */
   readonly sourceMigrations: number;
   readonly destination: DestinationCount;
@@ -57,10 +60,33 @@ export function cycleStep(before: Migration, input: CycleInput, nowMs: number): 
   const seen = takeSample(before, input, nowMs, effects);
   const judged = judge(before, seen, nowMs, effects);
   const wished = steer(judged, input, nowMs, effects);
-  const asks = input.timer && wished.callReturned;
-  const steered = asks ? ask(wished, effects, { kind: "askPlace" }) : wished;
+  const mended = input.timer ? mend(wished, input.postCopyFailed === true, nowMs, effects) : wished;
+  const asks = input.timer && mended.callReturned;
+  const steered = asks ? ask(mended, effects, { kind: "askPlace" }) : mended;
   if (input.timer) effects.push(statusEvent(steered));
   return { migration: steered, effects };
+}
+
+/** Post-copy that stands still: what helps, and the account of it. */
+function mend(
+  before: Migration,
+  failedState: boolean,
+  nowMs: number,
+  effects: Effect[],
+): Migration {
+  const { postCopy } = before;
+  if (before.phase !== "postCopy") return before;
+  if (before.advance?.bytesMoving === true) {
+    return { ...before, postCopy: { ...postCopy, mending: mendAnew(postCopy.mending, false) } };
+  }
+  const effect = mendPostCopy(before, failedState, nowMs);
+  if (effect === null) return before;
+  const asked = ask(before, effects, effect);
+  if (asked === before) return before;
+  return {
+    ...asked,
+    postCopy: { ...postCopy, mending: mendingBegun(postCopy.mending, effect, nowMs) },
+  };
 }
 
 function settlingCycle(migration: Migration, input: CycleInput): Stepped {
@@ -199,7 +225,7 @@ function announceStall(
     stalledForMs: stalledForMs(migration, nowMs),
     stallingLimitMs: migration.limits.stallingLimitMs,
     advanced: sawAdvance(before, advance),
-    ...(postCopy ? { alarmAfterMs: migration.limits.progressTimeoutMs } : {}),
+    ...(postCopy ? { alarmAfterMs: migration.limits.postcopyStallTimeoutMs } : {}),
   });
   if (news !== null) {
     effects.push({
@@ -270,6 +296,8 @@ export function figures(
 ): Omit<StallingEvent, "count" | "progressing"> {
   const { stats, limits, cap, downtime } = migration;
   const stalledMs = stalledForMs(migration, nowMs);
+  const inPostCopy = migration.phase === "postCopy";
+  const limitMs = inPostCopy ? limits.postcopyStallTimeoutMs : limits.progressTimeoutMs;
   return {
     stalledForMs: stalledMs,
     stallingLimitMs: limits.stallingLimitMs,
@@ -282,7 +310,7 @@ export function figures(
     maxDowntimeMs: downtime?.appliedMs ?? downtime?.wantedMs ?? 0,
     downtimeOwner: downtime?.owner ?? null,
     maxBandwidthMiBps: cap.appliedMiBps ?? cap.capMiBps ?? 0,
-    timeoutInMs: Math.max(0, limits.progressTimeoutMs - stalledMs),
+    timeoutInMs: Math.max(0, limitMs - stalledMs),
     aborting: migration.stop?.why === "progressTimeout",
   };
 }

@@ -6,6 +6,7 @@ import { beginPostCopy } from "./cycle.ts";
 import { downtimeApplied } from "./downtime.ts";
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import type { Effect, Migration, PendingKind, Refusal, Stepped } from "./migration.ts";
+import { mendingDone } from "./post-copy.ts";
 
 export type EffectResult =
   | { readonly kind: "ok"; readonly value: number | null }
@@ -49,6 +50,14 @@ export function effectDone(before: Migration, input: EffectDone, nowMs: number):
       return startPostCopyDone(migration, input.result, nowMs);
     case "abort":
       return abortDone(migration, input.result, nowMs);
+    case "probeAddress":
+    case "pausePostCopy":
+    case "resumePostCopy":
+      return mended(migration, input.effect, input.result);
+    case "destroyShell":
+      return input.result.kind === "ok"
+        ? unchanged(migration)
+        : refused(migration, "destroyShell", input.result);
   }
 }
 
@@ -99,6 +108,25 @@ function startPostCopyDone(migration: Migration, result: EffectResult, nowMs: nu
   if (migration.phase !== "running" && migration.phase !== "starting") return unchanged(migration);
   const effects: Effect[] = [];
   return { migration: beginPostCopy(migration, nowMs, effects), effects };
+}
+
+/** A resume comes back when the migration has ended: its success is the call's. */
+function mended(
+  migration: Migration,
+  effect: "probeAddress" | "pausePostCopy" | "resumePostCopy",
+  result: EffectResult,
+): Stepped {
+  const mending = mendingDone(migration.postCopy.mending, effect, result);
+  const succeeded = effect === "resumePostCopy" && result.kind === "ok";
+  const after: Migration = {
+    ...migration,
+    postCopy: { ...migration.postCopy, mending },
+    callReturned: migration.callReturned || succeeded,
+    callSucceeded: migration.callSucceeded || succeeded,
+  };
+  return effect === "probeAddress" || result.kind === "ok"
+    ? unchanged(after)
+    : refused(after, effect, result);
 }
 
 function abortDone(migration: Migration, result: EffectResult, nowMs: number): Stepped {

@@ -31,11 +31,23 @@ export const PAUSED_REASON = {
 /** virDomainRunningReason */
 export const RUNNING_REASON = { POSTCOPY: 10, POSTCOPY_FAILED: 11 } as const;
 
+/** virDomainShutoffReason */
+export const SHUTOFF_REASON = {
+  SHUTDOWN: 1,
+  DESTROYED: 2,
+  CRASHED: 3,
+  MIGRATED: 4,
+  SAVED: 5,
+} as const;
+
 /** virDomainEventType with virDomainEventResumedDetailType and virDomainEventStoppedDetailType */
 export const LIFECYCLE = {
   RESUMED: 4,
   RESUMED_MIGRATED: 1,
   STOPPED: 5,
+  STOPPED_SHUTDOWN: 0,
+  STOPPED_DESTROYED: 1,
+  STOPPED_CRASHED: 2,
   STOPPED_MIGRATED: 3,
   STOPPED_SAVED: 4,
 } as const;

@@ -13,6 +13,9 @@
  * - settling: the call came back; where the guest is decides how it ended.
  * - ended: has an outcome, for ever.
  *
+ * A migration taken over (recover.ts) goes on in the phase that it had, without a call of ours: its
+ * end is found by asking the place, as for a call whose connection broke.
+ *
  * `stop` stands beside the phase: a cancel or the timeout is decided once, and is carried out until
  * libvirt's job is gone; from post-copy on it is only remembered, for the outcome's words. A call that
  * came back while its job goes on (its connection broke) leads from settling back to where it was.
@@ -22,6 +25,7 @@ import type { DestinationCount } from "./bandwidth.ts";
 import type { Downtime, DowntimeOwner } from "./downtime.ts";
 import type { JobStats } from "./job-stats.ts";
 import type { Outcome } from "./outcome.ts";
+import { NOTHING_TO_MEND, type Mending } from "./post-copy.ts";
 import {
   beginsWithPostCopy,
   scheduleFrom,
@@ -61,7 +65,18 @@ export interface Limits {
   readonly stallingLimitMs: number;
   readonly maxBandwidthMiBps: number;
   readonly minBandwidthMiBps: number;
+  /** Post-copy without a byte for so long is stalled, said and mended. */
+  readonly postcopyStallTimeoutMs: number;
 }
+
+/**
+ * Why nobody can say how libvirt's call came back: it is not ours, or nobody was there. `daemonDown`:
+ * the daemon was killed or restarted; `hostDown`: the host was.
+ */
+export type Unwatched = "daemonDown" | "hostDown" | "foreign";
+
+/** How the guest ended here by itself or by somebody's hand, as libvirt's event said. */
+export type GuestStopped = "shutDown" | "destroyed" | "crashed";
 
 export interface PostCopy {
   readonly possible: boolean;
@@ -71,6 +86,8 @@ export interface PostCopy {
   readonly wanted: boolean;
   /** The guest has moved over; from then on nothing can stop the migration without killing it. */
   readonly begun: boolean;
+  /** What is done about one that stands still (post-copy.ts). */
+  readonly mending: Mending;
 }
 
 export interface CapState {
@@ -121,6 +138,13 @@ export interface Migration {
   readonly stoppedByJob: boolean;
   /** When the call came back; a place that nobody can tell is asked for SETTLE_MAX_MS from then. */
   readonly settlingSinceMs: number | null;
+  /** null: this daemon made the call and has watched it ever since. */
+  readonly unwatched: Unwatched | null;
+  readonly guestStopped: GuestStopped | null;
+  /** How often in a row the guest was read to run over there, while its shell is left here. */
+  readonly shellReads: number;
+  /** How often in a row one half of a post-copy was read to be gone. */
+  readonly lostReads: number;
   readonly sourceMigrations: number;
   readonly destinationCount: DestinationCount;
   /** n(destination) at the call, this migration included; null: not known then. */
@@ -143,6 +167,10 @@ export type PendingKind =
   | "readMaxBandwidth"
   | "setMaxDowntime"
   | "startPostCopy"
+  | "pausePostCopy"
+  | "resumePostCopy"
+  | "probeAddress"
+  | "destroyShell"
   | "abort"
   | "askPlace";
 
@@ -153,6 +181,13 @@ export type Effect =
   | { readonly kind: "readMaxBandwidth" }
   | { readonly kind: "setMaxDowntime"; readonly maxDowntimeMs: number }
   | { readonly kind: "startPostCopy" }
+  /** Has QEMU give up a post-copy that stands still, so that it can be resumed. */
+  | { readonly kind: "pausePostCopy" }
+  | { readonly kind: "resumePostCopy" }
+  /** Does the destination's migration address answer a TCP connect? */
+  | { readonly kind: "probeAddress" }
+  /** What post-copy left here of a guest that runs elsewhere. */
+  | { readonly kind: "destroyShell" }
   | { readonly kind: "abort" }
   | { readonly kind: "askPlace" }
   | { readonly kind: "putBackDowntime"; readonly maxDowntimeMs: number }
@@ -228,6 +263,7 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
         request.schedule !== null &&
         beginsWithPostCopy(request.schedule),
       begun: false,
+      mending: NOTHING_TO_MEND,
     },
     phase: "queued",
     acceptedAtMs: nowMs,
@@ -247,6 +283,10 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     completedStats: null,
     stoppedByJob: false,
     settlingSinceMs: null,
+    unwatched: null,
+    guestStopped: null,
+    shellReads: 0,
+    lostReads: 0,
     sourceMigrations: 0,
     destinationCount: { kind: "unknown", silentQueries: 0 },
     destinationAtCall: null,

@@ -4,7 +4,7 @@
  * reported success for a guest that was nowhere.
  */
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
-import type { Migration, Refusal } from "./migration.ts";
+import type { Migration, Refusal, Unwatched } from "./migration.ts";
 
 export type EndReason =
   | "arrived"
@@ -17,6 +17,8 @@ export type EndReason =
   | "scheduleAbort"
   | "noSlot"
   | "guestLost"
+  | "guestStopped"
+  | "hostRestarted"
   | "libvirt"
   | "unknown";
 
@@ -39,10 +41,13 @@ export interface Outcome {
 
 /** What was seen of the guest on both ends, asked after the call had returned. */
 export interface Place {
-  readonly source: "active" | "notActive" | "unknown";
+  /** `shell`: what post-copy leaves here of a guest that runs elsewhere, paused. */
+  readonly source: "active" | "shell" | "notActive" | "unknown";
   /** On the source libvirt still shows a job. */
   readonly sourceJob: boolean;
   readonly destination: "active" | "incoming" | "absent" | "silent" | "notAsked";
+  /** Mode file, the guest not active here: whether libvirt has finished the image. */
+  readonly image?: "complete" | "notComplete";
 }
 
 export type Verdict =
@@ -51,28 +56,84 @@ export type Verdict =
 
 /** How long a place that cannot be known is asked for before the outcome says so. */
 export const SETTLE_MAX_MS = 60_000;
+/** A call that a killed daemon had just made may show its job only so much later. */
+export const TAKEN_OVER_GRACE_MS = 5_000;
+/** So often in a row a place is read before what cannot be taken back follows from it. */
+export const SURE_READS = 2;
 
+const ASK_AGAIN: Verdict = { kind: "askAgain" };
 const CODE_FAILED = 12;
 const CODE_CANCELLED = 47;
 const CODE_LIBVIRT_FAILED = 102;
 
 /** Judges where the guest is; `askAgain` while it is on its way or cannot be seen yet. */
 export function judgePlace(migration: Migration, place: Place, nowMs: number): Verdict {
-  if (place.source === "active") {
-    return place.sourceJob ? { kind: "askAgain" } : ended(stayed(migration, nowMs));
+  switch (place.source) {
+    case "active":
+      return place.sourceJob || mayStillBegin(migration, nowMs)
+        ? ASK_AGAIN
+        : ended(stayed(migration, nowMs));
+    case "shell":
+      return judgeShell(migration, place, nowMs);
+    case "unknown":
+      // Active and no longer incoming over there: it cannot be active here as well.
+      return place.destination === "active" ? ended(arrived(migration, true, nowMs)) : ASK_AGAIN;
+    case "notActive":
+      return migration.mode === "file"
+        ? judgeSave(migration, place, nowMs)
+        : judgeGone(migration, place, nowMs);
   }
-  if (place.source === "unknown") {
-    // Active and no longer incoming over there: it cannot be active here as well.
-    return place.destination === "active"
-      ? ended(arrived(migration, true, nowMs))
-      : { kind: "askAgain" };
-  }
-  if (migration.mode === "file") return judgeSave(migration, nowMs);
+}
+
+/** Reads that agree with those before; see SURE_READS. */
+export function countReads(migration: Migration, place: Place): Migration {
+  const there = place.source === "shell" && !place.sourceJob && place.destination === "active";
+  const lost = isLostInPostCopy(migration, place);
+  return {
+    ...migration,
+    shellReads: there ? migration.shellReads + 1 : 0,
+    lostReads: lost ? migration.lostReads + 1 : 0,
+  };
+}
+
+/** The shell may go: read often enough, the guest runs over there and needs nothing of it. */
+export function mayDestroyShell(migration: Migration): boolean {
+  return migration.shellReads >= SURE_READS;
+}
+
+/**
+ * In post-copy one half of the memory is gone: the destination's with its guest, or the source's, and
+ * the destination waits for it for ever.
+ */
+function isLostInPostCopy(migration: Migration, place: Place): boolean {
+  if (!migration.postCopy.begun || migration.callSucceeded || migration.stoppedByJob) return false;
+  if (place.source === "shell") return place.destination === "absent";
+  return place.source === "notActive" && place.destination === "incoming";
+}
+
+/** Nobody saw the call come back, and no byte was seen: its job may show up yet. */
+function mayStillBegin({ unwatched, dataSinceMs, settlingSinceMs }: Migration, nowMs: number) {
+  return (
+    unwatched === "daemonDown" &&
+    dataSinceMs === null &&
+    nowMs - (settlingSinceMs ?? nowMs) < TAKEN_OVER_GRACE_MS
+  );
+}
+
+function judgeShell(migration: Migration, place: Place, nowMs: number): Verdict {
+  const sure = isLostInPostCopy(migration, place) && migration.lostReads >= SURE_READS;
+  return sure ? ended(lost(migration, nowMs)) : ASK_AGAIN;
+}
+
+/** The source has it no more. */
+function judgeGone(migration: Migration, place: Place, nowMs: number): Verdict {
   switch (place.destination) {
     case "active":
       return ended(arrived(migration, true, nowMs));
-    case "incoming":
-      return { kind: "askAgain" };
+    case "incoming": {
+      const sure = isLostInPostCopy(migration, place) && migration.lostReads >= SURE_READS;
+      return sure ? ended(lost(migration, nowMs)) : ASK_AGAIN;
+    }
     case "absent":
       return ended(lost(migration, nowMs));
     case "silent":
@@ -116,9 +177,12 @@ function ended(outcome: Outcome): Verdict {
   return { kind: "ended", outcome };
 }
 
-function judgeSave(migration: Migration, nowMs: number): Verdict {
+function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
   const saved =
-    migration.callSucceeded || migration.stoppedByJob || migration.completedStats !== null;
+    migration.callSucceeded ||
+    migration.stoppedByJob ||
+    migration.completedStats !== null ||
+    (migration.unwatched !== null && place.image === "complete");
   if (!saved) {
     return ended({
       ...figures(migration, nowMs),
@@ -147,7 +211,7 @@ function judgeUnseen(migration: Migration, nowMs: number): Verdict {
   if (migration.callSucceeded || migration.stoppedByJob) {
     return ended(arrived(migration, false, nowMs));
   }
-  if (nowMs - (migration.settlingSinceMs ?? nowMs) < SETTLE_MAX_MS) return { kind: "askAgain" };
+  if (nowMs - (migration.settlingSinceMs ?? nowMs) < SETTLE_MAX_MS) return ASK_AGAIN;
   return ended({
     ...figures(migration, nowMs),
     outcome: "failed",
@@ -188,17 +252,24 @@ export function confirmedLate(migration: Migration, outcome: Outcome): Outcome {
 }
 
 function lost(migration: Migration, nowMs: number): Outcome {
-  const elsewhere =
-    migration.mode === "file" ? "was not saved" : `is not on ${migration.destination} either`;
-  return {
-    ...figures(migration, nowMs),
-    outcome: "failed",
-    reason: "guestLost",
-    code: CODE_FAILED,
-    message: `VM ${migration.vmId} is not active here and ${elsewhere}; libvirt said: ${callSaid(migration)}`,
-    where: "nowhere",
-    confirmed: true,
-  };
+  const { destination, guestStopped, postCopy, unwatched, vmId } = migration;
+  const elsewhere = migration.mode === "file" ? "was not saved" : `is not on ${destination} either`;
+  const gone = { ...figures(migration, nowMs), where: "nowhere" } as const;
+  if (postCopy.begun) {
+    const text = `VM ${vmId} is lost: post-copy had begun, and one half of its memory is gone`;
+    return { ...gone, ...failed("guestLost", CODE_FAILED, text) };
+  }
+  if (guestStopped === "shutDown" || guestStopped === "destroyed") {
+    const how = guestStopped === "shutDown" ? "shut itself down" : "was destroyed by somebody";
+    const text = `VM ${vmId} ${how} while it migrated, and ${elsewhere}`;
+    return { ...gone, ...failed("guestStopped", CODE_FAILED, text) };
+  }
+  if (unwatched === "hostDown") {
+    const text = `VM ${vmId} was migrating when this host was restarted; it is not active here and ${elsewhere}`;
+    return { ...gone, ...failed("hostRestarted", CODE_FAILED, text) };
+  }
+  const text = `VM ${vmId} is not active here and ${elsewhere}; libvirt said: ${callSaid(migration)}`;
+  return { ...gone, ...failed("guestLost", CODE_FAILED, text) };
 }
 
 function stayed(migration: Migration, nowMs: number): Outcome {
@@ -208,6 +279,17 @@ function stayed(migration: Migration, nowMs: number): Outcome {
     where: "source",
   };
 }
+
+/** What can be said of a migration whose call nobody saw come back. */
+const UNWATCHED: Readonly<Record<Unwatched, { readonly reason: EndReason; readonly why: string }>> =
+  {
+    daemonDown: {
+      reason: "unknown",
+      why: "its migration ended while the daemon was down, and libvirt keeps no record of why",
+    },
+    hostDown: { reason: "hostRestarted", why: "its migration ended with a restart of this host" },
+    foreign: { reason: "unknown", why: "somebody else began its migration and knows why it ended" },
+  };
 
 type Why = Pick<Outcome, "outcome" | "reason" | "code" | "message" | "confirmed">;
 
@@ -233,6 +315,10 @@ function whyStayed(migration: Migration, refusal: Refusal | null): Why {
   }
   if (refusal?.code === LIBVIRT_ERROR.OPERATION_ABORTED) {
     return cancelled("byOther", `${vm} was cancelled by somebody else and is active here`);
+  }
+  if (refusal === null && migration.unwatched !== null) {
+    const { reason, why } = UNWATCHED[migration.unwatched];
+    return failed(reason, CODE_FAILED, `${vm} is active here; ${why}`);
   }
   const code = refusal?.code === LIBVIRT_ERROR.OPERATION_FAILED ? CODE_LIBVIRT_FAILED : CODE_FAILED;
   return failed("libvirt", code, `${vm} is active here; libvirt said: ${said(refusal)}`);
@@ -271,7 +357,11 @@ function figures(
 ): Pick<Outcome, "durationMs" | "downtimeMs" | "dataProcessedBytes" | "passes"> {
   const record = migration.completedStats;
   return {
-    durationMs: migration.callAtMs === null ? null : nowMs - migration.callAtMs,
+    // Monotonic times of two boots have nothing to do with each other.
+    durationMs:
+      migration.callAtMs === null || migration.unwatched === "hostDown"
+        ? null
+        : nowMs - migration.callAtMs,
     // A guest that is saved stands still throughout: libvirt's figure says nothing.
     downtimeMs: migration.mode === "file" ? null : actualDowntimeMs(migration),
     dataProcessedBytes: record?.dataProcessedBytes ?? migration.stats?.dataProcessedBytes ?? 0,

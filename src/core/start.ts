@@ -48,17 +48,16 @@ export function deferred(
   };
 }
 
-/** What libvirt holds for the domain, and held before. */
+/** What libvirt holds for the domain. */
 export function downtimePrepared(
   migration: Migration,
-  { foundMs, appliedMs }: { foundMs: number | null; appliedMs: number | null },
+  { appliedMs }: { readonly appliedMs: number | null },
   nowMs: number,
 ): Stepped {
   const { downtime } = migration;
   return {
     migration: {
       ...migration,
-      downtimeFoundMs: foundMs,
       downtime:
         downtime !== null && appliedMs !== null
           ? downtimeApplied(downtime, appliedMs, nowMs)
@@ -121,6 +120,7 @@ function withoutPostCopy({ postCopy }: Migration, reason: string): Migration["po
     unavailableReason: postCopy.unavailableReason ?? reason,
     wanted: false,
     begun: false,
+    mending: postCopy.mending,
   };
 }
 

@@ -14,10 +14,20 @@ import type { JobStats } from "./job-stats.ts";
 import { admitted, begin, beginWithoutPostCopy, deferred, downtimePrepared } from "./start.ts";
 import { ask, askAbort } from "./steer.ts";
 import { NOT_ABOUT_POSTCOPY } from "./libvirt-codes.ts";
-import type { Effect, Migration, Phase, Refusal, Stepped, VmStatus } from "./migration.ts";
+import type {
+  Effect,
+  GuestStopped,
+  Migration,
+  Phase,
+  Refusal,
+  Stepped,
+  VmStatus,
+} from "./migration.ts";
 import {
   confirmedLate,
+  countReads,
   endedBeforeCall,
+  mayDestroyShell,
   notAdmitted,
   judgePlace,
   type Outcome,
@@ -26,12 +36,10 @@ import {
 
 export type Input =
   | { readonly kind: "admitted" }
-  /** The domain's own downtime and the first value, as far as libvirt took it. */
-  | {
-      readonly kind: "downtimePrepared";
-      readonly foundMs: number | null;
-      readonly appliedMs: number | null;
-    }
+  /** The domain's own downtime, read before the first value is set. */
+  | { readonly kind: "downtimeFound"; readonly foundMs: number }
+  /** The first value, if libvirt took it. */
+  | { readonly kind: "downtimePrepared"; readonly appliedMs: number | null }
   /** The destination has no slot, or does not answer: back into the queue, at the same place. */
   | { readonly kind: "deferred"; readonly retryAtMs: number; readonly reason: string }
   /** vars.migration_admission_timeout is over. */
@@ -55,6 +63,8 @@ export type Input =
     }
   | { readonly kind: "jobCompleted"; readonly stats: JobStats }
   | { readonly kind: "stoppedByJob" }
+  /** libvirt's lifecycle event: the guest ended here in another way. */
+  | { readonly kind: "guestStopped"; readonly how: GuestStopped }
   | { readonly kind: "callEnded"; readonly refusal: Refusal | null }
   | ({ readonly kind: "effectDone" } & EffectDone)
   | {
@@ -79,6 +89,7 @@ const FROM_CALL: readonly Phase[] = [...CALL_OUT, "settling"];
 /** In which phases an input means anything; in the others it came too late and changes nothing. */
 const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   admitted: ["queued"],
+  downtimeFound: ["preparing"],
   downtimePrepared: ["preparing"],
   deferred: ["preparing"],
   notAdmitted: ["queued", "preparing"],
@@ -88,6 +99,7 @@ const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   passBegan: LIVE,
   jobCompleted: FROM_CALL,
   stoppedByJob: LIVE,
+  guestStopped: LIVE,
   callEnded: CALL_OUT,
   effectDone: LIVE,
   place: LIVE,
@@ -103,6 +115,12 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
   switch (input.kind) {
     case "admitted":
       return admitted(migration);
+    case "downtimeFound":
+      // Begun before, it was deferred or taken over since: what is found now is a value of ours.
+      return unchanged({
+        ...migration,
+        downtimeFoundMs: migration.downtimeFoundMs ?? input.foundMs,
+      });
     case "downtimePrepared":
       return downtimePrepared(migration, input, nowMs);
     case "deferred":
@@ -125,6 +143,8 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
       return unchanged(withRecord(migration, input.stats));
     case "stoppedByJob":
       return unchanged({ ...migration, stoppedByJob: true });
+    case "guestStopped":
+      return unchanged({ ...migration, guestStopped: input.how });
     case "callEnded":
       return callEnded(migration, input.refusal, nowMs);
     case "effectDone":
@@ -189,17 +209,22 @@ function placed(
   input: Extract<Input, { kind: "place" }>,
   nowMs: number,
 ): Stepped {
-  const migration: Migration = {
+  const answered: Migration = {
     ...before,
     pending: before.pending.filter((kind) => kind !== "askPlace"),
     completedStats: before.completedStats ?? input.record,
   };
-  if (migration.phase !== "settling" && !migration.callReturned) return unchanged(migration);
+  if (answered.phase !== "settling" && !answered.callReturned) return unchanged(answered);
+  const migration = countReads(answered, input.place);
   const verdict = judgePlace(migration, input.place, nowMs);
-  return verdict.kind === "askAgain"
-    ? unchanged(watchOn(migration, input.place))
-    : end(migration, verdict.outcome, nowMs);
+  if (verdict.kind === "ended") return end(migration, verdict.outcome, nowMs);
+  const effects: Effect[] = [];
+  const watched = watchOn(migration, input.place);
+  const cleaned = mayDestroyShell(watched) ? ask(watched, effects, DESTROY_SHELL) : watched;
+  return { migration: cleaned, effects };
 }
+
+const DESTROY_SHELL = { kind: "destroyShell" } as const;
 
 /**
  * The call came back, but what it was for goes on: its connection broke, or post-copy did. Such a
@@ -207,7 +232,7 @@ function placed(
  */
 function watchOn(migration: Migration, place: Place): Migration {
   if (!place.sourceJob && !migration.postCopy.begun) return { ...migration, phase: "settling" };
-  const inPreCopy = migration.stats === null ? "starting" : "running";
+  const inPreCopy = migration.dataSinceMs === null ? "starting" : "running";
   return { ...migration, phase: migration.postCopy.begun ? "postCopy" : inPreCopy };
 }
 

@@ -7,6 +7,7 @@
 import { DomainState, ListDomainsFlag } from "libvirt";
 import type { Connection, Domain, JobStatsResult } from "libvirt";
 import type { Clock } from "../clock.ts";
+import { RUNNING_REASON } from "../core/libvirt-codes.ts";
 import type { CallResult, JobView, ScanOptions, VmJobView, VmView } from "./hypervisor.ts";
 import { failedJobView, statsView } from "./job-view.ts";
 import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
@@ -37,9 +38,10 @@ export class HostScan {
       const active = all.filter(wanted);
       const reasons = await pausedReasons(paused.filter(wanted));
       const jobs = await this.#jobs(connection, active, options);
+      const broken = await brokenIncoming(active.filter(({ uuid }) => isIncoming(jobs.get(uuid))));
       return active.map((domain) => ({
         vm: vmView(domain, reasons.get(domain.uuid)),
-        job: jobs.get(domain.uuid) ?? { kind: "noAnswer" },
+        job: broken.has(domain.uuid) ? BROKEN : (jobs.get(domain.uuid) ?? { kind: "noAnswer" }),
       }));
     });
   }
@@ -105,6 +107,23 @@ async function pausedReasons(paused: readonly Domain[]): Promise<ReadonlyMap<str
     reasons.set(domain.uuid, state?.state === DomainState.PAUSED ? state.reason : 0);
   }
   return reasons;
+}
+
+const BROKEN: JobView = { kind: "incoming", broken: true };
+
+function isIncoming(job: JobView | undefined): boolean {
+  return job?.kind === "incoming";
+}
+
+/** Arriving guests whose post-copy has failed. */
+async function brokenIncoming(incoming: readonly Domain[]): Promise<ReadonlySet<string>> {
+  const broken = new Set<string>();
+  for (const domain of incoming) {
+    const state = await domain.getState().catch(() => null);
+    const failed = state?.reason === RUNNING_REASON.POSTCOPY_FAILED;
+    if (state?.state === DomainState.RUNNING && failed) broken.add(domain.uuid);
+  }
+  return broken;
 }
 
 function vmView(domain: Domain, pausedReason: number | undefined): VmView {

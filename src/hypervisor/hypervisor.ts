@@ -33,7 +33,7 @@ export interface VmView {
   readonly vmId: string;
   readonly name: string;
   readonly runState: VmRunState;
-  /** virDomainPausedReason while paused, else 0. */
+  /** virDomainPausedReason while paused, virDomainShutoffReason while shut off, else 0. */
   readonly stateReason: number;
 }
 
@@ -45,8 +45,8 @@ export type JobView =
       readonly atMs: number;
       readonly tookMs: number;
     }
-  /** GetJobStats answers 84: the VM is arriving here. */
-  | { readonly kind: "incoming" }
+  /** GetJobStats answers 84: the VM is arriving here. `broken`: in post-copy, and no data come. */
+  | { readonly kind: "incoming"; readonly broken?: true }
   | { readonly kind: "noAnswer" }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
@@ -82,6 +82,8 @@ export interface MigrateCall {
   readonly postcopyBandwidthMiBps: number;
   readonly parallelConnections?: number;
   readonly postcopy: boolean;
+  /** Goes on with a post-copy that broke; everything else as in the call that began it. */
+  readonly resume?: true;
   readonly compressed: boolean;
   readonly autoConverge: boolean;
   readonly abortOnError: boolean;
@@ -127,6 +129,19 @@ export interface Hypervisor {
   setMaxDowntime(vmId: string, maxDowntimeMs: number): Promise<CallResult<null>>;
   maxDowntimeMs(vmId: string): Promise<CallResult<number>>;
   startPostCopy(vmId: string): Promise<CallResult<null>>;
+  /**
+   * On the source only: QEMU gives up a post-copy whose connection is dead, which then can be
+   * resumed. The guest goes on over there.
+   */
+  pausePostCopy(vmId: string): Promise<CallResult<null>>;
+  /**
+   * Ends what post-copy left here of a guest that runs elsewhere, and its definition if `undefine`.
+   * Looked at once more first: refused (OPERATION_INVALID) unless the domain is paused for post-copy
+   * and has no job.
+   */
+  destroyShell(vmId: string, undefine: boolean): Promise<CallResult<null>>;
+  /** The definition of a VM that has migrated from here and that libvirt has left; no other's. */
+  undefineMigrated(vmId: string): Promise<CallResult<null>>;
   /** The record of the VM's last completed job, left in place. */
   completedJob(vmId: string): Promise<CallResult<JobStats>>;
 }

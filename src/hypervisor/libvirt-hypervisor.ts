@@ -8,7 +8,7 @@
  * - control: what changes a job and may block on the VM's job lock (abort, limits, post-copy).
  * - events: see libvirt-events.ts. Each migrate or save call has one of its own.
  */
-import { DomainState, JobStatsFlag, LibvirtError } from "libvirt";
+import { AbortJobFlag, DomainState, JobStatsFlag, LibvirtError } from "libvirt";
 import type { Connection, Domain } from "libvirt";
 import type { Clock } from "../clock.ts";
 import type { JobStats } from "../core/job-stats.ts";
@@ -26,6 +26,7 @@ import type {
 } from "./hypervisor.ts";
 import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
 import { HostScan } from "./host-scan.ts";
+import { destroyShell, undefineMigrated } from "./leftovers.ts";
 import { failedJobView, statsView } from "./job-view.ts";
 import { Lane, messageOf, openConnection, resultOf } from "./lane.ts";
 import { EventStream } from "./libvirt-events.ts";
@@ -138,6 +139,20 @@ export class LibvirtHypervisor implements Hypervisor {
     return this.#changes.make("startPostCopy", vmId, (domain) => domain.migrateStartPostCopy());
   }
 
+  pausePostCopy(vmId: string): Promise<CallResult<null>> {
+    return this.#changes.make("pausePostCopy", vmId, (domain) =>
+      domain.abortJobFlags(AbortJobFlag.POSTCOPY),
+    );
+  }
+
+  destroyShell(vmId: string, undefine: boolean): Promise<CallResult<null>> {
+    return this.#changes.make("destroyShell", vmId, (domain) => destroyShell(domain, undefine));
+  }
+
+  undefineMigrated(vmId: string): Promise<CallResult<null>> {
+    return this.#changes.make("undefineMigrated", vmId, undefineMigrated);
+  }
+
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>> {
     return this.#onOwnConnection(vmId, (domain) =>
       domain.migrateToUri3(call.destinationUri, migrateParamsOf(call), migrateFlags(call)),
@@ -191,7 +206,7 @@ async function readDetails(domain: Domain): Promise<VmDetails> {
     vmId: domain.uuid,
     name: domain.name,
     runState: runStateOf(state.state),
-    stateReason: state.state === DomainState.PAUSED ? state.reason : 0,
+    stateReason: state.state === DomainState.RUNNING ? 0 : state.reason,
     persistent,
     memoryBytes: Number(info.maxMemoryKiB) * 1024,
     graphics: graphicsIn(xml),

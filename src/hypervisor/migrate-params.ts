@@ -9,6 +9,7 @@ export function migrateFlags(call: MigrateCall): number {
   const chosen: readonly (readonly [boolean, number])[] = [
     [call.persistent, MigrateFlag.PERSIST_DEST | MigrateFlag.UNDEFINE_SOURCE],
     [call.postcopy, MigrateFlag.POSTCOPY],
+    [call.resume === true, MigrateFlag.POSTCOPY_RESUME],
     [call.tunneled, MigrateFlag.TUNNELLED],
     [call.compressed, MigrateFlag.COMPRESSED],
     [call.autoConverge, MigrateFlag.AUTO_CONVERGE],

@@ -18,7 +18,8 @@ import { pausedOnError } from "./begin.ts";
 import type { Context } from "./context.ts";
 import { prepareFiles } from "./hibernation.ts";
 import { callTemplate, postCopyUnavailable } from "./migrate-call.ts";
-import { MigrationRun, type RunHooks, type Target } from "./migration-run.ts";
+import { MigrationRun, type RunHooks } from "./migration-run.ts";
+import type { Target } from "./run-effects.ts";
 import type { MigrateRequest } from "./service.ts";
 import type { Settings } from "./settings.ts";
 
@@ -127,13 +128,15 @@ async function targetOf(
   return { mode: "remote", peer, call: callTemplate(request, parsed.host, vm, settings) };
 }
 
-function limitsOf(request: MigrateRequest, settings: Settings): Limits {
+/** What a request leaves open is as configured. */
+export function limitsOf(request: MigrateRequest, settings: Settings): Limits {
   return {
     progressTimeoutMs: request.progressTimeoutMs ?? settings.progressTimeoutMs,
     timeoutJudgesPasses: !leftToSchedule(request),
     stallingLimitMs: request.stallingLimitMs ?? 0,
     maxBandwidthMiBps: request.maxBandwidthMiBps ?? settings.maxBandwidthMiBps,
     minBandwidthMiBps: settings.minBandwidthMiBps,
+    postcopyStallTimeoutMs: settings.postcopyStallTimeoutMs,
   };
 }
 

@@ -5,7 +5,7 @@
  */
 import { isoTime } from "../clock.ts";
 import { PAUSED_REASON } from "../core/libvirt-codes.ts";
-import type { CallResult, Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
 import { writeParameters, type PreparedFiles } from "./hibernation.ts";
@@ -73,12 +73,20 @@ async function prepare(run: MigrationRun, context: Context): Promise<Prepared> {
   const vm = details.value;
   if (vm.runState === "shutoff") return notBegun("the VM is not running any more", false);
   if (pausedOnError(vm)) return notBegun("the VM is paused on a storage error", true);
-  const { target } = run;
-  const hindrance =
-    target.mode === "file"
-      ? await prepareSave(run, target.files, context)
-      : await prepareMigration(run, target.peer, context);
+  const hindrance = await prepareBy(run, context);
   return hindrance ?? { kind: "ready", paused: vm.runState === "paused" };
+}
+
+function prepareBy(run: MigrationRun, context: Context): Promise<Hindrance | null> {
+  const { target } = run;
+  switch (target.mode) {
+    case "file":
+      return prepareSave(run, target.files, context);
+    case "remote":
+      return prepareMigration(run, target.peer, context);
+    case "foreign":
+      return Promise.resolve(notBegun("somebody else began it", true));
+  }
 }
 
 async function prepareSave(
@@ -159,23 +167,17 @@ async function prepareDowntime(run: MigrationRun, hypervisor: Hypervisor): Promi
   const wantedMs = run.migration.downtime?.wantedMs ?? null;
   if (wantedMs === null) return;
   const found = await hypervisor.maxDowntimeMs(run.vmId);
+  // What was there before is written down before it is gone: a daemon killed in between puts it back.
+  if (found.kind === "ok") run.apply({ kind: "downtimeFound", foundMs: found.value });
   const set = await hypervisor.setMaxDowntime(run.vmId, wantedMs);
   if (found.kind !== "ok" || set.kind !== "ok") {
     run.log.warn({ found, set }, "first downtime could not be set before the start");
   }
-  run.apply({
-    kind: "downtimePrepared",
-    foundMs: valueOf(found),
-    appliedMs: set.kind === "ok" ? wantedMs : null,
-  });
+  run.apply({ kind: "downtimePrepared", appliedMs: set.kind === "ok" ? wantedMs : null });
   if (!run.live && found.kind === "ok") {
     // It ended meanwhile and knows nothing of the value that was there before.
-    await hypervisor.setMaxDowntime(run.vmId, found.value);
+    await hypervisor.setMaxDowntime(run.vmId, run.migration.downtimeFoundMs ?? found.value);
   }
-}
-
-function valueOf(result: CallResult<number>): number | null {
-  return result.kind === "ok" ? result.value : null;
 }
 
 /** A guest that stopped on a storage error cannot be moved: QEMU would lose the failed request. */

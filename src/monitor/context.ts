@@ -7,7 +7,8 @@ import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Log } from "../logger.ts";
 import type { Peers } from "../peer/peer.ts";
 import type { HostView } from "./host-view.ts";
-import type { MonitorEvent } from "./service.ts";
+import type { MigrationJournal } from "./migration-journal.ts";
+import type { EventSink } from "./service.ts";
 import type { Settings } from "./settings.ts";
 
 export interface Context {
@@ -18,7 +19,8 @@ export interface Context {
   readonly log: Log;
   /** As configured now; it may differ at the next call. */
   readonly settings: () => Settings;
-  readonly emit: (event: MonitorEvent) => void;
+  readonly events: EventSink;
+  readonly journal: MigrationJournal;
   /** This host's name, for what is written about it. */
   readonly hostName: string;
 }

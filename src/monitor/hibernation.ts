@@ -77,6 +77,25 @@ export async function writeParameters(
   }
 }
 
+/** The first bytes of an image that libvirt has finished. Source: libvirt, qemu_saveimage.h. */
+const COMPLETE_MAGIC = "LibvirtQemudSave";
+
+/** While libvirt writes an image its first bytes say so; it changes them last of all. */
+export async function imageState(imagePath: string): Promise<"complete" | "notComplete"> {
+  try {
+    const handle = await open(imagePath, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const magic = Buffer.alloc(COMPLETE_MAGIC.length);
+      await handle.read(magic, 0, magic.length, 0);
+      return magic.toString("latin1") === COMPLETE_MAGIC ? "complete" : "notComplete";
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    return "notComplete";
+  }
+}
+
 /** Puts things back as they were before: made files go, files that were there are empty again. */
 export async function undoFiles(files: PreparedFiles): Promise<void> {
   await undo(files.imagePath, files.madeImage);
@@ -107,22 +126,29 @@ async function checkWay(key: string, file: string, folder: string): Promise<void
     throw refused(key, file, "must be an absolute path without . or ..");
   }
   const below = path.relative(folder, file);
-  if (below === "" || below.startsWith("..") || path.isAbsolute(below)) {
+  if (below === "" || below === ".." || below.startsWith("../") || path.isAbsolute(below)) {
     throw refused(key, file, `must lie below ${folder}`);
   }
   let at = await realpath(folder).catch(() => {
     throw refused(key, file, `${folder} (vars.hibernation_dir) does not exist`);
   });
+  await checkFolder(key, file, at);
   for (const part of path.dirname(below).split(path.sep)) {
     if (part === ".") continue;
     at = path.join(at, part);
-    const stat = await lstat(at).catch(() => null);
-    if (stat === null || !stat.isDirectory()) {
-      throw refused(key, file, `${at} is no folder, or a link`);
-    }
-    if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) {
-      throw refused(key, file, `${at} can be written by others, who could swap the file`);
-    }
+    await checkFolder(key, file, at);
+  }
+}
+
+/** A folder in which nobody but root and we can put another file in the place of ours. */
+async function checkFolder(key: string, file: string, at: string): Promise<void> {
+  const stat = await lstat(at).catch(() => null);
+  if (stat === null || !stat.isDirectory()) {
+    throw refused(key, file, `${at} is no folder, or a link`);
+  }
+  const isOurs = stat.uid === 0 || stat.uid === process.getuid?.();
+  if (!isOurs || (stat.mode & WRITABLE_BY_OTHERS) !== 0) {
+    throw refused(key, file, `${at} can be written by others, who could swap the file`);
   }
 }
 

@@ -13,8 +13,11 @@ import type {
   VmJobView,
 } from "../hypervisor/hypervisor.ts";
 
-/** `unknown`: the VM has not answered once since it was first seen. */
-export type Transfer = "outgoing" | "incoming" | "none" | "unknown";
+/**
+ * `broken`: post-copy that brings a guest here has failed; no data come, and it takes no share of the
+ * link until it is resumed, which it may never be. `unknown`: the VM has not answered once since it was first seen.
+ */
+export type Transfer = "outgoing" | "incoming" | "broken" | "none" | "unknown";
 
 export interface HostCounts {
   readonly outgoing: number;
@@ -139,7 +142,7 @@ function transferOf(job: JobView, known: Transfer): Transfer {
     case "stats":
       return isOutgoing(job.stats) ? "outgoing" : "none";
     case "incoming":
-      return "incoming";
+      return job.broken === true ? "broken" : "incoming";
     case "noAnswer":
       return known;
     case "refused":
@@ -150,6 +153,11 @@ function transferOf(job: JobView, known: Transfer): Transfer {
 /** The guest stands still for the last of its data: it arrives next, or goes on here. */
 export function inSwitchover(view: VmJobView): boolean {
   return view.vm.runState === "paused" && view.vm.stateReason === PAUSED_REASON.MIGRATION;
+}
+
+/** libvirt says so, which is no proof: core/post-copy.ts. */
+export function postCopyFailed(view: VmJobView): boolean {
+  return view.vm.runState === "paused" && view.vm.stateReason === PAUSED_REASON.POSTCOPY_FAILED;
 }
 
 /** The guest already runs on the other side; what is here is its paused shell. */

@@ -8,6 +8,7 @@ import {
   NO_RESERVATIONS,
   release,
   reserve,
+  type Reservation,
   type HostDomains,
   type Reservations,
 } from "../core/reservations.ts";
@@ -36,7 +37,7 @@ export class IncomingSlots {
     const limit = incomingLimit ?? settings().maxIncoming;
     const request = { vmId, source, incomingLimit: limit };
     const result = reserve(this.#reservations, request, this.#domains(), clock.monotonicMs());
-    if (result.kind === "reserved") this.#reservations = result.reservations;
+    if (result.kind === "reserved") this.#keep(result.reservations);
     switch (result.kind) {
       case "reserved":
         log.info({ vmId, source, incomingLimit: limit }, "slot reserved for an incoming migration");
@@ -57,19 +58,48 @@ export class IncomingSlots {
    */
   note(): void {
     const { settings, clock } = this.#context;
-    this.#reservations = currentReservations(
-      this.#reservations,
-      this.#domains(),
-      settings().reservationLapsesMs,
-      clock.monotonicMs(),
+    this.#keep(
+      currentReservations(
+        this.#reservations,
+        this.#domains(),
+        settings().reservationLapsesMs,
+        clock.monotonicMs(),
+      ),
     );
+  }
+
+  /** Those of the daemon that ran before, in this boot. */
+  restore(reservations: readonly Reservation[]): void {
+    this.#reservations = new Map(reservations.map((each) => [each.vmId, each]));
+  }
+
+  /** What a later daemon must know. */
+  #keep(reservations: Reservations): void {
+    const same =
+      reservations.size === this.#reservations.size &&
+      [...reservations].every(([vmId, each]) => this.#reservations.get(vmId) === each);
+    this.#reservations = reservations;
+    if (!same) this.#context.journal.slots(reservations);
   }
 
   /** True if there was one. */
   release(vmId: string): boolean {
     const had = this.#reservations.has(vmId);
-    this.#reservations = release(this.#reservations, vmId);
+    this.#keep(release(this.#reservations, vmId));
     return had;
+  }
+
+  /** Fails: noVm if nothing is reserved for it; accessDenied if it is reserved for another source. */
+  releaseOwn(vmId: string, source: string): true {
+    const held = this.#reservations.get(vmId);
+    if (held === undefined) {
+      throw new MonitorError("noVm", `VM ${vmId}: nothing is reserved for it on this host`);
+    }
+    if (held.source !== source) {
+      throw new MonitorError("accessDenied", `VM ${vmId} is reserved for another source`);
+    }
+    this.release(vmId);
+    return true;
   }
 
   #domains(): HostDomains {

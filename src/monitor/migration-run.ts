@@ -3,27 +3,31 @@
  * performed. Every input goes through `apply`, which steps the pure core and performs what it asks
  * for; what comes of an effect is the next input. It decides nothing.
  */
+import { randomUUID } from "node:crypto";
 import type { Changes, ChangeResult } from "../core/change.ts";
 import { changeParams } from "../core/change.ts";
 import type { DestinationCount } from "../core/bandwidth.ts";
-import type { EffectDone, EffectResult } from "../core/effect-done.ts";
+import type { EffectDone } from "../core/effect-done.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
-import type { Effect, Migration, Refusal } from "../core/migration.ts";
+import type { Effect, Migration } from "../core/migration.ts";
 import { step, type Input } from "../core/step.ts";
 import type { CallResult } from "../hypervisor/hypervisor.ts";
 import type { Log } from "../logger.ts";
-import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
-import { undoFiles, type PreparedFiles } from "./hibernation.ts";
-import type { CallTemplate } from "./migrate-call.ts";
+import { undoFiles } from "./hibernation.ts";
+import type { JournaledTarget } from "./journal-schema.ts";
+import type { MigrationEntry } from "./migration-journal.ts";
 import { askPlace } from "./place.ts";
-import type { MigrateRequest } from "./service.ts";
+import {
+  callOf,
+  effectResult,
+  performReporting,
+  refusalOf,
+  type Subject,
+  type Target,
+} from "./run-effects.ts";
+import type { MigrateRequest, NumberedEvent } from "./service.ts";
 import { eventToWire } from "./wire-events.ts";
-
-/** What a run needs beside its state, by mode. */
-export type Target =
-  | { readonly mode: "remote"; readonly peer: Peer; readonly call: CallTemplate }
-  | { readonly mode: "file"; readonly files: PreparedFiles };
 
 export interface RunHooks {
   /** Something changed that the loop should look at soon. */
@@ -36,10 +40,21 @@ const PLACE_UNKNOWN = {
   record: null,
 } as const;
 
+/** A run that a journal knows: what it was called and when it began and ended. */
+export interface RestoredRun {
+  readonly id: string;
+  readonly acceptedAtWallMs: number;
+  /** Of its last record. */
+  readonly lastWallMs: number;
+  readonly ended: boolean;
+}
+
 /** setTimeout takes no more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class MigrationRun {
+  /** Of this migration among all; a VM may have many. */
+  readonly id: string;
   readonly request: MigrateRequest;
   readonly target: Target;
   readonly log: Log;
@@ -49,6 +64,8 @@ export class MigrationRun {
   readonly #hooks: RunHooks;
   readonly #watchers = new Set<() => void>();
   readonly #cleanUp: Promise<unknown>[] = [];
+  readonly #entry: MigrationEntry;
+  readonly #restored: RestoredRun | null;
   #migration: Migration;
   /** The destination keeps a slot for the guest. */
   reservedThere = false;
@@ -62,13 +79,20 @@ export class MigrationRun {
     target: Target,
     context: Context,
     hooks: RunHooks,
+    restored?: RestoredRun,
   ) {
     this.#migration = migration;
     this.request = request;
     this.target = target;
     this.#context = context;
     this.#hooks = hooks;
-    this.acceptedAtWallMs = context.clock.wallMs();
+    this.id = restored?.id ?? randomUUID();
+    this.acceptedAtWallMs = restored?.acceptedAtWallMs ?? context.clock.wallMs();
+    this.#endedAtWallMs = restored?.ended === true ? restored.lastWallMs : null;
+    this.#restored = restored ?? null;
+    const { id, acceptedAtWallMs } = this;
+    const facts = { id, acceptedAtWallMs, request, target: journaled(target) };
+    this.#entry = context.journal.entry(facts, migration);
     this.log = context.log.child({ component: "migration", vmId: migration.vmId });
   }
 
@@ -88,17 +112,39 @@ export class MigrationRun {
     return this.#endedAtWallMs;
   }
 
+  /** Written down, before anything is done for it. */
+  accepted(): void {
+    this.#entry.accepted(this.#migration);
+  }
+
+  /** Said once, by the daemon that finds it in the journal. */
+  takenOver(): void {
+    const { phase, unwatched } = this.#migration;
+    const downForMs = this.#context.clock.wallMs() - (this.#restored?.lastWallMs ?? 0);
+    const numbers = { phase, unwatched, downForMs };
+    this.#entry.decided(this.#migration, [{ rule: "takeOver", what: phase, numbers }]);
+    this.log.info({ ...numbers, migrationId: this.id }, "migration taken over");
+  }
+
+  /** The whole of it, for a new segment of the journal. */
+  journalRecord(): ReturnType<MigrationEntry["record"]> {
+    return this.#entry.record(this.#migration);
+  }
+
   /** One input through the core; its effects are begun before this returns. */
   apply(input: Input): void {
     const before = this.#migration;
     const { migration, effects } = step(before, input, this.#context.clock.monotonicMs());
     this.#migration = migration;
+    const events = effects.flatMap((effect) => this.#numbered(effect));
+    this.#entry.stepped(before, migration, input, effects, events);
     if (migration.phase !== before.phase) {
       this.log.info({ from: before.phase, to: migration.phase }, "phase changed");
     }
     if (before.stop === null && migration.stop !== null) {
       this.log.info({ why: migration.stop.why, phase: migration.phase }, "migration is to end");
     }
+    for (const event of events) this.#context.events.send(event);
     for (const effect of effects) this.#perform(effect);
     if (before.phase !== "ended" && migration.phase === "ended") this.#finish();
     if (migration !== before) this.#tellWatchers();
@@ -109,6 +155,8 @@ export class MigrationRun {
     const result = changeParams(this.#migration, changes, this.#context.clock.monotonicMs());
     if (result.kind === "changed") {
       this.#migration = result.migration;
+      const change = { rule: "change", what: "by the engine", numbers: { ...changes } };
+      this.#entry.decided(result.migration, [change]);
       this.log.info({ ...changes }, "parameters changed by the engine");
       this.#tellWatchers();
       this.#hooks.wake();
@@ -118,7 +166,7 @@ export class MigrationRun {
 
   /** What the destination is known to have, as the configured peer mode sees it. */
   destinationCount(ownThere: number): DestinationCount {
-    if (this.target.mode === "file" || this.#context.settings().peerMode === "none") {
+    if (this.target.mode !== "remote" || this.#context.settings().peerMode === "none") {
       return {
         kind: "counted",
         migrations: ownThere,
@@ -168,7 +216,36 @@ export class MigrationRun {
       // A stock VDSM would keep its half-made VM for hours.
       this.#cleanUp.push(this.#own(this.target.peer.release(this.vmId)));
     }
+    if (outcome?.where === "destination" && outcome.confirmed) this.undefineLeft();
     this.#hooks.ended(this);
+  }
+
+  /** Of a persistent guest that has arrived libvirt may have left the definition here. */
+  undefineLeft(): void {
+    if (this.target.mode !== "remote" || !this.target.call.persistent) return;
+    const undefine = async (): Promise<void> => {
+      const result = await this.#context.hypervisor.undefineMigrated(this.vmId);
+      const gone = result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
+      if (result.kind !== "ok" && !gone) {
+        this.log.warn({ result }, "the definition of the VM that left could not be removed");
+      }
+    };
+    this.#cleanUp.push(this.#own(undefine()));
+  }
+
+  get #subject(): Subject {
+    return {
+      migration: this.#migration,
+      request: this.request,
+      target: this.target,
+      context: this.#context,
+    };
+  }
+
+  #numbered(effect: Effect): readonly NumberedEvent[] {
+    if (effect.kind !== "event") return [];
+    const event = eventToWire(this.#migration, effect.event, this.#context.clock);
+    return [this.#context.events.number(event)];
   }
 
   #tellWatchers(): void {
@@ -176,11 +253,8 @@ export class MigrationRun {
   }
 
   #perform(effect: Effect): void {
-    const { hypervisor } = this.#context;
-    const vmId = this.vmId;
     switch (effect.kind) {
       case "event":
-        this.#context.emit(eventToWire(this.#migration, effect.event, this.#context.clock));
         return;
       case "log":
         this.log[effect.level](effect.fields, effect.message);
@@ -188,27 +262,8 @@ export class MigrationRun {
       case "call":
         void this.#own(this.#call(effect.bandwidthMiBps, effect.postcopy));
         return;
-      case "setMaxBandwidth": {
-        const asked = effect.maxBandwidthMiBps;
-        this.#report(effect.kind, asked, hypervisor.setMaxBandwidth(vmId, asked));
-        return;
-      }
-      case "readMaxBandwidth":
-        this.#report(effect.kind, null, hypervisor.maxBandwidthMiBps(vmId));
-        return;
-      case "setMaxDowntime": {
-        const asked = effect.maxDowntimeMs;
-        this.#report(effect.kind, asked, hypervisor.setMaxDowntime(vmId, asked));
-        return;
-      }
-      case "startPostCopy":
-        this.#report(effect.kind, null, hypervisor.startPostCopy(vmId));
-        return;
-      case "abort":
-        this.#report(effect.kind, null, this.#abort());
-        return;
       case "askPlace":
-        void this.#ownReporting(this.#askPlace(), { kind: "place", ...PLACE_UNKNOWN });
+        void this.#ownReporting(this.askPlace(), { kind: "place", ...PLACE_UNKNOWN });
         return;
       case "putBackDowntime":
         this.#cleanUp.push(this.#own(this.#putBackDowntime(effect.maxDowntimeMs)));
@@ -216,6 +271,24 @@ export class MigrationRun {
       case "removeImage":
         this.#cleanUp.push(this.#own(this.#removeImage()));
         return;
+      case "setMaxBandwidth":
+        this.#report(
+          effect.kind,
+          effect.maxBandwidthMiBps,
+          performReporting(effect, this.#subject),
+        );
+        return;
+      case "setMaxDowntime":
+        this.#report(effect.kind, effect.maxDowntimeMs, performReporting(effect, this.#subject));
+        return;
+      case "readMaxBandwidth":
+      case "startPostCopy":
+      case "pausePostCopy":
+      case "resumePostCopy":
+      case "probeAddress":
+      case "destroyShell":
+      case "abort":
+        this.#report(effect.kind, null, performReporting(effect, this.#subject));
     }
   }
 
@@ -259,35 +332,16 @@ export class MigrationRun {
   }
 
   async #call(bandwidthMiBps: number, postcopy: boolean): Promise<void> {
-    const { hypervisor } = this.#context;
     this.#hooks.wake();
-    const result =
-      this.target.mode === "file"
-        ? await hypervisor.save(this.vmId, this.target.files.imagePath)
-        : await hypervisor.migrate(this.vmId, { ...this.target.call, bandwidthMiBps, postcopy });
+    const result = await callOf(this.#subject, bandwidthMiBps, postcopy);
     const refusal = refusalOf(result);
     this.log.info({ refusal }, "libvirt's call returned");
     this.apply({ kind: "callEnded", refusal });
   }
 
-  /** An abort ends whatever job the VM has: so it is looked at first whose job that is. */
-  async #abort(): Promise<CallResult<null>> {
-    const { hypervisor } = this.#context;
-    const view = await hypervisor.jobView(this.vmId);
-    if (view.kind === "ok" && view.value.kind === "stats") {
-      const { type, operation } = view.value.stats;
-      const own = this.target.mode === "file" ? "save" : "migrationOut";
-      if (type !== "none" && operation !== own) {
-        const message = `libvirt's job on the VM is ${operation}, not this migration`;
-        return { kind: "refused", refusal: { code: LIBVIRT_ERROR.OPERATION_INVALID, message } };
-      }
-    }
-    return hypervisor.abortJob(this.vmId);
-  }
-
-  async #askPlace(): Promise<void> {
-    const peer = this.target.mode === "remote" ? this.target.peer : null;
-    this.apply({ kind: "place", ...(await askPlace(this.vmId, peer, this.#context)) });
+  /** Where the guest is, as an input. */
+  async askPlace(): Promise<void> {
+    this.apply({ kind: "place", ...(await askPlace(this.vmId, this.target, this.#context)) });
   }
 
   async #putBackDowntime(maxDowntimeMs: number): Promise<void> {
@@ -302,30 +356,9 @@ export class MigrationRun {
   }
 }
 
-function effectResult(result: CallResult<number | null>): EffectResult {
-  switch (result.kind) {
-    case "ok":
-      return { kind: "ok", value: result.value };
-    case "refused":
-      return { kind: "refused", refusal: result.refusal };
-    case "busy":
-      return { kind: "busy" };
-    case "noAnswer":
-    case "disconnected":
-      return { kind: "noAnswer" };
-  }
-}
-
-function refusalOf(result: CallResult<unknown>): Refusal | null {
-  switch (result.kind) {
-    case "ok":
-      return null;
-    case "refused":
-      return result.refusal;
-    case "disconnected":
-      return { code: 0, message: result.message };
-    case "noAnswer":
-    case "busy":
-      return { code: 0, message: "libvirt did not answer" };
-  }
+/** What of a target a journal can hold. */
+function journaled(target: Target): JournaledTarget {
+  if (target.mode !== "remote") return target;
+  const { host, port } = target.peer.address;
+  return { mode: "remote", host, port, call: target.call };
 }

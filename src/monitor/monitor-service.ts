@@ -4,6 +4,7 @@
  */
 import { isoTime } from "../clock.ts";
 import type { Migration } from "../core/migration.ts";
+import type { Reservation } from "../core/reservations.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { MonitorError } from "../errors.ts";
 import type { HypervisorEvent } from "../hypervisor/hypervisor.ts";
@@ -12,10 +13,13 @@ import { begin } from "./begin.ts";
 import { capabilitiesToWire } from "./capabilities.ts";
 import type { Context } from "./context.ts";
 import { IncomingSlots } from "./incoming-slots.ts";
-import type { MigrationRun } from "./migration-run.ts";
+import { explain } from "./explain.ts";
+import { foreignJob, foreignToWire, takeOver } from "./foreign.ts";
+import type { MigrationRun, RunHooks } from "./migration-run.ts";
 import type { MonitorThread } from "./monitor-thread.ts";
 import type { Registry } from "./registry.ts";
 import type {
+  ExplainQuestion,
   IncomingRequest,
   MigrateRequest,
   MigrationService,
@@ -42,6 +46,11 @@ export class MonitorService implements MigrationService {
   readonly #monitor: MonitorThread;
   readonly #slots: IncomingSlots;
   readonly #unknownKeysLogged = new Set<string>();
+  /** What every run tells: here, so that restored ones tell it, too. */
+  readonly hooks: RunHooks = {
+    wake: () => this.#monitor.wake(),
+    ended: (ended) => this.#ended(ended),
+  };
 
   constructor(context: Context, registry: Registry, monitor: MonitorThread) {
     this.#context = context;
@@ -58,17 +67,25 @@ export class MonitorService implements MigrationService {
     try {
       this.#logUnknownKeys(request);
       await this.#registry.endedOf(vmId, this.#context.clock.wallMs())?.cleanedUp();
-      const run = await accept(request, this.#context, {
-        wake: () => this.#monitor.wake(),
-        ended: (ended) => this.#ended(ended),
-      });
-      this.#registry.add(run);
-      run.log.info({ request }, "migration accepted");
+      const run = await accept(request, this.#context, this.hooks);
+      this.#add(run);
+      run.log.info({ request, migrationId: run.id }, "migration accepted");
     } finally {
       this.#registry.release(vmId);
     }
     this.admit();
+    await this.#context.journal.durable();
     return true;
+  }
+
+  #add(run: MigrationRun): void {
+    this.#registry.add(run);
+    run.accepted();
+  }
+
+  /** Reservations of the daemon that ran before, in this boot. */
+  restoreReservations(reservations: readonly Reservation[]): void {
+    this.#slots.restore(reservations);
   }
 
   /**
@@ -90,16 +107,31 @@ export class MonitorService implements MigrationService {
   }
 
   async changeParams(vmId: string, changes: ParamChanges): Promise<true> {
-    const run = this.#registry.liveOf(vmId);
+    const run = this.#registry.liveOf(vmId) ?? (await this.#takeOver(vmId));
     const result = run?.change(changes) ?? { kind: "notMigrating" };
     switch (result.kind) {
       case "changed":
+        await this.#context.journal.durable();
         return true;
       case "impossible":
         throw new MonitorError("impossibleInState", `VM ${vmId}: ${result.reason}`);
       case "notMigrating":
         await this.#checkExists(vmId);
         throw new MonitorError("notMigrating", `VM ${vmId}: migration not in progress`);
+    }
+  }
+
+  /** Somebody else's migration of this VM, if there is one: from now on it is ours. */
+  async #takeOver(vmId: string): Promise<MigrationRun | undefined> {
+    if (!this.#registry.reserve(vmId)) return this.#registry.liveOf(vmId);
+    try {
+      const run = await takeOver(vmId, this.#context, this.hooks);
+      if (run === null) return undefined;
+      this.#add(run);
+      run.log.warn({ migrationId: run.id }, "somebody else's migration is taken over");
+      return run;
+    } finally {
+      this.#registry.release(vmId);
     }
   }
 
@@ -128,7 +160,8 @@ export class MonitorService implements MigrationService {
     };
   }
 
-  async destroy(vmId: string): Promise<true> {
+  async destroy(vmId: string, options?: { readonly onlyReservationOf: string }): Promise<true> {
+    if (options !== undefined) return this.#slots.releaseOwn(vmId, options.onlyReservationOf);
     // Freeing a slot touches no VM: it is done whatever libvirt says, or does not say.
     const reserved = this.#slots.release(vmId);
     const silence = await this.#tryLook();
@@ -152,12 +185,25 @@ export class MonitorService implements MigrationService {
     throw new MonitorError("notMigrating", `VM ${vmId}: no migration is known`);
   }
 
+  async explain(question: ExplainQuestion): Promise<WireObject> {
+    const { vmId, migrationId } = question;
+    const segments = await this.#context.journal.read();
+    const explained = explain(segments, question, this.#context.journal.failing ?? "ok");
+    if (explained !== null) return explained;
+    const which = migrationId === null ? "no migration" : `no migration ${migrationId}`;
+    throw new MonitorError("noVm", `VM ${vmId}: the journal knows ${which} of it`);
+  }
+
   async migrations(): Promise<readonly WireObject[]> {
     const { clock } = this.#context;
     const nowMs = clock.monotonicMs();
-    return [...this.#registry.live(), ...this.#registry.ended(clock.wallMs())].map((run) =>
-      migrationToWire(run, nowMs),
-    );
+    const ours = [...this.#registry.live(), ...this.#registry.ended(clock.wallMs())];
+    // Others' are told as they were seen last: this verb answers also while libvirt does not.
+    await this.#tryLook();
+    return [
+      ...ours.map((run) => migrationToWire(run, nowMs)),
+      ...foreignToWire(this.#registry, this.#context),
+    ];
   }
 
   async vmStats(vmId: string): Promise<WireObject> {
@@ -197,6 +243,7 @@ export class MonitorService implements MigrationService {
       incomingVmMigrations: incoming,
       outgoingVmMigrations: outgoing,
       queuedVmMigrations: this.#registry.queued().length,
+      journal: this.#context.journal.failing ?? "ok",
       dateTime: `${isoTime(this.#context.clock.wallMs()).slice(0, 19)} GMT`,
     };
   }
@@ -259,6 +306,12 @@ export class MonitorService implements MigrationService {
     const run = this.#registry.endedOf(vmId, this.#context.clock.wallMs());
     if (run?.migration.outcome?.outcome === "completed") throw tooLate(run);
     await this.#checkExists(vmId);
+    if ((await foreignJob(vmId, this.#context)) !== null) {
+      throw new MonitorError(
+        "cancelFailed",
+        `VM ${vmId}: somebody else migrates it; VM.migrateChangeParams takes it over`,
+      );
+    }
     throw new MonitorError("cancelFailed", `VM ${vmId}: nothing is migrating`);
   }
 

@@ -13,10 +13,10 @@
 import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
 import type { CycleInput } from "../core/cycle.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
+import type { GuestStopped } from "../core/migration.ts";
 import type { Context } from "./context.ts";
-import { inPostCopy, inSwitchover } from "./host-view.ts";
+import { inPostCopy, inSwitchover, postCopyFailed } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
-import { askPlace } from "./place.ts";
 import type { Registry } from "./registry.ts";
 import { arrivedToWire } from "./wire-events.ts";
 
@@ -84,13 +84,17 @@ export class MonitorThread {
     const run = this.#registry.liveOf(vmId);
     const leaves =
       run?.target.mode === "file" ? LIFECYCLE.STOPPED_SAVED : LIFECYCLE.STOPPED_MIGRATED;
-    if (event === LIFECYCLE.STOPPED && detail === leaves) {
-      run?.apply({ kind: "stoppedByJob" });
+    if (event === LIFECYCLE.STOPPED) {
+      const how = STOPPED_HOW.get(detail);
+      if (detail === leaves) run?.apply({ kind: "stoppedByJob" });
+      else if (how !== undefined) run?.apply({ kind: "guestStopped", how });
     }
     // Of a VM with a migration of ours its own events tell: there it goes on after a failure.
     if (run === undefined && event === LIFECYCLE.RESUMED && detail === LIFECYCLE.RESUMED_MIGRATED) {
       this.#context.hostView.invalidate();
-      this.#context.emit(arrivedToWire(vmId, this.#context.clock));
+      const arrived = this.#context.events.number(arrivedToWire(vmId, this.#context.clock));
+      this.#context.journal.events([arrived]);
+      this.#context.events.send(arrived);
     }
   }
 
@@ -188,6 +192,7 @@ export class MonitorThread {
       timer,
       sample: view === undefined ? null : sampleOf(view.job),
       postCopyState: view !== undefined && inPostCopy(view),
+      postCopyFailed: view !== undefined && postCopyFailed(view),
       switchover: view !== undefined && inSwitchover(view),
       sourceMigrations: hostView.migrationsWith(run.vmId),
       destination: run.destinationCount(this.ownMigrationsTo(run)),
@@ -197,7 +202,7 @@ export class MonitorThread {
   /** This host's own migrations to the same destination whose call is out. */
   ownMigrationsTo(run: MigrationRun): number {
     const { target } = run;
-    if (target.mode === "file") return 0;
+    if (target.mode !== "remote") return 1;
     return this.#registry
       .live()
       .filter(
@@ -237,10 +242,17 @@ export class MonitorThread {
   }
 
   async #confirm(run: MigrationRun): Promise<void> {
-    if (run.target.mode === "file") return;
-    run.apply({ kind: "place", ...(await askPlace(run.vmId, run.target.peer, this.#context)) });
+    if (run.target.mode !== "remote") return;
+    await run.askPlace();
+    if (run.migration.outcome?.confirmed === true) run.undefineLeft();
   }
 }
+
+const STOPPED_HOW: ReadonlyMap<number, GuestStopped> = new Map([
+  [LIFECYCLE.STOPPED_SHUTDOWN, "shutDown"],
+  [LIFECYCLE.STOPPED_DESTROYED, "destroyed"],
+  [LIFECYCLE.STOPPED_CRASHED, "crashed"],
+]);
 
 function sampleOf(job: JobView): CycleInput["sample"] {
   return job.kind === "stats" ? { stats: job.stats, atMs: job.atMs } : null;

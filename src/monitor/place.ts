@@ -6,8 +6,10 @@ import { isOutgoing, type JobStats } from "../core/job-stats.ts";
 import { LIBVIRT_ERROR, PAUSED_REASON } from "../core/libvirt-codes.ts";
 import type { Place } from "../core/outcome.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
-import type { GuestRecord, Peer } from "../peer/peer.ts";
+import type { GuestRecord } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
+import { imageState } from "./hibernation.ts";
+import type { Target } from "./run-effects.ts";
 
 /** Refusals that mean "no job"; any other says nothing about it. */
 const NO_JOB: ReadonlySet<number> = new Set([
@@ -20,24 +22,26 @@ export interface PlaceAnswer {
   readonly record: JobStats | null;
 }
 
-/** `peer` null: the guest went to a file. Never rejects for an operating error. */
+/** Never rejects for an operating error. */
 export async function askPlace(
   vmId: string,
-  peer: Peer | null,
+  target: Target,
   context: Context,
 ): Promise<PlaceAnswer> {
   const { hypervisor, settings } = context;
   const source = sourceState(await hypervisor.vmDetails(vmId));
-  if (source === "active") {
-    const sourceJob = hasJob(await hypervisor.jobView(vmId));
-    return { place: { source, sourceJob, destination: "notAsked" }, record: null };
+  const here = source === "active" || source === "shell";
+  const sourceJob = here && hasJob(await hypervisor.jobView(vmId));
+  const place: Place = { source, sourceJob, destination: "notAsked" };
+  if (source === "active") return { place, record: null };
+  if (target.mode === "file") {
+    const image = await imageState(target.files.imagePath);
+    return { place: { ...place, image }, record: null };
   }
-  if (peer === null || settings().peerMode === "none") {
-    return { place: { source, sourceJob: false, destination: "notAsked" }, record: null };
-  }
-  const there = await peer.guest(vmId);
+  if (target.mode === "foreign" || settings().peerMode === "none") return { place, record: null };
+  const there = await target.peer.guest(vmId);
   const record = there.kind === "active" ? recordStats(there.record) : null;
-  return { place: { source, sourceJob: false, destination: there.kind }, record };
+  return { place: { ...place, destination: there.kind }, record };
 }
 
 function sourceState(details: CallResult<VmDetails>): Place["source"] {
@@ -51,7 +55,7 @@ function sourceState(details: CallResult<VmDetails>): Place["source"] {
     runState === "paused" &&
     (stateReason === PAUSED_REASON.POSTCOPY || stateReason === PAUSED_REASON.POSTCOPY_FAILED);
   // What post-copy leaves behind here is the shell of a guest that runs elsewhere.
-  return shell ? "notActive" : "active";
+  return shell ? "shell" : "active";
 }
 
 function hasJob(view: CallResult<JobView>): boolean {

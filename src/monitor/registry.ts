@@ -29,6 +29,11 @@ export class Registry {
     this.#live.set(run.vmId, run);
   }
 
+  /** One that had ended before this daemon was started. */
+  addEnded(run: MigrationRun): void {
+    this.#ended = [run, ...this.#ended].slice(0, ENDED_KEPT_MAX);
+  }
+
   retire(run: MigrationRun, nowWallMs: number): void {
     this.#live.delete(run.vmId);
     this.#ended = [run, ...this.#kept(nowWallMs)].slice(0, ENDED_KEPT_MAX);

@@ -4,7 +4,8 @@
  * turned into these by the verb schemas and back by the result builders, nowhere else.
  *
  * Every method rejects with `MonitorError` only.
- */ import type { Changes } from "../core/change.ts";
+ */
+import type { Changes } from "../core/change.ts";
 import type { ConvergenceSchedule } from "../core/schedule.ts";
 
 export interface MigrateRequest {
@@ -54,14 +55,22 @@ export interface IncomingRequest {
   readonly xml?: string;
 }
 
+/** Which migration is to be explained; `migrationId` null: the VM's last one. */
+export interface ExplainQuestion {
+  readonly vmId: string;
+  readonly migrationId: string | null;
+}
+
 export interface MigrationService {
   migrate(request: MigrateRequest): Promise<true>;
   changeParams(vmId: string, changes: ParamChanges): Promise<true>;
   cancel(vmId: string): Promise<true>;
   /** `source`: who asks, as it can be told from its connection. */
   migrationCreate(request: IncomingRequest, source: string): Promise<WireObject>;
-  destroy(vmId: string): Promise<true>;
+  /** `onlyReservationOf`: frees this source's own reservation and touches nothing else. */
+  destroy(vmId: string, options?: { readonly onlyReservationOf: string }): Promise<true>;
   migrationStatus(vmId: string): Promise<WireObject>;
+  explain(question: ExplainQuestion): Promise<WireObject>;
   /** Running, queued and lately ended migrations. */
   migrations(): Promise<readonly WireObject[]>;
   vmStats(vmId: string): Promise<WireObject>;
@@ -77,4 +86,16 @@ export interface MonitorEvent {
   readonly method: string;
   /** `{ [vmId]: {…}, notify_time }` */
   readonly params: WireObject;
+}
+
+/** An event with its place among all events; no two have the same number in one epoch. */
+export interface NumberedEvent extends MonitorEvent {
+  readonly seq: number;
+}
+
+/** Who numbers events and who sends them: in between they are journaled. */
+export interface EventSink {
+  number(event: MonitorEvent): NumberedEvent;
+  /** To every client that listens; never waits, never fails. */
+  send(event: NumberedEvent): void;
 }

@@ -13,6 +13,7 @@ export interface Settings {
   readonly postcopyBandwidthMiBps: number;
   readonly postcopyAllowed: boolean;
   readonly progressTimeoutMs: number;
+  readonly postcopyStallTimeoutMs: number;
   readonly maxDowntimeMs: number;
   readonly downtimeSteps: number;
   readonly downtimeDelaySecondsPerGiB: number;
@@ -38,6 +39,7 @@ export function settingsFrom(config: Config): Settings {
     postcopyBandwidthMiBps: vars.migration_postcopy_bandwidth,
     postcopyAllowed: vars.migration_allow_postcopy,
     progressTimeoutMs: secondsToMs(vars.migration_progress_timeout),
+    postcopyStallTimeoutMs: secondsToMs(vars.postcopy_stall_timeout),
     maxDowntimeMs: vars.migration_downtime,
     downtimeSteps: vars.migration_downtime_steps,
     downtimeDelaySecondsPerGiB: vars.migration_downtime_delay,

@@ -71,6 +71,7 @@ export function migrationToWire(run: MigrationRun, nowMs: number): WireObject {
   return {
     vmId: migration.vmId,
     vmName: migration.vmName,
+    migrationId: run.id,
     mode: migration.mode,
     phase: shownPhase(migration),
     dst: request.dst,
@@ -187,7 +188,7 @@ function liveStatus(
   transfer: Transfer,
   run: MigrationRun | undefined,
 ): WireObject {
-  if (transfer === "incoming") return { status: "Migration Destination" };
+  if (transfer === "incoming" || transfer === "broken") return { status: "Migration Destination" };
   if (inPostCopy(view) || run?.migration.phase === "postCopy") {
     return { status: "Paused", pauseCode: "POSTCOPY" };
   }

@@ -10,6 +10,8 @@ export interface PeerTls {
   readonly ca?: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;
+  /** The peer's certificate must hold the host that is connected to; absent: false. */
+  readonly verifyName?: boolean;
 }
 
 export interface PeerAddress {
@@ -22,6 +24,9 @@ export type PeerAnswer =
   | { readonly kind: "error"; readonly code: number; readonly message: string }
   /** No connection, no answer in time, or nothing that is JSON-RPC. */
   | { readonly kind: "silent"; readonly message: string };
+
+/** It goes into the log, the journal and the outcome. */
+const REASON_LENGTH_MAX = 1000;
 
 export class PeerClient {
   #tls: PeerTls | null;
@@ -105,7 +110,11 @@ function readAnswer(text: string): PeerAnswer {
   if (!isObject(answer)) return { kind: "silent", message: "the answer is no JSON-RPC" };
   const error = answer["error"];
   if (isObject(error)) {
-    return { kind: "error", code: Number(error["code"]), message: String(error["message"]) };
+    const { code, message } = error;
+    // Nothing is converted: an object's own `toString` from JSON is no function, and would throw.
+    if (typeof code !== "number") return { kind: "silent", message: "its error has no code" };
+    const reason = typeof message === "string" ? message : "no reason";
+    return { kind: "error", code, message: reason.slice(0, REASON_LENGTH_MAX) };
   }
   return { kind: "result", result: answer["result"] };
 }

@@ -121,13 +121,14 @@ export class PeerConnection {
   #open(): net.Socket {
     const { host, port } = this.#address;
     if (this.#tls === null) return net.connect({ host, port });
+    const { verifyName = false, ...files } = this.#tls;
     return tls.connect({
       host,
       port,
-      ...this.#tls,
+      ...files,
       minVersion: "TLSv1.2",
-      // As VDSM: any host of the CA is a peer; addresses need not stand in certificates.
-      checkServerIdentity: () => undefined,
+      // Else as VDSM: any host of the CA is a peer; addresses need not stand in certificates.
+      ...(!verifyName && { checkServerIdentity: () => undefined }),
     });
   }
 

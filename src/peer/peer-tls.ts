@@ -25,7 +25,7 @@ export async function loadPeerTls(
       readFile(ssl.key),
     ]);
     createSecureContext({ ca, cert, key });
-    return { ca, cert, key };
+    return { ca, cert, key, verifyName: ssl.verify_peer_name };
   } catch (err) {
     log.warn({ err }, "no certificate for asking other hosts");
     return undefined;

@@ -4,35 +4,25 @@
  * json-rpc-2.0 finds the verb and shapes the reply; what it lets through (style.md 3.6) is stopped
  * here: we parse ourselves, check ids and members, keep an id on every error that has one, answer a
  * batch with an array even if it is of one (but see `Client`), run a request that a client sends
- * again only once, and let no message of an unexpected error out. Requests being answered are counted
- * for each client and in all. It never rejects, whatever comes in. It knows neither transports nor
- * what a verb does.
+ * again only once, and let no message of an unexpected error out. A verb that the client's role does
+ * not have is refused before its parameters are looked at. Requests being answered are counted for
+ * each client and in all. It never rejects, whatever comes in. It knows neither transports nor what a
+ * verb does.
  */
 
 import { createJSONRPCErrorResponse, JSONRPCServer } from "json-rpc-2.0";
 import { type Clock, systemClock } from "../clock.ts";
 import { type ErrorCode, errorTable, MonitorError } from "../errors.ts";
 import type { Log, LogFields } from "../logger.ts";
+import type { Client } from "./client.ts";
 import type { Handlers } from "./handlers.ts";
 import { clip } from "./invalid-params.ts";
 import { defaultRpcLimits, type RpcLimits } from "./limits.ts";
+import { LogThrottle } from "./log-throttle.ts";
 import { createNormaliser, type Normalise } from "./normaliser.ts";
 import { Resends } from "./resends.ts";
+import { mayCall } from "./roles.ts";
 import type { VerbRow } from "./verb-table.ts";
-
-/** Who asks: one connection. Compared by identity. */
-export interface Client {
-  /** `address:port` of the other end or `unix`, for the log. */
-  readonly address: string;
-  /** Who it is beyond this connection, if it sends requests again with their ids (`Resends`). */
-  readonly resendsAs?: string;
-  /**
-   * A batch of one is answered with an object. JSON-RPC wants an array, but vdsm-client sends every
-   * request as an array of one and VDSM has always answered an object. vdsm-client and
-   * vdsm-jsonrpc-java would take either; other programs written against VDSM know only this.
-   */
-  readonly wantsBareReply?: boolean;
-}
 
 /** One message of a client. */
 interface Asker {
@@ -50,23 +40,44 @@ interface Request {
   readonly params: unknown;
 }
 
-type Limits = Pick<RpcLimits, "batchLength" | "inFlightPerClient" | "inFlightTotal" | "resends">;
+type Limits = Pick<
+  RpcLimits,
+  | "batchLength"
+  | "batchReplyBytes"
+  | "inFlightPerClient"
+  | "inFlightTotal"
+  | "inFlightReadOnly"
+  | "resends"
+  | "logIntervalMs"
+>;
 
-/** Who asks as a host: its address without the port, which differs with each connection. */
-function callerOf({ address }: Client): string {
-  return address.replace(/:[0-9]+$/, "");
-}
+/** Refusals that a client which is broken or hostile causes in any number; others are an engine's. */
+const THROTTLED: ReadonlySet<ErrorCode> = new Set([
+  "parse",
+  "invalidRequest",
+  "methodNotFound",
+  "invalidParams",
+  "notEnoughResources",
+  "accessDenied",
+  "internal",
+]);
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 export class Dispatcher {
   readonly #log: Log;
+  readonly #throttle: LogThrottle;
+  /** By name and alias. */
+  readonly #verbs: ReadonlyMap<string, VerbRow>;
   readonly #normalise: Normalise;
   readonly #limits: Limits;
   readonly #server: JSONRPCServer<Asker>;
   readonly #resends: Resends;
   readonly #inFlight = new WeakMap<Client, number>();
   #inFlightTotal = 0;
+  #inFlightReadOnly = 0;
+  #turns: Promise<void> = Promise.resolve();
+  #closedBecause: string | null = null;
 
   constructor(
     log: Log,
@@ -76,6 +87,10 @@ export class Dispatcher {
     clock: Clock = systemClock,
   ) {
     this.#log = log;
+    this.#throttle = new LogThrottle(log, limits.logIntervalMs);
+    this.#verbs = new Map(
+      verbs.flatMap((verb) => [verb.name, ...verb.aliases].map((name) => [name, verb] as const)),
+    );
     this.#normalise = createNormaliser(verbs);
     this.#limits = limits;
     this.#resends = new Resends(limits.resends, clock);
@@ -86,7 +101,7 @@ export class Dispatcher {
       this.#server.addMethod(method, async (params, asker) => {
         try {
           this.#logStart(method, asker);
-          const result: unknown = await handler(params, callerOf(asker.client));
+          const result: unknown = await handler(params, asker.client);
           if (result === undefined) throw new Error("the verb returned nothing");
           // Here, where its failure (a bigint, a cycle) still becomes this request's own error.
           JSON.stringify(result);
@@ -97,6 +112,15 @@ export class Dispatcher {
         }
       });
     }
+  }
+
+  /** Every request is refused with `initializing` until `open`. */
+  close(because: string): void {
+    this.#closedBecause = because;
+  }
+
+  open(): void {
+    this.#closedBecause = null;
   }
 
   /** The reply, or undefined where the specification wants none. **Fails**: never. */
@@ -118,12 +142,30 @@ export class Dispatcher {
       const why = `Invalid Request: a batch of ${value.length}, allowed are 1 to ${batchLength}`;
       return this.#refuse(null, new MonitorError("invalidRequest", why), asker);
     }
+    const room = { bytes: this.#limits.batchReplyBytes };
     const replies = await Promise.all(
-      value.map(async (each: unknown) => await this.#answer(each, asker)),
+      value.map(async (each: unknown) => {
+        const reply = await this.#answer(each, asker);
+        return reply === undefined ? undefined : this.#within(room, reply, each, asker);
+      }),
     );
     const texts = replies.filter((text) => text !== undefined);
     if (value.length === 1 && client.wantsBareReply === true) return texts[0];
     return texts.length === 0 ? undefined : `[${texts.join(",")}]`;
+  }
+
+  /** The reply if the batch has room for it, else an error in its place. */
+  #within(room: { bytes: number }, reply: string, value: unknown, asker: Asker): string {
+    const bytes = Buffer.byteLength(reply);
+    const request = checkRequest(value);
+    if ("error" in request || request.id === undefined || bytes <= room.bytes) {
+      room.bytes -= bytes;
+      return reply;
+    }
+    const { id, method } = request;
+    const why = `The replies of this batch have more than ${this.#limits.batchReplyBytes} bytes`;
+    const full = new MonitorError("notEnoughResources", why);
+    return this.#refuse(id, full, asker, method) ?? reply;
   }
 
   async #answer(value: unknown, asker: Asker): Promise<string | undefined> {
@@ -131,20 +173,28 @@ export class Dispatcher {
     if ("error" in request) return this.#refuse(request.id, request.error, asker);
     const { id, method } = request;
     const { client } = asker;
-    if (!this.#admit(client)) {
+    const denied = this.#denied(method, client);
+    if (denied !== undefined) return this.#refuse(id, denied, asker, method);
+    const release = this.#admit(client);
+    if (release === undefined) {
       const busy = new MonitorError("notEnoughResources", "Too many requests in flight");
       return this.#refuse(id, busy, asker, method);
     }
     try {
+      const reads = client.role() === "read-only";
+      if (reads) await this.#turn();
       const run = async () => await this.#run(request, asker);
-      return await this.#resends.once(client.resendsAs, request, run, () => {
+      // What only reads may run again, and must not cost others their memory.
+      const resendsAs = reads ? undefined : client.resendsAs;
+      return await this.#resends.once(resendsAs, request, run, () => {
         const fields = { ...fieldsOf(asker, method), id };
-        this.#log.info(fields, "request arrived again, answered without running again");
+        const message = "request arrived again, answered without running again";
+        this.#throttle.say("info", client.source, fields, message);
       });
     } catch (error) {
       return this.#refuse(id, error, asker, method);
     } finally {
-      this.#release(client);
+      release();
     }
   }
 
@@ -163,18 +213,40 @@ export class Dispatcher {
     }
   }
 
-  #admit(client: Client): boolean {
-    const own = this.#inFlight.get(client) ?? 0;
-    const { inFlightPerClient, inFlightTotal } = this.#limits;
-    if (own >= inFlightPerClient || this.#inFlightTotal >= inFlightTotal) return false;
-    this.#inFlight.set(client, own + 1);
-    this.#inFlightTotal += 1;
-    return true;
+  /**
+   * Requests of readers begin one per turn of the event loop: any user of the host may send them, and
+   * however many he does, timers and everybody else come in between.
+   */
+  async #turn(): Promise<void> {
+    this.#turns = this.#turns.then(async () => await new Promise((next) => setImmediate(next)));
+    await this.#turns;
   }
 
-  #release(client: Client): void {
-    this.#inFlight.set(client, (this.#inFlight.get(client) ?? 1) - 1);
-    this.#inFlightTotal -= 1;
+  /** Why the client may not call this; a verb that is not there is refused by its name. */
+  #denied(method: string, client: Client): MonitorError | undefined {
+    if (this.#closedBecause !== null) return new MonitorError("initializing", this.#closedBecause);
+    const verb = this.#verbs.get(method);
+    const role = client.role();
+    if (verb === undefined || mayCall(role, verb)) return undefined;
+    const message = `Access denied: ${verb.name} is not for role ${role}`;
+    return new MonitorError("accessDenied", message, { details: { role } });
+  }
+
+  /** What is to be called when the request has been answered; undefined: too many. */
+  #admit(client: Client): (() => void) | undefined {
+    const own = this.#inFlight.get(client) ?? 0;
+    const { inFlightPerClient, inFlightTotal, inFlightReadOnly } = this.#limits;
+    if (own >= inFlightPerClient || this.#inFlightTotal >= inFlightTotal) return undefined;
+    const reads = client.role() === "read-only" ? 1 : 0;
+    if (reads === 1 && this.#inFlightReadOnly >= inFlightReadOnly) return undefined;
+    this.#inFlight.set(client, own + 1);
+    this.#inFlightTotal += 1;
+    this.#inFlightReadOnly += reads;
+    return () => {
+      this.#inFlight.set(client, (this.#inFlight.get(client) ?? 1) - 1);
+      this.#inFlightTotal -= 1;
+      this.#inFlightReadOnly -= reads;
+    };
   }
 
   #refuse(id: Id | undefined, error: unknown, asker: Asker, method?: string): string | undefined {
@@ -184,24 +256,41 @@ export class Dispatcher {
 
   /** Whoever gives a flow id wants to find it; an engine's polls have none. */
   #logStart(method: string, asker: Asker): void {
-    if (asker.flowId !== undefined) this.#log.info(fieldsOf(asker, method), "request received");
+    if (asker.flowId === undefined || asker.client.role() !== "control") return;
+    this.#log.info(fieldsOf(asker, method), "request received");
   }
 
   #logError(error: unknown, method: string | undefined, asker: Asker): void {
+    const { client } = asker;
     const fields = fieldsOf(asker, method);
-    if (!(error instanceof MonitorError) || error.code === "internal") {
-      this.#log.error({ ...fields, err: error }, "request failed unexpectedly");
+    const known = error instanceof MonitorError && error.code !== "internal" ? error : undefined;
+    const code = known?.code ?? "internal";
+    const { number, level } = errorTable[code];
+    const message = known === undefined ? "request failed unexpectedly" : "request refused";
+    const why =
+      known === undefined
+        ? { err: error }
+        : { code: number, reason: known.message, details: known.details };
+    const role = client.role();
+    const line = { ...fields, ...(code === "accessDenied" && { role }), ...why };
+    // Of an engine each refusal counts, but those that only a defect causes.
+    if (role === "control" && !THROTTLED.has(code)) {
+      this.#log[level](line, message);
       return;
     }
-    const { number, level } = errorTable[error.code];
-    const { message: reason, details } = error;
-    this.#log[level]({ ...fields, code: number, reason, details }, "request refused");
+    const isBusy = code === "notEnoughResources" || method === undefined;
+    const verb = isBusy ? "" : (this.#verbs.get(method)?.name ?? "");
+    this.#throttle.say(level, `${client.source} ${code} ${verb}`, line, message);
   }
 }
+
+/** Characters. Long enough for a rule to be made of it. */
+const SUBJECT_SHOWN = 512;
 
 function fieldsOf({ client, flowId }: Asker, method: string | undefined): LogFields {
   return {
     client: client.address,
+    ...(client.subject !== undefined && { subject: clip(client.subject, SUBJECT_SHOWN) }),
     ...(method !== undefined && { method: clip(method) }),
     ...(flowId !== undefined && { flowId: clip(flowId) }),
   };

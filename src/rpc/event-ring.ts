@@ -1,18 +1,22 @@
 /**
  * The events of late, numbered, for whoever was not there: `Host.getEvents` reads them here.
  *
- * Numbers begin at 1 in each run of the daemon, and `epoch` names the run, so that a client which
- * comes back can tell a restart from a long silence. Events on the wire carry no number among their
+ * Numbers begin at 1 with the host's boot and go on over a restart of the daemon, whose journal has
+ * them; `epoch` names the run of numbers, so that a client which comes back can tell a new run from a
+ * long silence. Events on the wire carry no number among their
  * params, where engine takes each key for a VM; STOMP has it in message-id. The ring is bounded in
  * count and bytes and says when something asked for is gone.
  */
 
 import { randomUUID } from "node:crypto";
-import type { MonitorEvent, WireObject } from "../monitor/service.ts";
+import type { MonitorEvent, NumberedEvent, WireObject } from "../monitor/service.ts";
 import { defaultRpcLimits, type EventLimits } from "./limits.ts";
 
-export interface NumberedEvent extends MonitorEvent {
-  readonly seq: number;
+/** The run of numbers that a daemon which was killed had begun, with the events it still had. */
+export interface NumberedBefore {
+  readonly epoch: string | null;
+  readonly nextSeq: number;
+  readonly events: readonly NumberedEvent[];
 }
 
 interface Kept {
@@ -21,22 +25,36 @@ interface Kept {
 }
 
 export class EventRing {
-  /** This run of the daemon. */
-  readonly epoch: string = randomUUID();
+  /** This run of numbers. */
+  readonly epoch: string;
   readonly #limits: EventLimits;
-  /** Kept ones by number: without gaps, the oldest first. */
+  /** Kept ones by number, the oldest first. */
   readonly #kept = new Map<number, Kept>();
   #bytes = 0;
   #next = 1;
 
-  constructor(limits: EventLimits = defaultRpcLimits.events) {
+  /** `before`: what a daemon that ran before had numbered, to go on from. */
+  constructor(limits: EventLimits = defaultRpcLimits.events, before?: NumberedBefore) {
     this.#limits = limits;
+    this.epoch = before?.epoch ?? randomUUID();
+    for (const event of before?.events ?? []) this.#keep(event);
+    this.#next = Math.max(this.#next, before?.nextSeq ?? 1);
+  }
+
+  /** Number of the next event. */
+  get next(): number {
+    return this.#next;
   }
 
   add({ method, params }: MonitorEvent): NumberedEvent {
     const event = { seq: this.#next, method, params };
+    this.#keep(event);
+    return event;
+  }
+
+  #keep(event: NumberedEvent): void {
     const bytes = Buffer.byteLength(JSON.stringify(event));
-    this.#next += 1;
+    this.#next = event.seq + 1;
     this.#kept.set(event.seq, { event, bytes });
     this.#bytes += bytes;
     for (const [seq, oldest] of this.#kept) {
@@ -44,7 +62,6 @@ export class EventRing {
       this.#kept.delete(seq);
       this.#bytes -= oldest.bytes;
     }
-    return event;
   }
 
   /**
@@ -54,7 +71,7 @@ export class EventRing {
    * Asked again after `next`, with live events in between, a client may see one twice and misses none.
    */
   read(since: number, epoch?: string): WireObject {
-    const first = this.#next - this.#kept.size;
+    const first = this.#kept.keys().next().value ?? this.#next;
     const isOtherRun = (epoch !== undefined && epoch !== this.epoch) || since > this.#next;
     const from = isOtherRun ? 0 : since;
     return {

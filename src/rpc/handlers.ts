@@ -5,10 +5,12 @@
  */
 
 import type { MigrationService } from "../monitor/service.ts";
+import type { Client } from "./client.ts";
 import type { EventRing } from "./event-ring.ts";
 import type { FlatParams } from "./normaliser.ts";
 import {
   parseChanges,
+  parseExplain,
   parseGetEvents,
   parseMigrate,
   parseMigrationCreate,
@@ -16,8 +18,10 @@ import {
 } from "./schemas.ts";
 import type { VerbName } from "./verb-table.ts";
 
-/** `caller`: the other end without its port, or `unix`. */
-export type Handler = (params: FlatParams, caller: string) => Promise<unknown>;
+/** What a verb may know of who calls it. */
+export type Caller = Pick<Client, "source" | "role">;
+
+export type Handler = (params: FlatParams, caller: Caller) => Promise<unknown>;
 
 export type Handlers = Readonly<Record<string, Handler>>;
 
@@ -34,10 +38,16 @@ export function bindVerbs(
     "VM.migrateCancel": async (params) =>
       await service.cancel(parseVmId("VM.migrateCancel", params)),
     "VM.migrationCreate": async (params, caller) =>
-      await service.migrationCreate(parseMigrationCreate(params), caller),
-    "VM.destroy": async (params) => await service.destroy(parseVmId("VM.destroy", params)),
+      await service.migrationCreate(parseMigrationCreate(params), caller.source),
+    "VM.destroy": async (params, caller) => {
+      const vmId = parseVmId("VM.destroy", params);
+      return caller.role() === "control"
+        ? await service.destroy(vmId)
+        : await service.destroy(vmId, { onlyReservationOf: caller.source });
+    },
     "VM.getMigrationStatus": async (params) =>
       await service.migrationStatus(parseVmId("VM.getMigrationStatus", params)),
+    "VM.explainMigration": async (params) => await service.explain(parseExplain(params)),
     "VM.getStats": async (params) => [await service.vmStats(parseVmId("VM.getStats", params))],
     "Host.getAllVmStats": async () => await service.allVmStats(),
     "Host.getVMList": async () => await service.vmList(),

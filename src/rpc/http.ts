@@ -11,12 +11,14 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Client, Dispatcher } from "./dispatcher.ts";
+import type { Client } from "./client.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import type { RpcLimits } from "./limits.ts";
+import type { DoorKind } from "./roles.ts";
 
 /** Where a connection came in. */
 export interface Door {
-  readonly kind: "tcp" | "tls" | "unix";
+  readonly kind: DoorKind;
   /** Origins besides the own address, e.g. `https://host.example:54321`. */
   readonly ownOrigins: readonly string[];
 }
@@ -42,7 +44,7 @@ export function checkPath(request: IncomingMessage): Refused | undefined {
 }
 
 function ownOrigins({ localAddress, localPort }: Socket, door: Door): readonly string[] {
-  if (door.kind === "unix" || localAddress === undefined) return [];
+  if (localAddress === undefined) return [];
   const address = localAddress.replace(/^::ffff:(?=[0-9.]+$)/, "");
   const host = address.includes(":") ? `[${address}]` : address;
   const scheme = door.kind === "tls" ? "https" : "http";
@@ -90,7 +92,7 @@ export async function answerPost(
     refuse(request, response, refused);
     return;
   }
-  if (request.headers.expect !== undefined) response.writeContinue();
+  if (request.headers.expect !== undefined) sayContinue(response);
   const body = await readBody(request, limits);
   if (!Buffer.isBuffer(body)) {
     if (body !== "gone") refuse(request, response, body);
@@ -110,6 +112,19 @@ export async function answerPost(
       "x-content-type-options": "nosniff",
     })
     .end(content);
+}
+
+/**
+ * Once the replies before it are out: in one that waits for them, Node would put the 100 behind its
+ * head, where the client takes it for the body.
+ */
+function sayContinue(response: ServerResponse): void {
+  if (response.socket !== null) response.writeContinue();
+  else {
+    response.once("socket", () => {
+      if (!response.headersSent) response.writeContinue();
+    });
+  }
 }
 
 /** How long what a refused client still sends is read and dropped. */

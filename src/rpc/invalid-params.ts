@@ -42,6 +42,8 @@ function show(value: unknown): string {
   }
 }
 
-export function clip(text: string): string {
-  return text.length <= SHOWN_LENGTH ? text : `${text.slice(0, SHOWN_LENGTH)}…`;
+/** Half of a character, from outside or from the cut, would be no text for some readers. */
+export function clip(text: string, length = SHOWN_LENGTH): string {
+  const shown = text.length <= length ? text : `${text.slice(0, length)}…`;
+  return Buffer.from(shown).toString();
 }

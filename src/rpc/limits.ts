@@ -3,15 +3,32 @@
  * Tests pass smaller ones. No limit on migrations is here; those are the configuration's.
  */
 
+import type { Role } from "./roles.ts";
+
 export interface RpcLimits {
   /** One request body, WebSocket message or STOMP body; a batch counts as one. */
   readonly messageBytes: number;
   readonly batchLength: number;
+  /** Replies of a batch together; those beyond are error 1100. */
+  readonly batchReplyBytes: number;
   /** Requests being answered, for one connection and for all; beyond: error 1100. */
   readonly inFlightPerClient: number;
   readonly inFlightTotal: number;
-  /** Open connections, for TCP and for the Unix socket each. */
+  /** The part of them that read-only clients may have, among them every user of the host. */
+  readonly inFlightReadOnly: number;
+  /**
+   * Open connections, for TCP and for each Unix socket. Beyond, and beyond the two below, the oldest
+   * that is not established makes room (`Places`); if there is none, the new one is refused.
+   */
   readonly connections: number;
+  readonly connectionsReadOnly: number;
+  /** Of one TCP address. Engines and hosts have one or two; Unix sockets have no addresses. */
+  readonly connectionsPerAddress: number;
+  /** Requests of one HTTP connection whose replies are not out; beyond, it is ended. */
+  readonly pipelined: number;
+  /** Of a WebSocket message: its frames, and the pieces in which the network brings them. */
+  readonly webSocketFragments: number;
+  readonly webSocketPieces: number;
   /** TLS handshake, then the first byte. */
   readonly handshakeMs: number;
   /** A request's headers, from the first byte of the connection or the end of the last reply. */
@@ -21,6 +38,10 @@ export interface RpcLimits {
   readonly idleMs: number;
   /** What one WebSocket or STOMP client may leave unread before it is dropped. */
   readonly unreadBytes: number;
+  /** The same for a client that may only read. */
+  readonly unreadBytesReadOnly: number;
+  /** Warnings that clients can cause: the first at once, then one with a count per interval. */
+  readonly logIntervalMs: number;
   /** `close()`: how long replies in the making are waited for. */
   readonly closeGraceMs: number;
   readonly stomp: StompLimits;
@@ -69,14 +90,23 @@ export interface ResendLimits {
 export const defaultRpcLimits: RpcLimits = {
   messageBytes: 1_048_576,
   batchLength: 100,
+  batchReplyBytes: 2 * 1_048_576,
   inFlightPerClient: 128,
   inFlightTotal: 512,
+  inFlightReadOnly: 128,
   connections: 256,
+  connectionsReadOnly: 32,
+  connectionsPerAddress: 64,
+  pipelined: 4,
+  webSocketFragments: 1024,
+  webSocketPieces: 8192,
   handshakeMs: 10_000,
   headersMs: 10_000,
   bodyMs: 10_000,
   idleMs: 30_000,
   unreadBytes: 4 * 1_048_576,
+  unreadBytesReadOnly: 262_144,
+  logIntervalMs: 10_000,
   closeGraceMs: 400,
   stomp: {
     lineBytes: 2048,
@@ -98,3 +128,8 @@ export const defaultRpcLimits: RpcLimits = {
     replyBytes: 65_536,
   },
 };
+
+/** What a client of this role may leave unread. */
+export function unreadBytesOf(limits: RpcLimits, role: Role): number {
+  return role === "control" ? limits.unreadBytes : limits.unreadBytesReadOnly;
+}

@@ -1,15 +1,16 @@
 /**
- * The doors: TCP, with mutual TLS unless configured otherwise, and the Unix socket.
+ * The doors: TCP, with mutual TLS unless configured otherwise, and two Unix sockets, as libvirt has
+ * them: one for control and one for reading.
  *
  * The listener owns every connection from accept to end. It looks at a connection's first bytes,
  * after the TLS handshake and without taking them, and hands the connection to who speaks that
  * protocol; so all protocols share a port (STOMP and HTTP by `protocolOf`, WebSocket by HTTP's own
  * handshake). The HTTP server never listens itself: it is handed sockets, and since Node then checks
  * none of its timeouts, each connection has one deadline here: handshake, headers, idle. A STOMP
- * connection keeps its own time. Verbs and their meaning are not known here.
+ * connection keeps its own time. Which connection goes when there are too many is `Places`'. Verbs
+ * and their meaning are not known here.
  */
 
-import { randomUUID } from "node:crypto";
 import {
   createServer,
   type Server as HttpServer,
@@ -19,43 +20,31 @@ import {
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import type { Server as TlsServer } from "node:tls";
 import { systemClock } from "../clock.ts";
-import type { Config } from "../config.ts";
 import type { Log } from "../logger.ts";
-import type { MonitorEvent } from "../monitor/service.ts";
-import type { Client, Dispatcher } from "./dispatcher.ts";
+import type { NumberedEvent } from "../monitor/service.ts";
+import { Admission } from "./admission.ts";
+import { addressOf, asStomp, type Client, clientOf } from "./client.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import type { EventRing } from "./event-ring.ts";
 import { type Protocol, protocolOf } from "./first-bytes.ts";
 import { answerPost, type Door } from "./http.ts";
-import { defaultRpcLimits, type RpcLimits } from "./limits.ts";
+import type { ListenerOptions } from "./listener-options.ts";
+import { LogThrottle } from "./log-throttle.ts";
+import type { Place } from "./places.ts";
+import { anyCertificateControls } from "./roles.ts";
 import { StompPeers } from "./stomp.ts";
-import { createMutualTls, fingerprintOf, rereadTlsFiles, type TlsFiles } from "./tls-server.ts";
-import { clearPath, listenPrivately } from "./unix-socket.ts";
+import { createMutualTls, rereadTlsFiles, type TlsFiles } from "./tls-server.ts";
+import { clearPath, groupIdOf, listenWith, type SocketRights } from "./unix-socket.ts";
 import { WebSocketPeers } from "./websocket.ts";
 
-export interface ListenerOptions {
-  /** Absent: none. Port 0: one that the kernel picks. Without `tls`: plain text. */
-  readonly tcp?: { readonly host: string; readonly port: number; readonly tls?: TlsFiles };
-  readonly unixSocket?: string;
-  /** Origins of the daemon's own pages besides the literal address that was connected to. */
-  readonly ownOrigins: readonly string[];
-  readonly limits: RpcLimits;
-}
-
-/** What the configuration says about doors. */
-export function listenerOptions({ addresses, ssl }: Config): ListenerOptions {
-  const { management_ip: host, management_port: port, unix_socket: unixSocket } = addresses;
-  const tls = ssl.enabled ? { tls: { ca: ssl.ca, cert: ssl.cert, key: ssl.key } } : {};
-  return {
-    ...(host !== "" && { tcp: { host, port, ...tls } }),
-    unixSocket,
-    ownOrigins: [],
-    limits: defaultRpcLimits,
-  };
-}
+const OWNER_ONLY = 0o600;
+const OWNER_AND_GROUP = 0o660;
+const EVERYBODY = 0o666;
 
 interface Connection {
   readonly door: Door;
   readonly client: Client;
+  readonly place: Place;
   deadline: NodeJS.Timeout | undefined;
   /** Requests being answered; a WebSocket counts as one for its whole life. */
   active: number;
@@ -63,6 +52,8 @@ interface Connection {
 
 export class Listener {
   readonly #log: Log;
+  /** For what clients can cause. */
+  readonly #clientLog: LogThrottle;
   readonly #dispatcher: Dispatcher;
   readonly #options: ListenerOptions;
   readonly #http: HttpServer;
@@ -83,8 +74,9 @@ export class Listener {
     this.#dispatcher = dispatcher;
     this.#options = options;
     this.#events = events;
-    this.#peers = new WebSocketPeers(log, dispatcher, options.limits);
-    this.#stomp = new StompPeers(log, dispatcher, options.limits, systemClock);
+    this.#clientLog = new LogThrottle(log, options.limits.logIntervalMs);
+    this.#peers = new WebSocketPeers(log, this.#clientLog, dispatcher, options.limits);
+    this.#stomp = new StompPeers(log, this.#clientLog, dispatcher, options.limits, systemClock);
     this.#http = this.#createHttp();
   }
 
@@ -101,8 +93,11 @@ export class Listener {
   /** Opens all doors, or none. **Fails**: Error naming the door. */
   async start(): Promise<void> {
     try {
-      const { tcp, unixSocket } = this.#options;
-      if (unixSocket !== undefined) await this.#listenUnix(unixSocket);
+      const { tcp, unixSocket, unixSocketReadOnly } = this.#options;
+      if (unixSocket !== undefined) await this.#listenUnix(unixSocket, "unix");
+      if (unixSocketReadOnly !== undefined) {
+        await this.#listenUnix(unixSocketReadOnly, "unixReadOnly");
+      }
       if (tcp !== undefined) await this.#listenTcp(tcp);
     } catch (error) {
       await this.close();
@@ -110,11 +105,10 @@ export class Listener {
     }
   }
 
-  /** To WebSocket clients, STOMP subscribers and the ring; never waits. **Fails**: never. */
-  broadcast(event: MonitorEvent): void {
-    const numbered = this.#events.add(event);
-    this.#peers.broadcast(numbered);
-    this.#stomp.broadcast(numbered, this.#events.epoch);
+  /** To WebSocket clients and STOMP subscribers whose role hears events; never waits. **Fails**: never. */
+  broadcast(event: NumberedEvent): void {
+    this.#peers.broadcast(event);
+    this.#stomp.broadcast(event, this.#events.epoch);
   }
 
   /**
@@ -161,23 +155,28 @@ export class Listener {
     await Promise.all(closed);
   }
 
-  async #listenUnix(path: string): Promise<void> {
+  async #listenUnix(path: string, kind: "unix" | "unixReadOnly"): Promise<void> {
+    const { unixSocketGroup: group } = this.#options;
+    const rights: SocketRights =
+      kind === "unixReadOnly"
+        ? { mode: EVERYBODY }
+        : group === undefined
+          ? { mode: OWNER_ONLY }
+          : { mode: OWNER_AND_GROUP, groupId: groupIdOf(group) };
     await clearPath(path);
-    const door: Door = { kind: "unix", ownOrigins: [] };
-    const server = createTcpServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, door));
-    await this.#open(server, () => listenPrivately(server, path), `unix socket ${path}`);
-    this.#log.info({ path }, "listening on the Unix socket");
+    const server = createTcpServer({ allowHalfOpen: true });
+    const listen = (): void => listenWith(server, path, rights);
+    await this.#open(server, listen, `unix socket ${path}`, { kind, ownOrigins: [] });
+    const fields = { path, mode: rights.mode.toString(8), groupId: rights.groupId };
+    this.#log.info(fields, "listening on the Unix socket");
   }
 
   async #listenTcp({ host, port, tls }: NonNullable<ListenerOptions["tcp"]>): Promise<void> {
     const { ownOrigins } = this.#options;
     const door: Door = { kind: tls === undefined ? "tcp" : "tls", ownOrigins };
-    const accept = (socket: Socket): void => this.#accept(socket, door);
     const server =
-      tls === undefined
-        ? createTcpServer({ allowHalfOpen: true }, accept)
-        : await this.#createTls(tls, accept);
-    await this.#open(server, () => server.listen({ host, port }), `${host}:${port}`);
+      tls === undefined ? createTcpServer({ allowHalfOpen: true }) : await this.#createTls(tls);
+    await this.#open(server, () => server.listen({ host, port }), `${host}:${port}`, door);
     const address = server.address();
     this.#port = typeof address === "object" && address !== null ? address.port : undefined;
     const fields = { host, port: this.#port, tls: tls !== undefined };
@@ -185,28 +184,43 @@ export class Listener {
     else this.#log.info(fields, "listening on TCP");
   }
 
-  async #createTls(files: TlsFiles, onAccept: (socket: Socket) => void): Promise<Server> {
+  async #createTls(files: TlsFiles): Promise<Server> {
     const { handshakeMs } = this.#options.limits;
     this.#tls = await createMutualTls(files, {
       handshakeMs,
-      onAccept,
       onRefused: (socket, reason) => {
-        this.#log.info({ client: addressOf(socket), reason }, "TLS handshake refused");
+        const fields = { client: addressOf(socket), reason };
+        this.#clientLog.say("info", reason, fields, "TLS handshake refused");
       },
     });
     return this.#tls;
   }
 
-  async #open(server: Server, listen: () => void, name: string): Promise<void> {
-    server.maxConnections = this.#options.limits.connections;
+  async #open(server: Server, listen: () => void, name: string, door: Door): Promise<void> {
+    const { connections, connectionsReadOnly, connectionsPerAddress } = this.#options.limits;
+    const total = door.kind === "unixReadOnly" ? connectionsReadOnly : connections;
+    const places = { total, perAddress: connectionsPerAddress };
+    const admission = new Admission(this.#clientLog, name, places);
     server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => {
         this.#sockets.delete(socket);
         if (this.#sockets.size === 0) this.#onEmpty?.();
       });
+      const place = admission.admit(socket);
+      if (place !== undefined && door.kind !== "tls") this.#accept(socket, door, place);
     });
-    server.on("drop", () => this.#log.warn({ door: name }, "too many connections, one refused"));
+    server.on("secureConnection", (socket: Socket) => {
+      const place = admission.placeOf(socket);
+      if (place === undefined) {
+        socket.destroy();
+        return;
+      }
+      // It has shown a certificate: whoever has none goes before it.
+      place.stage = "begun";
+      this.#accept(socket, door, place);
+    });
+    this.#servers.push(server);
     await new Promise<void>((resolve, reject) => {
       server.once("listening", resolve);
       server.once("error", (cause) => {
@@ -215,13 +229,13 @@ export class Listener {
       listen();
     });
     server.on("error", (err) => this.#log.error({ err, door: name }, "listener failed"));
-    this.#servers.push(server);
   }
 
   /** A connection, decrypted if need be, of which nothing has been read. */
-  #accept(socket: Socket, door: Door): void {
-    const client = { address: door.kind === "unix" ? "unix" : addressOf(socket) };
-    const connection: Connection = { door, client, deadline: undefined, active: 0 };
+  #accept(socket: Socket, door: Door, place: Place): void {
+    const access = this.#options.access ?? (() => anyCertificateControls);
+    const client = clientOf(socket, door.kind, access);
+    const connection: Connection = { door, client, place, deadline: undefined, active: 0 };
     this.#connections.set(socket, connection);
     socket.on("error", (error) => {
       this.#log.debug({ client: client.address, reason: error.message }, "connection failed");
@@ -235,6 +249,7 @@ export class Listener {
     const peek = (): void => {
       const first: unknown = socket.read();
       if (!Buffer.isBuffer(first)) return;
+      place.stage = "begun";
       seen = Buffer.concat([seen, first]);
       const protocol = protocolOf(seen);
       if (protocol === undefined) return;
@@ -257,11 +272,8 @@ export class Listener {
       case "stomp":
         clearTimeout(connection.deadline);
         connection.active += 1;
-        this.#stomp.open(socket, {
-          address: connection.client.address,
-          // Without a certificate it is this connection alone.
-          resendsAs: fingerprintOf(socket) ?? randomUUID(),
-          wantsBareReply: true,
+        this.#stomp.open(socket, asStomp(connection.client, socket), () => {
+          connection.place.stage = "established";
         });
         break;
     }
@@ -273,9 +285,13 @@ export class Listener {
     const onRequest: RequestListener = (request, response) => {
       const connection = this.#begin(request);
       if (connection === undefined) return;
+      request.once("end", () => {
+        connection.place.stage = "established";
+      });
       response.once("close", () => {
         connection.active -= 1;
         if (connection.active > 0) return;
+        connection.place.stage = "idle";
         if (this.#closing !== undefined) request.socket.destroy();
         else this.#arm(request.socket, connection, this.#options.limits.idleMs);
       });
@@ -291,10 +307,11 @@ export class Listener {
     http.on("upgrade", (request, socket, head) => {
       const connection = this.#begin(request);
       if (connection === undefined) return;
+      connection.place.stage = "established";
       this.#peers.upgrade(request, socket, head, connection.door, connection.client);
     });
     http.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-      this.#log.info({ reason: error.message }, "malformed HTTP request");
+      this.#clientLog.say("info", "", { reason: error.message }, "malformed HTTP request");
       const status = error.code === "HPE_HEADER_OVERFLOW" ? "431 Too Large" : "400 Bad Request";
       socket.once("finish", () => socket.destroy());
       if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
@@ -305,8 +322,13 @@ export class Listener {
 
   #begin(request: IncomingMessage): Connection | undefined {
     const connection = this.#connections.get(request.socket);
-    if (connection === undefined) {
+    const { pipelined } = this.#options.limits;
+    if (connection === undefined || connection.active >= pipelined) {
       request.socket.destroy();
+      if (connection === undefined) return undefined;
+      const { address, source } = connection.client;
+      const fields = { client: address, pipelined };
+      this.#clientLog.say("info", source, fields, "too many requests before their replies");
       return undefined;
     }
     connection.active += 1;
@@ -322,9 +344,4 @@ export class Listener {
       socket.destroy();
     }, ms);
   }
-}
-
-function addressOf({ remoteAddress = "gone", remotePort = 0 }: Socket): string {
-  const host = remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress;
-  return `${host}:${remotePort}`;
 }

@@ -60,8 +60,9 @@ export class Resends {
   ): Promise<string | undefined> {
     const { id } = request;
     if (client === undefined || typeof id !== "string" || !uuidPattern.test(id)) return await run();
-    const memory = this.#memoryOf(client);
     const digest = digestOf(request);
+    if (digest === undefined) return await run();
+    const memory = this.#memoryOf(client);
     const known = memory.byId.get(id);
     if (known !== undefined && known.digest === digest) {
       onResend();
@@ -121,8 +122,13 @@ function forget(memory: Memory, id: string): void {
   memory.byId.delete(id);
 }
 
-function digestOf({ method, params }: Resendable): string {
-  return createHash("sha256")
-    .update(JSON.stringify([method, params ?? null]))
-    .digest("base64");
+/** undefined: nested deeper than JSON.stringify goes (JSON.parse goes further); not remembered. */
+function digestOf({ method, params }: Resendable): string | undefined {
+  let text: string;
+  try {
+    text = JSON.stringify([method, params ?? null]);
+  } catch {
+    return undefined;
+  }
+  return createHash("sha256").update(text).digest("base64");
 }

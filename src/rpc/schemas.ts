@@ -8,7 +8,7 @@
 import * as v from "valibot";
 import { ranges } from "../config.ts";
 import { parseDestination, parseHost } from "../core/address.ts";
-import type { MigrateRequest, ParamChanges } from "../monitor/service.ts";
+import type { ExplainQuestion, MigrateRequest, ParamChanges } from "../monitor/service.ts";
 import { convergenceSchedule } from "./schedule-schema.ts";
 import { clip, invalidKey, invalidValue } from "./invalid-params.ts";
 import type { FlatParams } from "./normaliser.ts";
@@ -23,7 +23,7 @@ import {
 
 const MS_PER_SECOND = 1000;
 /** PATH_MAX without its NUL. */
-const MAX_PATH_LENGTH = 4095;
+const MAX_PATH_BYTES = 4095;
 
 /** As many as a log line can bear. */
 const MAX_UNKNOWN_KEYS = 32;
@@ -49,8 +49,10 @@ const host = v.pipe(
 const path = v.pipe(
   v.string(),
   v.startsWith("/"),
-  v.maxLength(MAX_PATH_LENGTH),
+  v.check((text) => Buffer.byteLength(text) <= MAX_PATH_BYTES),
   v.check((text) => !text.includes("\0")),
+  // A lone surrogate would become another character on its way, and the path another path.
+  v.check((text) => Buffer.from(text).toString() === text),
 );
 
 const seconds = (bounds: { readonly min: number; readonly max: number }) =>
@@ -60,6 +62,8 @@ const seconds = (bounds: { readonly min: number; readonly max: number }) =>
   );
 
 const vmSchema = v.object({ vmID: uuid });
+
+const explainSchema = v.object({ vmID: uuid, migrationId: v.exactOptional(uuid) });
 
 const migrateSchema = v.object({
   vmID: uuid,
@@ -142,7 +146,7 @@ export function parseMigrate(params: FlatParams): MigrateRequest {
     unknownKeys: Object.keys(params)
       .filter((name) => !known.has(name))
       .slice(0, MAX_UNKNOWN_KEYS)
-      .map(clip),
+      .map((name) => clip(name)),
   };
 }
 
@@ -183,6 +187,11 @@ export function parseChanges(params: FlatParams): { vmId: string; changes: Param
 }
 
 /** **Fails**: invalidParams. */
+export function parseExplain(params: FlatParams): ExplainQuestion {
+  const { vmID, migrationId } = check(explainSchema, rowOf("VM.explainMigration"), params);
+  return { vmId: vmID, migrationId: migrationId ?? null };
+}
+
 export function parseGetEvents(params: FlatParams): { since: number; epoch?: string } {
   return check(eventsSchema, rowOf("Host.getEvents"), params);
 }

@@ -10,9 +10,12 @@ import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../logger.ts";
 import { heartBeatBytes, serializeFrame } from "../stomp/index.ts";
-import type { Client, Dispatcher } from "./dispatcher.ts";
-import type { NumberedEvent } from "./event-ring.ts";
-import type { RpcLimits } from "./limits.ts";
+import type { Client } from "./client.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { NumberedEvent } from "../monitor/service.ts";
+import { type RpcLimits, unreadBytesOf } from "./limits.ts";
+import type { LogThrottle } from "./log-throttle.ts";
+import { mayHearEvents } from "./roles.ts";
 import type { SessionAction, StompRequest } from "./stomp-actions.ts";
 import { StompOutbox } from "./stomp-outbox.ts";
 import { StompSession } from "./stomp-session.ts";
@@ -24,6 +27,7 @@ interface Peer {
   readonly client: Client;
   readonly session: StompSession;
   readonly outbox: StompOutbox;
+  readonly onConnected: () => void;
   /** Requests being answered. */
   pending: number;
   /** Nothing more is read; it ends when the last reply is out. */
@@ -32,14 +36,22 @@ interface Peer {
 
 export class StompPeers {
   readonly #log: Log;
+  readonly #clientLog: LogThrottle;
   readonly #dispatcher: Dispatcher;
   readonly #limits: RpcLimits;
   readonly #clock: Clock;
   readonly #peers = new Map<Socket, Peer>();
   readonly #ticks: NodeJS.Timeout;
 
-  constructor(log: Log, dispatcher: Dispatcher, limits: RpcLimits, clock: Clock) {
+  constructor(
+    log: Log,
+    clientLog: LogThrottle,
+    dispatcher: Dispatcher,
+    limits: RpcLimits,
+    clock: Clock,
+  ) {
     this.#log = log;
+    this.#clientLog = clientLog;
     this.#dispatcher = dispatcher;
     this.#limits = limits;
     this.#clock = clock;
@@ -51,11 +63,21 @@ export class StompPeers {
     return this.#peers.size;
   }
 
-  /** Takes the connection over. What has been read of it must have been put back. */
-  open(socket: Socket, client: Client): void {
+  /**
+   * Takes the connection over. What has been read of it must have been put back. `onConnected`: the
+   * client has been answered CONNECTED.
+   */
+  open(socket: Socket, client: Client, onConnected: () => void): void {
     const session = new StompSession(this.#limits, this.#now());
     const outbox = new StompOutbox(socket);
-    const peer: Peer = { client, session, outbox, pending: 0, isFinishing: false };
+    const peer: Peer = {
+      client,
+      session,
+      outbox,
+      onConnected,
+      pending: 0,
+      isFinishing: false,
+    };
     this.#peers.set(socket, peer);
     this.#log.debug({ client: client.address }, "STOMP client connected");
     socket.setNoDelay(true);
@@ -71,10 +93,11 @@ export class StompPeers {
     socket.resume();
   }
 
-  /** To every subscriber; slow ones are dropped. **Fails**: never. */
+  /** To every subscriber whose role hears events; slow ones are dropped. **Fails**: never. */
   broadcast({ method, params, seq }: NumberedEvent, epoch: string): void {
     const body = JSON.stringify({ jsonrpc: "2.0", method, params });
     for (const [socket, peer] of this.#peers) {
+      if (!mayHearEvents(peer.client.role())) continue;
       this.#perform(socket, peer, peer.session.event(body, `${epoch}.${seq}`, this.#now()));
     }
   }
@@ -97,10 +120,11 @@ export class StompPeers {
   }
 
   #perform(socket: Socket, peer: Peer, actions: readonly SessionAction[]): void {
-    const { address } = peer.client;
+    const { address, source } = peer.client;
     for (const action of actions) {
       switch (action.kind) {
         case "send":
+          if (action.frame.command === "CONNECTED") peer.onConnected();
           this.#write(socket, peer, serializeFrame(action.frame));
           break;
         case "heartBeat":
@@ -111,10 +135,20 @@ export class StompPeers {
           void this.#answer(socket, peer, action.request);
           break;
         case "log":
-          this.#log.warn({ client: address, ...action.fields }, action.message);
+          this.#clientLog.say(
+            "warn",
+            source,
+            { client: address, ...action.fields },
+            action.message,
+          );
           break;
         case "end":
-          this.#log.info({ client: address, reason: action.why }, "STOMP connection ended");
+          this.#clientLog.say(
+            "info",
+            source,
+            { client: address, reason: action.why },
+            "STOMP connection ended",
+          );
           this.#end(socket, peer);
           break;
       }
@@ -133,12 +167,13 @@ export class StompPeers {
 
   #write(socket: Socket, peer: Peer, bytes: Uint8Array): void {
     const { unsentBytes } = peer.outbox;
-    if (unsentBytes <= this.#limits.unreadBytes) {
+    const { client } = peer;
+    if (unsentBytes <= unreadBytesOf(this.#limits, client.role())) {
       peer.outbox.send(bytes);
       return;
     }
-    const fields = { client: peer.client.address, unreadBytes: unsentBytes };
-    this.#log.warn(fields, "slow STOMP client dropped");
+    const fields = { client: client.address, unreadBytes: unsentBytes };
+    this.#clientLog.say("warn", client.source, fields, "slow STOMP client dropped");
     this.#peers.delete(socket);
     socket.destroy();
   }

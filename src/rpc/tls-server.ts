@@ -8,7 +8,7 @@
 
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
-import { createSecureContext, createServer, type Server as TlsServer, TLSSocket } from "node:tls";
+import { createSecureContext, createServer, type Server as TlsServer } from "node:tls";
 
 export interface TlsFiles {
   /** Paths of PEM files. */
@@ -19,7 +19,6 @@ export interface TlsFiles {
 
 export interface TlsServerOptions {
   readonly handshakeMs: number;
-  readonly onAccept: (socket: Socket) => void;
   /** The socket is destroyed after it. */
   readonly onRefused: (socket: Socket, reason: string) => void;
 }
@@ -27,18 +26,15 @@ export interface TlsServerOptions {
 /** Not listening yet. **Fails**: Error, which names a file that cannot be read. */
 export async function createMutualTls(
   files: TlsFiles,
-  { handshakeMs, onAccept, onRefused }: TlsServerOptions,
+  { handshakeMs, onRefused }: TlsServerOptions,
 ): Promise<TlsServer> {
-  const server = createServer(
-    {
-      ...(await readTlsFiles(files)),
-      requestCert: true,
-      rejectUnauthorized: true,
-      handshakeTimeout: handshakeMs,
-      allowHalfOpen: true,
-    },
-    onAccept,
-  );
+  const server = createServer({
+    ...(await readTlsFiles(files)),
+    requestCert: true,
+    rejectUnauthorized: true,
+    handshakeTimeout: handshakeMs,
+    allowHalfOpen: true,
+  });
   server.on("tlsClientError", (error, socket) => {
     onRefused(socket, error.message);
     socket.destroy();
@@ -49,11 +45,6 @@ export async function createMutualTls(
 /** For handshakes from now on. **Fails**: Error, and then everything is as it was. */
 export async function rereadTlsFiles(server: TlsServer, files: TlsFiles): Promise<void> {
   server.setSecureContext(await readTlsFiles(files));
-}
-
-/** The certificate at the other end, if there is one. */
-export function fingerprintOf(socket: Socket): string | undefined {
-  return socket instanceof TLSSocket ? socket.getPeerCertificate().fingerprint256 : undefined;
 }
 
 async function readTlsFiles(files: TlsFiles) {

@@ -7,6 +7,7 @@
  */
 
 import { ranges } from "../config.ts";
+import type { VerbRole } from "./roles.ts";
 
 export interface ParamRow {
   readonly name: string;
@@ -23,6 +24,8 @@ export interface ParamRow {
 export interface VerbRow {
   readonly name: string;
   readonly aliases: readonly string[];
+  /** Who may call it. */
+  readonly roles: readonly VerbRole[];
   readonly params: readonly ParamRow[];
   /** Names of positional parameters where they are not the VM and an object with the rest. */
   readonly positions?: readonly string[];
@@ -202,10 +205,18 @@ const eventParams: readonly ParamRow[] = [
   },
 ];
 
+const CONTROL = ["control"] as const;
+/** Reads, and tells nothing that other users of the host may not know. */
+const READERS = ["control", "read-only"] as const;
+/** What a source asks of a destination. */
+const PEERS = ["control", "peer"] as const;
+const ALL = ["control", "peer", "read-only"] as const;
+
 export const verbTable = [
   {
     name: "VM.migrate",
     aliases: ["migrate"],
+    roles: CONTROL,
     params: migrateParams,
     unknownKeys: "report",
     result: "true",
@@ -214,6 +225,7 @@ export const verbTable = [
   {
     name: "VM.migrateChangeParams",
     aliases: ["migrateChangeParams"],
+    roles: CONTROL,
     params: changeParams,
     unknownKeys: "refuse",
     result: "true",
@@ -222,6 +234,7 @@ export const verbTable = [
   {
     name: "VM.migrateCancel",
     aliases: ["migrateCancel"],
+    roles: CONTROL,
     params: [vmID],
     unknownKeys: "refuse",
     result: "true",
@@ -230,6 +243,7 @@ export const verbTable = [
   {
     name: "VM.migrationCreate",
     aliases: [],
+    roles: PEERS,
     params: [
       vmID,
       integer("incomingLimit", migrateRanges.slots, {
@@ -246,14 +260,16 @@ export const verbTable = [
   {
     name: "VM.destroy",
     aliases: [],
+    roles: PEERS,
     params: [vmID],
     unknownKeys: "ignore",
     result: "true",
-    doc: "Forgets a VM that has left, or frees a reservation; a VM that is active is refused (51).",
+    doc: "Forgets a VM that has left, or frees a reservation (role peer: its own, nothing else); a VM that is active is refused (51).",
   },
   {
     name: "VM.getMigrationStatus",
     aliases: ["migrateStatus"],
+    roles: READERS,
     params: [vmID],
     unknownKeys: "refuse",
     result:
@@ -263,6 +279,7 @@ export const verbTable = [
   {
     name: "VM.getStats",
     aliases: [],
+    roles: ALL,
     params: [vmID],
     unknownKeys: "refuse",
     result: "array of one object",
@@ -271,6 +288,7 @@ export const verbTable = [
   {
     name: "Host.getAllVmStats",
     aliases: [],
+    roles: READERS,
     params: [],
     unknownKeys: "ignore",
     result: "array of objects",
@@ -279,6 +297,7 @@ export const verbTable = [
   {
     name: "Host.getVMList",
     aliases: [],
+    roles: READERS,
     params: [],
     unknownKeys: "ignore",
     result: "array of {vmId, status, statusTime}",
@@ -287,6 +306,7 @@ export const verbTable = [
   {
     name: "Host.getStats",
     aliases: [],
+    roles: ALL,
     params: [],
     unknownKeys: "ignore",
     result:
@@ -296,6 +316,7 @@ export const verbTable = [
   {
     name: "Host.getCapabilities",
     aliases: [],
+    roles: READERS,
     params: [],
     unknownKeys: "ignore",
     result:
@@ -305,14 +326,38 @@ export const verbTable = [
   {
     name: "Host.getMigrations",
     aliases: [],
+    roles: READERS,
     params: [],
     unknownKeys: "ignore",
     result: "array of objects",
     doc: "Every running, queued and lately ended migration.",
   },
   {
+    name: "VM.explainMigration",
+    aliases: [],
+    roles: READERS,
+    params: [
+      vmID,
+      {
+        name: "migrationId",
+        kind: "uuid",
+        required: false,
+        unit: "",
+        default: "the VM's last",
+        range: "UUID",
+        doc: "Of Host.getMigrations, or of `others` in an answer.",
+      },
+    ],
+    positions: ["vmID", "migrationId"],
+    unknownKeys: "refuse",
+    result:
+      "object: migrationId, acceptedAt, dst, outcome, reason, decisions (array of {time, afterMs, rule, what, numbers}), complete, journal, others",
+    doc: "Why a migration went as it did: every decision with its rule, numbers and time, also after a restart.",
+  },
+  {
     name: "Host.getEvents",
     aliases: [],
+    roles: READERS,
     params: eventParams,
     unknownKeys: "refuse",
     result:
@@ -322,6 +367,7 @@ export const verbTable = [
   {
     name: "Host.ping2",
     aliases: [],
+    roles: ALL,
     params: [],
     unknownKeys: "ignore",
     result: "true",

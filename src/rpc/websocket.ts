@@ -11,9 +11,12 @@ import type { Duplex } from "node:stream";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
 import type { Log } from "../logger.ts";
 import type { MonitorEvent } from "../monitor/service.ts";
-import type { Client, Dispatcher } from "./dispatcher.ts";
+import type { Client } from "./client.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import { checkOrigin, checkPath, type Door, type Refused } from "./http.ts";
-import type { RpcLimits } from "./limits.ts";
+import { type RpcLimits, unreadBytesOf } from "./limits.ts";
+import type { LogThrottle } from "./log-throttle.ts";
+import { mayHearEvents } from "./roles.ts";
 
 /** RFC 6455, 7.4.1. */
 const GOING_AWAY = 1001;
@@ -27,14 +30,16 @@ interface Peer {
 
 export class WebSocketPeers {
   readonly #log: Log;
+  readonly #clientLog: LogThrottle;
   readonly #dispatcher: Dispatcher;
   readonly #limits: RpcLimits;
   readonly #server: WebSocketServer;
   readonly #peers = new Map<WebSocket, Peer>();
   readonly #heartbeat: NodeJS.Timeout;
 
-  constructor(log: Log, dispatcher: Dispatcher, limits: RpcLimits) {
+  constructor(log: Log, clientLog: LogThrottle, dispatcher: Dispatcher, limits: RpcLimits) {
     this.#log = log;
+    this.#clientLog = clientLog;
     this.#dispatcher = dispatcher;
     this.#limits = limits;
     this.#server = new WebSocketServer({
@@ -42,6 +47,8 @@ export class WebSocketPeers {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: limits.messageBytes,
+      maxFragments: limits.webSocketFragments,
+      maxBufferedChunks: limits.webSocketPieces,
     });
     this.#heartbeat = setInterval(() => this.#beat(), limits.idleMs);
     this.#heartbeat.unref();
@@ -67,10 +74,14 @@ export class WebSocketPeers {
     this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket, client));
   }
 
-  /** The same text to every client; slow ones are dropped. **Fails**: never. */
+  /**
+   * The same text to every client whose role hears events; slow ones are dropped. **Fails**: never.
+   */
   broadcast(event: MonitorEvent): void {
     const text = JSON.stringify({ jsonrpc: "2.0", method: event.method, params: event.params });
-    for (const [webSocket, peer] of this.#peers) this.#send(webSocket, peer, text);
+    for (const [webSocket, peer] of this.#peers) {
+      if (mayHearEvents(peer.client.role())) this.#send(webSocket, peer, text);
+    }
   }
 
   /** Says good-bye; the listener ends what is still open. */
@@ -91,7 +102,8 @@ export class WebSocketPeers {
       peer.alive = true;
     });
     webSocket.on("error", (err) => {
-      this.#log.info({ client: client.address, reason: err.message }, "WebSocket client failed");
+      const fields = { client: client.address, reason: err.message };
+      this.#clientLog.say("info", client.source, fields, "WebSocket client failed");
     });
     webSocket.on("close", (closeCode) => {
       this.#peers.delete(webSocket);
@@ -111,8 +123,9 @@ export class WebSocketPeers {
   #send(webSocket: WebSocket, { client }: Peer, text: string): void {
     if (webSocket.readyState !== WebSocket.OPEN) return;
     const unreadBytes = webSocket.bufferedAmount;
-    if (unreadBytes > this.#limits.unreadBytes) {
-      this.#log.warn({ client: client.address, unreadBytes }, "slow WebSocket client dropped");
+    if (unreadBytes > unreadBytesOf(this.#limits, client.role())) {
+      const fields = { client: client.address, unreadBytes };
+      this.#clientLog.say("warn", client.source, fields, "slow WebSocket client dropped");
       this.#drop(webSocket);
       return;
     }
@@ -128,7 +141,8 @@ export class WebSocketPeers {
   #beat(): void {
     for (const [webSocket, peer] of this.#peers) {
       if (!peer.alive) {
-        this.#log.info({ client: peer.client.address }, "silent WebSocket client dropped");
+        const { address, source } = peer.client;
+        this.#clientLog.say("info", source, { client: address }, "silent WebSocket client dropped");
         this.#drop(webSocket);
         continue;
       }

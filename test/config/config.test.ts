@@ -94,6 +94,16 @@ describe("a value at the edge of its range is accepted", () => {
     ["addresses.management_port", 1],
     ["addresses.management_port", 65_535],
     ["addresses.unix_socket", `/${"s".repeat(106)}`],
+    ["addresses.unix_socket_group", "vdsm-admins"],
+    ["addresses.unix_socket_group", "36"],
+    ["addresses.unix_socket_ro", ""],
+    ["addresses.unix_socket_ro", "/run/x/ro.sock"],
+    ["ssl.verify_peer_name", true],
+    ["access.control", ["CN=engine", "CN=engine,O=Example\\, Inc.,C=US"]],
+    ["access.control", ["CN=a+O=b", "CN=\\C3\\BC", "CN=\\ x\\ ", "CN=\\#x", "CN=a#b c", "CN="]],
+    ["access.peer", ["emailAddress=a@b.example,CN=host-a", "1.2.3.4=x"]],
+    ["access.read_only", []],
+    ["access.default_role", "none"],
     ["libvirt.uri", "qemu:///session"],
     ["libvirt.destination_uri", "qemu+tcp://{host}/system"],
     ["libvirt.call_timeout", 0.1],
@@ -134,6 +144,25 @@ describe("a value beyond it stops the start with one line naming key, value and 
     ["addresses.management_port", 65_536, "integer, 1 to 65535"],
     ["addresses.unix_socket", "rpc.sock", "absolute path"],
     ["addresses.unix_socket", `/${"s".repeat(107)}`, "at most 107 bytes"],
+    ["addresses.unix_socket_group", "a b", "name in /etc/group"],
+    ["addresses.unix_socket_group", 36, "name in /etc/group"],
+    ["addresses.unix_socket_ro", "ro.sock", "absolute path"],
+    ["access.control", "CN=engine", "list of subjects"],
+    ["access.control", [1], "list of subjects"],
+    ["access.control", [""], "list of subjects"],
+    ["access.control", ["engine"], "-nameopt RFC2253"],
+    ["access.control", ["*"], "-nameopt RFC2253"],
+    ["access.control", ["/C=US/CN=engine"], "-nameopt RFC2253"],
+    ["access.control", ["CN = engine"], "-nameopt RFC2253"],
+    ["access.control", ["CN=engine, O=Example"], "-nameopt RFC2253"],
+    ["access.control", ["CN=engine,"], "-nameopt RFC2253"],
+    ["access.control", ["CN=engine "], "-nameopt RFC2253"],
+    ["access.control", ["CN=#engine"], "-nameopt RFC2253"],
+    ["access.control", ["CN=ü"], "-nameopt RFC2253"],
+    ["access.control", ["CN=a\\c3\\bc"], "-nameopt RFC2253"],
+    ["access.control", ["CN=a\nCN=engine"], "-nameopt RFC2253"],
+    ["access.control", ['CN="engine"'], "-nameopt RFC2253"],
+    ["access.default_role", "admin", "control | peer | read-only | none"],
     ["ssl.ca", "ca.pem", "absolute path"],
     ["libvirt.uri", "localhost", "libvirt URI"],
     ["libvirt.destination_uri", "qemu+tls://host/system", "{host}"],
@@ -182,6 +211,24 @@ describe("combinations", () => {
     expect(parseConfig({ addresses: { management_ip: null } }).addresses.management_ip).toBe("");
   });
 
+  it("refuses a subject with two roles", () => {
+    const access = { control: ["CN=a"], read_only: ["CN=b", "CN=a"] };
+    expect(messageOf(() => parseConfig({ access }))).toBe(
+      'access.read_only: "CN=a" is not allowed: it is in access.control already',
+    );
+  });
+
+  it("accepts it twice in one list", () => {
+    expect(messageOf(() => parseConfig({ access: { peer: ["CN=a", "CN=a"] } }))).toBe("accepted");
+  });
+
+  it("refuses one path for both sockets", () => {
+    const addresses = { unix_socket: "/run/x.sock", unix_socket_ro: "/run/x.sock" };
+    expect(messageOf(() => parseConfig({ addresses }))).toMatch(
+      /^addresses\.unix_socket_ro: "\/run\/x\.sock" is not allowed: another path/,
+    );
+  });
+
   it("accepts a floor above the maximum: the lower of the two holds", () => {
     const vars = { migration_max_bandwidth: 5, min_migration_bandwidth: 10 };
     expect(parseConfig({ vars }).vars).toMatchObject(vars);
@@ -215,6 +262,7 @@ describe("loadConfig", () => {
     const config = parseConfig({});
     expect(Object.isFrozen(config)).toBe(true);
     expect(Object.isFrozen(config.vars)).toBe(true);
+    expect(Object.isFrozen(config.access.control)).toBe(true);
   });
 });
 
@@ -225,10 +273,13 @@ describe("a changed file", () => {
     "libvirt.destination_uri": "qemu+ssh://{host}/system",
     "peer.mode": "none",
     "log.level": "debug",
+    "addresses.unix_socket_group": "kvm",
+    "access.default_role": "peer",
   };
   const changed = (row: ConfigRow): unknown => {
     if (typeof row.default === "number") return row.default + 1;
     if (typeof row.default === "boolean") return !row.default;
+    if (typeof row.default !== "string") return ["CN=new"];
     return other[row.key] ?? `${row.default}.new`;
   };
 
@@ -240,6 +291,16 @@ describe("a changed file", () => {
       needsRestart: row.reloadable ? [] : [row.key],
     });
     expect(applyReload(old, next)).toEqual(row.reloadable ? next : old);
+  });
+
+  it("an equal list is no change, one in another order is", () => {
+    const listed = (...peer: string[]) => parseConfig({ access: { peer } });
+    const none = { changed: [], needsRestart: [] };
+    expect(diffConfig(listed("CN=a", "CN=b"), listed("CN=a", "CN=b"))).toEqual(none);
+    expect(diffConfig(listed("CN=a", "CN=b"), listed("CN=b", "CN=a"))).toEqual({
+      ...none,
+      changed: ["access.peer"],
+    });
   });
 
   it("an equal one changes nothing", () => {

@@ -158,7 +158,8 @@ describe("in the cycle", () => {
   it("a first value that the idle domain refused is set once data flow", () => {
     const run = new Run({ downtime: downtimeBySteps(500, 5, 100, GIB_BYTES) });
     run.give({ kind: "admitted" });
-    run.give({ kind: "downtimePrepared", foundMs: 300, appliedMs: null });
+    run.give({ kind: "downtimeFound", foundMs: 300 });
+    run.give({ kind: "downtimePrepared", appliedMs: null });
     const destination = {
       kind: "counted",
       migrations: 0,

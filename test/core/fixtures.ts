@@ -6,6 +6,7 @@
 import { changeParams, type Changes } from "../../src/core/change.ts";
 import type { CycleInput } from "../../src/core/cycle.ts";
 import { downtimeByEngine } from "../../src/core/downtime.ts";
+import type { EffectDone } from "../../src/core/effect-done.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import {
   newMigration,
@@ -25,6 +26,7 @@ export const LIMITS: Limits = {
   stallingLimitMs: 0,
   maxBandwidthMiBps: 52,
   minBandwidthMiBps: 10,
+  postcopyStallTimeoutMs: 10_000,
 };
 
 export const TOTAL_BYTES = 128 * MIB_BYTES;
@@ -84,13 +86,15 @@ export const FILE_REQUEST: Partial<NewMigration> = {
   postCopy: { possible: false, unavailableReason: "the VM is being saved to a file" },
 };
 
-type Asked = "abort" | "startPostCopy" | "setMaxDowntime" | "setMaxBandwidth" | "readMaxBandwidth";
+type Asked = EffectDone["effect"];
 
 /** One migration with its own clock, which only the test moves, and all effects so far. */
 export class Run {
   migration: Migration;
   nowMs: number;
   readonly effects: Effect[] = [];
+  /** Told of each step, as the journal is. */
+  onStep: (before: Migration, input: Input, effects: readonly Effect[]) => void = () => {};
 
   constructor(fields: Partial<NewMigration> = {}, nowMs = 0) {
     this.nowMs = nowMs;
@@ -99,9 +103,11 @@ export class Run {
 
   /** Gives one input and returns its effects. */
   give(input: Input): readonly Effect[] {
-    const stepped = step(this.migration, input, this.nowMs);
+    const before = this.migration;
+    const stepped = step(before, input, this.nowMs);
     this.migration = stepped.migration;
     this.effects.push(...stepped.effects);
+    this.onStep(before, input, stepped.effects);
     return stepped.effects;
   }
 
@@ -171,16 +177,25 @@ function isEvent<K extends CoreEvent["kind"]>(
 
 export const PHASES = ["queued", "preparing", "starting", "running", "postCopy"] as const;
 
+export const ALL_PHASES = [...PHASES, "settling", "ended"] as const;
+
 /** A migration brought to a phase in the way the daemon does it, its clock at the call's time. */
 export function inPhase(
-  phase: (typeof PHASES)[number] | "settling" | "ended",
+  phase: (typeof ALL_PHASES)[number],
   fields: Partial<NewMigration> = {},
 ): Run {
-  const run = new Run(fields);
+  return bringTo(phase, new Run(fields));
+}
+
+/** The same for one that is in the queue. */
+export function bringTo(phase: (typeof ALL_PHASES)[number], run: Run): Run {
   if (phase === "queued") return run;
   run.give({ kind: "admitted" });
   const appliedMs = run.migration.downtime?.wantedMs ?? null;
-  if (appliedMs !== null) run.give({ kind: "downtimePrepared", foundMs: 300, appliedMs });
+  if (appliedMs !== null) {
+    run.give({ kind: "downtimeFound", foundMs: 300 });
+    run.give({ kind: "downtimePrepared", appliedMs });
+  }
   if (phase === "preparing") return run;
   const destination = {
     kind: "counted",

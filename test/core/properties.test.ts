@@ -63,6 +63,10 @@ const PENDING = [
   "readMaxBandwidth",
   "setMaxDowntime",
   "startPostCopy",
+  "pausePostCopy",
+  "resumePostCopy",
+  "probeAddress",
+  "destroyShell",
   "abort",
 ] as const;
 const result = fc.oneof(
@@ -72,7 +76,12 @@ const result = fc.oneof(
 );
 
 const place = fc.record({
-  source: fc.constantFrom("active" as const, "notActive" as const, "unknown" as const),
+  source: fc.constantFrom(
+    "active" as const,
+    "shell" as const,
+    "notActive" as const,
+    "unknown" as const,
+  ),
   sourceJob: fc.boolean(),
   destination: fc.constantFrom(
     "active" as const,
@@ -89,6 +98,7 @@ const cycle = fc.record({
   timer: fc.boolean(),
   sample: fc.option(fc.record({ stats, atMs })),
   postCopyState: fc.nat({ max: 9 }).map((n) => n === 0),
+  postCopyFailed: fc.boolean(),
   sourceMigrations: number,
   destination,
 });
@@ -97,7 +107,6 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
   fc.constant({ kind: "admitted" as const }),
   fc.record({
     kind: fc.constant("downtimePrepared" as const),
-    foundMs: fc.option(number),
     appliedMs: fc.option(number),
   }),
   fc.record({
@@ -111,6 +120,11 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
   fc.record({ kind: fc.constant("place" as const), place, record: fc.option(stats) }),
   fc.record({ kind: fc.constant("jobCompleted" as const), stats }),
   fc.constant({ kind: "stoppedByJob" as const }),
+  fc.record({ kind: fc.constant("downtimeFound" as const), foundMs: number }),
+  fc.record({
+    kind: fc.constant("guestStopped" as const),
+    how: fc.constantFrom("shutDown" as const, "destroyed" as const, "crashed" as const),
+  }),
   fc.constant({ kind: "cancel" as const }),
 );
 const often: fc.Arbitrary<Input> = fc.oneof(

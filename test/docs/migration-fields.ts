@@ -7,6 +7,7 @@
 export const migrationFields: Readonly<Record<string, string>> = {
   vmId: "UUID",
   vmName: "libvirt's name of the domain",
+  migrationId: "UUID of this migration; absent for foreign ones",
   mode: "remote, or file for a hibernation",
   phase: "see States",
   dst: "as given to VM.migrate",

@@ -8,6 +8,7 @@ import { configRows } from "../../src/config.ts";
 import { errorTable } from "../../src/errors.ts";
 import { eventFields } from "../../src/monitor/wire-events.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
+import { mayHearEvents, verbRoles } from "../../src/rpc/roles.ts";
 import { describeParam, type ParamRow, type VerbRow, verbRows } from "../../src/rpc/verb-table.ts";
 import { migrationFields } from "./migration-fields.ts";
 import * as texts from "./texts.ts";
@@ -48,6 +49,7 @@ export function readmeTables(): ReadonlyMap<string, string> {
       "where",
       table(["Where", "The guest"], rowsOf(namesIn("outcome.ts", "readonly where:"), texts.places)),
     ],
+    ["roles", roleTable()],
     ["configuration", configTable()],
     ["errors", errorRows()],
     ["limits", limitTable()],
@@ -112,6 +114,16 @@ function otherParamTable(): string {
     .filter(({ name, params }) => params.length > 1 && !OWN_TABLE.includes(name))
     .flatMap((verb) => paramRows(verb.params).map((cells) => [code(verb.name), ...cells]));
   return table(["Verb", ...PARAM_HEAD], rows);
+}
+
+function roleTable(): string {
+  const mark = (may: boolean): string => (may ? "yes" : "");
+  const rows = verbRows().map(({ name, roles }) => [
+    code(name),
+    ...verbRoles.map((role) => mark(roles.includes(role))),
+  ]);
+  const events = ["events", ...verbRoles.map((role) => mark(mayHearEvents(role)))];
+  return table(["Verb", ...verbRoles], [...rows, events]);
 }
 
 function fieldTable(fields: Readonly<Record<string, string>>): string {

@@ -80,10 +80,20 @@ export const outcomes: Texts = {
     "12",
     "the guest is on neither host. Look at QEMU's logs on both before you start it anew",
   ],
+  guestStopped: [
+    "failed",
+    "12",
+    "the guest shut down, or somebody destroyed it, while it migrated: it runs nowhere",
+  ],
+  hostRestarted: [
+    "failed",
+    "12",
+    "this host was restarted with the migration under way and the guest had not arrived; the message says where it is",
+  ],
   unknown: [
     "failed",
     "12",
-    "gone from the source, and nobody on the destination answered for 60 s. Look there before you start it anew: it may run. Asked on; a late answer corrects the record",
+    "two things, and `where` says which. source: it ended while the daemon was down, and libvirt keeps no record of why. unknown: gone from the source, and nobody on the destination answered for 60 s; look there before you start it anew, it may run. Asked on; a late answer corrects the record",
   ],
 };
 
@@ -125,14 +135,27 @@ export const stallReasons: Texts = {
 export const limits: Texts = {
   messageBytes: ["bytes of a request body, WebSocket message or STOMP body; a batch is one (413)"],
   batchLength: ["requests in a batch (-32600)"],
+  batchReplyBytes: ["bytes of a batch's replies together; those beyond are errors (1100)"],
   inFlightPerClient: ["requests being answered, of one connection (1100)"],
   inFlightTotal: ["requests being answered, of all (1100)"],
-  connections: ["open connections, on TCP and on the Unix socket each"],
+  inFlightReadOnly: ["of these, requests of clients that may only read (1100)"],
+  connections: [
+    "open connections, on TCP and on `rpc.sock` each; beyond, the oldest that is not established is ended",
+  ],
+  connectionsReadOnly: ["the same on `rpc-ro.sock`"],
+  connectionsPerAddress: ["the same of one TCP address"],
+  webSocketFragments: ["frames of a WebSocket message"],
+  webSocketPieces: ["pieces of it in which the network brings them"],
+  pipelined: ["requests of an HTTP connection whose replies are not out; beyond, it is ended"],
   handshakeMs: ["ms for the TLS handshake, then for the first byte"],
   headersMs: ["ms for a request's headers"],
   bodyMs: ["ms for a request's body (408)"],
   idleMs: ["ms that a connection may be idle; a WebSocket is pinged as often"],
   unreadBytes: ["bytes that a client of events may leave unread before it is dropped"],
+  unreadBytesReadOnly: ["the same for a client that may only read"],
+  logIntervalMs: [
+    "ms between two lines of the log with the same complaint about the same client; in between they are counted",
+  ],
   closeGraceMs: ["ms that replies in the making get when the daemon stops"],
   "stomp.lineBytes": ["bytes of a command or header line"],
   "stomp.headerCount": ["headers of a frame"],

@@ -121,7 +121,8 @@ describe("who may import what", () => {
     stomp: [],
     hypervisor: ["core", "clock.ts", "logger.ts"],
     peer: ["core", "stomp", ...shared],
-    monitor: ["core", "hypervisor/hypervisor.ts", "peer", ...shared],
+    journal: ["logger.ts"],
+    monitor: ["core", "hypervisor/hypervisor.ts", "journal", "peer", ...shared],
     rpc: ["core", "stomp", "monitor/service.ts", ...shared],
   };
 

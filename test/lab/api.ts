@@ -154,6 +154,8 @@ export interface Guest {
   assertUnbroken(): void;
   /** The hosts on which libvirt knows it, running or not. */
   residence(): Promise<readonly Host[]>;
+  /** Of its QEMU, as that host counts processes; undefined: it has none there. */
+  qemuPid(host: Host): number | undefined;
   /** SIGSTOP and SIGCONT to its QEMU on that host. */
   stopQemu(host: Host): Promise<void>;
   contQemu(host: Host): Promise<void>;

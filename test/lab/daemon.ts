@@ -3,7 +3,7 @@
  * that keeps every event: over the WebSocket on its Unix socket, or as one of the stock clients over
  * STOMP. Tests and the demo use it the same way. It knows the daemon only by its wire.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Host, LabProcess } from "./api.ts";
 import { checkoutFolder } from "./checkout.ts";
@@ -11,6 +11,8 @@ import { type Line, openWebSocket, type RpcId, type RpcMessage, SOCKET_PATH } fr
 import { openStomp, type StockName } from "./stomp-line.ts";
 import { until } from "./until.ts";
 
+/** As configured by default. */
+export const JOURNAL_FOLDER = "/var/lib/vdsm-migrationd/journal";
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
 const READY_DEADLINE_MS = 20_000;
 const EVENT_DEADLINE_MS = 60_000;
@@ -20,9 +22,21 @@ export type DaemonVars = Readonly<Record<string, number | string | boolean>>;
 export interface DaemonOptions {
   readonly vars?: DaemonVars;
   readonly peerMode?: "daemon" | "none";
+  /** Who may do what; default: every certificate of the lab controls. */
+  readonly access?: Readonly<Record<string, string | readonly string[]>>;
   readonly logLevel?: "debug" | "info";
+  /** The journal of the daemon before it on this host; default: none, as on a new host. */
+  readonly keepJournal?: true;
+  /** Ends the process at a place of its journal (crash-point.mjs). */
+  readonly crash?: CrashPoint;
   /** Default: "WebSocket". */
   readonly client?: ClientName;
+}
+
+/** The first record that the pattern finds, and on which side of its writing the daemon dies. */
+export interface CrashPoint {
+  readonly record: string;
+  readonly when: "before" | "after";
 }
 
 /** Who speaks to the daemon: a tool on its host, or one of the stock clients over TCP. */
@@ -58,15 +72,26 @@ let started = 0;
 /** Starts a daemon and connects to it. */
 export async function startDaemon(host: Host, options: DaemonOptions = {}): Promise<Daemon> {
   writeConfig(host, options);
-  started += 1;
-  const main = path.join(checkoutFolder(), "dist/main.js");
-  const daemonProcess = await host.spawn(process.execPath, [main, "--config", CONFIG_PATH], {
-    logName: `daemon-${process.pid}-${started}`,
-  });
+  if (options.keepJournal !== true) {
+    rmSync(host.outsidePath(JOURNAL_FOLDER), { recursive: true, force: true });
+  }
+  const daemonProcess = await launchDaemon(host, options.crash);
   await daemonProcess.waitForLog(/"msg":"ready"/, { deadlineMs: READY_DEADLINE_MS });
   const daemon = new Daemon(host, daemonProcess, options.client);
   await daemon.connect();
   return daemon;
+}
+
+/** Only the process, on the configuration that is there; it may end instead of becoming ready. */
+export function launchDaemon(host: Host, crash?: CrashPoint): Promise<LabProcess> {
+  started += 1;
+  const main = path.join(checkoutFolder(), "dist/main.js");
+  const preload = path.join(checkoutFolder(), "test/lab/crash-point.mjs");
+  const nodeArgs = crash === undefined ? [] : ["--import", preload];
+  return host.spawn(process.execPath, [...nodeArgs, main, "--config", CONFIG_PATH], {
+    logName: `daemon-${process.pid}-${started}`,
+    ...(crash === undefined ? {} : { env: { CRASH_RECORD: crash.record, CRASH_WHEN: crash.when } }),
+  });
 }
 
 /** The lab's way of life: cycles of 0.2 s, limits of seconds; TLS as the lab has it. */
@@ -82,6 +107,7 @@ export function writeConfig(host: Host, options: DaemonOptions = {}): void {
     addresses: { management_ip: host.controlAddress, unix_socket: SOCKET_PATH },
     ssl: host.tls ? { enabled: true } : { enabled: false, allow_plaintext: true },
     libvirt: { destination_uri: `qemu+${host.tls ? "tls" : "tcp"}://{host}/system` },
+    ...(options.access !== undefined && { access: options.access }),
     peer: { mode: options.peerMode ?? "daemon" },
     log: { level: options.logLevel ?? "info" },
   };

@@ -76,6 +76,16 @@ function ignoreGone(result: { readonly status: number; readonly stderr: string }
   if (result.status !== 0 && !gone.test(result.stderr)) throw new Error(result.stderr);
 }
 
+/** "" if there is no such file: the guest never was on that host, or has left it. */
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    throw error;
+  }
+}
+
 /** A guest that libvirt does not know yet; `allHosts` are those it may ever be found on. */
 export function makeGuest(allHosts: readonly Host[], options: GuestOptions): Guest {
   const uuid = options.uuid ?? randomUUID();
@@ -97,13 +107,7 @@ class LabGuest implements Guest {
   }
 
   #serialOn(host: Host): string {
-    try {
-      return readFileSync(host.outsidePath(serialPath(this.uuid)), "latin1");
-    } catch (error) {
-      // It never was on this host.
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
-      throw error;
-    }
+    return readIfThere(host.outsidePath(serialPath(this.uuid)));
   }
 
   #lastCountOn(host: Host): number {
@@ -155,9 +159,16 @@ class LabGuest implements Guest {
     return this.#hosts.filter((_, i) => listed[i]?.some((domain) => domain.uuid === this.uuid));
   }
 
+  qemuPid(host: Host): number | undefined {
+    const file = host.outsidePath(`/run/libvirt/qemu/${this.name}.pid`);
+    const text = readIfThere(file);
+    return text === "" ? undefined : Number(text);
+  }
+
   async #signalQemu(host: Host, signal: string): Promise<void> {
-    const pid = readFileSync(host.outsidePath(`/run/libvirt/qemu/${this.name}.pid`), "utf8").trim();
-    await host.exec("sh", ["-c", 'kill -s "$1" "$2"', "kill", signal, pid]);
+    const pid = this.qemuPid(host);
+    if (pid === undefined) throw new Error(`${this.name} has no QEMU on ${host.name}`);
+    await host.exec("sh", ["-c", 'kill -s "$1" "$2"', "kill", signal, String(pid)]);
   }
 
   stopQemu(host: Host): Promise<void> {

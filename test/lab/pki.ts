@@ -53,8 +53,13 @@ export function authorityOf(host: Pick<HostCoordinates, "folder">): string {
 
 /** With what the engine speaks to the hosts of the authority. */
 export function enginePem(authority: string): Pem {
-  const read = (name: string): Buffer => readFileSync(path.join(authority, name));
-  return { ca: read("ca.pem"), cert: read("engine.pem"), key: read("engine.key") };
+  return pemOf(authority, "engine");
+}
+
+/** The certificate of this name: "engine", or that of a host. */
+export function pemOf(authority: string, name: string): Pem {
+  const read = (file: string): Buffer => readFileSync(path.join(authority, file));
+  return { ca: read("ca.pem"), cert: read(`${name}.pem`), key: read(`${name}.key`) };
 }
 
 /** A new certificate for the host, in all its places; the one before is overwritten. */

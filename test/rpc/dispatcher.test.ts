@@ -11,7 +11,8 @@ import { createLog } from "../../src/logger.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
 import type { Handlers } from "../../src/rpc/handlers.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
-import type { ParamRow, VerbRow } from "../../src/rpc/verb-table.ts";
+import type { ParamRow } from "../../src/rpc/verb-table.ts";
+import { controlClient, verbRow } from "./lines.ts";
 
 const row = (name: string, kind: ParamRow["kind"]): ParamRow => ({
   name,
@@ -22,10 +23,6 @@ const row = (name: string, kind: ParamRow["kind"]): ParamRow => ({
   range: "any",
   doc: "",
 });
-
-function verb(name: string, params: readonly ParamRow[] = []): VerbRow {
-  return { name, aliases: [], params, unknownKeys: "ignore", result: "", doc: "" };
-}
 
 const cycle: Record<string, unknown> = {};
 cycle["self"] = cycle;
@@ -60,11 +57,11 @@ function start(limits: Partial<typeof defaultRpcLimits> = {}, more: Handlers = {
   });
   const handlers = { ...outcomes, ...more };
   const verbs = Object.keys(handlers).map((name) =>
-    verb(name, name === "VM.echo" ? [row("vmID", "string"), row("flag", "boolean")] : []),
+    verbRow(name, name === "VM.echo" ? [row("vmID", "string"), row("flag", "boolean")] : []),
   );
   const all = { ...defaultRpcLimits, ...limits };
   const dispatcher = new Dispatcher(log, verbs, handlers, all);
-  const client = { address: "192.0.2.1:4242" };
+  const client = controlClient();
   const ask = async (message: string | Uint8Array, from = client): Promise<unknown> => {
     const reply = await dispatcher.receive(message, from);
     return reply === undefined ? "no reply" : JSON.parse(reply);
@@ -280,55 +277,6 @@ describe("a verb that fails", () => {
       id: 1,
       error: { code: 1, message: "no VM" },
     });
-  });
-});
-
-describe("requests in flight", () => {
-  function gate() {
-    let open: (value: true) => void = () => undefined;
-    const opened = new Promise<true>((resolve) => {
-      open = resolve;
-    });
-    return { open: () => open(true), handlers: { "Slow.wait": async () => await opened } };
-  }
-  const slow = (id: number) => `{"jsonrpc":"2.0","method":"Slow.wait","id":${id}}`;
-
-  it("beyond a client's limit are refused with 1100, another client's are not", async () => {
-    const { open, handlers } = gate();
-    const { ask } = start({ inFlightPerClient: 2 }, handlers);
-    const waiting = [ask(slow(1)), ask(slow(2))];
-    expect(await ask(slow(3))).toEqual(failed(3, 1100));
-    expect(await ask(ping, { address: "unix" })).toEqual(ok(1));
-    open();
-    expect(await Promise.all(waiting)).toEqual([ok(1), ok(2)]);
-    expect(await ask(ping)).toEqual(ok(1));
-  });
-
-  it("beyond the limit for all are refused with 1100", async () => {
-    const { open, handlers } = gate();
-    const { ask } = start({ inFlightTotal: 2 }, handlers);
-    const waiting = [ask(slow(1)), ask(slow(2), { address: "unix" })];
-    expect(await ask(ping, { address: "192.0.2.9:1" })).toEqual(failed(1, 1100));
-    open();
-    await Promise.all(waiting);
-    expect(await ask(ping)).toEqual(ok(1));
-  });
-
-  it("a batch counts by its requests, and a refused notification gets no reply", async () => {
-    const { open, handlers } = gate();
-    const { ask, lines } = start({ inFlightPerClient: 1 }, handlers);
-    const batch = ask(`[${slow(1)},${note},${slow(2)}]`);
-    open();
-    expect(await batch).toEqual([ok(1), failed(2, 1100)]);
-    expect(lines.filter(({ code, level }) => code === 1100 && level === "warn")).toHaveLength(2);
-  });
-
-  it("those that failed are no longer in flight", async () => {
-    const { ask } = start({ inFlightPerClient: 1 });
-    for (const method of Object.keys(outcomes)) {
-      await ask(`{"jsonrpc":"2.0","method":"${method}","id":1}`);
-    }
-    expect(await ask(ping)).toEqual(ok(1));
   });
 });
 

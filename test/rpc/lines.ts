@@ -6,26 +6,51 @@ import { connect as connectTcp, type NetConnectOpts } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { createLog } from "../../src/logger.ts";
+import type { Client } from "../../src/rpc/client.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
 import type { Handlers } from "../../src/rpc/handlers.ts";
+import type { MonitorEvent } from "../../src/monitor/service.ts";
 import { defaultRpcLimits, type RpcLimits } from "../../src/rpc/limits.ts";
-import { Listener, type ListenerOptions } from "../../src/rpc/listener.ts";
-import type { VerbRow } from "../../src/rpc/verb-table.ts";
+import type { ListenerOptions } from "../../src/rpc/listener-options.ts";
+import { Listener } from "../../src/rpc/listener.ts";
+import type { ParamRow, VerbRow } from "../../src/rpc/verb-table.ts";
 
 export const ping = '{"jsonrpc":"2.0","method":"Host.ping2","id":1}';
 export const pong = '{"jsonrpc":"2.0","id":1,"result":true}';
+
+/** A client that may do everything. */
+export function controlClient(fields: Partial<Client> = {}): Client {
+  return { address: "192.0.2.1:4242", source: "192.0.2.1", role: () => "control", ...fields };
+}
+
+/** A verb for everybody that control may call. */
+export function verbRow(name: string, params: readonly ParamRow[] = []): VerbRow {
+  return {
+    name,
+    aliases: [],
+    roles: ["control"],
+    params,
+    unknownKeys: "ignore",
+    result: "",
+    doc: "",
+  };
+}
 
 export interface Bench {
   readonly listener: Listener;
   readonly lines: Record<string, unknown>[];
   /** Verbs called so far. */
   readonly calls: string[];
+  /** As the monitor does: numbered, then sent. */
+  readonly tell: (event: MonitorEvent) => void;
 }
 
 export type BenchOptions = Partial<Omit<ListenerOptions, "limits">> & {
   readonly limits?: Partial<RpcLimits>;
   readonly handlers?: Handlers;
+  /** Default: those of the handlers, for control. */
+  readonly verbs?: readonly VerbRow[];
 };
 
 export async function startListener(options: BenchOptions): Promise<Bench> {
@@ -42,22 +67,14 @@ export async function startListener(options: BenchOptions): Promise<Bench> {
     },
     ...options.handlers,
   };
-  const verbs = Object.keys(handlers).map(
-    (name): VerbRow => ({
-      name,
-      aliases: [],
-      params: [],
-      unknownKeys: "ignore",
-      result: "",
-      doc: "",
-    }),
-  );
+  const verbs = options.verbs ?? Object.keys(handlers).map((name) => verbRow(name));
   const limits = { ...defaultRpcLimits, ...options.limits };
   const dispatcher = new Dispatcher(log, verbs, handlers, limits);
   const events = new EventRing(limits.events);
   const listener = new Listener(log, dispatcher, { ownOrigins: [], ...options, limits }, events);
   await listener.start();
-  return { listener, lines, calls };
+  const tell = (event: MonitorEvent): void => listener.broadcast(events.add(event));
+  return { listener, lines, calls, tell };
 }
 
 /** Sends the text as it is and returns all that came back until the other end closed. */
@@ -105,32 +122,39 @@ export function bodyOf(reply: string): string {
 
 /** A throw-away authority with two certificates, and a stranger's authority with one. */
 export function makeCertificates(dir: string): void {
-  const openssl = (...args: string[]): void => {
-    execFileSync("openssl", args, { cwd: dir, stdio: "pipe" });
-  };
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  writeFileSync(join(dir, "san.txt"), "subjectAltName=IP:127.0.0.1\n");
   for (const ca of ["ca", "strange-ca"]) {
     const out = ["-keyout", `${ca}.key`, "-out", `${ca}.pem`];
-    openssl("req", "-x509", ...key, ...out, "-days", "2", "-subj", `/CN=${ca}`);
+    openssl(dir, "req", "-x509", ...KEY, ...out, "-days", "2", "-subj", `/CN=${ca}`);
   }
-  for (const [name, ca] of [
-    ["host", "ca"],
-    ["engine", "ca"],
-    ["stranger", "strange-ca"],
-  ] as const) {
-    openssl("req", ...key, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
-    const by = ["-CA", `${ca}.pem`, "-CAkey", `${ca}.key`, "-CAcreateserial", "-days", "2"];
-    openssl(
-      "x509",
-      "-req",
-      "-in",
-      `${name}.csr`,
-      ...by,
-      "-extfile",
-      "san.txt",
-      "-out",
-      `${name}.pem`,
-    );
-  }
+  makeCertificate(dir, "host");
+  makeCertificate(dir, "engine");
+  makeCertificate(dir, "stranger", { ca: "strange-ca" });
+}
+
+const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+
+export interface CertificateOptions {
+  readonly ca?: string;
+  /** As openssl's -subj takes it; default: the name alone. */
+  readonly subject?: string;
+  /** Default: IP:127.0.0.1. */
+  readonly alternatives?: string;
+}
+
+/** `<name>.pem` and `<name>.key` by an authority that is in the folder. */
+export function makeCertificate(
+  dir: string,
+  name: string,
+  { ca = "ca", subject = `/CN=${name}`, alternatives = "IP:127.0.0.1" }: CertificateOptions = {},
+): void {
+  const request = ["-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", subject];
+  openssl(dir, "req", ...KEY, ...request, "-utf8", "-multivalue-rdn");
+  const by = ["-CA", `${ca}.pem`, "-CAkey", `${ca}.key`, "-CAcreateserial", "-days", "2"];
+  writeFileSync(join(dir, `${name}.ext`), `subjectAltName=${alternatives}\n`);
+  const into = ["-extfile", `${name}.ext`, "-out", `${name}.pem`];
+  openssl(dir, "x509", "-req", "-in", `${name}.csr`, ...by, ...into);
+}
+
+export function openssl(dir: string, ...args: string[]): string {
+  return execFileSync("openssl", args, { cwd: dir, stdio: "pipe" }).toString();
 }

@@ -6,7 +6,7 @@ import { createLog } from "../../src/logger.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
 import type { Handlers } from "../../src/rpc/handlers.ts";
 import { defaultRpcLimits, type ResendLimits } from "../../src/rpc/limits.ts";
-import type { VerbRow } from "../../src/rpc/verb-table.ts";
+import { controlClient, verbRow } from "./lines.ts";
 
 const uuid = (n: number) => `0b6f2f0e-5a0c-4f7e-9d0e-${String(n).padStart(12, "0")}`;
 const id = uuid(1);
@@ -36,20 +36,11 @@ function start(bounds: Partial<ResendLimits> = {}, more: Handlers = {}) {
       return "x".repeat(1000);
     },
   };
-  const verbs = Object.keys(handlers).map(
-    (name): VerbRow => ({
-      name,
-      aliases: [],
-      params: [],
-      unknownKeys: "ignore",
-      result: "",
-      doc: "",
-    }),
-  );
+  const verbs = Object.keys(handlers).map((name) => verbRow(name));
   const limits = { ...defaultRpcLimits, resends: { ...defaultRpcLimits.resends, ...bounds } };
   const dispatcher = new Dispatcher(log, verbs, handlers, limits, clock);
   const ask = async (request: object, resendsAs?: string): Promise<unknown> => {
-    const client = { address: "192.0.2.1:1", ...(resendsAs !== undefined && { resendsAs }) };
+    const client = controlClient(resendsAs === undefined ? {} : { resendsAs });
     const text = JSON.stringify({ jsonrpc: "2.0", method: "Run.count", id, ...request });
     return JSON.parse((await dispatcher.receive(text, client)) ?? "null");
   };

@@ -10,6 +10,7 @@ import type { MigrationService } from "../../src/monitor/service.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
 import { bindVerbs, type Handlers } from "../../src/rpc/handlers.ts";
 import { createNormaliser } from "../../src/rpc/normaliser.ts";
+import type { Role } from "../../src/rpc/roles.ts";
 import { verbRows } from "../../src/rpc/verb-table.ts";
 
 const vm = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
@@ -27,8 +28,9 @@ function recorder() {
     cancel: (vmId) => note(true as const, "cancel", vmId),
     migrationCreate: (request, source) =>
       note({ migrationPort: 0 }, "migrationCreate", request, source),
-    destroy: (vmId) => note(true as const, "destroy", vmId),
+    destroy: (vmId, ...options) => note(true as const, "destroy", vmId, ...options),
     migrationStatus: (vmId) => note({ progress: 3 }, "migrationStatus", vmId),
+    explain: (question) => note({ decisions: [] }, "explain", question),
     migrations: () => note([], "migrations"),
     vmStats: (vmId) => note({ vmId }, "vmStats", vmId),
     allVmStats: () => note([{ vmId: vm }], "allVmStats"),
@@ -39,11 +41,15 @@ function recorder() {
   return { service, calls };
 }
 
-async function call(method: string, params: unknown) {
+function caller(role: Role) {
+  return { source: "192.0.2.9", role: () => role };
+}
+
+async function call(method: string, params: unknown, role: Role = "control") {
   const { service, calls } = recorder();
   const handlers: Handlers = bindVerbs(service, new EventRing());
   const normal = createNormaliser(verbRows())(method, params);
-  const result = await handlers[normal.method]?.(normal.params, "192.0.2.9");
+  const result = await handlers[normal.method]?.(normal.params, caller(role));
   return { result, call: calls[0] };
 }
 
@@ -324,6 +330,18 @@ describe("VM.migrateChangeParams refuses, naming the parameter", () => {
   });
 });
 
+describe("VM.destroy", () => {
+  it.each<[Role, readonly unknown[]]>([
+    ["control", ["destroy", vm]],
+    ["peer", ["destroy", vm, { onlyReservationOf: "192.0.2.9" }]],
+    // Neither gets here; if they did, they would get no more than a peer.
+    ["read-only", ["destroy", vm, { onlyReservationOf: "192.0.2.9" }]],
+    ["none", ["destroy", vm, { onlyReservationOf: "192.0.2.9" }]],
+  ])("of role %s asks for %j", async (role, asked) => {
+    expect((await call("VM.destroy", { vmID: vm }, role)).call).toEqual(asked);
+  });
+});
+
 describe("Host.getEvents", () => {
   it("answers with the events from since on, and says which run of the daemon they are of", async () => {
     const { service } = recorder();
@@ -333,7 +351,10 @@ describe("Host.getEvents", () => {
     const handlers: Handlers = bindVerbs(service, events);
     const normalise = createNormaliser(verbRows());
     const ask = async (params: unknown) =>
-      await handlers["Host.getEvents"]?.(normalise("Host.getEvents", params).params, "");
+      await handlers["Host.getEvents"]?.(
+        normalise("Host.getEvents", params).params,
+        caller("control"),
+      );
     const [a, b] = shown.map((event, index) => ({ seq: index + 1, ...event }));
     const { epoch } = events;
     const rest = { epoch, first: 1, next: 3, gone: false };

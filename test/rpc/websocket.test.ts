@@ -150,21 +150,21 @@ describe("a handshake", () => {
 
 describe("an event", () => {
   it("goes to every client as one notification, and to nobody when there is none", async () => {
-    const { url, listener } = await start();
-    listener.broadcast(event);
+    const { url, tell } = await start();
+    tell(event);
     const clients = [await client(url), await client(url)];
-    listener.broadcast(event);
+    tell(event);
     for (const { next } of clients) {
       expect(JSON.parse(await next())).toEqual({ jsonrpc: "2.0", ...event });
     }
   });
 
   it("goes to those that are left when a client is gone", async () => {
-    const { url, listener } = await start();
+    const { url, tell } = await start();
     const [gone, left] = [await client(url), await client(url)];
     gone.socket.terminate();
     await gone.closed;
-    listener.broadcast(event);
+    tell(event);
     expect(JSON.parse(await left.next())).toMatchObject({ method: event.method });
   });
 });
@@ -172,7 +172,7 @@ describe("an event", () => {
 describe("a client that misbehaves", () => {
   it("by not reading is dropped with a warning, and the others hear on", async () => {
     const limits = { unreadBytes: 100_000 };
-    const { port, url, listener, lines } = await start({ limits });
+    const { port, url, tell, listener, lines } = await start({ limits });
     const sleeper = connect({ host: "127.0.0.1", port });
     sleeper.write(handshake({}));
     await new Promise<void>((resolve) => {
@@ -185,7 +185,7 @@ describe("a client that misbehaves", () => {
     const large = { ...event, params: { [id]: { padding: "x".repeat(200_000) } } };
     let sent = 0;
     while (listener.clients === 2 && sent < 1000) {
-      listener.broadcast(large);
+      tell(large);
       sent += 1;
       await reader.next();
     }
@@ -193,7 +193,7 @@ describe("a client that misbehaves", () => {
     expect(lines).toContainEqual(
       expect.objectContaining({ level: "warn", msg: "slow WebSocket client dropped" }),
     );
-    listener.broadcast(event);
+    tell(event);
     expect(JSON.parse(await reader.next())).toMatchObject({ params: event.params });
     sleeper.destroy();
   });
@@ -228,12 +228,12 @@ describe("a client that misbehaves", () => {
   });
 
   it("is not confused with one that only listens and answers pings", async () => {
-    const { url, listener } = await start({ limits: { idleMs: 30 } });
+    const { url, tell } = await start({ limits: { idleMs: 30 } });
     const { socket, next } = await client(url);
     for (let pings = 0; pings < 4; pings += 1) {
       await new Promise((resolve) => socket.once("ping", resolve));
     }
-    listener.broadcast(event);
+    tell(event);
     expect(JSON.parse(await next())).toMatchObject({ method: event.method });
   });
 });

@@ -20,6 +20,10 @@ export function describeEffect(effect: Effect): string {
       return `${effect.kind} ${effect.maxDowntimeMs}ms`;
     case "readMaxBandwidth":
     case "startPostCopy":
+    case "pausePostCopy":
+    case "resumePostCopy":
+    case "probeAddress":
+    case "destroyShell":
     case "abort":
     case "askPlace":
     case "removeImage":

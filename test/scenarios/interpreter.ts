@@ -59,14 +59,12 @@ export class Interpreter {
         return this.#migrate(args);
       case "admit":
         return this.#told(run.give({ kind: "admitted" }));
-      case "prepared":
-        return this.#told(
-          run.give({
-            kind: "downtimePrepared",
-            foundMs: args.ms("found") ?? null,
-            appliedMs: args.ms("applied") ?? null,
-          }),
-        );
+      case "prepared": {
+        const foundMs = args.ms("found");
+        if (foundMs !== undefined) this.#told(run.give({ kind: "downtimeFound", foundMs }));
+        const appliedMs = args.ms("applied") ?? null;
+        return this.#told(run.give({ kind: "downtimePrepared", appliedMs }));
+      }
       case "begin":
         return this.#begin(args);
       case "not-begun": {
@@ -130,6 +128,7 @@ export class Interpreter {
       stallingLimitMs: args.ms("stalling") ?? 0,
       maxBandwidthMiBps: args.number("max") ?? 52,
       minBandwidthMiBps: args.number("min") ?? 10,
+      postcopyStallTimeoutMs: args.ms("postcopy-stall") ?? 10_000,
     };
     this.#run = new Run({
       limits,

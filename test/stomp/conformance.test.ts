@@ -60,14 +60,14 @@ describe.each(combinations)("the %s client, %s, %s", (name, way, cut, make) => {
   });
 
   it("hears events, and then closes in its own way", async () => {
-    const { open, listener } = await benches.start(way);
+    const { open, tell } = await benches.start(way);
     const stock = make();
     const wire = await open();
     await say(wire, cut, stock.hello());
     stock.read(await wire.next());
     // Its subscriptions follow CONNECT: an answered request shows that they have arrived.
     await ask(wire, stock, "Host.ping2");
-    listener.broadcast(event);
+    tell(event);
     const read = stock.read(await wire.next());
     expect(read.headers).toMatchObject({
       destination: "jms.queue.events",
@@ -217,7 +217,7 @@ describe("heart-beats", () => {
 });
 
 it("each frame has a TLS record of its own, however many go out at once", async () => {
-  const { open, listener } = await benches.start("TLS");
+  const { open, tell } = await benches.start("TLS");
   const wire = await open();
   const records: string[] = [];
   // Node hands on what one record held as one chunk.
@@ -225,7 +225,7 @@ it("each frame has a TLS record of its own, however many go out at once", async 
   const stock = java();
   wire.write(stock.hello() + stock.request(stock.call("Host.ping2").body));
   for (let frames = 0; frames < 2; frames += 1) stock.read(await wire.next());
-  for (let n = 0; n < 50; n += 1) listener.broadcast(event);
+  for (let n = 0; n < 50; n += 1) tell(event);
   for (let n = 0; n < 50; n += 1) stock.read(await wire.next());
   expect(records).toHaveLength(52);
   for (const record of records) stock.read(record);

@@ -81,7 +81,7 @@ describe.each(stockClients)("for the %s client", (_name, make) => {
     const { send, next, wire, stock } = await join(make);
     send([note, call("1"), call("2")]);
     expect(await next()).toMatchObject([{ id: "1" }, { id: "2" }]);
-    bench.listener.broadcast(event);
+    bench.tell(event);
     const read = stock.read(await wire.next());
     expect(read.headers).toMatchObject({
       destination: "jms.queue.events",
@@ -134,7 +134,7 @@ describe.each(stockClients)("for the %s client", (_name, make) => {
       const forged = JSON.stringify({ jsonrpc: "2.0", ...event });
       forger.wire.write(`SEND\ndestination:${destination}\n\n${forged}\0`);
       await forger.ping();
-      bench.listener.broadcast({ ...event, method: "|virt|own|x" });
+      bench.tell({ ...event, method: "|virt|own|x" });
       expect(await victim.next()).toMatchObject({ method: "|virt|own|x" });
       expect(bench.lines).toContainEqual(
         expect.objectContaining({ level: "warn", msg: "forged event refused", destination }),
@@ -212,7 +212,7 @@ it.each(ways)(
     const padding = "x".repeat(200_000);
     let heard = 0;
     while (bench.listener.clients === 2 && heard < 1000) {
-      bench.listener.broadcast({ ...event, params: { [vm]: { padding } } });
+      bench.tell({ ...event, params: { [vm]: { padding } } });
       await reader.next();
       heard += 1;
     }
@@ -220,7 +220,7 @@ it.each(ways)(
     expect(bench.lines).toContainEqual(
       expect.objectContaining({ level: "warn", msg: "slow STOMP client dropped" }),
     );
-    bench.listener.broadcast(event);
+    bench.tell(event);
     expect(await reader.next()).toMatchObject({ method: event.method });
   },
 );

@@ -1,0 +1,228 @@
+/**
+ * What was decided in one step and by which rule, with the numbers it was decided on: the lines that
+ * explain a migration afterwards. Derived from the step's result, so no rule has to remember to write
+ * down what it did.
+ */
+import type { CoreEvent, Effect, Migration } from "./migration.ts";
+import type { Place } from "./outcome.ts";
+import { stalledForMs } from "./migration.ts";
+import type { Input } from "./step.ts";
+
+export type DecisionValue = number | string | boolean | null;
+
+export interface Decision {
+  /** One word for the rule, see README. */
+  readonly rule: string;
+  /** What was decided. */
+  readonly what: string;
+  /** What it was decided on; every number has its unit in its name. */
+  readonly numbers: Readonly<Record<string, DecisionValue>>;
+}
+
+/** Of one step, in the order in which things follow from each other. Pure. */
+export function decisionsOf(
+  before: Migration,
+  after: Migration,
+  input: Input,
+  effects: readonly Effect[],
+  nowMs: number,
+): readonly Decision[] {
+  return [
+    ...fromInput(before, after, input),
+    ...fromPasses(before, after),
+    ...fromStop(before, after, nowMs),
+    ...effects.flatMap((effect) => fromEffect(before, after, effect)),
+    ...fromPhase(before, after),
+  ];
+}
+
+function fromInput(before: Migration, after: Migration, input: Input): readonly Decision[] {
+  switch (input.kind) {
+    case "downtimePrepared":
+      return [decision("downtime", "first value set before the start", { toMs: input.appliedMs })];
+    case "downtimeFound":
+      return [decision("downtime", "found", { foundMs: input.foundMs })];
+    case "callEnded":
+      return [
+        decision("call", input.refusal === null ? "libvirt: success" : "libvirt gave up", {
+          libvirtCode: input.refusal?.code ?? null,
+          libvirtMessage: input.refusal?.message ?? null,
+        }),
+      ];
+    case "guestStopped":
+      return [decision("guest", "it ended here", { how: input.how })];
+    case "stoppedByJob":
+      return [decision("guest", "libvirt says that the job has taken it away from here", {})];
+    case "jobCompleted":
+      return [decision("record", "libvirt's record of the job", recordNumbers(after))];
+    case "place":
+      return input.place.source === "active" && input.place.sourceJob
+        ? []
+        : fromPlace(before, after, input.place);
+    case "cancel":
+      return before.stop === null ? [decision("cancel", "asked for", { phase: before.phase })] : [];
+    case "admitted":
+    case "deferred":
+    case "notAdmitted":
+    case "begin":
+    case "notBegun":
+    case "cycle":
+    case "passBegan":
+    case "effectDone":
+      // What follows from these shows in the state and in the effects.
+      return [];
+  }
+}
+
+function fromPlace(before: Migration, after: Migration, place: Place): readonly Decision[] {
+  // Asked each cycle while the place is not sure: what it was in the end is what explains.
+  if (after.phase !== "ended" && after.outcome === before.outcome) return [];
+  return [decision("place", "where the guest is", { ...place })];
+}
+
+function fromPasses(before: Migration, after: Migration): readonly Decision[] {
+  const was = before.advance;
+  const is = after.advance;
+  if (is === null || was === null || is.verdict === "unknown") return [];
+  const judged = is.pass !== was.pass || is.verdict !== was.verdict;
+  const isNews = is.verdict === "productive" || is.unproductiveInARow <= 2;
+  if (!judged || !isNews || is.pass <= 1) return [];
+  return [
+    decision("pass", is.verdict, {
+      pass: is.pass,
+      passSizeBytes: is.passSizeBytes,
+      bestPassBytes: was.bestPassBytes,
+      unproductivePasses: is.unproductiveInARow,
+    }),
+  ];
+}
+
+function fromStop(before: Migration, after: Migration, nowMs: number): readonly Decision[] {
+  const { stop } = after;
+  if (stop === null) return [];
+  if (before.stop === null) {
+    return [
+      decision("stop", stop.why, {
+        stalledForMs: stalledForMs(after, nowMs),
+        progressTimeoutMs: after.limits.progressTimeoutMs,
+        unproductivePasses: after.advance?.unproductiveInARow ?? null,
+        sinceLastByteMs: after.advance === null ? null : nowMs - after.advance.lastByteAtMs,
+      }),
+    ];
+  }
+  if (stop.acceptedAtMs !== before.stop.acceptedAtMs) {
+    return [decision("stop", "libvirt took the abort", {})];
+  }
+  if (stop.refusal !== null && stop.refusal.code !== before.stop.refusal?.code) {
+    const { code, message } = stop.refusal;
+    return [
+      decision("stop", "libvirt did not take the abort, asking again", {
+        libvirtCode: code,
+        libvirtMessage: message,
+      }),
+    ];
+  }
+  return [];
+}
+
+function fromEffect(before: Migration, after: Migration, effect: Effect): readonly Decision[] {
+  switch (effect.kind) {
+    case "call":
+      return [
+        decision("start", "libvirt is called", {
+          bandwidthMiBps: effect.bandwidthMiBps,
+          postcopy: effect.postcopy,
+          ...shareNumbers(after),
+        }),
+      ];
+    case "setMaxBandwidth":
+      return [
+        decision("bandwidth", `${effect.maxBandwidthMiBps} MiB/s`, {
+          beforeMiBps: before.cap.appliedMiBps,
+          ...shareNumbers(after),
+        }),
+      ];
+    case "setMaxDowntime":
+      return [
+        decision("downtime", `${effect.maxDowntimeMs} ms`, {
+          owner: after.downtime?.owner ?? null,
+          step: after.downtime?.step ?? null,
+          beforeMs: before.downtime?.appliedMs ?? null,
+          pass: after.advance?.pass ?? null,
+        }),
+      ];
+    case "startPostCopy":
+      return [decision("postcopy", "asked for", { pass: after.advance?.pass ?? null })];
+    case "pausePostCopy":
+    case "resumePostCopy":
+      return [
+        decision("postcopy", effect.kind === "pausePostCopy" ? "paused" : "resumed", {
+          attempts: after.postCopy.mending.attempts,
+          askedByEngine: after.postCopy.mending.asked,
+          addressAnswers: after.postCopy.mending.addressAnswers,
+        }),
+      ];
+    case "destroyShell":
+      return [decision("shell", "destroyed", { reads: after.shellReads })];
+    case "removeImage":
+      return [decision("image", "removed", {})];
+    case "putBackDowntime":
+      return [decision("downtime", `${effect.maxDowntimeMs} ms put back`, {})];
+    case "log":
+      return [decision("note", effect.message, effect.fields)];
+    case "event":
+      return fromEvent(effect.event);
+    case "readMaxBandwidth":
+    case "probeAddress":
+    case "abort":
+    case "askPlace":
+      return [];
+  }
+}
+
+function fromEvent(event: CoreEvent): readonly Decision[] {
+  switch (event.kind) {
+    case "stalling": {
+      const { stalling } = event;
+      return [
+        decision("stalling", stalling.progressing ? "over" : stalling.reason, { ...stalling }),
+      ];
+    }
+    case "ended": {
+      const { outcome, ...numbers } = event.outcome;
+      return [decision("outcome", outcome, numbers)];
+    }
+    case "migrationStatus":
+    case "vmStatus":
+      return [];
+  }
+}
+
+function fromPhase(before: Migration, after: Migration): readonly Decision[] {
+  return before.phase === after.phase
+    ? []
+    : [decision("phase", after.phase, { from: before.phase })];
+}
+
+function shareNumbers({ limits, sourceMigrations, destinationCount }: Migration) {
+  return {
+    maxBandwidthMiBps: limits.maxBandwidthMiBps,
+    floorMiBps: Math.min(limits.minBandwidthMiBps, limits.maxBandwidthMiBps),
+    sourceMigrations,
+    destination: destinationCount.kind,
+    destinationMigrations: destinationCount.kind === "counted" ? destinationCount.migrations : null,
+    silentQueries: destinationCount.kind === "counted" ? 0 : destinationCount.silentQueries,
+  };
+}
+
+function recordNumbers({ completedStats }: Migration) {
+  return {
+    downtimeMs: completedStats?.downtimeMs ?? null,
+    downtimeNetMs: completedStats?.downtimeNetMs ?? null,
+    dataProcessedBytes: completedStats?.dataProcessedBytes ?? null,
+  };
+}
+
+function decision(rule: string, what: string, numbers: Decision["numbers"]): Decision {
+  return { rule, what, numbers };
+}

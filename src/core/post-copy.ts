@@ -1,0 +1,126 @@
+/**
+ * Post-copy that stands still, and how it is mended. The guest runs on the destination and its
+ * memory is on both hosts, so nothing may abort; what helps is to have QEMU give up the broken
+ * connection (pause) and to begin it anew (resume).
+ *
+ * Judged by bytes, never by libvirt's state alone: its "post-copy failed" also appears while QEMU
+ * goes on, and a resume then would leave a paused copy here for good. So: no byte for the stall
+ * timeout, then a pause once the destination's migration address answers, or when the engine asks;
+ * then, in "post-copy failed" and with bytes still frozen, a resume, again while libvirt refuses it
+ * because the other end is not ready, up to a bound. The engine may ask anew after that.
+ *
+ * Source: libvirt-domain.h, VIR_DOMAIN_ABORT_JOB_POSTCOPY and VIR_MIGRATE_POSTCOPY_RESUME.
+ */
+import type { Advance } from "./advance.ts";
+import type { EffectResult } from "./effect-done.ts";
+import type { Effect, Migration } from "./migration.ts";
+
+/** In "post-copy failed" bytes are frozen after so long without one. */
+export const POSTCOPY_FROZEN_MS = 2_000;
+/** Between two resumes, and between two questions to the address. */
+export const MEND_AGAIN_AFTER_MS = 5_000;
+/** Resumes that libvirt refuses before the host leaves it to the engine. */
+export const RESUME_ATTEMPTS_MAX = 60;
+
+export interface Mending {
+  /** The engine asked: pause without asking the address first. */
+  readonly asked: boolean;
+  /** The address has answered since the stall began. */
+  readonly addressAnswers: boolean;
+  readonly probedAtMs: number | null;
+  /** When QEMU was last asked to give up. */
+  readonly pausedAtMs: number | null;
+  /** Resumes. */
+  readonly attempts: number;
+  readonly triedAtMs: number | null;
+  /** What libvirt said last. */
+  readonly refusalMessage: string | null;
+}
+
+export const NOTHING_TO_MEND: Mending = {
+  asked: false,
+  addressAnswers: false,
+  probedAtMs: null,
+  pausedAtMs: null,
+  attempts: 0,
+  triedAtMs: null,
+  refusalMessage: null,
+};
+
+export type MendingEffect = Extract<
+  Effect,
+  { kind: "pausePostCopy" | "resumePostCopy" | "probeAddress" }
+>;
+
+/** No byte for the stall timeout. */
+export function postCopyStalled({ advance, limits, phase }: Migration, nowMs: number): boolean {
+  return (
+    phase === "postCopy" &&
+    advance !== null &&
+    silentMs(advance, nowMs) >= limits.postcopyStallTimeoutMs
+  );
+}
+
+/** Since the last byte, or since post-copy began. */
+function silentMs({ lastByteAtMs, lastAdvanceAtMs }: Advance, nowMs: number): number {
+  return nowMs - Math.max(lastByteAtMs, lastAdvanceAtMs);
+}
+
+/** What is to be done now for one that stands still; null: nothing. */
+export function mendPostCopy(
+  migration: Migration,
+  failedState: boolean,
+  nowMs: number,
+): MendingEffect | null {
+  const { advance, postCopy } = migration;
+  const { mending } = postCopy;
+  if (migration.phase !== "postCopy" || advance === null || !migration.sampled) return null;
+  const due = (atMs: number | null): boolean =>
+    atMs === null || nowMs - atMs >= MEND_AGAIN_AFTER_MS;
+  if (failedState) {
+    const frozen = silentMs(advance, nowMs) >= POSTCOPY_FROZEN_MS;
+    const mayTry = due(mending.triedAtMs) && mending.attempts < RESUME_ATTEMPTS_MAX;
+    return frozen && mayTry ? { kind: "resumePostCopy" } : null;
+  }
+  if (!postCopyStalled(migration, nowMs)) return null;
+  if (mending.asked || mending.addressAnswers) {
+    return due(mending.pausedAtMs) ? { kind: "pausePostCopy" } : null;
+  }
+  return due(mending.probedAtMs) ? { kind: "probeAddress" } : null;
+}
+
+/** Asked for: counted and stamped before it is done, so that a restart does not ask at once again. */
+export function mendingBegun(mending: Mending, { kind }: MendingEffect, nowMs: number): Mending {
+  switch (kind) {
+    case "probeAddress":
+      return { ...mending, probedAtMs: nowMs };
+    case "pausePostCopy":
+      return { ...mending, pausedAtMs: nowMs };
+    case "resumePostCopy":
+      return { ...mending, attempts: mending.attempts + 1, triedAtMs: nowMs };
+  }
+}
+
+/** What came of it. */
+export function mendingDone(
+  mending: Mending,
+  kind: MendingEffect["kind"],
+  result: EffectResult,
+): Mending {
+  if (kind === "probeAddress") return { ...mending, addressAnswers: result.kind === "ok" };
+  return result.kind === "refused"
+    ? { ...mending, refusalMessage: result.refusal.message }
+    : mending;
+}
+
+/** The account starts anew: bytes moved, or the engine asks. The same object if there is none. */
+export function mendAnew(mending: Mending, asked: boolean): Mending {
+  const { addressAnswers, probedAtMs, pausedAtMs, attempts } = mending;
+  const isNew =
+    !mending.asked &&
+    !addressAnswers &&
+    probedAtMs === null &&
+    pausedAtMs === null &&
+    attempts === 0;
+  return isNew && !asked ? mending : { ...NOTHING_TO_MEND, asked };
+}

@@ -1,0 +1,104 @@
+/**
+ * A migration as a journal left it, or one that somebody else began, brought under watch. Nobody
+ * saw libvirt's call come back, and nobody will: its end is found by asking the place, and where the
+ * reason for a failure is not known, that is said.
+ *
+ * Within one boot every clock goes on as if nothing had happened: the first sample shows what moved
+ * meanwhile. What was on its way to libvirt may or may not have arrived, so it is wished for again.
+ */
+import { advanceFrom, type Advance } from "./advance.ts";
+import { downtimeBySchedule } from "./downtime.ts";
+import { isOutgoing, type JobStats } from "./job-stats.ts";
+import { newMigration, type Limits, type Migration } from "./migration.ts";
+
+/** The daemon was started anew, the host was not. Ended ones stay as they are. */
+export function takenOver(migration: Migration, nowMs: number): Migration {
+  if (migration.phase === "ended") return { ...migration, pending: [] };
+  if (migration.callAtMs === null) return backInTheQueue(migration);
+  return {
+    ...migration,
+    pending: [],
+    sampled: false,
+    callReturned: true,
+    unwatched: migration.callReturned ? migration.unwatched : "daemonDown",
+    settlingSinceMs: nowMs,
+    // Silent queries are counted anew by the new daemon.
+    destinationCount: { kind: "unknown", silentQueries: 0 },
+    cap: { ...migration.cap, appliedMiBps: null, silentQueriesSeen: 0, cyclesSinceVerified: null },
+    advance: migration.advance === null ? null : { ...migration.advance, afterGap: true },
+  };
+}
+
+/** The engine was told of its preparing: with that it counts as deferred, and is told no more than once. */
+function backInTheQueue(migration: Migration): Migration {
+  const queued: Migration = { ...migration, phase: "queued", pending: [] };
+  if (migration.phase !== "preparing" || migration.deferrals > 0) return queued;
+  return { ...queued, deferrals: 1, deferralReason: "this host's daemon was restarted meanwhile" };
+}
+
+/**
+ * The host was restarted: its guests are gone, or were started anew, and monotonic times of before
+ * mean nothing. What is left to find out is whether the guest had arrived.
+ */
+export function afterReboot(migration: Migration, nowMs: number): Migration {
+  if (migration.phase === "ended") return { ...migration, pending: [], acceptedAtMs: nowMs };
+  return {
+    ...migration,
+    phase: "settling",
+    pending: [],
+    sampled: false,
+    callReturned: true,
+    unwatched: "hostDown",
+    acceptedAtMs: nowMs,
+    callAtMs: migration.callAtMs === null ? null : nowMs,
+    settlingSinceMs: nowMs,
+    // The domain's own value was libvirt's, and went with it.
+    downtimeFoundMs: null,
+    retryAtMs: null,
+    stop: null,
+    advance: migration.advance === null ? null : rebased(migration.advance, nowMs),
+  };
+}
+
+function rebased(advance: Advance, nowMs: number): Advance {
+  return { ...advanceFrom(nowMs), pass: advance.pass, processedBytes: advance.processedBytes };
+}
+
+export interface ForeignMigration {
+  readonly vmId: string;
+  readonly vmName: string;
+  readonly memoryBytes: number;
+  readonly limits: Limits;
+  readonly stats: JobStats;
+}
+
+/** Where a migration goes that this daemon did not begin: libvirt does not say. */
+export const UNKNOWN_DESTINATION = "a host that its starter knows";
+
+/** Somebody else's outgoing migration, from now on steered; null if it is none. */
+export function adopted(foreign: ForeignMigration, nowMs: number): Migration | null {
+  const { stats, ...rest } = foreign;
+  if (!isOutgoing(stats)) return null;
+  const fresh = newMigration(
+    {
+      ...rest,
+      mode: "remote",
+      destination: UNKNOWN_DESTINATION,
+      guestPaused: false,
+      // What libvirt holds is kept until the engine says otherwise.
+      downtime: downtimeBySchedule(null),
+      schedule: null,
+      postCopy: { possible: true, unavailableReason: null },
+    },
+    nowMs,
+  );
+  return {
+    ...fresh,
+    phase: "starting",
+    callAtMs: nowMs - stats.timeElapsedMs,
+    advance: advanceFrom(nowMs),
+    callReturned: true,
+    unwatched: "foreign",
+    settlingSinceMs: nowMs,
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * The only calls of this daemon that take a domain away: what a migration left on its source although
+ * the guest runs on the destination. Each looks for itself, right before: a copy whose data still flow
+ * has a job, and to end that would lose the guest.
+ */
+import { DomainState, ErrorLevel, JobType, LibvirtError, type Domain } from "libvirt";
+import { LIBVIRT_ERROR, PAUSED_REASON, SHUTOFF_REASON } from "../core/libvirt-codes.ts";
+
+/**
+ * The paused copy that a post-copy left, and its definition if `undefine`. Rejects with LibvirtError:
+ * libvirt's, or OPERATION_INVALID if this is no such copy.
+ */
+export async function destroyShell(domain: Domain, undefine: boolean): Promise<void> {
+  const { state, reason } = await domain.getState();
+  const isShell =
+    state === DomainState.PAUSED &&
+    (reason === PAUSED_REASON.POSTCOPY || reason === PAUSED_REASON.POSTCOPY_FAILED);
+  if (!isShell) throw invalid("the domain is not paused for post-copy");
+  const { type } = await domain.getJobStats();
+  if (type !== JobType.NONE) throw invalid("the domain has a job");
+  const persistent = undefine && (await domain.isPersistent());
+  await domain.destroy();
+  if (persistent) await domain.undefine();
+}
+
+/**
+ * The definition that UNDEFINE_SOURCE was to take along, where libvirtd was restarted meanwhile and has
+ * forgotten: started, the guest would run on both hosts. Nothing is done to any other domain.
+ */
+export async function undefineMigrated(domain: Domain): Promise<void> {
+  const { state, reason } = await domain.getState();
+  if (state === DomainState.SHUTOFF && reason === SHUTOFF_REASON.MIGRATED) await domain.undefine();
+}
+
+function invalid(message: string): LibvirtError {
+  return new LibvirtError("look before virDomainDestroy", {
+    code: LIBVIRT_ERROR.OPERATION_INVALID,
+    message,
+    domain: 0,
+    level: ErrorLevel.ERROR,
+  });
+}

@@ -1,0 +1,223 @@
+/**
+ * What must outlive the process: an append-only journal in segments, one line of JSON a record. A
+ * line is written before what it decides is done, so a daemon that is killed between the two finds
+ * its decision again; `durable` waits until the disk has it. Segments are bounded, each new one
+ * begins with what is still live (`carried`), and the oldest are removed.
+ *
+ * A disk that is full or broken stops no migration: it is said in the log and by `failing`, and a new
+ * segment is tried again later. What the records mean is not known here.
+ */
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  mkdirSync,
+  openSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import type { Log } from "../logger.ts";
+import {
+  JOURNAL_FORMAT,
+  listSegments,
+  newestNumber,
+  pruneSegments,
+  readSegment,
+  segmentPath,
+  type JournalRecord,
+  type Segment,
+  type SegmentHeader,
+} from "./segments.ts";
+
+export interface JournalLimits {
+  /** A segment that has grown by so much since its beginning is followed by the next. */
+  readonly segmentBytes: number;
+  /** All segments together. */
+  readonly totalBytes: number;
+  readonly files: number;
+  /** The longest that `durable` waits for the disk. */
+  readonly durableMs: number;
+  /** After a failed write a new segment is tried this much later. */
+  readonly retryMs: number;
+}
+
+export const defaultJournalLimits: JournalLimits = {
+  segmentBytes: 4 * 1_048_576,
+  totalBytes: 64 * 1_048_576,
+  files: 256,
+  durableMs: 2_000,
+  retryMs: 5_000,
+};
+
+export interface JournalOptions {
+  readonly folder: string;
+  readonly host: string;
+  readonly bootId: string;
+  readonly limits: JournalLimits;
+  /** Monotonic and wall time. */
+  readonly nowMs: () => number;
+  readonly wallMs: () => number;
+}
+
+export interface Source {
+  /** Who numbers the events, and where it stands. */
+  readonly epoch: string;
+  readonly nextSeq: () => number;
+  /** What a new segment begins with: all that is live, whole. */
+  readonly carried: () => readonly JournalRecord[];
+}
+
+export class Journal {
+  readonly #options: JournalOptions;
+  readonly #log: Log;
+  #source: Source | null = null;
+  #fd: number | null = null;
+  #number = 0;
+  #grownBytes = 0;
+  #failing: string | null = null;
+  #retryAtMs = 0;
+  #pruning: Promise<void> = Promise.resolve();
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(options: JournalOptions, log: Log) {
+    this.#options = options;
+    this.#log = log.child({ component: "journal" });
+  }
+
+  /** Why nothing is written at present; null: all is well. */
+  get failing(): string | null {
+    return this.#failing;
+  }
+
+  /**
+   * Every segment, oldest first; one reader at a time, since each may take some MiB. **Fails**: never;
+   * a folder that is not there is empty.
+   */
+  read(): Promise<readonly Segment[]> {
+    const read = this.#reading.then(async () => {
+      const segments: Segment[] = [];
+      for (const file of await listSegments(this.#options.folder).catch(() => [])) {
+        segments.push(await readSegment(file, this.#options.host));
+      }
+      return segments;
+    });
+    this.#reading = read.catch(() => undefined);
+    return read;
+  }
+
+  /** Begins a new segment with what is live; to be called once, before the first `append`. */
+  async begin(source: Source): Promise<void> {
+    this.#source = source;
+    try {
+      this.#nextSegment(source);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Writes one record; it is the kernel's when this returns. **Fails**: never, see `failing`. */
+  append(record: JournalRecord): void {
+    const source = this.#source;
+    if (source === null) return;
+    try {
+      if (this.#fd === null) {
+        if (this.#options.nowMs() < this.#retryAtMs) return;
+        // What is live is written whole, this record's doing included.
+        this.#nextSegment(source);
+      } else if (this.#grownBytes > this.#options.limits.segmentBytes) {
+        this.#nextSegment(source);
+      }
+      if (this.#fd !== null) this.#write(this.#fd, [record]);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Resolves when the disk has all that was appended, or does not answer in time (logged). */
+  async durable(): Promise<void> {
+    const fd = this.#fd;
+    if (fd === null) return;
+    const { durableMs } = this.#options.limits;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#log.warn({ durableMs }, "the disk does not take the journal in time, going on");
+        resolve();
+      }, durableMs);
+      fdatasync(fd, (error) => {
+        clearTimeout(timer);
+        // Another one meanwhile: the segment was full and is closed, the next one holds what is live.
+        if (error !== null && this.#fd === fd) this.#failed(error);
+        resolve();
+      });
+    });
+  }
+
+  /** After the last record. */
+  async close(): Promise<void> {
+    await this.durable();
+    await this.#pruning;
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+    this.#source = null;
+  }
+
+  #nextSegment(source: Source): void {
+    const { folder, limits } = this.#options;
+    const old = this.#fd;
+    // Looked at each time: the folder may have come, gone or been filled since the last one.
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#number = Math.max(this.#number, newestNumber(folder)) + 1;
+    this.#fd = this.#newFile(segmentPath(folder, this.#number), source);
+    if (old !== null) closeSync(old);
+    this.#grownBytes = 0;
+    if (this.#failing !== null) this.#log.warn({}, "the journal is written again");
+    this.#failing = null;
+    this.#pruning = this.#pruning
+      .then(() => pruneSegments(folder, { files: limits.files, bytes: limits.totalBytes }))
+      .catch((err: unknown) => this.#log.warn({ err }, "old segments not removed"));
+  }
+
+  /** A segment with its header and what is live; one that does not take them is not left behind. */
+  #newFile(file: string, source: Source): number {
+    const { host, bootId } = this.#options;
+    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_APPEND;
+    const fd = openSync(file, flags | constants.O_NOFOLLOW, 0o600);
+    const header: SegmentHeader = {
+      format: JOURNAL_FORMAT,
+      host,
+      bootId,
+      epoch: source.epoch,
+      nextSeq: source.nextSeq(),
+      wallMs: this.#options.wallMs(),
+    };
+    try {
+      this.#write(fd, [{ ...header }, ...source.carried()]);
+      return fd;
+    } catch (error) {
+      closeSync(fd);
+      unlinkSync(file);
+      throw error;
+    }
+  }
+
+  #write(fd: number, records: readonly JournalRecord[]): void {
+    const text = records.map((record) => `${JSON.stringify(record)}\n`).join("");
+    const bytes = Buffer.from(text, "utf8");
+    let written = 0;
+    while (written < bytes.length) written += writeSync(fd, bytes, written);
+    this.#grownBytes += bytes.length;
+  }
+
+  #failed(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    if (this.#failing === null) {
+      this.#log.error({ why }, "the journal cannot be written: a restart would not know of this");
+    }
+    this.#failing = why;
+    this.#retryAtMs = this.#options.nowMs() + this.#options.limits.retryMs;
+    if (this.#fd === null) return;
+    // Its last line may be half a record: nothing more goes there.
+    closeSync(this.#fd);
+    this.#fd = null;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Migrations that somebody else began (virsh, virt-manager, a daemon whose journal is lost): seen and
+ * counted, and left alone until the engine takes one over with migrateChangeParams. From then on it is
+ * a migration like any other, but for its destination, which libvirt does not tell.
+ */
+import { adopted, UNKNOWN_DESTINATION } from "../core/recover.ts";
+import { progressPercent } from "../core/progress.ts";
+import { isOutgoing, type JobStats } from "../core/job-stats.ts";
+import type { Context } from "./context.ts";
+import { limitsOf } from "./accept.ts";
+import { inPostCopy } from "./host-view.ts";
+import { MigrationRun, type RunHooks } from "./migration-run.ts";
+import type { Registry } from "./registry.ts";
+import type { MigrateRequest, WireObject } from "./service.ts";
+
+/** One entry of Host.getMigrations for each; `phase` is `foreign`. */
+export function foreignToWire(registry: Registry, context: Context): readonly WireObject[] {
+  const { hostView } = context;
+  return hostView.views().flatMap((view) => {
+    const { vmId, name } = view.vm;
+    if (view.job.kind !== "stats" || !isOutgoing(view.job.stats)) return [];
+    if (registry.liveOf(vmId) !== undefined) return [];
+    const { stats } = view.job;
+    return [
+      {
+        vmId,
+        vmName: name,
+        mode: "remote",
+        phase: "foreign",
+        dst: UNKNOWN_DESTINATION,
+        progress: progressPercent(stats, 0),
+        pass: stats.memoryIteration ?? 0,
+        postcopy: inPostCopy(view),
+        dataTotal: stats.dataTotalBytes,
+        dataProcessed: stats.dataProcessedBytes,
+        dataRemaining: stats.dataRemainingBytes,
+        bandwidthBytesPerSecond: stats.memoryBytesPerSecond ?? 0,
+      },
+    ];
+  });
+}
+
+/** The VM's outgoing job if libvirt shows one that is not ours, asked just now. */
+export async function foreignJob(vmId: string, context: Context): Promise<JobStats | null> {
+  const view = await context.hypervisor.jobView(vmId);
+  if (view.kind !== "ok" || view.value.kind !== "stats") return null;
+  return isOutgoing(view.value.stats) ? view.value.stats : null;
+}
+
+/** The migration as a run of ours; null: there is none to be taken over. */
+export async function takeOver(
+  vmId: string,
+  context: Context,
+  hooks: RunHooks,
+): Promise<MigrationRun | null> {
+  const stats = await foreignJob(vmId, context);
+  const details = await context.hypervisor.vmDetails(vmId);
+  if (stats === null || details.kind !== "ok") return null;
+  const request: MigrateRequest = {
+    vmId,
+    mode: "remote",
+    dst: UNKNOWN_DESTINATION,
+    compressed: false,
+    autoConverge: false,
+    abortOnError: false,
+    encrypted: false,
+    tunneled: false,
+    unknownKeys: [],
+  };
+  const migration = adopted(
+    {
+      vmId,
+      vmName: details.value.name,
+      memoryBytes: details.value.memoryBytes,
+      limits: limitsOf(request, context.settings()),
+      stats,
+    },
+    context.clock.monotonicMs(),
+  );
+  if (migration === null) return null;
+  return new MigrationRun(migration, request, { mode: "foreign" }, context, hooks);
+}

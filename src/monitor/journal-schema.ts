@@ -1,0 +1,314 @@
+/**
+ * What a journal may hold, checked before anything of it is believed: a file can be cut off, be from
+ * another version, or have been written by somebody else. Shapes only; they are held to the core's
+ * types by the compiler. What follows from them is recovery.ts's.
+ */
+import * as v from "valibot";
+import type { Decision } from "../core/decision.ts";
+import type { JobStats } from "../core/job-stats.ts";
+import type { Migration } from "../core/migration.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Reservation } from "../core/reservations.ts";
+import type { ScheduleState } from "../core/schedule.ts";
+import type { CallTemplate } from "./migrate-call.ts";
+import type { MigrateRequest, NumberedEvent } from "./service.ts";
+
+/** Of events: far beyond what a host ever numbers, far from where numbers are no longer exact. */
+const SEQ_MAX = 2 ** 52;
+/** The last time that a date can show. Source: ECMAScript, time values. */
+const WALL_MS_MAX = 8.64e15;
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const number = v.pipe(v.number(), v.finite());
+const count = v.pipe(number, v.integer(), v.minValue(0));
+const text = v.string();
+const flag = v.boolean();
+const optionalNumber = v.exactOptional(number);
+export const uuid = v.pipe(v.string(), v.regex(uuidPattern));
+
+const refusal = v.object({ code: number, message: text });
+
+const jobStats: v.GenericSchema<unknown, JobStats> = v.object({
+  type: v.picklist(["none", "bounded", "unbounded", "completed", "failed", "cancelled"]),
+  operation: v.picklist([
+    "unknown",
+    "start",
+    "save",
+    "restore",
+    "migrationIn",
+    "migrationOut",
+    "snapshot",
+    "snapshotRevert",
+    "dump",
+    "backup",
+    "snapshotDelete",
+  ]),
+  timeElapsedMs: number,
+  dataTotalBytes: number,
+  dataProcessedBytes: number,
+  dataRemainingBytes: number,
+  memoryIteration: optionalNumber,
+  memoryBytesPerSecond: optionalNumber,
+  dirtyRatePagesPerSecond: optionalNumber,
+  pageSizeBytes: optionalNumber,
+  downtimeMs: optionalNumber,
+  downtimeNetMs: optionalNumber,
+});
+
+const outcome: v.GenericSchema<unknown, Outcome> = v.object({
+  outcome: v.picklist(["completed", "failed", "cancelled"]),
+  reason: v.picklist([
+    "arrived",
+    "saved",
+    "cancelTooLate",
+    "abortTooLate",
+    "cancelled",
+    "byOther",
+    "progressTimeout",
+    "scheduleAbort",
+    "noSlot",
+    "guestLost",
+    "guestStopped",
+    "hostRestarted",
+    "libvirt",
+    "unknown",
+  ]),
+  code: number,
+  message: text,
+  where: v.picklist(["source", "destination", "image", "nowhere", "unknown"]),
+  confirmed: flag,
+  durationMs: v.nullable(number),
+  downtimeMs: v.nullable(number),
+  dataProcessedBytes: number,
+  passes: number,
+});
+
+const action = v.variant("kind", [
+  v.object({ kind: v.literal("setDowntime"), downtimeMs: number }),
+  v.object({ kind: v.literal("postcopy") }),
+  v.object({ kind: v.literal("abort") }),
+]);
+
+const convergenceSchedule = v.object({
+  init: v.array(action),
+  stalling: v.array(v.object({ limitPasses: number, action })),
+});
+
+const schedule: v.GenericSchema<unknown, ScheduleState> = v.object({
+  schedule: convergenceSchedule,
+  cursor: count,
+  seenPass: number,
+});
+
+const downtime = v.object({
+  owner: v.picklist(["engine", "schedule", "steps"]),
+  wantedMs: v.nullable(number),
+  appliedMs: v.nullable(number),
+  stepsMs: v.array(number),
+  step: count,
+  stepWaitMs: number,
+  steppedAtMs: v.nullable(number),
+});
+
+const advance = v.object({
+  firstIteration: v.nullable(number),
+  pass: count,
+  passSeenAtMs: number,
+  passSizeBytes: v.nullable(number),
+  verdict: v.picklist(["unknown", "productive", "unproductive"]),
+  bestPassBytes: v.nullable(number),
+  unproductiveInARow: count,
+  processedBytes: number,
+  bytesMoving: flag,
+  lastByteAtMs: number,
+  lastAdvanceAtMs: number,
+  sampledAtMs: number,
+  afterGap: flag,
+});
+
+const postCopy = v.object({
+  possible: flag,
+  unavailableReason: v.nullable(text),
+  wanted: flag,
+  begun: flag,
+  mending: v.object({
+    asked: flag,
+    addressAnswers: flag,
+    probedAtMs: v.nullable(number),
+    pausedAtMs: v.nullable(number),
+    attempts: count,
+    triedAtMs: v.nullable(number),
+    refusalMessage: v.nullable(text),
+  }),
+});
+
+const destinationCount = v.variant("kind", [
+  v.object({ kind: v.literal("unknown"), silentQueries: count }),
+  v.object({ kind: v.literal("counted"), migrations: count, askedAtMs: number }),
+  v.object({ kind: v.literal("silent"), silentQueries: count }),
+]);
+
+/** What is not journaled (`sampled`, `pending`) begins anew. */
+export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
+  vmId: uuid,
+  vmName: text,
+  mode: v.picklist(["remote", "file"]),
+  destination: text,
+  memoryBytes: number,
+  phase: v.picklist([
+    "queued",
+    "preparing",
+    "starting",
+    "running",
+    "postCopy",
+    "settling",
+    "ended",
+  ]),
+  acceptedAtMs: number,
+  callAtMs: v.nullable(number),
+  endedAtMs: v.nullable(number),
+  limits: v.object({
+    progressTimeoutMs: number,
+    timeoutJudgesPasses: flag,
+    stallingLimitMs: number,
+    maxBandwidthMiBps: number,
+    minBandwidthMiBps: number,
+    postcopyStallTimeoutMs: number,
+  }),
+  guestPaused: flag,
+  downtime: v.nullable(downtime),
+  schedule: v.nullable(schedule),
+  downtimeFoundMs: v.nullable(number),
+  cap: v.object({
+    capMiBps: v.nullable(number),
+    appliedMiBps: v.nullable(number),
+    silentQueriesSeen: count,
+    cyclesSinceVerified: v.nullable(number),
+  }),
+  postCopy,
+  advance: v.nullable(advance),
+  stall: v.object({ announcedCount: count, announced: flag, timeoutAnnounced: flag }),
+  progressPercent: number,
+  stats: v.nullable(jobStats),
+  sampled: v.optional(flag, false),
+  stop: v.nullable(
+    v.object({
+      why: v.picklist(["cancel", "progressTimeout", "schedule"]),
+      sinceMs: number,
+      acceptedAtMs: v.nullable(number),
+      refusal: v.nullable(refusal),
+    }),
+  ),
+  callReturned: flag,
+  callRefusal: v.nullable(refusal),
+  callSucceeded: flag,
+  completedStats: v.nullable(jobStats),
+  stoppedByJob: flag,
+  settlingSinceMs: v.nullable(number),
+  unwatched: v.nullable(v.picklist(["daemonDown", "hostDown", "foreign"])),
+  guestStopped: v.nullable(v.picklist(["shutDown", "destroyed", "crashed"])),
+  shellReads: count,
+  lostReads: count,
+  sourceMigrations: count,
+  destinationCount,
+  destinationAtCall: v.nullable(number),
+  retryAtMs: v.nullable(number),
+  deferrals: count,
+  deferralReason: v.nullable(text),
+  dataSinceMs: v.nullable(number),
+  pending: v.pipe(
+    v.unknown(),
+    v.transform((): Migration["pending"] => []),
+  ),
+  outcome: v.nullable(outcome),
+});
+
+export const requestSchema: v.GenericSchema<unknown, MigrateRequest> = v.object({
+  vmId: uuid,
+  mode: v.picklist(["remote", "file"]),
+  dst: text,
+  dstparams: v.exactOptional(text),
+  dstqemu: v.exactOptional(text),
+  consoleAddress: v.exactOptional(text),
+  compressed: flag,
+  autoConverge: flag,
+  abortOnError: flag,
+  encrypted: flag,
+  tunneled: flag,
+  parallel: optionalNumber,
+  downtimeMs: optionalNumber,
+  progressTimeoutMs: optionalNumber,
+  stallingLimitMs: optionalNumber,
+  maxBandwidthMiBps: optionalNumber,
+  convergenceSchedule: v.exactOptional(convergenceSchedule),
+  outgoingLimit: optionalNumber,
+  incomingLimit: optionalNumber,
+  unknownKeys: v.array(text),
+});
+
+const call: v.GenericSchema<unknown, CallTemplate> = v.object({
+  destinationUri: text,
+  migrateUri: v.exactOptional(text),
+  graphicsUri: v.exactOptional(text),
+  tlsDestination: v.exactOptional(text),
+  postcopyBandwidthMiBps: number,
+  parallelConnections: optionalNumber,
+  compressed: flag,
+  autoConverge: flag,
+  abortOnError: flag,
+  encrypted: flag,
+  tunneled: flag,
+  persistent: flag,
+});
+
+/** A run's target without what lives in the process alone. */
+export const targetSchema = v.variant("mode", [
+  v.object({
+    mode: v.literal("remote"),
+    host: text,
+    port: v.pipe(count, v.minValue(1), v.maxValue(65_535)),
+    call,
+  }),
+  v.object({
+    mode: v.literal("file"),
+    files: v.object({
+      imagePath: text,
+      parametersPath: text,
+      madeImage: flag,
+      madeParameters: flag,
+    }),
+  }),
+  v.object({ mode: v.literal("foreign") }),
+]);
+
+export type JournaledTarget = v.InferOutput<typeof targetSchema>;
+
+/** What an event says of its VM: words and numbers, nothing nested. */
+const eventFields = v.record(text, v.union([number, text, flag]));
+
+const event: v.GenericSchema<unknown, NumberedEvent> = v.object({
+  seq: v.pipe(count, v.maxValue(SEQ_MAX)),
+  method: text,
+  params: v.record(text, v.union([number, eventFields])),
+});
+
+export const wallMsSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(WALL_MS_MAX));
+
+export const eventsSchema = v.array(event);
+
+const reservation: v.GenericSchema<unknown, Reservation> = v.object({
+  vmId: uuid,
+  source: text,
+  reservedAtMs: number,
+});
+
+export const reservationsSchema = v.array(reservation);
+
+export const decisionsSchema: v.GenericSchema<unknown, readonly Decision[]> = v.array(
+  v.object({
+    rule: text,
+    what: text,
+    numbers: v.record(text, v.nullable(v.union([number, text, flag]))),
+  }),
+);

@@ -1,0 +1,92 @@
+/**
+ * The first minute of a daemon that was killed, restarted or rebooted: what the journal knows becomes
+ * runs again, and each one whose call was out is asked for its place before any verb is answered.
+ * Migrations go on in libvirt meanwhile; nothing here starts, stops or steers one. The rules of what
+ * a restored state looks like are core/recover.ts's.
+ */
+import { afterReboot, takenOver } from "../core/recover.ts";
+import type { Migration } from "../core/migration.ts";
+import type { Context } from "./context.ts";
+import type { JournaledTarget } from "./journal-schema.ts";
+import { MigrationRun, type RunHooks } from "./migration-run.ts";
+import { ENDED_KEPT_MS, type Registry } from "./registry.ts";
+import type { Replay, ReplayedMigration } from "./replay.ts";
+import type { Target } from "./run-effects.ts";
+
+/** Verbs are answered after this at the latest; what has not settled by then settles in the cycles. */
+export const RECOVERY_MAX_MS = 10_000;
+
+/** Before the journal goes on: its new segment carries what is live. */
+export function restoreRuns(
+  replayed: Replay,
+  registry: Registry,
+  context: Context,
+  hooks: RunHooks,
+): void {
+  const log = context.log.child({ component: "recovery" });
+  for (const trouble of replayed.troubles) log.error({ trouble }, "part of the journal is lost");
+  for (const found of current(replayed.migrations, context.clock.wallMs())) {
+    const run = restored(found, context, hooks);
+    if (run.live) registry.add(run);
+    else registry.addEnded(run);
+  }
+}
+
+/** After it goes on: said, and looked after. Settles within RECOVERY_MAX_MS. */
+export async function settleRestored(registry: Registry, context: Context): Promise<void> {
+  const runs = registry.live();
+  for (const run of runs) run.takenOver();
+  const { hostView, log } = context;
+  const settled = async (): Promise<void> => {
+    await hostView.refresh();
+    await Promise.all(
+      runs.filter((run) => run.migration.callReturned).map((run) => run.askPlace()),
+    );
+  };
+  const late = Symbol("late");
+  const deadline = new Promise<typeof late>((resolve) => {
+    setTimeout(() => resolve(late), RECOVERY_MAX_MS).unref();
+  });
+  if ((await Promise.race([settled(), deadline])) === late) {
+    log.warn({ waitedMs: RECOVERY_MAX_MS }, "recovery goes on while verbs are answered");
+  }
+}
+
+/** Of each VM one live migration, the last; of ended ones those that are still spoken of. */
+function current(all: readonly ReplayedMigration[], wallMs: number): readonly ReplayedMigration[] {
+  const lastLive = new Map<string, ReplayedMigration>();
+  for (const each of all) {
+    if (each.migration.phase !== "ended") lastLive.set(each.migration.vmId, each);
+  }
+  return all.filter((each) =>
+    each.migration.phase === "ended"
+      ? wallMs - each.lastWallMs < ENDED_KEPT_MS
+      : lastLive.get(each.migration.vmId) === each,
+  );
+}
+
+function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): MigrationRun {
+  const { id, request, acceptedAtWallMs, lastWallMs } = found;
+  const ended = found.migration.phase === "ended";
+  const run = new MigrationRun(
+    broughtBack(found, context.clock.monotonicMs()),
+    request,
+    targetFrom(found.target, context),
+    context,
+    hooks,
+    { id, acceptedAtWallMs, lastWallMs, ended },
+  );
+  // Asked for before its call: the slot there may still be kept for it.
+  run.reservedThere = run.live && run.migration.mode === "remote";
+  return run;
+}
+
+function broughtBack({ migration, sameBoot }: ReplayedMigration, nowMs: number): Migration {
+  return sameBoot ? takenOver(migration, nowMs) : afterReboot(migration, nowMs);
+}
+
+function targetFrom(target: JournaledTarget, context: Context): Target {
+  if (target.mode !== "remote") return target;
+  const { host, port, call } = target;
+  return { mode: "remote", peer: context.peers.get({ host, port }), call };
+}

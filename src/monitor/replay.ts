@@ -1,0 +1,160 @@
+/**
+ * From the lines of a journal to what was known when they ended: each migration with its last state,
+ * the events and their numbers, the reservations. Pure, and it believes nothing that was not checked:
+ * what cannot be read is left out and named. What becomes of it is recovery.ts's.
+ */
+import * as v from "valibot";
+import type { Decision } from "../core/decision.ts";
+import type { Migration } from "../core/migration.ts";
+import type { Reservation } from "../core/reservations.ts";
+import { isRecord, type JournalRecord, type Segment } from "../journal/segments.ts";
+import {
+  decisionsSchema,
+  eventsSchema,
+  migrationSchema,
+  requestSchema,
+  reservationsSchema,
+  targetSchema,
+  wallMsSchema,
+  type JournaledTarget,
+} from "./journal-schema.ts";
+import type { MigrateRequest, NumberedEvent } from "./service.ts";
+
+export interface ReplayedMigration {
+  readonly id: string;
+  readonly request: MigrateRequest;
+  readonly target: JournaledTarget;
+  readonly migration: Migration;
+  readonly acceptedAtWallMs: number;
+  /** Of its last record. */
+  readonly lastWallMs: number;
+  /** Its last record is of this boot: its monotonic times are comparable with now. */
+  readonly sameBoot: boolean;
+}
+
+export interface Replay {
+  /** In the order of their acceptance. */
+  readonly migrations: readonly ReplayedMigration[];
+  /** Of this boot, oldest first, the last ones in a row. */
+  readonly events: readonly NumberedEvent[];
+  /** The run of numbers to go on with; null: none that can be gone on with. */
+  readonly epoch: string | null;
+  readonly nextSeq: number;
+  /** Of this boot. */
+  readonly reservations: readonly Reservation[];
+  /** What could not be used, in words. */
+  readonly troubles: readonly string[];
+}
+
+interface Trace {
+  head: JournalRecord;
+  state: Record<string, unknown>;
+  wallMs: number;
+  bootId: string;
+}
+
+export function replay(segments: readonly Segment[], bootId: string): Replay {
+  const traces = new Map<string, Trace>();
+  let events: NumberedEvent[] = [];
+  const troubles: string[] = [];
+  let epoch: string | null = null;
+  let nextSeq = 1;
+  let reservations: readonly Reservation[] = [];
+  for (const segment of segments) {
+    if (segment.kind === "foreign") {
+      troubles.push(`${segment.file.path}: ${segment.why}`);
+      continue;
+    }
+    const { header, file, records, unreadableLines } = segment;
+    const ours = header.bootId === bootId;
+    if (unreadableLines > 0) troubles.push(`${file.path}: ${unreadableLines} unreadable lines`);
+    if (ours && header.epoch !== epoch) events = [];
+    // Numbers that were on a lost line must not be given again: a new run of numbers begins.
+    if (ours) epoch = unreadableLines > 0 ? null : header.epoch;
+    if (ours) nextSeq = Math.max(nextSeq, header.nextSeq);
+    for (const record of records) {
+      trace(traces, record, header.bootId);
+      if (!ours) continue;
+      for (const event of eventsIn(record)) {
+        if (events.at(-1)?.seq !== event.seq - 1) events = [];
+        events.push(event);
+        nextSeq = Math.max(nextSeq, event.seq + 1);
+      }
+      if (record["k"] === "slots") reservations = parsed(reservationsSchema, record["slots"]) ?? [];
+    }
+  }
+  // Told while the disk took nothing: those before a gap are no longer all that there were.
+  if (events.at(-1)?.seq !== nextSeq - 1) events = [];
+  const migrations = [...traces].flatMap(([id, found]) => {
+    const migration = migrationOf(id, found, bootId);
+    if (migration === null) troubles.push(`migration ${id}: its records cannot be used`);
+    return migration === null ? [] : [migration];
+  });
+  return { migrations, events, epoch, nextSeq, reservations, troubles };
+}
+
+function trace(traces: Map<string, Trace>, record: JournalRecord, bootId: string): void {
+  const { k, id, acceptedAtWallMs, state, d, wallMs } = record;
+  if (typeof id !== "string") return;
+  const known = traces.get(id);
+  if (k === "migration" && isRecord(state)) {
+    const sinceMs = parsed(wallMsSchema, acceptedAtWallMs) ?? 0;
+    const lastMs = known?.wallMs ?? sinceMs;
+    traces.set(id, { head: record, state: { ...state }, wallMs: lastMs, bootId });
+  }
+  if (k !== "step" || known === undefined) return;
+  if (isRecord(d)) known.state = { ...known.state, ...d };
+  known.wallMs = parsed(wallMsSchema, wallMs) ?? known.wallMs;
+  known.bootId = bootId;
+}
+
+function migrationOf(id: string, found: Trace, bootId: string): ReplayedMigration | null {
+  const { head, state, wallMs } = found;
+  const migration = parsed(migrationSchema, { ...state, pending: [], sampled: false });
+  const request = parsed(requestSchema, head["request"]);
+  const target = parsed(targetSchema, head["target"]);
+  const acceptedAtWallMs = parsed(wallMsSchema, head["acceptedAtWallMs"]);
+  if (migration === null || request === null || target === null || acceptedAtWallMs === null) {
+    return null;
+  }
+  if (migration.vmId !== request.vmId) return null;
+  const sameBoot = found.bootId === bootId;
+  return { id, request, target, migration, acceptedAtWallMs, lastWallMs: wallMs, sameBoot };
+}
+
+function eventsIn(record: JournalRecord): readonly NumberedEvent[] {
+  return record["e"] === undefined ? [] : (parsed(eventsSchema, record["e"]) ?? []);
+}
+
+/** One line of an explanation. */
+export interface ExplainedDecision extends Decision {
+  /** Wall time, ms since 1970. */
+  readonly wallMs: number;
+  /** Monotonic, comparable within one boot. */
+  readonly atMs: number;
+  readonly bootId: string;
+}
+
+/** Every decision of one migration that the segments still hold, oldest first. */
+export function decisionsIn(
+  segments: readonly Segment[],
+  id: string,
+): readonly ExplainedDecision[] {
+  return segments.flatMap((segment) => {
+    if (segment.kind === "foreign") return [];
+    const { bootId } = segment.header;
+    return segment.records
+      .filter((record) => record["k"] === "step" && record["id"] === id)
+      .flatMap(({ x, wallMs, atMs }) => {
+        const decisions = x === undefined ? null : parsed(decisionsSchema, x);
+        const time = parsed(wallMsSchema, wallMs);
+        if (decisions === null || time === null || typeof atMs !== "number") return [];
+        return decisions.map((decision) => ({ ...decision, wallMs: time, atMs, bootId }));
+      });
+  });
+}
+
+function parsed<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T | null {
+  const result = v.safeParse(schema, value);
+  return result.success ? result.output : null;
+}

@@ -1,0 +1,79 @@
+/**
+ * Who may do what: the role of a connection, from the door it came by, the subject of its certificate
+ * and the rules of the configuration. Pure, and asked anew for each request and event, so that a
+ * changed configuration holds for open connections too. Which verbs a role has is the verb table's.
+ *
+ * A subject is compared as a whole and as text, in RFC 2253's form. No part of it and no pattern is
+ * ever matched: an authority that lets its clients choose an organisation must not thereby let them
+ * choose a name. `O=x,CN=engine` inside of a value arrives escaped and is another text.
+ */
+
+import type { Config } from "../config.ts";
+import type { VerbRow } from "./verb-table.ts";
+
+/** What a verb may be open to. */
+export const verbRoles = ["control", "peer", "read-only"] as const;
+
+export type VerbRole = (typeof verbRoles)[number];
+
+/** `none` may do nothing, not even ping. */
+export type Role = VerbRole | "none";
+
+export type AccessRules = Config["access"];
+
+/** As without configuration, and as VDSM. */
+export const anyCertificateControls: AccessRules = {
+  control: [],
+  peer: [],
+  read_only: [],
+  default_role: "control",
+};
+
+/** `unix` is for control and `unixReadOnly` for reading, whoever it is: file modes decide who. */
+export type DoorKind = "tcp" | "tls" | "unix" | "unixReadOnly";
+
+/** `subject` undefined: no certificate, or one without a subject. */
+export function roleOf(door: DoorKind, subject: string | undefined, rules: AccessRules): Role {
+  switch (door) {
+    case "unix":
+      return "control";
+    case "unixReadOnly":
+      return "read-only";
+    case "tcp":
+    case "tls":
+      if (subject === undefined) return rules.default_role;
+      if (rules.control.includes(subject)) return "control";
+      if (rules.peer.includes(subject)) return "peer";
+      if (rules.read_only.includes(subject)) return "read-only";
+      return rules.default_role;
+  }
+}
+
+export function mayCall(role: Role, { roles }: Pick<VerbRow, "roles">): boolean {
+  return role !== "none" && roles.includes(role);
+}
+
+/** A peer asks for what it needs; events tell of every VM of the host. */
+export function mayHearEvents(role: Role): boolean {
+  return role === "control" || role === "read-only";
+}
+
+/**
+ * A subject as Node shows it (`X509Certificate.subject`: a line for each part, the outermost first)
+ * in RFC 2253's form. Values are escaped by then, line ends and plus signs among them, so lines and
+ * ` + ` can only be what divides. Example: `C=US\nO=Example\, Inc.\nCN=engine` is
+ * `CN=engine,O=Example\, Inc.,C=US`.
+ */
+export function formatSubject(lines: string): string {
+  return lines
+    .split("\n")
+    .toReversed()
+    .map((part) => part.split(" + ").toReversed().join("+"))
+    .join(",")
+    .replace(/[\u{80}-\u{10ffff}]+/gu, escapeBytes);
+}
+
+/** `ü` is `\C3\BC`. */
+function escapeBytes(text: string): string {
+  return [...Buffer.from(text)].map((byte) => `\\${byte.toString(16).toUpperCase()}`).join("");
+}

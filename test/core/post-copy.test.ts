@@ -1,0 +1,353 @@
+/**
+ * Post-copy that stands still: judged by bytes, mended by a pause and resumes, never aborted; and its
+ * shell, which is destroyed only when it is sure that the guest runs over there. post-copy.ts.
+ */
+import { describe, expect, it } from "vitest";
+import type { CycleInput } from "../../src/core/cycle.ts";
+import type { EffectDone, EffectResult } from "../../src/core/effect-done.ts";
+import type { Effect } from "../../src/core/migration.ts";
+import type { Place } from "../../src/core/outcome.ts";
+import { RESUME_ATTEMPTS_MAX } from "../../src/core/post-copy.ts";
+import { takenOver } from "../../src/core/recover.ts";
+import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
+
+const STALL_MS = LIMITS.postcopyStallTimeoutMs;
+const MENDING = ["probeAddress", "pausePostCopy", "resumePostCopy"];
+const OK: EffectResult = { kind: "ok", value: null };
+const NOT_READY: EffectResult = { kind: "refused", refusal: { code: 9, message: "not ready" } };
+
+/** One of these: the account of what is done about it. */
+class Stalled {
+  readonly run: Run;
+  /** `second what` of each effect that mends. */
+  readonly done: string[] = [];
+  #processedMiB = 2;
+  #failed = false;
+  readonly #answers: Map<string, EffectResult>;
+
+  constructor(answers: Readonly<Record<string, EffectResult>> = {}) {
+    this.run = inPhase("postCopy");
+    this.#answers = new Map(Object.entries(answers));
+  }
+
+  /** libvirt says from now on that post-copy has failed. */
+  failed(failed = true): this {
+    this.#failed = failed;
+    return this;
+  }
+
+  /** So many cycles, a second apart, each after so many MiB. */
+  cycles(count: number, sendingMiB = 0): this {
+    for (let n = 0; n < count; n += 1) {
+      this.run.nowMs += 1_000;
+      this.#processedMiB += sendingMiB;
+      this.#took(this.cycle());
+    }
+    return this;
+  }
+
+  cycle(fields: Partial<CycleInput> = {}): readonly Effect[] {
+    return this.run.cycle(sample({ processedMiB: this.#processedMiB }), {
+      postCopyState: true,
+      postCopyFailed: this.#failed,
+      ...fields,
+    });
+  }
+
+  answer(effect: EffectDone["effect"], result: EffectResult): this {
+    this.run.give({ kind: "effectDone", effect, asked: null, result });
+    return this;
+  }
+
+  #took(effects: readonly Effect[]): void {
+    for (const { kind } of effects) {
+      const mends = MENDING.find((one) => one === kind);
+      if (mends !== undefined) this.done.push(`${this.run.nowMs / 1_000} ${mends}`);
+      const answer = this.#answers.get(kind);
+      if (answer !== undefined && isReporting(kind)) this.answer(kind, answer);
+    }
+  }
+}
+
+function isReporting(kind: string): kind is EffectDone["effect"] {
+  return MENDING.includes(kind);
+}
+
+describe("what is done, and when", () => {
+  it("nothing while bytes flow, and nothing below the stall timeout", () => {
+    const flowing = new Stalled().cycles(60, 1);
+    expect(flowing.done).toEqual([]);
+    const still = new Stalled();
+    still.run.nowMs += STALL_MS - 1;
+    expect(kinds(still.cycle())).toEqual([]);
+    still.run.nowMs += 1;
+    expect(kinds(still.cycle())).toEqual(["probeAddress"]);
+  });
+
+  it("libvirt's `failed` means nothing while bytes flow", () => {
+    expect(new Stalled().failed().cycles(60, 1).done).toEqual([]);
+  });
+
+  it("the address is asked every 5 s until it answers, then QEMU is paused, again every 5 s", () => {
+    const stalled = new Stalled({ probeAddress: { kind: "noAnswer" }, pausePostCopy: OK });
+    stalled.cycles(16);
+    expect(stalled.done).toEqual(["10 probeAddress", "15 probeAddress"]);
+    stalled.answer("probeAddress", OK).cycles(10);
+    expect(stalled.done.slice(2)).toEqual(["17 pausePostCopy", "22 pausePostCopy"]);
+  });
+
+  it("probe, pause, then in the failed state resume, every 5 s while libvirt refuses", () => {
+    const stalled = new Stalled({ probeAddress: OK, pausePostCopy: OK, resumePostCopy: NOT_READY });
+    stalled.cycles(11).failed().cycles(12);
+    expect(stalled.done).toEqual([
+      "10 probeAddress",
+      "11 pausePostCopy",
+      "12 resumePostCopy",
+      "17 resumePostCopy",
+      "22 resumePostCopy",
+    ]);
+    expect(stalled.run.migration.postCopy.mending).toMatchObject({
+      attempts: 3,
+      refusalMessage: "not ready",
+    });
+  });
+
+  it.each([
+    [1_999, []],
+    [2_000, ["resumePostCopy"]],
+  ])("in the failed state bytes are frozen after 2 s: %i ms", (ms, effects) => {
+    const stalled = new Stalled().failed();
+    stalled.run.nowMs += ms;
+    expect(kinds(stalled.cycle())).toEqual(effects);
+  });
+
+  it("a second resume waits for the first one's answer", () => {
+    const stalled = new Stalled().failed().cycles(30);
+    expect(stalled.done).toEqual(["2 resumePostCopy"]);
+  });
+
+  it.each<[string, Partial<CycleInput>]>([
+    ["a cycle that an event woke", { timer: false }],
+    ["a cycle without an answer of libvirt", { sample: null }],
+  ])("nothing in %s", (_name, fields) => {
+    const stalled = new Stalled().failed();
+    stalled.run.nowMs += 60_000;
+    expect(kinds(stalled.cycle(fields)).filter((kind) => MENDING.includes(kind))).toEqual([]);
+  });
+
+  it.each(["starting", "running", "settling", "ended"] as const)("nothing in %s", (phase) => {
+    const run = inPhase(phase);
+    run.nowMs += 60_000;
+    const effects = run.cycle(sample(), { postCopyFailed: true });
+    expect(kinds(effects).filter((kind) => MENDING.includes(kind))).toEqual([]);
+  });
+});
+
+describe("its bounds", () => {
+  const refused = { resumePostCopy: NOT_READY };
+
+  it("after so many refused resumes it is left to the engine, which may ask anew", () => {
+    const stalled = new Stalled(refused).failed().cycles(5 * RESUME_ATTEMPTS_MAX + 100);
+    expect(stalled.done).toHaveLength(RESUME_ATTEMPTS_MAX);
+    expect(stalled.run.change({ migrationTechnique: "post-copy" })).toBe("changed");
+    stalled.cycles(1);
+    expect(stalled.done).toHaveLength(RESUME_ATTEMPTS_MAX + 1);
+  });
+
+  it("the engine asks: paused without asking the address", () => {
+    const stalled = new Stalled({ probeAddress: { kind: "noAnswer" } }).cycles(11);
+    stalled.run.change({ migrationTechnique: "post-copy" });
+    stalled.cycles(1);
+    expect(stalled.done).toEqual(["10 probeAddress", "12 pausePostCopy"]);
+  });
+
+  it("the engine asks while it does not stand still: nothing is to be mended", () => {
+    const stalled = new Stalled().cycles(5);
+    stalled.run.change({ migrationTechnique: "post-copy" });
+    expect(stalled.run.migration.postCopy.mending.asked).toBe(false);
+  });
+
+  it("bytes move: the account begins anew", () => {
+    const stalled = new Stalled(refused).failed().cycles(5 * RESUME_ATTEMPTS_MAX + 100);
+    stalled.cycles(1, 1).cycles(2);
+    expect(stalled.done).toHaveLength(RESUME_ATTEMPTS_MAX + 1);
+    expect(stalled.run.migration.postCopy.mending.attempts).toBe(1);
+  });
+
+  it("what the engine asked in one stall does not hold for the next", () => {
+    const stalled = new Stalled().cycles(9);
+    stalled.run.nowMs += 1_000;
+    stalled.run.change({ migrationTechnique: "post-copy" });
+    stalled.cycles(1, 1).cycles(10);
+    expect(stalled.done).toEqual(["21 probeAddress"]);
+  });
+
+  it("an address that answered in one stall is asked anew in the next", () => {
+    const stalled = new Stalled().cycles(10).cycles(1, 1);
+    stalled.answer("probeAddress", OK).cycles(1, 1).cycles(10);
+    expect(stalled.done).toEqual(["10 probeAddress", "22 probeAddress"]);
+  });
+
+  it("a restart of the daemon neither asks at once again nor forgets the attempts", () => {
+    const stalled = new Stalled(refused).failed().cycles(7);
+    const { run } = stalled;
+    run.migration = takenOver(run.migration, run.nowMs);
+    stalled.cycles(4);
+    expect(stalled.done).toEqual(["2 resumePostCopy", "7 resumePostCopy"]);
+    stalled.cycles(1);
+    expect(run.migration.postCopy.mending.attempts).toBe(3);
+  });
+});
+
+describe("what the engine is told", () => {
+  it("the alarm at the post-copy stall timeout, once a stall, whatever the progress timeout", () => {
+    const stalled = new Stalled();
+    stalled.run.migration = {
+      ...stalled.run.migration,
+      limits: { ...LIMITS, progressTimeoutMs: 1_000, postcopyStallTimeoutMs: 4_000 },
+    };
+    stalled.cycles(3);
+    expect(stalled.run.events("stalling")).toEqual([]);
+    stalled.cycles(20);
+    expect(stalled.run.events("stalling").map(({ stalling }) => stalling)).toMatchObject([
+      { reason: "postcopyStalled", stalledForMs: 4_000, timeoutInMs: 0, aborting: false },
+    ]);
+    stalled.cycles(1, 1).cycles(4);
+    expect(stalled.run.events("stalling").slice(1)).toMatchObject([
+      { stalling: { progressing: true } },
+      { stalling: { progressing: false, stalledForMs: 4_000 } },
+    ]);
+  });
+
+  it("neither a cancel, the hard limit nor a schedule aborts", () => {
+    const stalled = new Stalled().cycles(5);
+    stalled.run.give({ kind: "cancel" });
+    stalled.cycles(600).failed().cycles(600);
+    expect(kinds(stalled.run.effects)).not.toContain("abort");
+    expect(stalled.run.migration).toMatchObject({ phase: "postCopy", stop: null });
+  });
+});
+
+describe("a resume that comes back", () => {
+  it("with success: that is the call's, and the place is asked", () => {
+    const stalled = new Stalled().failed().cycles(2);
+    stalled.run.callEnded(38);
+    stalled.run.place({ source: "shell", sourceJob: true });
+    stalled.answer("resumePostCopy", OK);
+    expect(stalled.run.migration).toMatchObject({ callReturned: true, callSucceeded: true });
+    expect(kinds(stalled.cycle())).toContain("askPlace");
+    stalled.run.place({ source: "notActive", destination: "silent" });
+    expect(stalled.run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
+  });
+
+  it("refused: the call's own answer stays, and it is said", () => {
+    const stalled = new Stalled().failed().cycles(2).answer("resumePostCopy", NOT_READY);
+    expect(stalled.run.migration).toMatchObject({ callReturned: false, callSucceeded: false });
+    expect(stalled.run.effects.at(-1)).toMatchObject({
+      kind: "log",
+      fields: { effect: "resumePostCopy", libvirtMessage: "not ready" },
+    });
+  });
+
+  it("a pause or an address that answers is no success of the call", () => {
+    const stalled = new Stalled({ probeAddress: OK, pausePostCopy: OK }).cycles(12);
+    expect(stalled.run.migration.callSucceeded).toBe(false);
+  });
+});
+
+const SOURCES = ["active", "shell", "notActive", "unknown"] as const;
+const DESTINATIONS = ["active", "incoming", "absent", "silent", "notAsked"] as const;
+const PLACES: readonly Place[] = SOURCES.flatMap((source) =>
+  DESTINATIONS.flatMap((destination) =>
+    [false, true].map((sourceJob): Place => ({ source, sourceJob, destination })),
+  ),
+);
+const isLeftShell = ({ source, sourceJob, destination }: Place): boolean =>
+  source === "shell" && !sourceJob && destination === "active";
+
+describe("the shell that post-copy leaves", () => {
+  const SHELL: Partial<Place> = { source: "shell", destination: "active" };
+
+  it("is destroyed after two reads that agree, and then the guest has arrived", () => {
+    const run = inPhase("postCopy");
+    run.callEnded(38);
+    expect(kinds(run.place(SHELL))).toEqual([]);
+    expect(kinds(run.place(SHELL))).toEqual(["destroyShell"]);
+    expect(run.migration.outcome).toBeNull();
+    run.accepted("destroyShell");
+    run.place({ source: "notActive", destination: "active" });
+    expect(run.outcome()).toMatchObject({ outcome: "completed", where: "destination" });
+  });
+
+  it("is asked for again if libvirt refuses, never twice at a time", () => {
+    const run = inPhase("postCopy");
+    run.callEnded(38);
+    run.place(SHELL);
+    run.place(SHELL);
+    expect(kinds(run.place(SHELL))).toEqual([]);
+    run.refused("destroyShell", 68);
+    expect(kinds(run.place(SHELL))).toEqual(["destroyShell"]);
+  });
+
+  it.each(["starting", "running", "postCopy", "settling"] as const)(
+    "in %s: of all pairs of reads only that one",
+    (phase) => {
+      for (const first of PLACES) {
+        for (const second of PLACES) {
+          const run = inPhase(phase);
+          if (phase !== "settling") run.callEnded(38);
+          run.place(first);
+          run.place(second);
+          const destroys = kinds(run.effects).includes("destroyShell");
+          const sure = isLeftShell(first) && isLeftShell(second);
+          expect(destroys, JSON.stringify([first, second])).toBe(sure);
+        }
+      }
+    },
+  );
+
+  it("reads before the call came back count for nothing", () => {
+    const run = inPhase("postCopy");
+    for (let n = 0; n < 5; n += 1) run.place(SHELL);
+    expect(kinds(run.effects)).not.toContain("destroyShell");
+  });
+});
+
+describe("lost in post-copy", () => {
+  const lost: readonly Partial<Place>[] = [
+    { source: "shell", destination: "absent" },
+    { source: "shell", sourceJob: true, destination: "absent" },
+    { source: "notActive", destination: "incoming" },
+  ];
+
+  it.each(lost)("only after two reads that agree: %j", (place) => {
+    const run = inPhase("postCopy");
+    run.callEnded(38);
+    run.place(place);
+    run.place({ source: "shell", destination: "silent" });
+    run.place(place);
+    expect(run.migration.outcome).toBeNull();
+    run.place(place);
+    expect(run.outcome()).toMatchObject({
+      outcome: "failed",
+      reason: "guestLost",
+      where: "nowhere",
+    });
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "lostInPostCopy" });
+  });
+
+  it.each(lost)("never if libvirt said that it succeeded: %j", (place) => {
+    const run = inPhase("postCopy");
+    run.callEnded(null);
+    for (let n = 0; n < 5; n += 1) run.place(place);
+    expect(run.migration.outcome).toBeNull();
+  });
+
+  it.each(lost)("never if its event said that it left: %j", (place) => {
+    const run = inPhase("postCopy");
+    run.give({ kind: "stoppedByJob" });
+    run.callEnded(38);
+    for (let n = 0; n < 5; n += 1) run.place(place);
+    expect(run.migration.outcome).toBeNull();
+  });
+});

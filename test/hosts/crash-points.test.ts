@@ -1,0 +1,171 @@
+/**
+ * The daemon killed at each place where it writes its journal, right before and right after. Whatever
+ * the place: the guest runs in one place with its counter unbroken, its migration has one end and no
+ * two, which says where the guest is, and the daemon that comes after looks after the next one.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
+import type { Guest, Host } from "../lab/api.ts";
+import { startDaemon, type CrashPoint, type Daemon, type DaemonOptions } from "../lab/daemon.ts";
+import { attachLab } from "../lab/lab.ts";
+import { until } from "../lab/until.ts";
+
+const lab = attachLab(inject("lab"));
+const OPTIONS: DaemonOptions = { vars: { migration_listener_timeout: 3 } };
+const SETTLED_MS = 30_000;
+const WHEN = ["before", "after"] as const;
+
+interface Way {
+  readonly params: Record<string, unknown>;
+  /** Done once data flow. */
+  readonly steer?: (daemon: Daemon, vmId: string) => Promise<unknown>;
+}
+
+interface Point {
+  readonly name: string;
+  readonly record: string;
+  readonly way: Way;
+}
+
+const ENDLESS = { downtime: 1, maxBandwidth: 1 } as const;
+const rule = (name: string, what = ""): string => `"rule":"${name}","what":"${what}`;
+
+const ARRIVES: Way = { params: { maxBandwidth: 8 } };
+const CANCELLED: Way = {
+  params: ENDLESS,
+  steer: (daemon, vmID) => daemon.call("VM.migrateCancel", { vmID }),
+};
+const TIMES_OUT: Way = { params: { ...ENDLESS, migrationProgressTimeout: 1, stallingLimit: 1 } };
+const CHANGED: Way = {
+  params: ENDLESS,
+  steer: (daemon, vmID) =>
+    daemon.call("VM.migrateChangeParams", { vmID, maxBandwidth: 100, downtime: 900 }),
+};
+const POST_COPY: Way = {
+  params: ENDLESS,
+  steer: (daemon, vmID) =>
+    daemon.call("VM.migrateChangeParams", { vmID, migrationTechnique: "post-copy" }),
+};
+
+const POINTS: readonly Point[] = [
+  { name: "the migration itself", record: '"k":"migration","id"', way: ARRIVES },
+  { name: "its acceptance", record: rule("accepted"), way: ARRIVES },
+  { name: "its slot", record: rule("phase", "preparing"), way: ARRIVES },
+  { name: "the downtime found", record: rule("downtime", "found"), way: ARRIVES },
+  { name: "the first downtime", record: rule("downtime", "first"), way: ARRIVES },
+  { name: "the call", record: rule("start"), way: ARRIVES },
+  { name: "the first data", record: rule("phase", "running"), way: ARRIVES },
+  { name: "libvirt's record", record: rule("record"), way: ARRIVES },
+  { name: "the call's return", record: rule("call"), way: ARRIVES },
+  { name: "the outcome", record: rule("outcome", "completed"), way: ARRIVES },
+  { name: "a cancel", record: rule("cancel"), way: CANCELLED },
+  { name: "the abort taken", record: rule("stop", "libvirt took"), way: CANCELLED },
+  { name: "the outcome of a cancel", record: rule("outcome", "cancelled"), way: CANCELLED },
+  { name: "a stall event", record: rule("stalling"), way: TIMES_OUT },
+  { name: "the decision to abort", record: rule("stop", "progressTimeout"), way: TIMES_OUT },
+  { name: "the outcome of an abort", record: rule("outcome", "failed"), way: TIMES_OUT },
+  { name: "a change", record: rule("change"), way: CHANGED },
+  { name: "a cap", record: rule("bandwidth"), way: CHANGED },
+  { name: "a downtime", record: rule("downtime", "900"), way: CHANGED },
+  { name: "the wish for post-copy", record: rule("postcopy"), way: POST_COPY },
+  { name: "post-copy", record: rule("phase", "postCopy"), way: POST_COPY },
+];
+
+/** Ignores what a killed daemon can no longer answer. */
+const lost = (error: unknown): void => void error;
+
+describe("a daemon killed at a place of its journal", () => {
+  let guest: Guest;
+  let here: Host = lab.a;
+  const daemons = new Set<Daemon>();
+  const there = (): Host => (here === lab.a ? lab.b : lab.a);
+
+  async function start(host: Host, more: DaemonOptions = {}): Promise<Daemon> {
+    const daemon = await startDaemon(host, { ...OPTIONS, ...more });
+    daemons.add(daemon);
+    return daemon;
+  }
+
+  async function stopAll(): Promise<void> {
+    await Promise.all([...daemons].map((daemon) => daemon.stop()));
+    daemons.clear();
+  }
+
+  beforeAll(async () => {
+    guest = await lab.a.startGuest({ workingSetMiB: 1, ratePagesPerSecond: 256 });
+  });
+  afterEach(stopAll);
+  afterAll(() => lab.clear());
+
+  /** Migrates with a daemon that dies at the point; the one that is started after it. */
+  async function dieAt(crash: CrashPoint, { params, steer }: Way): Promise<Daemon> {
+    const doomed = await start(here, { crash });
+    const vmID = guest.uuid;
+    const asked = doomed.call("VM.migrate", { vmID, params: { dst: there().name, ...params } });
+    const steered = asked.then(async () => {
+      if (steer === undefined) return;
+      await doomed.event("VM_migration_status", vmID, () => true);
+      await steer(doomed, vmID);
+    });
+    steered.catch(lost);
+    await doomed.process.exited;
+    daemons.delete(doomed);
+    return start(here, { keepJournal: true });
+  }
+
+  /** Everything that any daemon of this host has told of the guest since the boot. */
+  async function endsTold(daemon: Daemon): Promise<readonly Record<string, unknown>[]> {
+    const { events } = await daemon.call<{
+      events: { method: string; params: Record<string, Record<string, unknown>> }[];
+    }>("Host.getEvents", { since: 1 });
+    return events
+      .filter(({ method }) => method === `|virt|VM_migration_ended|${guest.uuid}`)
+      .map(({ params }) => params[guest.uuid] ?? {});
+  }
+
+  async function liveHere(daemon: Daemon): Promise<readonly unknown[]> {
+    const all = await daemon.call<Record<string, unknown>[]>("Host.getMigrations");
+    return all.filter((each) => each["phase"] !== "ended");
+  }
+
+  /** Lets what goes on for ever arrive. */
+  async function settle(daemon: Daemon): Promise<void> {
+    await until(
+      async () => {
+        const live = await liveHere(daemon);
+        if (live.length === 0) return true;
+        const free = { maxBandwidth: 500, downtime: 2000 };
+        await daemon.call("VM.migrateChangeParams", { vmID: guest.uuid, ...free }).catch(lost);
+        return undefined;
+      },
+      SETTLED_MS,
+      () => "every migration has ended",
+    );
+  }
+
+  const cases = POINTS.flatMap((point) => WHEN.map((when) => ({ ...point, when })));
+
+  it.each(cases)("$when $name", async ({ name, record, when, way }) => {
+    await start(there());
+    const again = await dieAt({ record, when }, way);
+    await settle(again);
+
+    const residence = await guest.residence();
+    expect(residence).toHaveLength(1);
+    const at = residence[0] ?? here;
+    await guest.counterAdvances({ on: at, by: 1 });
+    guest.assertUnbroken();
+    const ends = await endsTold(again);
+    const neverAccepted = name === "the migration itself" && when === "before";
+    expect(ends).toHaveLength(neverAccepted ? 0 : 1);
+    const where = at === here ? "source" : "destination";
+    if (!neverAccepted) {
+      expect(ends[0]).toMatchObject({ where });
+      expect(await again.call("VM.explainMigration", { vmID: guest.uuid })).toMatchObject({
+        complete: true,
+        journal: "ok",
+        outcome: ends[0]?.["outcome"],
+      });
+    }
+    here = at;
+  });
+});
