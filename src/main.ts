@@ -151,7 +151,10 @@ async function bringUp(daemon: Daemon): Promise<void> {
   await journal.begin({
     epoch: events.epoch,
     nextSeq: () => events.next,
-    carried: () => [
+    carried: (afterFailure) => [
+      ...(afterFailure ? registry.ended(context.clock.wallMs()) : []).map((run) =>
+        run.journalRecord(),
+      ),
       ...registry.live().map((run) => run.journalRecord()),
       context.journal.slotsRecord(),
     ],

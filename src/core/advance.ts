@@ -45,8 +45,11 @@ export interface Advance {
   readonly lastByteAtMs: number;
   readonly lastAdvanceAtMs: number;
   readonly sampledAtMs: number;
-  /** Nobody looked for a while: passes that came and went meanwhile say nothing. */
-  readonly afterGap: boolean;
+  /**
+   * When somebody looks again who was away for a while; null once there was a sample since. Passes
+   * that came and went meanwhile say nothing.
+   */
+  readonly gapEndedAtMs: number | null;
 }
 
 /** Nothing sent yet; the clock runs from the migrate call to libvirt. */
@@ -64,7 +67,7 @@ export function advanceFrom(callAtMs: number): Advance {
     lastByteAtMs: callAtMs,
     lastAdvanceAtMs: callAtMs,
     sampledAtMs: callAtMs,
-    afterGap: false,
+    gapEndedAtMs: null,
   };
 }
 
@@ -111,9 +114,10 @@ function enterPass(advance: Advance, { stats, atMs, passStart }: AdvanceSample):
   if (pass <= advance.pass) return advance;
   const unseen = pass - advance.pass - 1;
   const endedUnknown = advance.verdict === "unknown" ? 1 : 0;
-  const unproductiveInARow = advance.afterGap
-    ? Math.min(advance.unproductiveInARow, UNPRODUCTIVE_KEPT_OVER_GAP)
-    : advance.unproductiveInARow + unseen + endedUnknown;
+  const unproductiveInARow =
+    advance.gapEndedAtMs !== null
+      ? Math.min(advance.unproductiveInARow, UNPRODUCTIVE_KEPT_OVER_GAP)
+      : advance.unproductiveInARow + unseen + endedUnknown;
   return {
     ...advance,
     pass,
@@ -179,6 +183,6 @@ function creditBytes(advance: Advance, sample: AdvanceSample, counts: boolean): 
         ? Math.max(sample.atMs, advance.lastAdvanceAtMs)
         : advance.lastAdvanceAtMs,
     sampledAtMs: sample.atMs,
-    afterGap: false,
+    gapEndedAtMs: null,
   };
 }

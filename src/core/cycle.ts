@@ -51,6 +51,9 @@ export interface CycleInput {
   readonly destination: DestinationCount;
 }
 
+/** So long a daemon that was away waits for a first sample before it judges without one. */
+export const GAP_GRACE_MS = 5_000;
+
 /** One cycle of a migration whose call is out. Others are left as they are. */
 export function cycleStep(before: Migration, input: CycleInput, nowMs: number): Stepped {
   if (before.advance === null || before.phase === "ended")
@@ -207,6 +210,9 @@ function judge(
   const { advance } = migration;
   const postCopy = migration.phase === "postCopy";
   if (advance === null || (migration.stop !== null && !postCopy)) return migration;
+  // Nobody looked for a while and libvirt has not answered since: bytes may have moved all along.
+  const lookedFor = advance.gapEndedAtMs === null ? null : nowMs - advance.gapEndedAtMs;
+  if (lookedFor !== null && lookedFor < GAP_GRACE_MS && !migration.sampled) return migration;
   if (!postCopy && timedOut(migration, advance, nowMs)) {
     return decideAbort(migration, advance, nowMs, effects);
   }

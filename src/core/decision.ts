@@ -4,7 +4,7 @@
  * down what it did.
  */
 import type { CoreEvent, Effect, Migration } from "./migration.ts";
-import type { Place } from "./outcome.ts";
+import type { Place } from "./place.ts";
 import { stalledForMs } from "./migration.ts";
 import type { Input } from "./step.ts";
 
@@ -41,7 +41,10 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
     case "downtimePrepared":
       return [decision("downtime", "first value set before the start", { toMs: input.appliedMs })];
     case "downtimeFound":
-      return [decision("downtime", "found", { foundMs: input.foundMs })];
+      // Found again after a restart it is a value of ours, and is not kept.
+      return after.downtimeFoundMs === before.downtimeFoundMs
+        ? []
+        : [decision("downtime", "found", { foundMs: input.foundMs })];
     case "callEnded":
       return [
         decision("call", input.refusal === null ? "libvirt: success" : "libvirt gave up", {
@@ -56,9 +59,7 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
     case "jobCompleted":
       return [decision("record", "libvirt's record of the job", recordNumbers(after))];
     case "place":
-      return input.place.source === "active" && input.place.sourceJob
-        ? []
-        : fromPlace(before, after, input.place);
+      return fromPlace(before, after, input.place);
     case "cancel":
       return before.stop === null ? [decision("cancel", "asked for", { phase: before.phase })] : [];
     case "admitted":
@@ -75,8 +76,8 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
 }
 
 function fromPlace(before: Migration, after: Migration, place: Place): readonly Decision[] {
-  // Asked each cycle while the place is not sure: what it was in the end is what explains.
-  if (after.phase !== "ended" && after.outcome === before.outcome) return [];
+  // Asked again and again while the place is not sure: what it was in the end is what explains.
+  if (after.outcome === before.outcome) return [];
   return [decision("place", "where the guest is", { ...place })];
 }
 

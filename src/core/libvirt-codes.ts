@@ -24,6 +24,7 @@ export const NO_CALL = 0;
 export const PAUSED_REASON = {
   MIGRATION: 2,
   IO_ERROR: 5,
+  STARTING_UP: 11,
   POSTCOPY: 12,
   POSTCOPY_FAILED: 13,
 } as const;

@@ -143,7 +143,9 @@ export interface Migration {
   readonly guestStopped: GuestStopped | null;
   /** How often in a row the guest was read to run over there, while its shell is left here. */
   readonly shellReads: number;
-  /** How often in a row one half of a post-copy was read to be gone. */
+  /** How often in a row it was read to run over there. */
+  readonly thereReads: number;
+  /** How often in a row it was read on neither host, or one half of a post-copy to be gone. */
   readonly lostReads: number;
   readonly sourceMigrations: number;
   readonly destinationCount: DestinationCount;
@@ -286,6 +288,7 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     unwatched: null,
     guestStopped: null,
     shellReads: 0,
+    thereReads: 0,
     lostReads: 0,
     sourceMigrations: 0,
     destinationCount: { kind: "unknown", silentQueries: 0 },

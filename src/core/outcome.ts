@@ -39,108 +39,13 @@ export interface Outcome {
   readonly passes: number;
 }
 
-/** What was seen of the guest on both ends, asked after the call had returned. */
-export interface Place {
-  /** `shell`: what post-copy leaves here of a guest that runs elsewhere, paused. */
-  readonly source: "active" | "shell" | "notActive" | "unknown";
-  /** On the source libvirt still shows a job. */
-  readonly sourceJob: boolean;
-  readonly destination: "active" | "incoming" | "absent" | "silent" | "notAsked";
-  /** Mode file, the guest not active here: whether libvirt has finished the image. */
-  readonly image?: "complete" | "notComplete";
-}
-
-export type Verdict =
-  | { readonly kind: "askAgain" }
-  | { readonly kind: "ended"; readonly outcome: Outcome };
-
-/** How long a place that cannot be known is asked for before the outcome says so. */
-export const SETTLE_MAX_MS = 60_000;
-/** A call that a killed daemon had just made may show its job only so much later. */
-export const TAKEN_OVER_GRACE_MS = 5_000;
-/** So often in a row a place is read before what cannot be taken back follows from it. */
-export const SURE_READS = 2;
-
-const ASK_AGAIN: Verdict = { kind: "askAgain" };
+const HOW_STOPPED = {
+  shutDown: "shut itself down",
+  destroyed: "was destroyed by somebody",
+} as const;
 const CODE_FAILED = 12;
 const CODE_CANCELLED = 47;
 const CODE_LIBVIRT_FAILED = 102;
-
-/** Judges where the guest is; `askAgain` while it is on its way or cannot be seen yet. */
-export function judgePlace(migration: Migration, place: Place, nowMs: number): Verdict {
-  switch (place.source) {
-    case "active":
-      return place.sourceJob || mayStillBegin(migration, nowMs)
-        ? ASK_AGAIN
-        : ended(stayed(migration, nowMs));
-    case "shell":
-      return judgeShell(migration, place, nowMs);
-    case "unknown":
-      // Active and no longer incoming over there: it cannot be active here as well.
-      return place.destination === "active" ? ended(arrived(migration, true, nowMs)) : ASK_AGAIN;
-    case "notActive":
-      return migration.mode === "file"
-        ? judgeSave(migration, place, nowMs)
-        : judgeGone(migration, place, nowMs);
-  }
-}
-
-/** Reads that agree with those before; see SURE_READS. */
-export function countReads(migration: Migration, place: Place): Migration {
-  const there = place.source === "shell" && !place.sourceJob && place.destination === "active";
-  const lost = isLostInPostCopy(migration, place);
-  return {
-    ...migration,
-    shellReads: there ? migration.shellReads + 1 : 0,
-    lostReads: lost ? migration.lostReads + 1 : 0,
-  };
-}
-
-/** The shell may go: read often enough, the guest runs over there and needs nothing of it. */
-export function mayDestroyShell(migration: Migration): boolean {
-  return migration.shellReads >= SURE_READS;
-}
-
-/**
- * In post-copy one half of the memory is gone: the destination's with its guest, or the source's, and
- * the destination waits for it for ever.
- */
-function isLostInPostCopy(migration: Migration, place: Place): boolean {
-  if (!migration.postCopy.begun || migration.callSucceeded || migration.stoppedByJob) return false;
-  if (place.source === "shell") return place.destination === "absent";
-  return place.source === "notActive" && place.destination === "incoming";
-}
-
-/** Nobody saw the call come back, and no byte was seen: its job may show up yet. */
-function mayStillBegin({ unwatched, dataSinceMs, settlingSinceMs }: Migration, nowMs: number) {
-  return (
-    unwatched === "daemonDown" &&
-    dataSinceMs === null &&
-    nowMs - (settlingSinceMs ?? nowMs) < TAKEN_OVER_GRACE_MS
-  );
-}
-
-function judgeShell(migration: Migration, place: Place, nowMs: number): Verdict {
-  const sure = isLostInPostCopy(migration, place) && migration.lostReads >= SURE_READS;
-  return sure ? ended(lost(migration, nowMs)) : ASK_AGAIN;
-}
-
-/** The source has it no more. */
-function judgeGone(migration: Migration, place: Place, nowMs: number): Verdict {
-  switch (place.destination) {
-    case "active":
-      return ended(arrived(migration, true, nowMs));
-    case "incoming": {
-      const sure = isLostInPostCopy(migration, place) && migration.lostReads >= SURE_READS;
-      return sure ? ended(lost(migration, nowMs)) : ASK_AGAIN;
-    }
-    case "absent":
-      return ended(lost(migration, nowMs));
-    case "silent":
-    case "notAsked":
-      return judgeUnseen(migration, nowMs);
-  }
-}
 
 /** Never reached libvirt: cancelled in the queue or before the call, or the start failed here. */
 export function endedBeforeCall(
@@ -151,10 +56,17 @@ export function endedBeforeCall(
   if (active) {
     return { ...figures(migration, 0), ...whyStayed(migration, refusal), where: "source" };
   }
+  const { vmId, guestStopped } = migration;
+  if (guestStopped === "shutDown" || guestStopped === "destroyed") {
+    const text = `VM ${vmId} ${HOW_STOPPED[guestStopped]} before its migration began`;
+    const why = failed("guestStopped", CODE_FAILED, text);
+    return { ...figures(migration, 0), ...why, where: "nowhere" };
+  }
+  // Somebody may have moved it: nobody was asked.
   return {
     ...figures(migration, 0),
-    ...failed("libvirt", CODE_FAILED, `VM ${migration.vmId} is not active here: ${said(refusal)}`),
-    where: "nowhere",
+    ...failed("libvirt", CODE_FAILED, `VM ${vmId} is not active here: ${said(refusal)}`),
+    where: "unknown",
   };
 }
 
@@ -173,29 +85,9 @@ export function notAdmitted(migration: Migration, nowMs: number): Outcome {
   };
 }
 
-function ended(outcome: Outcome): Verdict {
-  return { kind: "ended", outcome };
-}
-
-function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
-  const saved =
-    migration.callSucceeded ||
-    migration.stoppedByJob ||
-    migration.completedStats !== null ||
-    (migration.unwatched !== null && place.image === "complete");
-  if (!saved) {
-    return ended({
-      ...figures(migration, nowMs),
-      ...failed(
-        "unknown",
-        CODE_FAILED,
-        `VM ${migration.vmId} is not active here and nobody said that it was saved; ${migration.destination} is kept; libvirt said: ${callSaid(migration)}`,
-      ),
-      where: "unknown",
-      confirmed: false,
-    });
-  }
-  return ended({
+/** The source has it no more: it went into its image. */
+export function saved(migration: Migration, nowMs: number): Outcome {
+  return {
     ...figures(migration, nowMs),
     outcome: "completed",
     reason: migration.stop === null ? "saved" : tooLateReason(migration),
@@ -203,16 +95,26 @@ function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
     message: `VM ${migration.vmId} is saved in ${migration.destination}${tooLate(migration)}`,
     where: "image",
     confirmed: true,
-  });
+  };
 }
 
-/** The source has it no more and nobody can be asked on the destination. */
-function judgeUnseen(migration: Migration, nowMs: number): Verdict {
-  if (migration.callSucceeded || migration.stoppedByJob) {
-    return ended(arrived(migration, false, nowMs));
-  }
-  if (nowMs - (migration.settlingSinceMs ?? nowMs) < SETTLE_MAX_MS) return ASK_AGAIN;
-  return ended({
+/** The source has it no more, and nothing says that its image is whole. */
+export function notSaved(migration: Migration, nowMs: number): Outcome {
+  return {
+    ...figures(migration, nowMs),
+    ...failed(
+      "unknown",
+      CODE_FAILED,
+      `VM ${migration.vmId} is not active here and nobody said that it was saved; ${migration.destination} is kept; libvirt said: ${callSaid(migration)}`,
+    ),
+    where: "unknown",
+    confirmed: false,
+  };
+}
+
+/** The source has it no more, and nobody on the destination says that it is there. */
+export function unseen(migration: Migration, nowMs: number): Outcome {
+  return {
     ...figures(migration, nowMs),
     outcome: "failed",
     reason: "unknown",
@@ -220,10 +122,10 @@ function judgeUnseen(migration: Migration, nowMs: number): Verdict {
     message: `VM ${migration.vmId} is not active here and ${migration.destination} does not say whether it is there; libvirt said: ${callSaid(migration)}`,
     where: "unknown",
     confirmed: false,
-  });
+  };
 }
 
-function arrived(migration: Migration, confirmed: boolean, nowMs: number): Outcome {
+export function arrived(migration: Migration, confirmed: boolean, nowMs: number): Outcome {
   const seen = confirmed ? "" : ", not confirmed: its daemon does not answer";
   return {
     ...figures(migration, nowMs),
@@ -251,7 +153,7 @@ export function confirmedLate(migration: Migration, outcome: Outcome): Outcome {
   };
 }
 
-function lost(migration: Migration, nowMs: number): Outcome {
+export function lost(migration: Migration, nowMs: number): Outcome {
   const { destination, guestStopped, postCopy, unwatched, vmId } = migration;
   const elsewhere = migration.mode === "file" ? "was not saved" : `is not on ${destination} either`;
   const gone = { ...figures(migration, nowMs), where: "nowhere" } as const;
@@ -260,8 +162,7 @@ function lost(migration: Migration, nowMs: number): Outcome {
     return { ...gone, ...failed("guestLost", CODE_FAILED, text) };
   }
   if (guestStopped === "shutDown" || guestStopped === "destroyed") {
-    const how = guestStopped === "shutDown" ? "shut itself down" : "was destroyed by somebody";
-    const text = `VM ${vmId} ${how} while it migrated, and ${elsewhere}`;
+    const text = `VM ${vmId} ${HOW_STOPPED[guestStopped]} while it migrated, and ${elsewhere}`;
     return { ...gone, ...failed("guestStopped", CODE_FAILED, text) };
   }
   if (unwatched === "hostDown") {
@@ -272,7 +173,7 @@ function lost(migration: Migration, nowMs: number): Outcome {
   return { ...gone, ...failed("guestLost", CODE_FAILED, text) };
 }
 
-function stayed(migration: Migration, nowMs: number): Outcome {
+export function stayed(migration: Migration, nowMs: number): Outcome {
   return {
     ...figures(migration, nowMs),
     ...whyStayed(migration, migration.callRefusal),

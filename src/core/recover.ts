@@ -22,16 +22,27 @@ export function takenOver(migration: Migration, nowMs: number): Migration {
     callReturned: true,
     unwatched: migration.callReturned ? migration.unwatched : "daemonDown",
     settlingSinceMs: nowMs,
+    // What cannot be taken back follows from what this daemon has read itself.
+    shellReads: 0,
+    thereReads: 0,
+    lostReads: 0,
     // Silent queries are counted anew by the new daemon.
     destinationCount: { kind: "unknown", silentQueries: 0 },
     cap: { ...migration.cap, appliedMiBps: null, silentQueriesSeen: 0, cyclesSinceVerified: null },
-    advance: migration.advance === null ? null : { ...migration.advance, afterGap: true },
+    advance: migration.advance === null ? null : { ...migration.advance, gapEndedAtMs: nowMs },
   };
 }
 
 /** The engine was told of its preparing: with that it counts as deferred, and is told no more than once. */
 function backInTheQueue(migration: Migration): Migration {
-  const queued: Migration = { ...migration, phase: "queued", pending: [] };
+  const queued: Migration = {
+    ...migration,
+    phase: "queued",
+    pending: [],
+    shellReads: 0,
+    thereReads: 0,
+    lostReads: 0,
+  };
   if (migration.phase !== "preparing" || migration.deferrals > 0) return queued;
   return { ...queued, deferrals: 1, deferralReason: "this host's daemon was restarted meanwhile" };
 }
@@ -52,6 +63,9 @@ export function afterReboot(migration: Migration, nowMs: number): Migration {
     acceptedAtMs: nowMs,
     callAtMs: migration.callAtMs === null ? null : nowMs,
     settlingSinceMs: nowMs,
+    shellReads: 0,
+    thereReads: 0,
+    lostReads: 0,
     // The domain's own value was libvirt's, and went with it.
     downtimeFoundMs: null,
     retryAtMs: null,

@@ -8,7 +8,7 @@
  */
 import type { AdvanceSample } from "./advance.ts";
 import type { DestinationCount } from "./bandwidth.ts";
-import { cycleStep, passBegan, statusEvent, type CycleInput } from "./cycle.ts";
+import { beginPostCopy, cycleStep, passBegan, statusEvent, type CycleInput } from "./cycle.ts";
 import { effectDone, type EffectDone } from "./effect-done.ts";
 import type { JobStats } from "./job-stats.ts";
 import { admitted, begin, beginWithoutPostCopy, deferred, downtimePrepared } from "./start.ts";
@@ -23,16 +23,8 @@ import type {
   Stepped,
   VmStatus,
 } from "./migration.ts";
-import {
-  confirmedLate,
-  countReads,
-  endedBeforeCall,
-  mayDestroyShell,
-  notAdmitted,
-  judgePlace,
-  type Outcome,
-  type Place,
-} from "./outcome.ts";
+import { confirmedLate, endedBeforeCall, notAdmitted, type Outcome } from "./outcome.ts";
+import { countReads, judgePlace, mayDestroyShell, type Place } from "./place.ts";
 
 export type Input =
   | { readonly kind: "admitted" }
@@ -193,8 +185,14 @@ function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number)
 
 function cancel(migration: Migration, nowMs: number): Stepped {
   // A second one joins the first: the cycle pursues it already, and not past libvirt's acceptance.
-  if (migration.stop !== null) return unchanged(migration);
-  const stop = { why: "cancel", sinceMs: nowMs, acceptedAtMs: null, refusal: null } as const;
+  if (migration.stop !== null && migration.phase !== "queued") return unchanged(migration);
+  // Taken over from `preparing` it waits in the queue with the stop that it was given there.
+  const stop = migration.stop ?? {
+    why: "cancel" as const,
+    sinceMs: nowMs,
+    acceptedAtMs: null,
+    refusal: null,
+  };
   const stopping: Migration = { ...migration, stop };
   if (migration.phase === "queued") {
     return end(stopping, endedBeforeCall(stopping, null, true), nowMs);
@@ -215,11 +213,17 @@ function placed(
     completedStats: before.completedStats ?? input.record,
   };
   if (answered.phase !== "settling" && !answered.callReturned) return unchanged(answered);
-  const migration = countReads(answered, input.place);
-  const verdict = judgePlace(migration, input.place, nowMs);
-  if (verdict.kind === "ended") return end(migration, verdict.outcome, nowMs);
   const effects: Effect[] = [];
-  const watched = watchOn(migration, input.place);
+  // A shell is left by post-copy alone, also by one that began while no daemon looked.
+  const switched = input.place.source === "shell" && !answered.postCopy.begun;
+  const seen = switched ? beginPostCopy(answered, nowMs, effects) : answered;
+  const migration = countReads(seen, input.place);
+  const verdict = judgePlace(migration, input.place, nowMs);
+  if (verdict.kind === "ended") {
+    const ended = end(migration, verdict.outcome, nowMs);
+    return { migration: ended.migration, effects: [...effects, ...ended.effects] };
+  }
+  const watched = watchOn(migration, input.place, nowMs);
   const cleaned = mayDestroyShell(watched) ? ask(watched, effects, DESTROY_SHELL) : watched;
   return { migration: cleaned, effects };
 }
@@ -230,7 +234,9 @@ const DESTROY_SHELL = { kind: "destroyShell" } as const;
  * The call came back, but what it was for goes on: its connection broke, or post-copy did. Such a
  * migration is watched, limited and can be steered as before; its end is found by asking the place.
  */
-function watchOn(migration: Migration, place: Place): Migration {
+function watchOn(before: Migration, place: Place, nowMs: number): Migration {
+  // While its job is there nobody waits for a place that cannot be told.
+  const migration = place.sourceJob ? { ...before, settlingSinceMs: nowMs } : before;
   if (!place.sourceJob && !migration.postCopy.begun) return { ...migration, phase: "settling" };
   const inPreCopy = migration.dataSinceMs === null ? "starting" : "running";
   return { ...migration, phase: migration.postCopy.begun ? "postCopy" : inPreCopy };

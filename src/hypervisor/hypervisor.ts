@@ -140,8 +140,11 @@ export interface Hypervisor {
    * and has no job.
    */
   destroyShell(vmId: string, undefine: boolean): Promise<CallResult<null>>;
-  /** The definition of a VM that has migrated from here and that libvirt has left; no other's. */
-  undefineMigrated(vmId: string): Promise<CallResult<null>>;
+  /**
+   * The definition of a VM that has migrated from here and that libvirt has left; no other's. False:
+   * libvirt is not through with the VM yet. Refused with NO_DOMAIN (42) if nothing is left.
+   */
+  undefineMigrated(vmId: string): Promise<CallResult<boolean>>;
   /** The record of the VM's last completed job, left in place. */
   completedJob(vmId: string): Promise<CallResult<JobStats>>;
 }

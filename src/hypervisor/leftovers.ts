@@ -12,10 +12,9 @@ import { LIBVIRT_ERROR, PAUSED_REASON, SHUTOFF_REASON } from "../core/libvirt-co
  */
 export async function destroyShell(domain: Domain, undefine: boolean): Promise<void> {
   const { state, reason } = await domain.getState();
-  const isShell =
-    state === DomainState.PAUSED &&
-    (reason === PAUSED_REASON.POSTCOPY || reason === PAUSED_REASON.POSTCOPY_FAILED);
-  if (!isShell) throw invalid("the domain is not paused for post-copy");
+  if (!isPausedForPostCopy(state, reason)) {
+    throw invalid("the domain is not paused for post-copy");
+  }
   const { type } = await domain.getJobStats();
   if (type !== JobType.NONE) throw invalid("the domain has a job");
   const persistent = undefine && (await domain.isPersistent());
@@ -25,11 +24,21 @@ export async function destroyShell(domain: Domain, undefine: boolean): Promise<v
 
 /**
  * The definition that UNDEFINE_SOURCE was to take along, where libvirtd was restarted meanwhile and has
- * forgotten: started, the guest would run on both hosts. Nothing is done to any other domain.
+ * forgotten: started, the guest would run on both hosts. Nothing is done to any other domain. False
+ * while libvirt has the domain still paused: for 30 s after its own restart.
  */
-export async function undefineMigrated(domain: Domain): Promise<void> {
+export async function undefineMigrated(domain: Domain): Promise<boolean> {
   const { state, reason } = await domain.getState();
+  if (isPausedForPostCopy(state, reason)) return false;
   if (state === DomainState.SHUTOFF && reason === SHUTOFF_REASON.MIGRATED) await domain.undefine();
+  return true;
+}
+
+function isPausedForPostCopy(state: number, reason: number): boolean {
+  return (
+    state === DomainState.PAUSED &&
+    (reason === PAUSED_REASON.POSTCOPY || reason === PAUSED_REASON.POSTCOPY_FAILED)
+  );
 }
 
 function invalid(message: string): LibvirtError {

@@ -52,6 +52,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #records: SharedRead<JobStats>;
   readonly #bandwidths: SharedRead<number>;
   readonly #downtimes: SharedRead<number>;
+  readonly #undefines: SharedRead<boolean>;
   readonly #changes: ExclusiveCalls;
   readonly #scan: HostScan;
 
@@ -75,6 +76,7 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#downtimes = new SharedRead(this.#control, async (domain) =>
       Number(await domain.migrateGetMaxDowntime()),
     );
+    this.#undefines = new SharedRead(this.#control, undefineMigrated);
     this.#changes = new ExclusiveCalls(this.#control);
   }
 
@@ -149,8 +151,8 @@ export class LibvirtHypervisor implements Hypervisor {
     return this.#changes.make("destroyShell", vmId, (domain) => destroyShell(domain, undefine));
   }
 
-  undefineMigrated(vmId: string): Promise<CallResult<null>> {
-    return this.#changes.make("undefineMigrated", vmId, undefineMigrated);
+  undefineMigrated(vmId: string): Promise<CallResult<boolean>> {
+    return this.#undefines.ask(vmId);
   }
 
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>> {

@@ -63,8 +63,11 @@ export interface Source {
   /** Who numbers the events, and where it stands. */
   readonly epoch: string;
   readonly nextSeq: () => number;
-  /** What a new segment begins with: all that is live, whole. */
-  readonly carried: () => readonly JournalRecord[];
+  /**
+   * What a new segment begins with: all that is live, whole; after a time in which nothing could be
+   * written also what may have ended in it.
+   */
+  readonly carried: (afterFailure: boolean) => readonly JournalRecord[];
 }
 
 export class Journal {
@@ -191,7 +194,7 @@ export class Journal {
       wallMs: this.#options.wallMs(),
     };
     try {
-      this.#write(fd, [{ ...header }, ...source.carried()]);
+      this.#write(fd, [{ ...header }, ...source.carried(this.#failing !== null)]);
       return fd;
     } catch (error) {
       closeSync(fd);

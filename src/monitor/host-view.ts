@@ -146,13 +146,22 @@ function transferOf(job: JobView, known: Transfer): Transfer {
     case "noAnswer":
       return known;
     case "refused":
-      return "none";
+      // Of a domain that is just going, for one: what cannot be told must not pass for arrived.
+      return "unknown";
   }
 }
 
 /** The guest stands still for the last of its data: it arrives next, or goes on here. */
 export function inSwitchover(view: VmJobView): boolean {
   return view.vm.runState === "paused" && view.vm.stateReason === PAUSED_REASON.MIGRATION;
+}
+
+/** A guest of which not all has come: it has never run on this host. */
+export function isHalfArrived({ vm }: VmJobView): boolean {
+  return (
+    vm.runState === "paused" &&
+    (vm.stateReason === PAUSED_REASON.STARTING_UP || vm.stateReason === PAUSED_REASON.MIGRATION)
+  );
 }
 
 /** libvirt says so, which is no proof: core/post-copy.ts. */

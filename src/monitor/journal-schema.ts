@@ -124,7 +124,7 @@ const advance = v.object({
   lastByteAtMs: number,
   lastAdvanceAtMs: number,
   sampledAtMs: number,
-  afterGap: flag,
+  gapEndedAtMs: v.nullable(number),
 });
 
 const postCopy = v.object({
@@ -209,6 +209,7 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   unwatched: v.nullable(v.picklist(["daemonDown", "hostDown", "foreign"])),
   guestStopped: v.nullable(v.picklist(["shutDown", "destroyed", "crashed"])),
   shellReads: count,
+  thereReads: count,
   lostReads: count,
   sourceMigrations: count,
   destinationCount,

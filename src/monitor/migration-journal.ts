@@ -117,8 +117,7 @@ export class MigrationEntry {
   accepted(migration: Migration): void {
     const why: Decision = { rule: "accepted", what: "in the queue", numbers: limitsOf(migration) };
     this.#written = migration;
-    this.#journal.append(this.record(migration));
-    this.#append({ x: [why] });
+    this.#journal.append({ ...this.record(migration), ...this.#journal.times(), x: [why] });
   }
 
   /** One step, before its effects. */
@@ -167,12 +166,16 @@ function limitsOf({ limits, downtime, destination }: Migration): Decision["numbe
   };
 }
 
-/** States are never changed in place, so what is another object has changed. */
+/** By what it says: a part that was only looked at may be another object with the same fields. */
 function changedKeys(before: Partial<Migration>, after: Migration): Record<string, unknown> {
   const was = new Map<string, unknown>(Object.entries(before));
   return Object.fromEntries(
     Object.entries(after).filter(
-      ([key, value]) => !NOT_JOURNALED.has(key) && was.get(key) !== value,
+      ([key, value]) => !NOT_JOURNALED.has(key) && !saysTheSame(was.get(key), value),
     ),
   );
+}
+
+function saysTheSame(before: unknown, after: unknown): boolean {
+  return before === after || JSON.stringify(before) === JSON.stringify(after);
 }

@@ -67,6 +67,8 @@ export class MigrationRun {
   readonly #entry: MigrationEntry;
   readonly #restored: RestoredRun | null;
   #migration: Migration;
+  /** Nothing of a guest that left is here any more. */
+  #undefined = false;
   /** The destination keeps a slot for the guest. */
   reservedThere = false;
   /** VM.destroy: the engine wants to hear no more of the VM that left. */
@@ -216,21 +218,27 @@ export class MigrationRun {
       // A stock VDSM would keep its half-made VM for hours.
       this.#cleanUp.push(this.#own(this.target.peer.release(this.vmId)));
     }
-    if (outcome?.where === "destination" && outcome.confirmed) this.undefineLeft();
+    if (this.mayHaveLeft) this.#cleanUp.push(this.#own(this.undefineLeft()));
     this.#hooks.ended(this);
   }
 
-  /** Of a persistent guest that has arrived libvirt may have left the definition here. */
-  undefineLeft(): void {
-    if (this.target.mode !== "remote" || !this.target.call.persistent) return;
-    const undefine = async (): Promise<void> => {
-      const result = await this.#context.hypervisor.undefineMigrated(this.vmId);
-      const gone = result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
-      if (result.kind !== "ok" && !gone) {
-        this.log.warn({ result }, "the definition of the VM that left could not be removed");
-      }
-    };
-    this.#cleanUp.push(this.#own(undefine()));
+  /**
+   * Of a persistent guest that has arrived libvirt may have left the definition here, if it was
+   * restarted meanwhile. True until that is looked for and nothing is left.
+   */
+  get mayHaveLeft(): boolean {
+    const { outcome } = this.#migration;
+    const { target } = this;
+    if (target.mode !== "remote" || !target.call.persistent || this.#undefined) return false;
+    return outcome?.where === "destination" && outcome.confirmed;
+  }
+
+  /** Never rejects; what did not work is tried again. */
+  async undefineLeft(): Promise<void> {
+    const result = await this.#context.hypervisor.undefineMigrated(this.vmId);
+    const gone = result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
+    this.#undefined = gone || (result.kind === "ok" && result.value);
+    if (!this.#undefined) this.log.info({ result }, "the VM that left is not gone from here yet");
   }
 
   get #subject(): Subject {

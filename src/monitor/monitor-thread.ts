@@ -21,7 +21,10 @@ import type { Registry } from "./registry.ts";
 import { arrivedToWire } from "./wire-events.ts";
 
 export const WAKE_SPACING_MS = 100;
-/** An arrival that nobody confirmed is asked for this often, as long as its record is kept. */
+/**
+ * An arrival that nobody confirmed is asked for this often, and what it may have left here is cleared
+ * up, as long as its record is kept.
+ */
 export const CONFIRM_AGAIN_MS = 5_000;
 
 export class MonitorThread {
@@ -99,14 +102,15 @@ export class MonitorThread {
   }
 
   #busy(): boolean {
-    return this.#registry.live().length > 0 || this.#unconfirmed().length > 0;
+    return this.#registry.live().length > 0 || this.#unfinished().length > 0;
   }
 
-  #unconfirmed(): readonly MigrationRun[] {
-    if (this.#context.settings().peerMode === "none") return [];
+  /** Ended, and something is still to be asked or cleared up. */
+  #unfinished(): readonly MigrationRun[] {
+    const asks = this.#context.settings().peerMode !== "none";
     return this.#registry
       .ended(this.#context.clock.wallMs())
-      .filter((run) => run.migration.outcome?.confirmed === false);
+      .filter((run) => (asks && run.migration.outcome?.confirmed === false) || run.mayHaveLeft);
   }
 
   async #run(): Promise<void> {
@@ -229,11 +233,11 @@ export class MonitorThread {
 
   #confirmArrivals(): void {
     const now = this.#context.clock.monotonicMs();
-    const unconfirmed = this.#unconfirmed();
+    const unfinished = this.#unfinished();
     for (const run of this.#confirmAskedAtMs.keys()) {
-      if (!unconfirmed.includes(run)) this.#confirmAskedAtMs.delete(run);
+      if (!unfinished.includes(run)) this.#confirmAskedAtMs.delete(run);
     }
-    for (const run of unconfirmed) {
+    for (const run of unfinished) {
       const askedAtMs = this.#confirmAskedAtMs.get(run) ?? Number.NEGATIVE_INFINITY;
       if (now - askedAtMs < CONFIRM_AGAIN_MS) continue;
       this.#confirmAskedAtMs.set(run, now);
@@ -243,8 +247,8 @@ export class MonitorThread {
 
   async #confirm(run: MigrationRun): Promise<void> {
     if (run.target.mode !== "remote") return;
-    await run.askPlace();
-    if (run.migration.outcome?.confirmed === true) run.undefineLeft();
+    if (run.migration.outcome?.confirmed === false) await run.askPlace();
+    if (run.mayHaveLeft) await run.undefineLeft();
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { isOutgoing, type JobStats } from "../core/job-stats.ts";
 import { LIBVIRT_ERROR, PAUSED_REASON } from "../core/libvirt-codes.ts";
-import type { Place } from "../core/outcome.ts";
+import type { Place } from "../core/place.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { GuestRecord } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
@@ -30,10 +30,10 @@ export async function askPlace(
 ): Promise<PlaceAnswer> {
   const { hypervisor, settings } = context;
   const source = sourceState(await hypervisor.vmDetails(vmId));
-  const here = source === "active" || source === "shell";
+  const here = source !== "notActive" && source !== "unknown";
   const sourceJob = here && hasJob(await hypervisor.jobView(vmId));
   const place: Place = { source, sourceJob, destination: "notAsked" };
-  if (source === "active") return { place, record: null };
+  if (source === "active" || source === "switching") return { place, record: null };
   if (target.mode === "file") {
     const image = await imageState(target.files.imagePath);
     return { place: { ...place, image }, record: null };
@@ -51,11 +51,17 @@ function sourceState(details: CallResult<VmDetails>): Place["source"] {
   if (details.kind !== "ok") return "unknown";
   const { runState, stateReason } = details.value;
   if (runState === "shutoff") return "notActive";
-  const shell =
-    runState === "paused" &&
-    (stateReason === PAUSED_REASON.POSTCOPY || stateReason === PAUSED_REASON.POSTCOPY_FAILED);
-  // What post-copy leaves behind here is the shell of a guest that runs elsewhere.
-  return shell ? "shell" : "active";
+  if (runState !== "paused") return "active";
+  switch (stateReason) {
+    case PAUSED_REASON.POSTCOPY:
+    case PAUSED_REASON.POSTCOPY_FAILED:
+      // What post-copy leaves behind here is the shell of a guest that runs elsewhere.
+      return "shell";
+    case PAUSED_REASON.MIGRATION:
+      return "switching";
+    default:
+      return "active";
+  }
 }
 
 function hasJob(view: CallResult<JobView>): boolean {

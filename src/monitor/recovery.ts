@@ -36,6 +36,11 @@ export function restoreRuns(
 export async function settleRestored(registry: Registry, context: Context): Promise<void> {
   const runs = registry.live();
   for (const run of runs) run.takenOver();
+  // Cancelled just before its call was made: it waits in the queue for nothing.
+  for (const run of runs) {
+    const { phase, stop } = run.migration;
+    if (phase === "queued" && stop !== null) run.apply({ kind: "cancel" });
+  }
   const { hostView, log } = context;
   const settled = async (): Promise<void> => {
     await hostView.refresh();

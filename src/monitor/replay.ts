@@ -75,7 +75,9 @@ export function replay(segments: readonly Segment[], bootId: string): Replay {
     for (const record of records) {
       trace(traces, record, header.bootId);
       if (!ours) continue;
-      for (const event of eventsIn(record)) {
+      const told = eventsIn(record);
+      if (told === null) epoch = null;
+      for (const event of told ?? []) {
         if (events.at(-1)?.seq !== event.seq - 1) events = [];
         events.push(event);
         nextSeq = Math.max(nextSeq, event.seq + 1);
@@ -122,8 +124,9 @@ function migrationOf(id: string, found: Trace, bootId: string): ReplayedMigratio
   return { id, request, target, migration, acceptedAtWallMs, lastWallMs: wallMs, sameBoot };
 }
 
-function eventsIn(record: JournalRecord): readonly NumberedEvent[] {
-  return record["e"] === undefined ? [] : (parsed(eventsSchema, record["e"]) ?? []);
+/** null: there are some that cannot be used. */
+function eventsIn(record: JournalRecord): readonly NumberedEvent[] | null {
+  return record["e"] === undefined ? [] : parsed(eventsSchema, record["e"]);
 }
 
 /** One line of an explanation. */
@@ -144,7 +147,7 @@ export function decisionsIn(
     if (segment.kind === "foreign") return [];
     const { bootId } = segment.header;
     return segment.records
-      .filter((record) => record["k"] === "step" && record["id"] === id)
+      .filter((record) => record["id"] === id)
       .flatMap(({ x, wallMs, atMs }) => {
         const decisions = x === undefined ? null : parsed(decisionsSchema, x);
         const time = parsed(wallMsSchema, wallMs);

@@ -9,7 +9,7 @@ import { stalledForMs, type Migration } from "../core/migration.ts";
 import { isExhausted, type ScheduleState } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { VmJobView } from "../hypervisor/hypervisor.ts";
-import { inPostCopy, type HostView, type Transfer } from "./host-view.ts";
+import { inPostCopy, isHalfArrived, type HostView, type Transfer } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { WireObject } from "./service.ts";
 import { outcomeToWire, vmStatusToWire } from "./wire-events.ts";
@@ -196,6 +196,8 @@ function liveStatus(
     return { status: run.migration.mode === "file" ? "Saving State" : "Migration Source" };
   }
   if (transfer === "outgoing") return { status: "Migration Source" };
+  // Without a job any more, but not begun here either: libvirt takes apart what arrived half.
+  if (isHalfArrived(view)) return { status: "Migration Destination" };
   return { status: view.vm.runState === "paused" ? "Paused" : "Up" };
 }
 

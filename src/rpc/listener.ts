@@ -307,6 +307,11 @@ export class Listener {
     http.on("upgrade", (request, socket, head) => {
       const connection = this.#begin(request);
       if (connection === undefined) return;
+      if (connection.active > 1) {
+        // A reply that is still to come would end up among the frames.
+        request.socket.destroy();
+        return;
+      }
       connection.place.stage = "established";
       this.#peers.upgrade(request, socket, head, connection.door, connection.client);
     });

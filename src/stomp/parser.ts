@@ -98,7 +98,9 @@ export class FrameParser {
     }
     this.#pending.append(piece);
     if (end < 0) return bytes.subarray(bytes.length);
-    const line = decode(withoutCr(this.#pending.take()));
+    const bytesOfLine = withoutCr(this.#pending.take());
+    if (bytesOfLine.length > lineBytes) return this.#fail(`a line of more than ${lineBytes} bytes`);
+    const line = decode(bytesOfLine);
     if (line === undefined) return this.#fail("a header that is no UTF-8");
     if (place.kind === "command") {
       this.#headerCount = 0;

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Migration } from "../../src/core/migration.ts";
-import { judgePlace, SETTLE_MAX_MS, type Place } from "../../src/core/outcome.ts";
+import { judgePlace, SETTLE_MAX_MS, type Place } from "../../src/core/place.ts";
 import { FILE_REQUEST, inPhase, kinds, sample, type Run } from "./fixtures.ts";
 
 type Why = "nothing" | "cancel" | "timeout";
@@ -90,7 +90,7 @@ describe("place x why", () => {
     ],
   ])("%s", (_name, code, why, place, outcome, reason, where, confirmed) => {
     const run = settling(code, why);
-    run.place(place);
+    run.placeSurely(place);
     expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed });
     expect(run.migration).toMatchObject({ phase: "ended", pending: [] });
   });
@@ -103,7 +103,7 @@ describe("place x why", () => {
     ["lost", null, NOWHERE, 12],
   ])("VDSM's number: %s", (_name, code, place, number) => {
     const run = settling(code);
-    run.place(place);
+    run.placeSurely(place);
     expect(run.outcome().code).toBe(number);
   });
 
@@ -111,7 +111,7 @@ describe("place x why", () => {
     const run = inPhase("running");
     run.give({ kind: "stoppedByJob" });
     run.callEnded(38);
-    run.place(SILENT);
+    run.placeSurely(SILENT);
     expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
   });
 
@@ -129,9 +129,48 @@ describe("place x why", () => {
     ["failed", 38, "nothing", HERE, "failed", "libvirt", "source"],
   ] as const)("a save: %s", (_name, code, why, place, outcome, reason, where) => {
     const run = settling(code, why, true);
-    const effects = run.place(place);
+    const effects = run.placeSurely(place);
     expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed: true });
     expect(kinds(effects)).toEqual(outcome === "completed" ? [] : ["removeImage"]);
+  });
+});
+
+describe("the guest ended here in another way", () => {
+  it.each([
+    ["shutDown", "running", "guestStopped", "shut itself down", "lost"],
+    ["destroyed", "running", "guestStopped", "destroyed by somebody", "lost"],
+    ["crashed", "running", "guestLost", "libvirt said", "lost"],
+    ["shutDown", "starting", "guestStopped", "shut itself down", "lost"],
+    ["shutDown", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
+    ["destroyed", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
+  ] as const)("%s in %s: %s", (how, phase, reason, words, why) => {
+    const run = inPhase(phase);
+    run.give({ kind: "guestStopped", how });
+    expect(run.migration.outcome).toBeNull();
+    run.callEnded(38);
+    run.placeSurely(NOWHERE);
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason, code: 12, where: "nowhere" });
+    expect(run.outcome().message).toContain(words);
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why });
+  });
+
+  it.each<[string, Partial<Place>, string]>([
+    ["it has arrived all the same", THERE, "arrived"],
+    ["it runs here again", HERE, "libvirt"],
+  ])("the place decides: %s", (_name, place, reason) => {
+    const run = inPhase("running");
+    run.give({ kind: "guestStopped", how: "destroyed" });
+    run.callEnded(38);
+    run.placeSurely(place);
+    expect(run.outcome().reason).toBe(reason);
+  });
+
+  it("a save whose guest shut itself down is no save, and nothing is removed", () => {
+    const run = inPhase("running", FILE_REQUEST);
+    run.give({ kind: "guestStopped", how: "shutDown" });
+    run.callEnded(38);
+    expect(kinds(run.placeSurely({ source: "notActive" }))).toEqual([]);
+    expect(run.outcome()).toMatchObject({ outcome: "failed", confirmed: false });
   });
 });
 
@@ -142,7 +181,7 @@ describe("not yet known: asked again", () => {
     ["still incoming on the destination", { source: "notActive", destination: "incoming" }],
   ])("%s", (_name, place) => {
     const run = settling(null);
-    expect(run.place(place)).toEqual([]);
+    expect(run.placeSurely(place)).toEqual([]);
     expect(kinds(run.cycle(null, { timer: false }))).toEqual([]);
     expect(kinds(run.cycle(null))).toEqual(["askPlace"]);
     expect(kinds(run.cycle(null))).toEqual([]);
@@ -172,8 +211,8 @@ describe("confirmed later", () => {
 
   function late(why: Why): Run {
     const run = settling(null, why);
-    run.place(SILENT);
-    run.place(THERE, record);
+    run.placeSurely(SILENT);
+    run.placeSurely(THERE, record);
     return run;
   }
 
@@ -196,9 +235,9 @@ describe("confirmed later", () => {
   it("an unknown one is found after all, with what the host had tried", () => {
     const run = settling(38, "cancel");
     run.nowMs += SETTLE_MAX_MS;
-    run.place(SILENT);
+    run.placeSurely(SILENT);
     expect(run.outcome().reason).toBe("unknown");
-    run.place(THERE);
+    run.placeSurely(THERE);
     expect(run.migration).toMatchObject({
       progressPercent: 100,
       outcome: { outcome: "completed", reason: "cancelTooLate", where: "destination", code: 0 },
@@ -210,15 +249,15 @@ describe("confirmed later", () => {
     ["incoming", { destination: "incoming" }],
   ])("%s: as before", (_name, place) => {
     const run = settling(null);
-    run.place(SILENT);
-    run.place(place);
+    run.placeSurely(SILENT);
+    run.placeSurely(place);
     expect(run.migration.outcome?.confirmed).toBe(false);
   });
 
   it("a confirmed one never changes again", () => {
     const run = settling(78, "cancel");
-    run.place(HERE);
-    run.place(THERE);
+    run.placeSurely(HERE);
+    run.placeSurely(THERE);
     expect(run.migration.outcome?.outcome).toBe("cancelled");
   });
 });
@@ -228,7 +267,7 @@ describe("what the engine is told at the end", () => {
     ["migrated", null, THERE, "migrated"],
     ["lost", null, NOWHERE, "lost"],
   ])("the last status, then Down as %s, then the end", (_name, code, place, why) => {
-    const effects = settling(code).place(place);
+    const effects = settling(code).placeSurely(place);
     expect(effects).toMatchObject([
       { event: { kind: "migrationStatus" } },
       { event: { kind: "vmStatus", status: { kind: "down", why } } },
@@ -239,7 +278,7 @@ describe("what the engine is told at the end", () => {
   it("a guest lost in post-copy is Down for that reason", () => {
     const run = inPhase("postCopy");
     run.callEnded(1);
-    run.place(NOWHERE);
+    run.placeSurely(NOWHERE);
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "lostInPostCopy" });
   });
 
@@ -252,7 +291,7 @@ describe("what the engine is told at the end", () => {
     run.give({ kind: "jobCompleted", stats });
     run.nowMs = 5_000;
     run.callEnded(null);
-    run.place(THERE);
+    run.placeSurely(THERE);
     expect(run.outcome()).toMatchObject({ downtimeMs, durationMs: 5_000, passes: 1 });
     expect(run.outcome().dataProcessedBytes).toBe(stats.dataProcessedBytes);
     expect(run.events("migrationStatus").at(-1)?.downtimeMs).toBe(downtimeMs);
@@ -260,13 +299,13 @@ describe("what the engine is told at the end", () => {
 
   it("nothing follows an end", () => {
     const run = settling(null);
-    run.place(THERE);
+    run.placeSurely(THERE);
     const before: Migration = run.migration;
     const sent = run.effects.length;
     run.give({ kind: "cancel" });
     run.callEnded(38);
     run.cycle(sample());
-    run.place(THERE);
+    run.placeSurely(THERE);
     run.accepted("abort");
     expect(run.effects.length).toBe(sent);
     expect(run.migration).toEqual(before);
@@ -274,7 +313,7 @@ describe("what the engine is told at the end", () => {
 
   it.each([
     ["the guest is here: libvirt's reason", true, "source"],
-    ["the guest is gone", false, "nowhere"],
+    ["the guest is gone, nobody knows where", false, "unknown"],
   ])("a call never made; %s", (_name, active, where) => {
     const run = inPhase("preparing");
     run.give({ kind: "notBegun", refusal: { code: 42, message: "no domain" }, active });

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { CycleInput } from "../../src/core/cycle.ts";
 import type { EffectDone, EffectResult } from "../../src/core/effect-done.ts";
 import type { Effect } from "../../src/core/migration.ts";
-import type { Place } from "../../src/core/outcome.ts";
+import type { Place } from "../../src/core/place.ts";
 import { RESUME_ATTEMPTS_MAX } from "../../src/core/post-copy.ts";
 import { takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
@@ -305,6 +305,15 @@ describe("the shell that post-copy leaves", () => {
       }
     },
   );
+
+  it("a read of the daemon before does not count", () => {
+    const run = inPhase("postCopy");
+    run.callEnded(38);
+    run.place(SHELL);
+    run.migration = takenOver(run.migration, run.nowMs);
+    expect(kinds(run.place(SHELL))).toEqual([]);
+    expect(kinds(run.place(SHELL))).toEqual(["destroyShell"]);
+  });
 
   it("reads before the call came back count for nothing", () => {
     const run = inPhase("postCopy");

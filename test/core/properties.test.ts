@@ -3,211 +3,25 @@
  * since a bug elsewhere must not make the core abort a guest in post-copy. fast-check, few runs.
  */
 import fc from "fast-check";
+import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { floorMiBps, nextCap, shareMiBps } from "../../src/core/bandwidth.ts";
-import { changeParams, type Changes } from "../../src/core/change.ts";
-import { downtimeBySteps, downtimeStepsMs, DOWNTIME_MIN_MS } from "../../src/core/downtime.ts";
-import type { JobStats } from "../../src/core/job-stats.ts";
-import { newMigration, type Effect, type Migration } from "../../src/core/migration.ts";
+import { downtimeStepsMs, DOWNTIME_MIN_MS } from "../../src/core/downtime.ts";
+import type { Migration } from "../../src/core/migration.ts";
+import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { step, type Input } from "../../src/core/step.ts";
-import { GIB_BYTES } from "../../src/core/units.ts";
-import { FILE_REQUEST, request } from "./fixtures.ts";
-
-/** PROPERTY_RUNS=20000 looks longer; a failure prints the seed that repeats it. */
-const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 200);
-
-type Move = { readonly waitMs: number } & (
-  | { readonly input: Input }
-  | { readonly changes: Changes }
-);
-
-const number = fc.nat({ max: 40 });
-const refusal = fc.record({
-  code: fc.constantFrom(1, 9, 38, 55, 68, 78),
-  message: fc.constant("no"),
-});
-const destination = fc.oneof(
-  fc.record({ kind: fc.constant("counted" as const), migrations: number, askedAtMs: number }),
-  fc.record({
-    kind: fc.constantFrom("silent" as const, "unknown" as const),
-    silentQueries: number,
-  }),
-);
-
-const stats: fc.Arbitrary<JobStats> = fc.record(
-  {
-    type: fc.constantFrom("none", "unbounded", "completed", "failed"),
-    operation: fc.constantFrom("migrationOut", "save", "unknown"),
-    timeElapsedMs: number,
-    dataTotalBytes: fc.constantFrom(0, 1e8, 1e9),
-    dataProcessedBytes: fc.nat({ max: 1e9 }),
-    dataRemainingBytes: fc.nat({ max: 1e9 }),
-    memoryIteration: fc.nat({ max: 8 }),
-    memoryBytesPerSecond: fc.nat({ max: 1e8 }),
-    downtimeMs: fc.nat({ max: 5_000 }),
-  },
-  {
-    requiredKeys: [
-      "type",
-      "operation",
-      "timeElapsedMs",
-      "dataTotalBytes",
-      "dataProcessedBytes",
-      "dataRemainingBytes",
-    ],
-  },
-);
-
-const PENDING = [
-  "setMaxBandwidth",
-  "readMaxBandwidth",
-  "setMaxDowntime",
-  "startPostCopy",
-  "pausePostCopy",
-  "resumePostCopy",
-  "probeAddress",
-  "destroyShell",
-  "abort",
-] as const;
-const result = fc.oneof(
-  fc.record({ kind: fc.constant("ok" as const), value: fc.option(number) }),
-  fc.record({ kind: fc.constant("refused" as const), refusal }),
-  fc.constant({ kind: "noAnswer" as const }),
-);
-
-const place = fc.record({
-  source: fc.constantFrom(
-    "active" as const,
-    "shell" as const,
-    "notActive" as const,
-    "unknown" as const,
-  ),
-  sourceJob: fc.boolean(),
-  destination: fc.constantFrom(
-    "active" as const,
-    "incoming" as const,
-    "absent" as const,
-    "silent" as const,
-    "notAsked" as const,
-  ),
-});
-
-const atMs = fc.nat({ max: 300_000 });
-const cycle = fc.record({
-  kind: fc.constant("cycle" as const),
-  timer: fc.boolean(),
-  sample: fc.option(fc.record({ stats, atMs })),
-  postCopyState: fc.nat({ max: 9 }).map((n) => n === 0),
-  postCopyFailed: fc.boolean(),
-  sourceMigrations: number,
+import { migrationSchema } from "../../src/monitor/journal-schema.ts";
+import {
+  always,
   destination,
-});
-const passStart = fc.record({ iteration: fc.nat({ max: 8 }), tookMs: fc.nat({ max: 200 }) });
-const rare: fc.Arbitrary<Input> = fc.oneof(
-  fc.constant({ kind: "admitted" as const }),
-  fc.record({
-    kind: fc.constant("downtimePrepared" as const),
-    appliedMs: fc.option(number),
-  }),
-  fc.record({
-    kind: fc.constant("begin" as const),
-    sourceMigrations: number,
-    destination,
-    paused: fc.boolean(),
-  }),
-  fc.record({ kind: fc.constant("notBegun" as const), refusal, active: fc.boolean() }),
-  fc.record({ kind: fc.constant("callEnded" as const), refusal: fc.option(refusal) }),
-  fc.record({ kind: fc.constant("place" as const), place, record: fc.option(stats) }),
-  fc.record({ kind: fc.constant("jobCompleted" as const), stats }),
-  fc.constant({ kind: "stoppedByJob" as const }),
-  fc.record({ kind: fc.constant("downtimeFound" as const), foundMs: number }),
-  fc.record({
-    kind: fc.constant("guestStopped" as const),
-    how: fc.constantFrom("shutDown" as const, "destroyed" as const, "crashed" as const),
-  }),
-  fc.constant({ kind: "cancel" as const }),
-);
-const often: fc.Arbitrary<Input> = fc.oneof(
-  cycle,
-  fc.record({
-    kind: fc.constant("passBegan" as const),
-    sample: fc.record({ stats, atMs, passStart }),
-  }),
-  fc.record({
-    kind: fc.constant("effectDone" as const),
-    effect: fc.constantFrom(...PENDING),
-    asked: fc.option(number),
-    result,
-  }),
-);
-const changes: fc.Arbitrary<Changes> = fc.record(
-  {
-    downtimeMs: fc.integer({ min: 1, max: 3_000 }),
-    migrationTechnique: fc.constantFrom("pre-copy", "post-copy"),
-    stallingLimitMs: fc.constantFrom(0, 1_000, 5_000),
-    maxBandwidthMiBps: fc.integer({ min: 1, max: 100 }),
-    progressTimeoutMs: fc.integer({ min: 1, max: 60_000 }),
-  },
-  { requiredKeys: [] },
-);
-
-const waitMs = fc.nat({ max: 6_000 });
-const move: fc.Arbitrary<Move> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ waitMs, input: often }) },
-  { weight: 3, arbitrary: fc.record({ waitMs, input: rare }) },
-  { weight: 1, arbitrary: fc.record({ waitMs, changes }) },
-);
-const moves = fc.array(move, { maxLength: 40 });
-/** As the daemon begins: admitted and called; after that anything may come. */
-const opening: readonly Move[] = [
-  { waitMs: 0, input: { kind: "admitted" } },
-  {
-    waitMs: 0,
-    input: {
-      kind: "begin",
-      sourceMigrations: 1,
-      destination: { kind: "counted", migrations: 0, askedAtMs: Number.MAX_SAFE_INTEGER },
-      paused: false,
-    },
-  },
-];
-const sequence = fc
-  .tuple(fc.boolean(), moves)
-  .map(([begun, rest]): readonly Move[] => (begun ? [...opening, ...rest] : rest));
-
-interface Moment {
-  readonly before: Migration;
-  readonly after: Migration;
-  readonly effects: readonly Effect[];
-}
-
-function play(file: boolean, sequenceOfMoves: readonly Move[]): Moment[] {
-  const downtime = file ? null : downtimeBySteps(500, 5, 100, GIB_BYTES);
-  let migration = newMigration(request({ ...(file ? FILE_REQUEST : {}), downtime }), 0);
-  let nowMs = 0;
-  return sequenceOfMoves.map((one) => {
-    nowMs += one.waitMs;
-    const before = migration;
-    if ("input" in one) {
-      const stepped = step(before, one.input, nowMs);
-      migration = stepped.migration;
-      return { before, after: migration, effects: stepped.effects };
-    }
-    const changed = changeParams(before, one.changes, nowMs);
-    if (changed.kind === "changed") migration = changed.migration;
-    return { before, after: migration, effects: [] };
-  });
-}
-
-/** Holds for each moment of every sequence, for a migration and for a save. */
-function always(holds: (moment: Moment) => void): void {
-  fc.assert(
-    fc.property(fc.boolean(), sequence, (file, sequenceOfMoves) => {
-      for (const moment of play(file, sequenceOfMoves)) holds(moment);
-    }),
-    { numRuns: RUNS },
-  );
-}
+  LEFT_SHELL,
+  number,
+  play,
+  RUNS,
+  sequence,
+  settlingSequence,
+  type Move,
+} from "./sequences.ts";
 
 describe("whatever comes, in whatever order", () => {
   it("the same inputs give the same states and effects, and nothing throws", () => {
@@ -248,6 +62,36 @@ describe("whatever comes, in whatever order", () => {
     });
   });
 
+  it("no abort in a step into post-copy, and no mending outside of it", () => {
+    always(({ after, effects }) => {
+      const kinds = effects.map(({ kind }) => kind);
+      if (after.postCopy.begun) expect(kinds).not.toContain("abort");
+      const mending = ["probeAddress", "pausePostCopy", "resumePostCopy"];
+      if (after.phase !== "postCopy") {
+        expect(kinds.filter((kind) => mending.includes(kind))).toEqual([]);
+      }
+    });
+  });
+
+  it("a shell is destroyed only if two places in a row said that the guest runs over there", () => {
+    let destroyed = 0;
+    eachSettling((moments) => {
+      const places = moments.filter(({ input }) => input?.kind === "place");
+      for (const { effects } of moments.filter(({ input }) => input?.kind !== "place")) {
+        expect(effects.map(({ kind }) => kind)).not.toContain("destroyShell");
+      }
+      for (const [at, { effects }] of places.entries()) {
+        if (!effects.some(({ kind }) => kind === "destroyShell")) continue;
+        destroyed += 1;
+        expect([places[at - 1]?.input, places[at]?.input]).toMatchObject([
+          { place: LEFT_SHELL },
+          { place: LEFT_SHELL },
+        ]);
+      }
+    });
+    expect(destroyed).toBeGreaterThan(0);
+  });
+
   it("never two of a kind pending", () => {
     always(({ before, after, effects }) => {
       expect(new Set(after.pending).size).toBe(after.pending.length);
@@ -283,6 +127,65 @@ describe("whatever comes, in whatever order", () => {
     });
   });
 });
+
+describe("a daemon that is killed at any moment", () => {
+  const COMES_NEXT: readonly Input[] = [
+    { kind: "admitted" },
+    { kind: "place", place: LEFT_SHELL, record: null },
+    { kind: "cancel" },
+    {
+      kind: "cycle",
+      timer: true,
+      sample: null,
+      postCopyState: false,
+      sourceMigrations: 1,
+      destination: { kind: "unknown", silentQueries: 0 },
+    },
+    { kind: "place", place: { ...LEFT_SHELL, source: "notActive" }, record: null },
+  ];
+
+  it("leaves a state that its journal gives back as it was, but for what was in flight", () => {
+    always(({ after }) => {
+      expect(journaled(after)).toEqual({ ...after, pending: [], sampled: false });
+    });
+  });
+
+  it.each([
+    ["the same boot", takenOver],
+    ["another boot", afterReboot],
+  ])("the next one goes on with it: %s", (_name, broughtBack) => {
+    always(({ before, after, nowMs }) => {
+      let migration = broughtBack(journaled(after), nowMs);
+      expect(migration.outcome).toEqual(after.outcome);
+      expect(migration.pending).toEqual([]);
+      expect(migration.postCopy.begun).toBe(after.postCopy.begun);
+      for (const input of COMES_NEXT) {
+        const stepped = step(migration, input, nowMs + 1);
+        migration = stepped.migration;
+        const kinds = stepped.effects.map(({ kind }) => kind);
+        if (before.postCopy.begun) expect(kinds).not.toContain("abort");
+        expect(kinds).not.toContain("destroyShell");
+        if (after.phase === "ended") expect(kinds).toEqual([]);
+      }
+    });
+  });
+});
+
+function journaled(migration: Migration): Migration {
+  return v.parse(
+    migrationSchema,
+    JSON.parse(JSON.stringify({ ...migration, pending: [], sampled: false })),
+  );
+}
+
+function eachSettling(holds: (moments: ReturnType<typeof play>) => void): void {
+  fc.assert(
+    fc.property(fc.boolean(), settlingSequence, (file, moves: readonly Move[]) => {
+      holds(play(file, moves));
+    }),
+    { numRuns: RUNS },
+  );
+}
 
 function isEnd(rest: object): boolean {
   return "event" in rest && JSON.stringify(rest.event).startsWith('{"kind":"ended"');

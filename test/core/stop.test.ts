@@ -166,7 +166,7 @@ describe("an abort is pursued", () => {
     expect(kinds(run.cycle(sample(), { postCopyState: true }))).toEqual([]);
     for (let s = 0; s < 30; s += 1) expect(later(run, 1_000, null)).toEqual([]);
     run.callEnded(null);
-    run.place({ destination: "active" });
+    run.placeSurely({ destination: "active" });
     expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "cancelTooLate" });
   });
 });
@@ -234,7 +234,7 @@ describe("cancel", () => {
     expect(kinds(run.give({ kind: "cancel" }))).toEqual(["abort"]);
     run.accepted("abort");
     run.callEnded(78);
-    expect(kinds(run.place({ source: "active" }))).toEqual(["removeImage"]);
+    expect(kinds(run.placeSurely({ source: "active" }))).toEqual(["removeImage"]);
     expect(run.outcome().outcome).toBe("cancelled");
   });
 });

@@ -13,28 +13,28 @@ describe("a migrate call whose connection broke while the job goes on", () => {
   it("is watched as before, asked for its place each cycle, and ends by it", () => {
     const run = inPhase("running");
     run.callEnded(BROKEN);
-    run.place(STILL_HERE);
+    run.placeSurely(STILL_HERE);
     expect(run.migration.phase).toBe("running");
 
     const effects = run.cycle(sample({ processedMiB: 2 }));
     expect(kinds(effects)).toContain("askPlace");
     expect(run.events("migrationStatus").length).toBeGreaterThan(0);
 
-    run.place({ destination: "active" });
+    run.placeSurely({ destination: "active" });
     expect(run.outcome()).toMatchObject({ outcome: "completed", where: "destination" });
   });
 
   it("can be cancelled", () => {
     const run = inPhase("running");
     run.callEnded(BROKEN);
-    run.place(STILL_HERE);
+    run.placeSurely(STILL_HERE);
     expect(kinds(run.give({ kind: "cancel" }))).toEqual(["abort"]);
   });
 
   it("is aborted by the hard limit", () => {
     const run = inPhase("running");
     run.callEnded(BROKEN);
-    run.place(STILL_HERE);
+    run.placeSurely(STILL_HERE);
     run.nowMs += run.migration.limits.progressTimeoutMs;
     expect(kinds(run.cycle(sample({ processedMiB: 1 })))).toContain("abort");
   });
@@ -57,7 +57,7 @@ describe("a save whose connection broke", () => {
     const run = saving();
     run.give({ kind: "jobCompleted", stats: sample({ operation: "save", type: "completed" }) });
     run.callEnded(BROKEN);
-    run.place({});
+    run.placeSurely({});
     expect(run.outcome()).toMatchObject({ outcome: "completed", where: "image" });
   });
 
@@ -65,14 +65,14 @@ describe("a save whose connection broke", () => {
     const run = saving();
     run.give({ kind: "stoppedByJob" });
     run.callEnded(BROKEN);
-    run.place({});
+    run.placeSurely({});
     expect(run.outcome()).toMatchObject({ outcome: "completed", where: "image" });
   });
 
   it("nobody says so: the image is kept, and the outcome names it", () => {
     const run = saving();
     run.callEnded(BROKEN);
-    const effects = run.place({});
+    const effects = run.placeSurely({});
     expect(kinds(effects)).not.toContain("removeImage");
     expect(run.outcome()).toMatchObject({ outcome: "failed", where: "unknown" });
     expect(run.outcome().message).toContain(run.migration.destination);
@@ -81,7 +81,7 @@ describe("a save whose connection broke", () => {
   it("the guest is still here: what was made is removed", () => {
     const run = saving();
     run.callEnded(BROKEN);
-    expect(kinds(run.place({ source: "active" }))).toContain("removeImage");
+    expect(kinds(run.placeSurely({ source: "active" }))).toContain("removeImage");
   });
 });
 

@@ -59,6 +59,49 @@ describe("the events since a number", () => {
   });
 });
 
+describe("of a daemon that was killed", () => {
+  const limits = { count: 3, bytes: 10_000 };
+  const before = { epoch: "before", nextSeq: 6, events: numbered(3, 4, 5) };
+
+  it("are given as if nothing had happened, and the numbers go on", () => {
+    const own = new EventRing(limits, before);
+    expect(own.next).toBe(6);
+    expect(own.read(4, "before")).toEqual({
+      epoch: "before",
+      first: 3,
+      next: 6,
+      gone: false,
+      events: numbered(4, 5),
+    });
+    expect(own.add(event(6))).toEqual({ seq: 6, ...event(6) });
+    expect(own.read(5, "before")).toMatchObject({ gone: false, events: numbered(5, 6) });
+    expect(own.read(3, "before")).toMatchObject({ first: 4, gone: true });
+  });
+
+  it.each<[string, object, number, object]>([
+    ["more than are kept", { events: numbered(1, 2, 3, 4, 5) }, 2, { first: 3, gone: true }],
+    ["none are left", { events: [] }, 5, { first: 6, next: 6, gone: true, events: [] }],
+    ["none are left, none missed", { events: [] }, 6, { next: 6, gone: false, events: [] }],
+    ["some were told after the last that is left", { nextSeq: 9 }, 6, { next: 9 }],
+    ["its number is behind its events", { nextSeq: 1 }, 5, { next: 6, events: numbered(5) }],
+  ])("%s", (_what, fields, since, expected) => {
+    const own = new EventRing(limits, { ...before, ...fields });
+    expect(own.read(since, "before")).toMatchObject(expected);
+  });
+
+  it("whose numbers cannot be gone on with: another epoch, and a client hears that some are gone", () => {
+    const own = new EventRing(limits, { ...before, epoch: null });
+    expect(own.epoch).not.toBe("before");
+    expect(own.next).toBe(6);
+    expect(own.read(5, "before")).toMatchObject({ gone: true, events: numbered(3, 4, 5) });
+  });
+
+  it("that had none: from the first on", () => {
+    const own = new EventRing(limits, { epoch: null, nextSeq: 1, events: [] });
+    expect(own.add(event(1)).seq).toBe(1);
+  });
+});
+
 describe("first bytes", () => {
   it.each([
     ["CONNECT\n", "stomp"],

@@ -3,7 +3,7 @@
  * (`20MiB`, `1.5s`, `300ms`); a bare number is taken as it is. A wrong one is an error of the script.
  */
 import type { JobStats } from "../../src/core/job-stats.ts";
-import type { Place } from "../../src/core/outcome.ts";
+import type { Place } from "../../src/core/place.ts";
 import type { ConvergenceSchedule, ScheduleAction } from "../../src/core/schedule.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 
@@ -86,11 +86,14 @@ export class Arguments {
   place(): Place {
     const source = this.text("source");
     const destination = this.text("destination") ?? "notAsked";
-    const known = ["active", "incoming", "absent", "silent", "notAsked"] as const;
+    const image = this.text("image");
+    const sources = ["active", "shell", "unknown"] as const;
+    const destinations = ["active", "incoming", "absent", "silent", "notAsked"] as const;
     return {
-      source: source === "active" ? "active" : source === "unknown" ? "unknown" : "notActive",
+      source: sources.find((one) => one === source) ?? "notActive",
       sourceJob: this.has("job"),
-      destination: known.find((one) => one === destination) ?? "notAsked",
+      destination: destinations.find((one) => one === destination) ?? "notAsked",
+      ...(image === undefined ? {} : { image: image === "complete" ? "complete" : "notComplete" }),
     };
   }
 }

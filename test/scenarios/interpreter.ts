@@ -1,33 +1,35 @@
 /**
  * Plays a scenario: commands in, what an engine and libvirt would see of it out. One migration, whose
  * clock only the script moves. What libvirt takes at once is reported back at once (bandwidth,
- * downtime, read-back), unless `libvirt refuses <effect> <code>`; abort and startPostCopy are always
- * answered by the script (`took`, `refused`). README of the commands: test/scenarios/run.test.ts.
+ * downtime, read-back), unless `libvirt refuses <effect> <code>`; everything else is answered by the
+ * script (`took`, `refused`). README of the commands: test/scenarios/run.test.ts.
  */
 import type { Changes } from "../../src/core/change.ts";
 import type { DestinationCount } from "../../src/core/bandwidth.ts";
 import { downtimeByEngine, downtimeBySchedule, downtimeBySteps } from "../../src/core/downtime.ts";
 import { initialDowntimeMs, namesAbort } from "../../src/core/schedule.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import type { Effect } from "../../src/core/migration.ts";
+import type { EffectDone } from "../../src/core/effect-done.ts";
+import type { Effect, GuestStopped } from "../../src/core/migration.ts";
+import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, NOT_BEGUN, Run, sample } from "../core/fixtures.ts";
 import { Arguments, scheduleIn } from "./arguments.ts";
 import { describeEffect } from "./describe-effect.ts";
 
-type Answered =
-  | "abort"
-  | "startPostCopy"
-  | "setMaxDowntime"
-  | "setMaxBandwidth"
-  | "readMaxBandwidth";
+type Answered = EffectDone["effect"];
 const ANSWERED: readonly Answered[] = [
   "abort",
   "startPostCopy",
   "setMaxDowntime",
   "setMaxBandwidth",
   "readMaxBandwidth",
+  "probeAddress",
+  "pausePostCopy",
+  "resumePostCopy",
+  "destroyShell",
 ];
+const STOPPED: readonly GuestStopped[] = ["shutDown", "destroyed", "crashed"];
 
 export class Interpreter {
   #run = new Run();
@@ -39,6 +41,7 @@ export class Interpreter {
     askedAtMs: Number.MAX_SAFE_INTEGER,
   };
   #postCopy = false;
+  #postCopyFailed = false;
   readonly #refusing = new Map<string, number>();
   #lastStatus = "";
   #phase = "queued";
@@ -104,6 +107,11 @@ export class Interpreter {
         return this.#told(run.give({ kind: "cancel" }));
       case "stopped-migrated":
         return this.#told(run.give({ kind: "stoppedByJob" }));
+      case "guest-stopped":
+        return this.#told(run.give({ kind: "guestStopped", how: stopped(args.first()) }));
+      case "daemon-down":
+      case "host-down":
+        return this.#down(command === "host-down", args);
       case "call-ended":
         return this.#told(run.callEnded(args.has("ok") ? null : args.firstNumber()));
       case "place":
@@ -147,6 +155,16 @@ export class Interpreter {
     });
   }
 
+  /** For so long; then another daemon goes on with what the journal knows. */
+  #down(host: boolean, args: Arguments): void {
+    const run = this.#run;
+    run.nowMs += args.firstMs();
+    const brought = host ? afterReboot : takenOver;
+    run.migration = brought(run.migration, run.nowMs);
+    this.#say(`taken over ${run.migration.phase} unwatched=${run.migration.unwatched}`);
+    this.#told([]);
+  }
+
   #begin(args: Arguments): void {
     this.#hosts(args);
     this.#told(
@@ -182,6 +200,7 @@ export class Interpreter {
   /** Names what changes; the rest of the last sample stays. */
   #sample(args: Arguments): void {
     this.#postCopy = args.has("postcopy");
+    this.#postCopyFailed = args.has("failed");
     if (args.has("no-answer")) {
       this.#stats = null;
       return;
@@ -202,6 +221,7 @@ export class Interpreter {
       this.#run.cycle(this.#stats, {
         timer: !woken,
         postCopyState: this.#postCopy,
+        postCopyFailed: this.#postCopyFailed,
         sourceMigrations: this.#source,
         destination: this.#destination,
       }),
@@ -300,6 +320,12 @@ export class Interpreter {
 function answered(name: string): Answered {
   const found = ANSWERED.find((one) => one === name);
   if (found === undefined) throw new Error(`no effect ${name} is answered by a script`);
+  return found;
+}
+
+function stopped(how: string): GuestStopped {
+  const found = STOPPED.find((one) => one === how);
+  if (found === undefined) throw new Error(`no guest stops by ${how}`);
   return found;
 }
 

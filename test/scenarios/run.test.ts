@@ -6,7 +6,7 @@
  *
  * A status that repeats the last one is not shown. Commands: migrate, admit, prepared, begin,
  * not-begun, sample, pass, advance, cycle, cycles, libvirt, took, refused, change, cancel,
- * stopped-migrated, call-ended, place, record (interpreter.ts).
+ * stopped-migrated, guest-stopped, daemon-down, host-down, call-ended, place, record (interpreter.ts).
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";

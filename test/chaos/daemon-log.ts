@@ -1,0 +1,56 @@
+/**
+ * What a daemon's log must not hold: a defect that it caught, and a line that is no JSON (the last
+ * words of a process that died of an exception). Each log is read on from where it was left.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import type { LabProcess } from "../lab/api.ts";
+import { isWire, textIn } from "./wire.ts";
+
+const DEFECT = /failed unexpectedly|cycle failed|stop failed|Internal error/;
+const SHOWN = 600;
+
+export class DaemonLogs {
+  readonly #readTo = new Map<string, number>();
+
+  /** New lines that tell of a defect. */
+  defects(processes: readonly LabProcess[]): readonly string[] {
+    return processes.flatMap(({ logPath }) => this.#newLines(logPath).filter(isDefect).map(clip));
+  }
+
+  #newLines(logPath: string): readonly string[] {
+    const from = this.#readTo.get(logPath) ?? 0;
+    const text = readFrom(logPath, from);
+    // A line that is still being written is read the next time.
+    const end = text.lastIndexOf("\n") + 1;
+    this.#readTo.set(logPath, from + Buffer.byteLength(text.slice(0, end)));
+    return text
+      .slice(0, end)
+      .split("\n")
+      .filter((line) => line !== "");
+  }
+}
+
+function isDefect(line: string): boolean {
+  try {
+    const parsed: unknown = JSON.parse(line);
+    return !isWire(parsed) || (parsed["level"] === "error" && DEFECT.test(textIn(parsed, "msg")));
+  } catch {
+    // The daemon says so when it cannot start; that it then does not start is told elsewhere.
+    return !line.startsWith("vdsm-migrationd: ");
+  }
+}
+
+function clip(line: string): string {
+  return line.slice(0, SHOWN);
+}
+
+function readFrom(file: string, from: number): string {
+  const fd = openSync(file, "r");
+  try {
+    const rest = Buffer.alloc(Math.max(0, fstatSync(fd).size - from));
+    const read = readSync(fd, rest, 0, rest.length, from);
+    return rest.toString("utf8", 0, read);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Somebody else's migration, from now on watched, limited and steered like any other; only where it
+ * goes is not known.
+ */
+import { describe, expect, it } from "vitest";
+import { stalledForMs } from "../../src/core/migration.ts";
+import { adopted, UNKNOWN_DESTINATION } from "../../src/core/recover.ts";
+import { GIB_BYTES } from "../../src/core/units.ts";
+import { kinds, LIMITS, Run, sample } from "./fixtures.ts";
+
+describe("somebody else's migration", () => {
+  const NOW_MS = 90_000;
+  const facts = { vmId: "vm1", vmName: "guest", memoryBytes: GIB_BYTES, limits: LIMITS };
+  const stats = sample({ timeElapsedMs: 30_000 });
+
+  function adoptedRun(): Run {
+    const run = new Run({}, NOW_MS);
+    const migration = adopted({ ...facts, stats }, NOW_MS);
+    if (migration === null) throw new Error("not adopted");
+    run.migration = migration;
+    return run;
+  }
+
+  it.each([
+    ["no job", sample({ type: "none" })],
+    ["a save", sample({ operation: "save" })],
+    ["an incoming one", sample({ operation: "migrationIn" })],
+    ["a backup", sample({ operation: "backup" })],
+  ])("%s is none", (_name, other) => {
+    expect(adopted({ ...facts, stats: other }, NOW_MS)).toBeNull();
+  });
+
+  it("is watched from now on, without a word to the engine", () => {
+    const run = adoptedRun();
+    expect(run.migration).toMatchObject({
+      phase: "starting",
+      mode: "remote",
+      destination: UNKNOWN_DESTINATION,
+      unwatched: "foreign",
+      callReturned: true,
+      callAtMs: NOW_MS - 30_000,
+      stop: null,
+    });
+    run.cycle(stats);
+    expect(run.migration.phase).toBe("running");
+    expect(run.events("vmStatus")).toEqual([]);
+    expect(run.events("stalling")).toEqual([]);
+    expect(stalledForMs(run.migration, run.nowMs)).toBe(0);
+  });
+
+  it("its downtime is left alone until the engine names one, its bandwidth is shared at once", () => {
+    const run = adoptedRun();
+    const effects = run.cycle(stats, { sourceMigrations: 2 });
+    expect(effects).toContainEqual({ kind: "setMaxBandwidth", maxBandwidthMiBps: 26 });
+    run.cycle(sample({ memoryIteration: 3, processedMiB: 3 }));
+    expect(kinds(run.effects)).not.toContain("setMaxDowntime");
+    run.change({ downtimeMs: 700 });
+    expect(kinds(run.cycle(sample({ memoryIteration: 3, processedMiB: 4 })))).toContain(
+      "setMaxDowntime",
+    );
+  });
+
+  it("it can be cancelled, sent to post-copy, and is aborted by the hard limit", () => {
+    expect(kinds(adoptedRun().give({ kind: "cancel" }))).toEqual(["abort"]);
+    const wished = adoptedRun();
+    wished.change({ migrationTechnique: "post-copy" });
+    expect(kinds(wished.cycle(stats))).toContain("startPostCopy");
+    const still = adoptedRun();
+    still.cycle(stats);
+    still.nowMs += LIMITS.progressTimeoutMs;
+    expect(kinds(still.cycle(stats))).toContain("abort");
+  });
+});

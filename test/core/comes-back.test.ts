@@ -1,0 +1,41 @@
+/** What a daemon that comes back must not conclude too early, and what it must. */
+import { expect, it } from "vitest";
+import { takenOver } from "../../src/core/recover.ts";
+import { inPhase, kinds, sample } from "./fixtures.ts";
+it("libvirt does not answer the first look: nothing is known, nothing is aborted", () => {
+  const run = inPhase("running");
+  run.nowMs += 60_000;
+  run.migration = takenOver(run.migration, run.nowMs);
+  run.nowMs += 1_000;
+  expect(kinds(run.cycle(null))).not.toContain("abort");
+  run.nowMs += 1_000;
+  expect(kinds(run.cycle(sample({ processedMiB: 90 })))).not.toContain("abort");
+  run.nowMs += 10_000;
+  expect(kinds(run.cycle(null))).toContain("abort");
+});
+it("post-copy that began and was lost while the daemon was down: a shell is proof of it", () => {
+  const run = inPhase("running");
+  run.migration = takenOver(run.migration, run.nowMs);
+  run.place({ source: "shell", destination: "absent" });
+  expect(run.migration.phase).toBe("postCopy");
+  run.place({ source: "shell", destination: "absent" });
+  expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
+});
+it("cancelled while preparing, then taken over: the next cancel ends it in the queue", () => {
+  const run = inPhase("preparing");
+  run.give({ kind: "cancel" });
+  run.migration = takenOver(run.migration, run.nowMs);
+  run.give({ kind: "cancel" });
+  expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
+});
+it("a destination that is silent at the end is asked for a minute from then on", () => {
+  const run = inPhase("running");
+  run.migration = takenOver(run.migration, run.nowMs);
+  for (let n = 2; n < 100; n += 1) {
+    run.nowMs += 1_000;
+    run.cycle(sample({ processedMiB: n }));
+    run.place({ source: "active", sourceJob: true });
+  }
+  run.place({ source: "notActive", destination: "silent" });
+  expect(run.migration.outcome).toBeNull();
+});

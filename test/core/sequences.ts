@@ -1,0 +1,235 @@
+/**
+ * Sequences of inputs for properties: whatever may come, in whatever order, also such as no daemon
+ * would produce, and what one migration makes of them.
+ */
+import fc from "fast-check";
+import { changeParams, type Changes } from "../../src/core/change.ts";
+import { downtimeBySteps } from "../../src/core/downtime.ts";
+import type { JobStats } from "../../src/core/job-stats.ts";
+import { newMigration, type Effect, type Migration } from "../../src/core/migration.ts";
+import type { Place } from "../../src/core/place.ts";
+import { step, type Input } from "../../src/core/step.ts";
+import { GIB_BYTES } from "../../src/core/units.ts";
+import { FILE_REQUEST, request } from "./fixtures.ts";
+
+/** PROPERTY_RUNS=20000 looks longer; a failure prints the seed that repeats it. */
+export const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 200);
+
+export type Move = { readonly waitMs: number } & (
+  | { readonly input: Input }
+  | { readonly changes: Changes }
+);
+
+export const number = fc.nat({ max: 40 });
+const refusal = fc.record({
+  code: fc.constantFrom(1, 9, 38, 55, 68, 78),
+  message: fc.constant("no"),
+});
+export const destination = fc.oneof(
+  fc.record({ kind: fc.constant("counted" as const), migrations: number, askedAtMs: number }),
+  fc.record({
+    kind: fc.constantFrom("silent" as const, "unknown" as const),
+    silentQueries: number,
+  }),
+);
+
+const stats: fc.Arbitrary<JobStats> = fc.record(
+  {
+    type: fc.constantFrom("none", "unbounded", "completed", "failed"),
+    operation: fc.constantFrom("migrationOut", "save", "unknown"),
+    timeElapsedMs: number,
+    dataTotalBytes: fc.constantFrom(0, 1e8, 1e9),
+    dataProcessedBytes: fc.nat({ max: 1e9 }),
+    dataRemainingBytes: fc.nat({ max: 1e9 }),
+    memoryIteration: fc.nat({ max: 8 }),
+    memoryBytesPerSecond: fc.nat({ max: 1e8 }),
+    downtimeMs: fc.nat({ max: 5_000 }),
+  },
+  {
+    requiredKeys: [
+      "type",
+      "operation",
+      "timeElapsedMs",
+      "dataTotalBytes",
+      "dataProcessedBytes",
+      "dataRemainingBytes",
+    ],
+  },
+);
+
+const PENDING = [
+  "setMaxBandwidth",
+  "readMaxBandwidth",
+  "setMaxDowntime",
+  "startPostCopy",
+  "pausePostCopy",
+  "resumePostCopy",
+  "probeAddress",
+  "destroyShell",
+  "abort",
+] as const;
+const result = fc.oneof(
+  fc.record({ kind: fc.constant("ok" as const), value: fc.option(number) }),
+  fc.record({ kind: fc.constant("refused" as const), refusal }),
+  fc.constant({ kind: "noAnswer" as const }),
+);
+
+/** Post-copy's shell is left here and the guest runs over there. */
+export const LEFT_SHELL: Place = { source: "shell", sourceJob: false, destination: "active" };
+
+const anyPlace: fc.Arbitrary<Place> = fc.record(
+  {
+    source: fc.constantFrom("active", "shell", "notActive", "unknown"),
+    sourceJob: fc.boolean(),
+    destination: fc.constantFrom("active", "incoming", "absent", "silent", "notAsked"),
+    image: fc.constantFrom("complete", "notComplete"),
+  },
+  { requiredKeys: ["source", "sourceJob", "destination"] },
+);
+/** Often the one that something irrevocable follows from. */
+const place = fc.oneof(
+  { weight: 3, arbitrary: anyPlace },
+  { weight: 1, arbitrary: fc.constant(LEFT_SHELL) },
+);
+
+const VM_ID = "11111111-1111-4111-8111-111111111111";
+
+const atMs = fc.nat({ max: 300_000 });
+const cycle = fc.record({
+  kind: fc.constant("cycle" as const),
+  timer: fc.boolean(),
+  sample: fc.option(fc.record({ stats, atMs })),
+  postCopyState: fc.nat({ max: 9 }).map((n) => n === 0),
+  postCopyFailed: fc.boolean(),
+  sourceMigrations: number,
+  destination,
+});
+const passStart = fc.record({ iteration: fc.nat({ max: 8 }), tookMs: fc.nat({ max: 200 }) });
+const placed = fc.record({ kind: fc.constant("place" as const), place, record: fc.option(stats) });
+const rare: fc.Arbitrary<Input> = fc.oneof(
+  fc.constant({ kind: "admitted" as const }),
+  fc.record({
+    kind: fc.constant("downtimePrepared" as const),
+    appliedMs: fc.option(number),
+  }),
+  fc.record({
+    kind: fc.constant("begin" as const),
+    sourceMigrations: number,
+    destination,
+    paused: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant("notBegun" as const), refusal, active: fc.boolean() }),
+  fc.record({ kind: fc.constant("callEnded" as const), refusal: fc.option(refusal) }),
+  placed,
+  fc.record({ kind: fc.constant("jobCompleted" as const), stats }),
+  fc.constant({ kind: "stoppedByJob" as const }),
+  fc.record({ kind: fc.constant("downtimeFound" as const), foundMs: number }),
+  fc.record({
+    kind: fc.constant("guestStopped" as const),
+    how: fc.constantFrom("shutDown" as const, "destroyed" as const, "crashed" as const),
+  }),
+  fc.constant({ kind: "cancel" as const }),
+);
+const often: fc.Arbitrary<Input> = fc.oneof(
+  cycle,
+  fc.record({
+    kind: fc.constant("passBegan" as const),
+    sample: fc.record({ stats, atMs, passStart }),
+  }),
+  fc.record({
+    kind: fc.constant("effectDone" as const),
+    effect: fc.constantFrom(...PENDING),
+    asked: fc.option(number),
+    result,
+  }),
+);
+const changes: fc.Arbitrary<Changes> = fc.record(
+  {
+    downtimeMs: fc.integer({ min: 1, max: 3_000 }),
+    migrationTechnique: fc.constantFrom("pre-copy", "post-copy"),
+    stallingLimitMs: fc.constantFrom(0, 1_000, 5_000),
+    maxBandwidthMiBps: fc.integer({ min: 1, max: 100 }),
+    progressTimeoutMs: fc.integer({ min: 1, max: 60_000 }),
+  },
+  { requiredKeys: [] },
+);
+
+const waitMs = fc.nat({ max: 6_000 });
+const move: fc.Arbitrary<Move> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ waitMs, input: often }) },
+  { weight: 3, arbitrary: fc.record({ waitMs, input: rare }) },
+  { weight: 1, arbitrary: fc.record({ waitMs, changes }) },
+);
+const moves = fc.array(move, { maxLength: 40 });
+/** As the daemon begins: admitted and called; after that anything may come. */
+const opening: readonly Move[] = [
+  { waitMs: 0, input: { kind: "admitted" } },
+  {
+    waitMs: 0,
+    input: {
+      kind: "begin",
+      sourceMigrations: 1,
+      destination: { kind: "counted", migrations: 0, askedAtMs: Number.MAX_SAFE_INTEGER },
+      paused: false,
+    },
+  },
+];
+export const sequence = fc
+  .tuple(fc.boolean(), moves)
+  .map(([begun, rest]): readonly Move[] => (begun ? [...opening, ...rest] : rest));
+
+/** The call broke, and the place is asked again and again. */
+export const settlingSequence = fc
+  .array(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.record({ waitMs, input: placed }) },
+      { weight: 1, arbitrary: move },
+    ),
+    { maxLength: 20 },
+  )
+  .map((rest): readonly Move[] => [
+    ...opening,
+    { waitMs: 0, input: { kind: "callEnded", refusal: { code: 38, message: "no" } } },
+    ...rest,
+  ]);
+
+export interface Moment {
+  /** null: the engine changed something. */
+  readonly input: Input | null;
+  readonly nowMs: number;
+  readonly before: Migration;
+  readonly after: Migration;
+  readonly effects: readonly Effect[];
+}
+
+/** What one migration makes of a sequence, moment by moment. */
+export function play(file: boolean, sequenceOfMoves: readonly Move[]): Moment[] {
+  const downtime = file ? null : downtimeBySteps(500, 5, 100, GIB_BYTES);
+  let migration = newMigration(
+    request({ vmId: VM_ID, ...(file ? FILE_REQUEST : {}), downtime }),
+    0,
+  );
+  let nowMs = 0;
+  return sequenceOfMoves.map((one) => {
+    nowMs += one.waitMs;
+    const before = migration;
+    if ("input" in one) {
+      const stepped = step(before, one.input, nowMs);
+      migration = stepped.migration;
+      return { input: one.input, nowMs, before, after: migration, effects: stepped.effects };
+    }
+    const changed = changeParams(before, one.changes, nowMs);
+    if (changed.kind === "changed") migration = changed.migration;
+    return { input: null, nowMs, before, after: migration, effects: [] };
+  });
+}
+
+/** Holds for each moment of every sequence, for a migration and for a save. */
+export function always(holds: (moment: Moment) => void): void {
+  fc.assert(
+    fc.property(fc.boolean(), sequence, (file, sequenceOfMoves) => {
+      for (const moment of play(file, sequenceOfMoves)) holds(moment);
+    }),
+    { numRuns: RUNS },
+  );
+}

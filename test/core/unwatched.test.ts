@@ -1,0 +1,280 @@
+/**
+ * How a migration ends that nobody watched to its end: the daemon was down, the host was, or it is
+ * somebody else's. The place decides as ever; where the reason is not known, that is what is said.
+ */
+import { describe, expect, it } from "vitest";
+import type { NewMigration, Unwatched } from "../../src/core/migration.ts";
+import type { Outcome } from "../../src/core/outcome.ts";
+import { SETTLE_MAX_MS, TAKEN_OVER_GRACE_MS, type Place } from "../../src/core/place.ts";
+import { adopted, afterReboot, takenOver } from "../../src/core/recover.ts";
+import { FILE_REQUEST, inPhase, kinds, LIMITS, Run, sample } from "./fixtures.ts";
+
+type From = "starting" | "running" | "postCopy" | "settling";
+
+function unwatched(by: Unwatched, from: From, fields: Partial<NewMigration> = {}): Run {
+  const run = by === "foreign" ? new Run(fields) : inPhase(from, fields);
+  run.nowMs += 1_000;
+  if (by === "daemonDown") run.migration = takenOver(run.migration, run.nowMs);
+  if (by === "hostDown") run.migration = afterReboot(run.migration, run.nowMs);
+  if (by === "foreign") {
+    const { vmId, vmName, memoryBytes } = run.migration;
+    const migration = adopted(
+      { vmId, vmName, memoryBytes, limits: LIMITS, stats: sample() },
+      run.nowMs,
+    );
+    if (migration === null) throw new Error("not adopted");
+    run.migration = migration;
+    if (from !== "starting") run.cycle(sample({ processedMiB: 2 }));
+    if (from === "postCopy") run.cycle(sample({ processedMiB: 3 }), { postCopyState: true });
+  }
+  run.effects.length = 0;
+  return run;
+}
+
+const HERE: Partial<Place> = { source: "active" };
+const WITH_JOB: Partial<Place> = { source: "active", sourceJob: true };
+const THERE: Partial<Place> = { destination: "active" };
+const ABSENT: Partial<Place> = { destination: "absent" };
+const SILENT: Partial<Place> = { destination: "silent" };
+const SHELL: Partial<Place> = { source: "shell", destination: "silent" };
+
+type End = readonly [Outcome["outcome"], Outcome["reason"], Outcome["where"]];
+const FAILED_UNKNOWN: End = ["failed", "unknown", "source"];
+const RESTARTED: End = ["failed", "hostRestarted", "source"];
+const ARRIVED: End = ["completed", "arrived", "destination"];
+const LOST: End = ["failed", "guestLost", "nowhere"];
+const GONE_WITH_HOST: End = ["failed", "hostRestarted", "nowhere"];
+
+describe("place x why nobody watched", () => {
+  it.each<[string, Unwatched, From, Partial<Place>, End | null]>([
+    ["here without a job", "daemonDown", "running", HERE, FAILED_UNKNOWN],
+    ["here without a job", "daemonDown", "postCopy", HERE, FAILED_UNKNOWN],
+    ["here without a job", "hostDown", "starting", HERE, RESTARTED],
+    ["here without a job", "hostDown", "running", HERE, RESTARTED],
+    ["here without a job", "foreign", "starting", HERE, FAILED_UNKNOWN],
+    ["here without a job", "foreign", "running", HERE, FAILED_UNKNOWN],
+    ["here with its job", "daemonDown", "starting", WITH_JOB, null],
+    ["here with its job", "daemonDown", "running", WITH_JOB, null],
+    ["here with its job", "foreign", "running", WITH_JOB, null],
+    ["there", "daemonDown", "starting", THERE, ARRIVED],
+    ["there", "daemonDown", "running", THERE, ARRIVED],
+    ["there", "daemonDown", "postCopy", THERE, ARRIVED],
+    ["there", "hostDown", "running", THERE, ARRIVED],
+    ["there, not asked here", "daemonDown", "running", { source: "unknown", ...THERE }, ARRIVED],
+    ["nowhere", "daemonDown", "starting", ABSENT, LOST],
+    ["nowhere", "daemonDown", "running", ABSENT, LOST],
+    ["nowhere", "daemonDown", "postCopy", ABSENT, LOST],
+    ["nowhere", "hostDown", "starting", ABSENT, GONE_WITH_HOST],
+    ["nowhere", "hostDown", "running", ABSENT, GONE_WITH_HOST],
+    ["nowhere", "hostDown", "postCopy", ABSENT, LOST],
+    ["gone, still incoming there", "daemonDown", "running", { destination: "incoming" }, null],
+    ["gone, nobody says where to", "daemonDown", "running", SILENT, null],
+    ["gone, nobody says where to", "hostDown", "running", SILENT, null],
+    ["gone, nobody to ask", "foreign", "running", { destination: "notAsked" }, null],
+    ["a shell", "daemonDown", "postCopy", SHELL, null],
+    ["a shell", "foreign", "postCopy", SHELL, null],
+    ["not known", "daemonDown", "running", { source: "unknown" }, null],
+  ])("%s; %s in %s", (_name, by, from, place, end) => {
+    const run = unwatched(by, from);
+    run.placeSurely(place);
+    if (end === null) {
+      expect(run.migration.outcome).toBeNull();
+      return;
+    }
+    const [outcome, reason, where] = end;
+    expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed: true });
+  });
+
+  it.each<[string, Unwatched, string]>([
+    ["the daemon", "daemonDown", "while the daemon was down"],
+    ["the host", "hostDown", "restart of this host"],
+    ["its starter", "foreign", "somebody else"],
+  ])("the words name %s", (_name, by, words) => {
+    const run = unwatched(by, "running");
+    run.placeSurely(HERE);
+    expect(run.outcome().message).toContain(words);
+    expect(run.outcome().code).toBe(12);
+  });
+
+  it("a call that had come back before is known as ever", () => {
+    const run = inPhase("running");
+    run.callEnded(38);
+    run.migration = takenOver(run.migration, run.nowMs + 1_000);
+    run.placeSurely(HERE);
+    expect(run.outcome()).toMatchObject({
+      reason: "libvirt",
+      message: expect.stringContaining("38"),
+    });
+  });
+
+  it("a call that succeeded before is believed, though nobody there answers", () => {
+    const run = inPhase("settling");
+    run.migration = takenOver(run.migration, run.nowMs + 1_000);
+    run.placeSurely(SILENT);
+    expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
+  });
+
+  it.each(["shutDown", "destroyed", "crashed"] as const)(
+    "the guest %s after the takeover",
+    (how) => {
+      const run = unwatched("daemonDown", "running");
+      run.give({ kind: "guestStopped", how });
+      run.placeSurely(ABSENT);
+      expect(run.outcome().reason).toBe(how === "crashed" ? "guestLost" : "guestStopped");
+    },
+  );
+});
+
+describe("a call of just before the daemon was killed may show its job later", () => {
+  it.each<[string, Unwatched, From, number, boolean]>([
+    ["at once", "daemonDown", "starting", 0, false],
+    ["just before the end of the grace", "daemonDown", "starting", TAKEN_OVER_GRACE_MS - 1, false],
+    ["at the end of the grace", "daemonDown", "starting", TAKEN_OVER_GRACE_MS, true],
+    ["it had sent data before", "daemonDown", "running", 0, true],
+    ["the host was restarted", "hostDown", "starting", 0, true],
+    ["somebody else's was seen", "foreign", "starting", 0, true],
+  ])("%s: %s in %s", (_name, by, from, ms, ended) => {
+    const run = unwatched(by, from);
+    run.nowMs += ms;
+    run.placeSurely(HERE);
+    expect(run.migration.outcome !== null).toBe(ended);
+  });
+
+  it("it does: the migration goes on", () => {
+    const run = unwatched("daemonDown", "starting");
+    run.placeSurely(HERE);
+    run.nowMs += 3_000;
+    run.placeSurely(WITH_JOB);
+    run.cycle(sample());
+    expect(run.migration.phase).toBe("running");
+  });
+
+  it("it does not, and a cancel was decided before: cancelled", () => {
+    const run = inPhase("starting");
+    run.give({ kind: "cancel" });
+    run.migration = takenOver(run.migration, run.nowMs);
+    run.nowMs += TAKEN_OVER_GRACE_MS;
+    run.placeSurely(HERE);
+    expect(run.outcome()).toMatchObject({ outcome: "cancelled", reason: "cancelled" });
+  });
+});
+
+describe("gone, and nobody says where to", () => {
+  it.each<[Unwatched, Partial<Place>]>([
+    ["daemonDown", SILENT],
+    ["hostDown", SILENT],
+    ["foreign", { destination: "notAsked" }],
+  ])("%s: asked for a minute, then not known", (by, place) => {
+    const run = unwatched(by, "running");
+    run.nowMs += SETTLE_MAX_MS - 1;
+    run.placeSurely(place);
+    expect(run.migration.outcome).toBeNull();
+    run.nowMs += 1;
+    run.placeSurely(place);
+    expect(run.outcome()).toMatchObject({
+      outcome: "failed",
+      reason: "unknown",
+      where: "unknown",
+      confirmed: false,
+    });
+    expect(run.events("vmStatus")).toEqual([]);
+  });
+
+  it.each<Unwatched>(["daemonDown", "foreign"])("%s: libvirt's event says that it left", (by) => {
+    const run = unwatched(by, "running");
+    run.give({ kind: "stoppedByJob" });
+    run.placeSurely({ destination: by === "foreign" ? "notAsked" : "silent" });
+    expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
+  });
+
+  it("found later: confirmed, with the destination's downtime", () => {
+    const run = unwatched("daemonDown", "running");
+    run.nowMs += SETTLE_MAX_MS;
+    run.placeSurely(SILENT);
+    run.placeSurely(THERE, sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66 }));
+    expect(run.migration.outcome).toMatchObject({
+      outcome: "completed",
+      reason: "arrived",
+      confirmed: true,
+      downtimeMs: 66,
+    });
+  });
+});
+
+describe("the figures", () => {
+  const record = sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66, processedMiB: 9 });
+
+  it.each<[Unwatched, From, number | null, number]>([
+    ["daemonDown", "running", 1_000, 66],
+    ["daemonDown", "postCopy", 1_000, 80],
+    ["hostDown", "running", null, 66],
+  ])("%s in %s: durations of two boots are none", (by, from, durationMs, downtimeMs) => {
+    const run = unwatched(by, from);
+    run.placeSurely(THERE, record);
+    expect(run.outcome()).toMatchObject({
+      durationMs,
+      downtimeMs,
+      dataProcessedBytes: record.dataProcessedBytes,
+      passes: 1,
+    });
+  });
+
+  it.each<[Unwatched, readonly string[]]>([
+    ["daemonDown", ["putBackDowntime"]],
+    // libvirt's value went with the domain of before.
+    ["hostDown", []],
+    // Nothing was set.
+    ["foreign", []],
+  ])("%s: what is put back of a guest that stays", (by, effects) => {
+    expect(kinds(unwatched(by, "running").place(HERE))).toEqual(effects);
+  });
+});
+
+describe("a save", () => {
+  it.each<[string, Unwatched, Partial<Place>, End | null, readonly string[]]>([
+    [
+      "its image is complete",
+      "daemonDown",
+      { image: "complete" },
+      ["completed", "saved", "image"],
+      [],
+    ],
+    [
+      "its image is complete",
+      "hostDown",
+      { image: "complete" },
+      ["completed", "saved", "image"],
+      [],
+    ],
+    [
+      "its image is not",
+      "daemonDown",
+      { image: "notComplete" },
+      ["failed", "unknown", "unknown"],
+      [],
+    ],
+    [
+      "its image is not",
+      "hostDown",
+      { image: "notComplete" },
+      ["failed", "unknown", "unknown"],
+      [],
+    ],
+    ["the image was not looked at", "daemonDown", {}, ["failed", "unknown", "unknown"], []],
+    ["the guest is here", "daemonDown", HERE, FAILED_UNKNOWN, ["removeImage"]],
+    ["the guest is here again", "hostDown", HERE, RESTARTED, ["removeImage"]],
+    ["its job goes on", "daemonDown", WITH_JOB, null, []],
+  ])("%s: %s", (_name, by, place, end, effects) => {
+    const run = unwatched(by, "running", FILE_REQUEST);
+    expect(kinds(run.placeSurely(place))).toEqual(effects);
+    if (end === null) expect(run.migration.outcome).toBeNull();
+    else expect([run.outcome().outcome, run.outcome().reason, run.outcome().where]).toEqual(end);
+  });
+
+  it("of one that is watched the image alone says nothing", () => {
+    const run = inPhase("running", FILE_REQUEST);
+    run.callEnded(38);
+    run.placeSurely({ image: "complete" });
+    expect(run.outcome()).toMatchObject({ outcome: "failed", where: "unknown" });
+  });
+});

@@ -1,0 +1,22 @@
+/** The targets that need no connection: a fixed seed and a small budget (`npm run fuzz` has more). */
+
+import { describe, expect, it } from "vitest";
+import { runTarget } from "./run.ts";
+import { partOf, pureTargets } from "./targets/all.ts";
+
+const SEED = 1;
+/** Over all targets, also those of the other file. */
+const INPUTS = 8000;
+
+describe("no crash, no hang, the next good one is answered", () => {
+  it.each(pureTargets.map((target) => [target.name, target] as const))(
+    "%s",
+    { timeout: 60_000 },
+    async (_name, target) => {
+      const budget = { inputs: partOf(INPUTS, target), seed: SEED };
+      const { inputs, failures } = await runTarget(target, budget);
+      expect(failures).toEqual([]);
+      expect(inputs).toBeGreaterThanOrEqual(budget.inputs);
+    },
+  );
+});

@@ -1,0 +1,135 @@
+/**
+ * The monitor's place, taken by one that only looks at what reaches it: whatever the edge lets
+ * through must be what `MigrationService` promises its implementer. What does not hold is thrown,
+ * becomes an internal error, and that is found in the log (see edge.ts).
+ */
+
+import { ranges } from "../../src/config.ts";
+import { parseDestination, parseHost } from "../../src/core/address.ts";
+import { MonitorError } from "../../src/errors.ts";
+import { callTemplate } from "../../src/monitor/migrate-call.ts";
+import type {
+  IncomingRequest,
+  MigrateRequest,
+  MigrationService,
+  ParamChanges,
+  WireObject,
+} from "../../src/monitor/service.ts";
+import { settingsFrom } from "../../src/monitor/settings.ts";
+import { parseConfig } from "../../src/config.ts";
+import { migrateRanges } from "../../src/rpc/verb-table.ts";
+import { claim, show } from "./target.ts";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** What may stand in a URI after the scheme: a host, in brackets if it is IPv6. */
+const AUTHORITY = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/;
+
+const settings = settingsFrom(parseConfig({}));
+const vm = {
+  vmId: "12345678-90ab-4cde-8f01-23456789abcd",
+  name: "vm",
+  runState: "running",
+  stateReason: 0,
+  persistent: false,
+  memoryBytes: 1,
+  graphics: ["spice"],
+} as const;
+
+/** The three URIs that libvirt is given hold a host and nothing else. **Fails**: Error. */
+export function claimUris(request: MigrateRequest): void {
+  const destination = parseDestination(request.dst);
+  claim(destination !== undefined, `no destination: ${show(request.dst)}`);
+  const call = callTemplate(request, destination.host, vm, settings);
+  for (const [uri, scheme, path] of [
+    [call.destinationUri, "qemu+tls://", "/system"],
+    [call.migrateUri, "tcp://", ""],
+    [call.graphicsUri, "spice://", ""],
+  ] as const) {
+    if (uri === undefined) continue;
+    const isFramed = uri.startsWith(scheme) && uri.endsWith(path);
+    const host = uri.slice(scheme.length, uri.length - path.length);
+    claim(isFramed && AUTHORITY.test(host), `URI ${show(uri)}`);
+  }
+}
+
+function claimWithin(
+  value: number | undefined,
+  { min, max }: { readonly min: number; readonly max: number },
+  unit = 1,
+): void {
+  if (value === undefined) return;
+  const holds = Number.isInteger(value) && value >= min * unit && value <= max * unit;
+  claim(holds, `a number out of range: ${value}`);
+}
+
+function claimMigrate(request: MigrateRequest): void {
+  if (request.mode === "remote") claimUris(request);
+  else claim(isPath(request.dst) && isPath(request.dstparams), `no paths: ${show(request)}`);
+  for (const host of [request.dstqemu, request.consoleAddress]) {
+    claim(host === undefined || parseHost(host) === host, `no host: ${show(host)}`);
+  }
+  claimWithin(request.downtimeMs, ranges.downtimeMs);
+  claimWithin(request.progressTimeoutMs, ranges.progressTimeoutSeconds, 1000);
+  claimWithin(request.stallingLimitMs, migrateRanges.stallingLimit, 1000);
+  claimWithin(request.maxBandwidthMiBps, ranges.bandwidthMiBps);
+  claimWithin(request.parallel, { min: 1, max: migrateRanges.parallel.max });
+  claimWithin(request.outgoingLimit, migrateRanges.slots);
+  claimWithin(request.incomingLimit, migrateRanges.slots);
+  for (const action of request.convergenceSchedule?.init ?? []) {
+    if (action.kind === "setDowntime") claimWithin(action.downtimeMs, ranges.downtimeMs);
+  }
+}
+
+function isPath(text: string | undefined): boolean {
+  return text?.startsWith("/") === true && !text.includes("\0") && text.length <= 4095;
+}
+
+function claimChanges(changes: ParamChanges): void {
+  claim(Object.keys(changes).length > 0, "nothing to change");
+  claimWithin(changes.downtimeMs, ranges.downtimeMs);
+  claimWithin(changes.maxBandwidthMiBps, ranges.bandwidthMiBps);
+  claimWithin(changes.progressTimeoutMs, ranges.progressTimeoutSeconds, 1000);
+  claimWithin(changes.stallingLimitMs, migrateRanges.stallingLimit, 1000);
+}
+
+/** Some VMs are unknown, some busy, some answer later: by the last digit of the id. */
+async function outcomeOf<T>(vmId: string, value: T): Promise<T> {
+  claim(UUID.test(vmId), `no vmId: ${show(vmId)}`);
+  const digit = Number.parseInt(vmId.slice(-1), 16);
+  if (digit === 1) throw new MonitorError("noVm", `no VM ${vmId}`, { details: { vmId } });
+  if (digit === 2) throw new MonitorError("migrationInProgress", "busy");
+  if (digit === 3) await new Promise((resolve) => setImmediate(resolve));
+  return value;
+}
+
+export function watchingService(): MigrationService {
+  const wire = async (vmId: string): Promise<WireObject> => await outcomeOf(vmId, { vmId });
+  const list = async (): Promise<readonly WireObject[]> => await Promise.resolve([{ vmId: "v" }]);
+  return {
+    migrate: async (request) => {
+      claimMigrate(request);
+      return await outcomeOf(request.vmId, true);
+    },
+    changeParams: async (vmId, changes) => {
+      claimChanges(changes);
+      return await outcomeOf(vmId, true);
+    },
+    cancel: async (vmId) => await outcomeOf(vmId, true),
+    migrationCreate: async ({ vmId, incomingLimit }: IncomingRequest) => {
+      claimWithin(incomingLimit, migrateRanges.slots);
+      return await wire(vmId);
+    },
+    destroy: async (vmId) => await outcomeOf(vmId, true),
+    migrationStatus: wire,
+    explain: async ({ vmId, migrationId }) => {
+      claim(migrationId === null || UUID.test(migrationId), `no id: ${show(migrationId)}`);
+      return await wire(vmId);
+    },
+    migrations: list,
+    vmStats: wire,
+    allVmStats: list,
+    vmList: list,
+    hostStats: async () => await Promise.resolve({ vmCount: "0" }),
+    capabilities: async () => await Promise.resolve({ hostName: "host-a" }),
+  };
+}

@@ -1,0 +1,33 @@
+/**
+ * A short chaos run on two real hosts, always the same plan: guests go back and forth while what
+ * they depend on is taken away and brought back. `npm run chaos` plays as many others as one likes.
+ */
+import { expect, inject, it } from "vitest";
+import { actsFrom } from "../chaos/options.ts";
+import { runChaos } from "../chaos/run.ts";
+import { attachLab } from "../lab/lab.ts";
+
+const DEADLINE_MS = 400_000;
+
+it(
+  "guests go back and forth through whatever comes, and nothing is lost, told twice or left",
+  async () => {
+    const lines: string[] = [];
+    const options = {
+      seed: 4,
+      firstRound: 1,
+      rounds: 5,
+      minutes: 6,
+      maxGuests: 2,
+      maxWaves: 1,
+      acts: actsFrom("all"),
+    };
+
+    const summary = await runChaos(attachLab(inject("lab")), options, (line) => lines.push(line));
+
+    expect(summary.violations, lines.join("\n")).toEqual([]);
+    expect(summary.rounds).toBe(options.rounds);
+    expect(summary.migrations).toBeGreaterThanOrEqual(options.rounds);
+  },
+  DEADLINE_MS,
+);
