@@ -3,10 +3,28 @@
  * plans, what was queued goes on in order, what ended meanwhile has its outcome, and nobody hears
  * anything twice.
  */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { afterEach, describe, expect, inject, it } from "vitest";
-import { startDaemon, type Daemon, type DaemonOptions } from "../lab/daemon.ts";
+import type { Guest } from "../lab/api.ts";
+import {
+  Daemon,
+  JOURNAL_FOLDER,
+  launchDaemon,
+  startDaemon,
+  writeConfig,
+  type DaemonOptions,
+} from "../lab/daemon.ts";
 import { attachLab } from "../lab/lab.ts";
-import { ENDLESS, ENDLESS_PARAMS, expectArrived, expectStayed, migrateRunning } from "./pair.ts";
+import { until } from "../lab/until.ts";
+import {
+  ENDLESS,
+  ENDLESS_PARAMS,
+  expectArrived,
+  expectStayed,
+  migrateRunning,
+  refusal,
+} from "./pair.ts";
 
 const lab = attachLab(inject("lab"));
 const OPTIONS: DaemonOptions = { vars: { min_migration_bandwidth: 1 } };
@@ -22,12 +40,13 @@ async function start(host = lab.a, options = OPTIONS): Promise<Daemon> {
 async function killAndRestart(
   daemon: Daemon,
   meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+  options = OPTIONS,
 ): Promise<Daemon> {
   daemon.hangUp();
   await daemon.process.kill();
   daemons.delete(daemon);
   await meanwhile();
-  return start(daemon.host, { ...OPTIONS, keepJournal: true });
+  return start(daemon.host, { ...options, keepJournal: true });
 }
 
 afterEach(async () => {
@@ -76,4 +95,143 @@ describe("a daemon that was killed", () => {
     });
     await expectStayed(guest, lab.a);
   });
+
+  it("goes on with the queue, in order", async () => {
+    const options = { vars: { ...OPTIONS.vars, max_outgoing_migrations: 1 } };
+    const [a] = [await start(lab.a, options), await start(lab.b)];
+    const guests = [
+      await lab.a.startGuest(ENDLESS),
+      await lab.a.startGuest(),
+      await lab.a.startGuest(),
+    ];
+    for (const guest of guests) {
+      const params = { dst: "host-b", ...(guest === guests[0] ? ENDLESS_PARAMS : {}) };
+      await a.call("VM.migrate", { vmID: guest.uuid, params });
+    }
+    await a.migrationIs(uuidOf(guests[0]), (each) => each["phase"] === "running");
+
+    const again = await killAndRestart(a, undefined, options);
+    expect(await phases(again, guests)).toEqual(["running", "queued", "queued"]);
+    await again.call("VM.migrateCancel", { vmID: guests[0]?.uuid });
+    for (const guest of guests.slice(1)) {
+      expect(await again.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
+      await expectArrived(guest, lab.b);
+    }
+    const order = again.events.filter(({ name }) => name === "VM_migration_ended");
+    expect(order.map(({ vmId }) => vmId)).toEqual(guests.map(({ uuid }) => uuid));
+  });
+
+  it("knows what arrived meanwhile, with its downtime, and tells it once", async () => {
+    const [a] = [await start(), await start(lab.b)];
+    const guest = await lab.a.startGuest({ filledMiB: 8 });
+    await migrateRunning(a, guest, { dst: "host-b", maxBandwidth: 4 });
+    const before = await a.call<Ring>("Host.getEvents", { since: 1 });
+    const gone = async (): Promise<true | undefined> =>
+      (await guest.residence()).every((host) => host.name === lab.b.name) || undefined;
+    const again = await killAndRestart(a, () => until(gone, 20_000, () => "it has arrived"));
+
+    const { epoch, next } = before;
+    const missed = await again.call<Ring>("Host.getEvents", { since: next, epoch });
+    expect(missed).toMatchObject({ epoch, gone: false });
+    const ends = missed.events.filter(({ method }) => method.includes("VM_migration_ended"));
+    expect(ends).toHaveLength(1);
+    const end = ends[0]?.params[guest.uuid] as Record<string, unknown>;
+    expect(end).toMatchObject({ outcome: "completed", reason: "arrived", confirmed: true });
+    expect(end["downtime"]).toBeGreaterThan(0);
+    const { decisions } = await again.call<{ decisions: { rule: string }[] }>(
+      "VM.explainMigration",
+      { vmID: guest.uuid },
+    );
+    expect(decisions.map(({ rule }) => rule)).toEqual(
+      expect.arrayContaining(["accepted", "start", "takeOver", "place", "outcome"]),
+    );
+  });
+
+  it("answers 99 until libvirt has been asked", async () => {
+    const libvirtd = (await lab.a.exec("cat", ["/run/libvirtd.pid"])).trim();
+    await lab.a.exec("kill", ["-STOP", libvirtd]);
+    writeConfig(lab.a, OPTIONS);
+    const daemonProcess = await launchDaemon(lab.a);
+    const daemon = new Daemon(lab.a, daemonProcess);
+    try {
+      await daemonProcess.waitForLog(/listening on TCP/);
+      await daemon.connect();
+      for (const verb of ["Host.ping2", "Host.getStats"]) {
+        await expect(daemon.call(verb)).rejects.toMatchObject(refusal(99, /recovering/));
+      }
+    } finally {
+      await lab.a.exec("kill", ["-CONT", libvirtd]);
+    }
+    daemons.add(daemon);
+    await daemonProcess.waitForLog(/"msg":"ready"/);
+    expect(await daemon.call("Host.ping2")).toBe(true);
+  });
 });
+
+describe("a journal that cannot be gone on with", () => {
+  it("of before a reboot: what ended with the host says so", async () => {
+    const [a] = [await start(), await start(lab.b)];
+    const guest = await lab.a.startGuest(ENDLESS);
+    await migrateRunning(a, guest, { dst: "host-b", ...ENDLESS_PARAMS });
+    const again = await killAndRestart(a, async () => {
+      await lab.a.virsh("domjobabort", guest.uuid);
+      rewriteJournal((text) => text.replaceAll(/"bootId":"[^"]*"/g, '"bootId":"another"'));
+    });
+    expect(await again.migration(guest.uuid)).toMatchObject({
+      phase: "ended",
+      outcome: { outcome: "failed", reason: "hostRestarted", where: "source" },
+    });
+    await expectStayed(guest, lab.a);
+  });
+
+  it.each([
+    ["is of another host", (text: string) => text.replaceAll('"host":"host-a"', '"host":"other"')],
+    ["holds garbage", () => "\u0000\u0001garbage\n{}\n".repeat(50)],
+  ])(
+    "%s: its migration is watched as somebody else's, and can be taken over",
+    async (_what, spoil) => {
+      const [a] = [await start(), await start(lab.b)];
+      const guest = await lab.a.startGuest(ENDLESS);
+      await migrateRunning(a, guest, { dst: "host-b", ...ENDLESS_PARAMS });
+      const vmID = guest.uuid;
+      const again = await killAndRestart(a, () => Promise.resolve(rewriteJournal(spoil)));
+
+      expect(await again.migration(vmID)).toMatchObject({ phase: "foreign" });
+      expect(await again.call("Host.getStats")).toMatchObject({ outgoingVmMigrations: 1 });
+      const cancel = again.call("VM.migrateCancel", { vmID });
+      await expect(cancel).rejects.toMatchObject(refusal(47, /somebody else/));
+      await again.call("VM.migrateChangeParams", { vmID, downtime: 2000, maxBandwidth: 200 });
+      expect(await again.ended(vmID)).toMatchObject({ outcome: "completed", where: "destination" });
+      await expectArrived(guest, lab.b);
+    },
+  );
+});
+
+interface Ring {
+  readonly epoch: string;
+  readonly next: number;
+  readonly gone: boolean;
+  readonly events: readonly {
+    readonly method: string;
+    readonly params: Readonly<Record<string, unknown>>;
+  }[];
+}
+
+function uuidOf(guest: Guest | undefined): string {
+  if (guest === undefined) throw new Error("no such guest");
+  return guest.uuid;
+}
+
+async function phases(daemon: Daemon, guests: readonly Guest[]): Promise<readonly unknown[]> {
+  const all = await Promise.all(guests.map((guest) => daemon.migration(guest.uuid)));
+  return all.map((each) => each["phase"]);
+}
+
+/** Every segment of host-a's journal, as somebody or something may have changed it. */
+function rewriteJournal(change: (text: string) => string): void {
+  const folder = lab.a.outsidePath(JOURNAL_FOLDER);
+  for (const name of readdirSync(folder)) {
+    const file = path.join(folder, name);
+    writeFileSync(file, change(readFileSync(file, "utf8")));
+  }
+}
