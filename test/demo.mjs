@@ -1,61 +1,7 @@
 /**
- * `npm run demo`: sets the machine up (system packages, node modules, binding, build; nothing of it
- * is done twice), then plays test/demo in the terminal. Plain JavaScript without dependencies,
- * since it runs before `npm ci`.
- *
- * The set-up is a process of its own under flock, so that two demos started at once on a fresh
- * machine do not install over each other.
+ * `npm run demo`: sets the machine up and plays test/demo in the terminal.
  */
-import { spawnSync } from "node:child_process";
-import path from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  CHECKOUT,
-  ensureBinding,
-  ensureBuild,
-  ensureNodeModules,
-  ensureSystemPackages,
-  whatRootIsNeededFor,
-} from "./lab/setup.mjs";
+import { play } from "./lab/play.mjs";
 
-const SET_UP = "--set-up";
-const HERE = fileURLToPath(import.meta.url);
-const TSC = path.join(CHECKOUT, "node_modules/typescript/bin/tsc");
-
-function fail(line) {
-  process.stderr.write(`${line}\n`);
-  process.exit(1);
-}
-
-function setUp() {
-  try {
-    ensureSystemPackages();
-    ensureNodeModules();
-    ensureBinding();
-    ensureBuild();
-  } catch (error) {
-    fail(`set-up failed: ${error.message}`);
-  }
-  const built = spawnSync(process.execPath, [TSC, "-b", "test/lab"], {
-    cwd: CHECKOUT,
-    stdio: "inherit",
-  });
-  if (built.status !== 0) fail("set-up failed: the demo does not compile");
-}
-
-async function main() {
-  const parentPid = process.ppid;
-  const needed = whatRootIsNeededFor();
-  if (needed !== undefined) fail(needed);
-  if (process.argv[2] === SET_UP) return setUp();
-  const locked = [path.join(CHECKOUT, "package.json"), process.execPath, HERE, SET_UP];
-  const done = spawnSync("flock", locked, { stdio: "inherit" });
-  if (done.error !== undefined) fail(`set-up failed: ${done.error.message}`);
-  if (done.status !== 0) process.exit(done.status ?? 1);
-  // Whoever started this has gone meanwhile (see onParentEnd in demo/demo.ts).
-  if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parentPid)
-    process.exit(143);
-  await import(new URL(".build/demo/demo.js", import.meta.url));
-}
-
-await main();
+await play(fileURLToPath(import.meta.url), "demo/demo.js");
