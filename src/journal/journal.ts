@@ -25,6 +25,7 @@ import {
   readSegment,
   segmentPath,
   type JournalRecord,
+  type LineFilter,
   type Segment,
   type SegmentHeader,
 } from "./segments.ts";
@@ -96,11 +97,11 @@ export class Journal {
    * Every segment, oldest first; one reader at a time, since each may take some MiB. **Fails**: never;
    * a folder that is not there is empty.
    */
-  read(): Promise<readonly Segment[]> {
+  read(wanted?: LineFilter): Promise<readonly Segment[]> {
     const read = this.#reading.then(async () => {
       const segments: Segment[] = [];
       for (const file of await listSegments(this.#options.folder).catch(() => [])) {
-        segments.push(await readSegment(file, this.#options.host));
+        segments.push(await readSegment(file, this.#options.host, wanted));
       }
       return segments;
     });

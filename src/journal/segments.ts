@@ -78,17 +78,29 @@ export function newestNumber(folder: string): number {
   );
 }
 
+/** Which lines are to be parsed at all: most of a journal is of no interest to one question. */
+export type LineFilter = (line: string) => boolean;
+
 /** `host`: whose journal is expected. **Fails**: never; a file that cannot be read is foreign. */
-export async function readSegment(file: SegmentFile, host: string): Promise<Segment> {
+export async function readSegment(
+  file: SegmentFile,
+  host: string,
+  wanted?: LineFilter,
+): Promise<Segment> {
   try {
-    return parseSegment(file, await readStart(file.path), host);
+    return parseSegment(file, await readStart(file.path), host, wanted);
   } catch (error) {
     return { kind: "foreign", file, why: error instanceof Error ? error.message : String(error) };
   }
 }
 
 /** The same for a text that is at hand. Pure. */
-export function parseSegment(file: SegmentFile, text: string, host: string): Segment {
+export function parseSegment(
+  file: SegmentFile,
+  text: string,
+  host: string,
+  wanted: LineFilter = () => true,
+): Segment {
   const [first = "", ...rest] = text.split("\n");
   const header = headerIn(first);
   if (header === null) return { kind: "foreign", file, why: "its first line is no header of ours" };
@@ -97,7 +109,7 @@ export function parseSegment(file: SegmentFile, text: string, host: string): Seg
   let unreadableLines = 0;
   let cutOff = false;
   for (const [index, line] of rest.entries()) {
-    if (line === "") continue;
+    if (line === "" || !wanted(line)) continue;
     const record = recordIn(line);
     if (record !== null) records.push(record);
     else if (index === rest.length - 1) cutOff = true;

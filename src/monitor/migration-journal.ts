@@ -10,7 +10,7 @@ import type { Reservations } from "../core/reservations.ts";
 import type { Input } from "../core/step.ts";
 import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { JournalRecord, Segment } from "../journal/segments.ts";
+import type { JournalRecord, LineFilter, Segment } from "../journal/segments.ts";
 import type { JournaledTarget } from "./journal-schema.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
 
@@ -81,9 +81,9 @@ export class MigrationJournal {
     return this.#journal.durable();
   }
 
-  /** All that the journal holds. */
-  read(): Promise<readonly Segment[]> {
-    return this.#journal.read();
+  /** The lines that the journal holds and that are wanted. */
+  read(wanted: LineFilter): Promise<readonly Segment[]> {
+    return this.#journal.read(wanted);
   }
 
   append(record: JournalRecord): void {

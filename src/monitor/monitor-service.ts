@@ -8,12 +8,13 @@ import type { Reservation } from "../core/reservations.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { MonitorError } from "../errors.ts";
 import type { HypervisorEvent } from "../hypervisor/hypervisor.ts";
+import type { LineFilter, Segment } from "../journal/segments.ts";
 import { accept, detailsError } from "./accept.ts";
 import { begin } from "./begin.ts";
 import { capabilitiesToWire } from "./capabilities.ts";
 import type { Context } from "./context.ts";
 import { IncomingSlots } from "./incoming-slots.ts";
-import { explain } from "./explain.ts";
+import { explainFrom } from "./explain.ts";
 import { foreignJob, foreignToWire, takeOver } from "./foreign.ts";
 import type { MigrationRun, RunHooks } from "./migration-run.ts";
 import type { MonitorThread } from "./monitor-thread.ts";
@@ -187,8 +188,9 @@ export class MonitorService implements MigrationService {
 
   async explain(question: ExplainQuestion): Promise<WireObject> {
     const { vmId, migrationId } = question;
-    const segments = await this.#context.journal.read();
-    const explained = explain(segments, question, this.#context.journal.failing ?? "ok");
+    const { journal } = this.#context;
+    const read = (wanted: LineFilter): Promise<readonly Segment[]> => journal.read(wanted);
+    const explained = await explainFrom(read, question, journal.failing ?? "ok");
     if (explained !== null) return explained;
     const which = migrationId === null ? "no migration" : `no migration ${migrationId}`;
     throw new MonitorError("noVm", `VM ${vmId}: the journal knows ${which} of it`);
@@ -198,8 +200,8 @@ export class MonitorService implements MigrationService {
     const { clock } = this.#context;
     const nowMs = clock.monotonicMs();
     const ours = [...this.#registry.live(), ...this.#registry.ended(clock.wallMs())];
-    // Others' are told as they were seen last: this verb answers also while libvirt does not.
-    await this.#tryLook();
+    // While migrations of ours go on each cycle looks at the others, too.
+    if (this.#registry.live().length === 0) await this.#tryLook();
     return [
       ...ours.map((run) => migrationToWire(run, nowMs)),
       ...foreignToWire(this.#registry, this.#context),

@@ -351,7 +351,7 @@ export const verbTable = [
     positions: ["vmID", "migrationId"],
     unknownKeys: "refuse",
     result:
-      "object: migrationId, acceptedAt, dst, outcome, reason, decisions (array of {time, afterMs, rule, what, numbers}), complete, journal, others",
+      "object: migrationId, acceptedAt, dst, outcome, reason, decisions (array of {time, afterMs, rule, what, numbers}), complete, omitted, journal, others",
     doc: "Why a migration went as it did: every decision with its rule, numbers and time, also after a restart.",
   },
   {

@@ -7,13 +7,17 @@ import { rmSync } from "node:fs";
 import { expect, it } from "vitest";
 import { isoTime } from "../../src/clock.ts";
 import { segmentPath } from "../../src/journal/segments.ts";
-import { explain } from "../../src/monitor/explain.ts";
-import type { WireObject } from "../../src/monitor/service.ts";
+import { DECISIONS_TOLD_MAX, explainFrom } from "../../src/monitor/explain.ts";
+import type { ExplainQuestion, WireObject } from "../../src/monitor/service.ts";
 import { bringTo, sample } from "../core/fixtures.ts";
 import { desk, OTHER_VM, VM, WALL_MS, type Desk } from "./fixtures.ts";
 
+function ask(own: Desk, question: ExplainQuestion, journal = "ok"): Promise<WireObject | null> {
+  return explainFrom((wanted) => own.journal.read(wanted), question, journal);
+}
+
 async function explained(own: Desk, migrationId: string | null = null): Promise<WireObject> {
-  const answer = explain(await own.segments(), { vmId: VM, migrationId }, "ok");
+  const answer = await ask(own, { vmId: VM, migrationId });
   if (answer === null) throw new Error("the journal knows no such migration");
   return answer;
 }
@@ -88,7 +92,7 @@ it.each([
 ])("%s: none", async (_name, vmId, migrationId) => {
   const own = await desk();
   own.accept("m1");
-  expect(explain(await own.segments(), { vmId, migrationId }, "ok")).toBeNull();
+  expect(await ask(own, { vmId, migrationId })).toBeNull();
 });
 
 it("a beginning that is gone with its segment is not claimed", async () => {
@@ -106,7 +110,7 @@ it("a beginning that is gone with its segment is not claimed", async () => {
 it("a journal that is not written says so", async () => {
   const own = await desk();
   own.accept("m1");
-  const answer = explain(await own.segments(), { vmId: VM, migrationId: null }, "disk full");
+  const answer = await ask(own, { vmId: VM, migrationId: null }, "disk full");
   expect(answer).toMatchObject({ journal: "disk full", complete: true });
 });
 
@@ -140,4 +144,17 @@ it("a cycle that only looked is no line", async () => {
     run.cycle(sample({ processedMiB: n }));
   }
   expect(await told(own)).toEqual(before);
+});
+
+it("of more decisions than one can read the beginning and the end", async () => {
+  const own = await desk();
+  const { run } = own.accept("m1");
+  bringTo("running", run);
+  for (let n = 0; n < DECISIONS_TOLD_MAX; n += 1) {
+    run.nowMs += 1_000;
+    run.give({ kind: "jobCompleted", stats: sample({ type: "completed", processedMiB: n }) });
+  }
+  const { omitted, decisions } = await explained(own);
+  expect(omitted).toBeGreaterThan(0);
+  expect(decisions).toHaveLength(DECISIONS_TOLD_MAX);
 });
