@@ -46,7 +46,11 @@ export const errorTable = {
     level: "info",
     when: "no slot for a further incoming migration, or the VM's slot is another source's",
   },
-  initializing: { number: 99, level: "info", when: "the daemon is still reading the host" },
+  initializing: {
+    number: 99,
+    level: "info",
+    when: "the daemon is recovering its migrations: ask again",
+  },
   impossibleInState: {
     number: 102,
     level: "info",

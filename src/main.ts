@@ -24,7 +24,7 @@ import { MonitorService } from "./monitor/monitor-service.ts";
 import { MonitorThread } from "./monitor/monitor-thread.ts";
 import { restoreRuns, settleRestored } from "./monitor/recovery.ts";
 import { Registry } from "./monitor/registry.ts";
-import { replay, type Replay } from "./monitor/replay.ts";
+import { Replayer, type Replay } from "./monitor/replay.ts";
 import { settingsFrom } from "./monitor/settings.ts";
 import { loadPeerTls } from "./peer/peer-tls.ts";
 import { PeerClient, type PeerTls } from "./peer/peer-client.ts";
@@ -35,7 +35,6 @@ import { bindVerbs } from "./rpc/handlers.ts";
 import { EventRing } from "./rpc/event-ring.ts";
 import { Listener } from "./rpc/listener.ts";
 import { listenerOptions } from "./rpc/listener-options.ts";
-import { defaultRpcLimits } from "./rpc/limits.ts";
 import { verbRows } from "./rpc/verb-table.ts";
 
 const EXIT_CONFIGURATION = 78;
@@ -65,7 +64,6 @@ interface Daemon {
   readonly monitor: MonitorThread;
   readonly service: MonitorService;
   readonly journal: Journal;
-  readonly replayed: Replay;
   readonly events: EventRing;
   readonly dispatcher: Dispatcher;
   readonly listener: Listener;
@@ -94,8 +92,7 @@ async function assemble(live: ReloadableConfig, log: RootLog): Promise<Daemon> {
   const peerTls = (await loadPeerTls(live.config.ssl, log)) ?? noTls(live.config);
   const peerClient = new PeerClient(peerTls, nowMs, peerDeadlineMs);
   const journal = journalOf(live.config, log);
-  const replayed = replay(await journal.read(), bootId());
-  const events = new EventRing(defaultRpcLimits.events, replayed);
+  const events = new EventRing();
   const registry = new Registry();
   const context: Context = {
     hypervisor,
@@ -131,7 +128,6 @@ async function assemble(live: ReloadableConfig, log: RootLog): Promise<Daemon> {
     monitor,
     service,
     journal,
-    replayed,
     events,
     dispatcher,
     listener,
@@ -140,14 +136,41 @@ async function assemble(live: ReloadableConfig, log: RootLog): Promise<Daemon> {
 
 /**
  * First the doors, so that a second daemon ends here and whoever asks hears that this one recovers;
- * then what the journal knows; verbs are answered once each migration of it has been looked for.
+ * then libvirt, without which this one ends, and leaves the journal as it was; then what the journal
+ * knows. Verbs are answered once each migration of it has been looked for.
  */
 async function bringUp(daemon: Daemon): Promise<void> {
-  const { context, registry, replayed, service, journal, events, dispatcher } = daemon;
+  const { context, registry, service, dispatcher } = daemon;
   dispatcher.close(RECOVERING);
   await daemon.listener.start();
-  restoreRuns(replayed, registry, context, service.hooks);
-  service.restoreReservations(replayed.reservations);
+  let recorded = false;
+  await daemon.hypervisor.start((event) => {
+    // Before there is a journal nothing happens; what was missed is seen in the first look.
+    if (!recorded) return;
+    service.onHypervisorEvent(event);
+    daemon.monitor.onHypervisorEvent(event);
+  });
+  await restore(daemon, await replayed(daemon.journal));
+  recorded = true;
+  await settleRestored(registry, context);
+  dispatcher.open();
+  daemon.monitor.start();
+  service.admit();
+}
+
+/** A segment at a time, with the loop free in between: all of them are some 64 MiB. */
+async function replayed(journal: Journal): Promise<Replay> {
+  const replayer = new Replayer(bootId());
+  await journal.readEach((segment) => replayer.add(segment));
+  return replayer.result();
+}
+
+/** What was known, and a journal that goes on from there. */
+async function restore(daemon: Daemon, known: Replay): Promise<void> {
+  const { context, registry, service, journal, events } = daemon;
+  events.restore(known);
+  restoreRuns(known, registry, context, service.hooks);
+  service.restoreReservations(known.reservations);
   await journal.begin({
     epoch: events.epoch,
     nextSeq: () => events.next,
@@ -159,14 +182,6 @@ async function bringUp(daemon: Daemon): Promise<void> {
       context.journal.slotsRecord(),
     ],
   });
-  await daemon.hypervisor.start((event) => {
-    service.onHypervisorEvent(event);
-    daemon.monitor.onHypervisorEvent(event);
-  });
-  await settleRestored(registry, context);
-  dispatcher.open();
-  daemon.monitor.start();
-  service.admit();
 }
 
 function handleSignals(daemon: Daemon): void {
@@ -177,7 +192,8 @@ function handleSignals(daemon: Daemon): void {
     void loadPeerTls(live.config.ssl, log).then((tls) => {
       if (tls !== undefined) peerClient.useTls(tls);
     });
-    daemon.service.admit();
+    // Not while it recovers: what was in the queue is not looked at yet.
+    if (daemon.monitor.running) daemon.service.admit();
   });
   let stopping = false;
   const stop = (signal: string): void => {

@@ -61,6 +61,10 @@ export function cycleStep(before: Migration, input: CycleInput, nowMs: number): 
   if (before.phase === "settling") return settlingCycle(before, input);
   const effects: Effect[] = [];
   const seen = takeSample(before, input, nowMs, effects);
+  // Somebody else's job is neither judged nor steered: what is left is where our guest is.
+  if (seen.superseded) {
+    return { migration: input.timer ? ask(seen, effects, { kind: "askPlace" }) : seen, effects };
+  }
   const judged = judge(before, seen, nowMs, effects);
   const wished = steer(judged, input, nowMs, effects);
   const mended = input.timer ? mend(wished, input.postCopyFailed === true, nowMs, effects) : wished;
@@ -112,6 +116,9 @@ export function passBegan(
   const { phase } = before;
   const idle = before.advance === null || (phase !== "starting" && phase !== "running");
   if (idle || !ourJob(before, sample.stats)) return { migration: before, effects: [] };
+  if (before.superseded || isAnothers(before, sample.stats, nowMs)) {
+    return { migration: { ...before, superseded: true }, effects: [] };
+  }
   const advance = observePreCopy(before.advance, sample);
   const seen = withStats({ ...before, advance }, sample.stats, sample.atMs);
   if (seen.stop !== null || !sawAdvance(before, advance)) return { migration: seen, effects: [] };
@@ -150,6 +157,23 @@ function ourJob(migration: Migration, stats: JobStats): boolean {
     : isOutgoing(stats);
 }
 
+/** So much shorter than since our call no job of ours can run: libvirt counts from its beginning. */
+const ELAPSED_SHORT_MS = 30_000;
+
+/**
+ * After a gap: the job that libvirt shows is not the one that was left. Bytes of one job never become
+ * fewer, and its time runs on. Not asked in post-copy, where libvirtd's restart sets the time to 0.
+ */
+function isAnothers(migration: Migration, stats: JobStats, nowMs: number): boolean {
+  const { advance, callAtMs, unwatched, phase } = migration;
+  if (unwatched !== "daemonDown" || advance === null || advance.gapEndedAtMs === null) return false;
+  if (phase === "postCopy" || callAtMs === null) return false;
+  return (
+    stats.dataProcessedBytes < advance.processedBytes ||
+    stats.timeElapsedMs + ELAPSED_SHORT_MS < nowMs - callAtMs
+  );
+}
+
 function takeSample(
   before: Migration,
   input: CycleInput,
@@ -162,8 +186,15 @@ function takeSample(
     sourceMigrations: input.sourceMigrations,
     destinationCount: countedThere(before, input.destination),
   };
-  const migration = input.postCopyState ? beginPostCopy(counted, nowMs, effects) : counted;
+  // Somebody else's post-copy is none of ours: where its shell is, our guest is not half gone.
+  const switched = input.postCopyState && !before.superseded;
+  const migration = switched ? beginPostCopy(counted, nowMs, effects) : counted;
   const { sample } = input;
+  if (sample !== null && ourJob(migration, sample.stats)) {
+    if (migration.superseded || isAnothers(migration, sample.stats, nowMs)) {
+      return { ...migration, superseded: true, sampled: false };
+    }
+  }
   if (sample === null || migration.advance === null || !ourJob(migration, sample.stats)) {
     return migration.advance === null
       ? migration

@@ -40,6 +40,10 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
   switch (input.kind) {
     case "downtimePrepared":
       return [decision("downtime", "first value set before the start", { toMs: input.appliedMs })];
+    case "cleared":
+      return [decision("cleared", "nothing of the guest is left here", {})];
+    case "reserved":
+      return [decision("reserved", "the destination expects the guest", {})];
     case "downtimeFound":
       // Found again after a restart it is a value of ours, and is not kept.
       return after.downtimeFoundMs === before.downtimeFoundMs

@@ -34,6 +34,7 @@ export const RUNNING_REASON = { POSTCOPY: 10, POSTCOPY_FAILED: 11 } as const;
 
 /** virDomainShutoffReason */
 export const SHUTOFF_REASON = {
+  UNKNOWN: 0,
   SHUTDOWN: 1,
   DESTROYED: 2,
   CRASHED: 3,

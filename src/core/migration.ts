@@ -145,6 +145,14 @@ export interface Migration {
   readonly shellReads: number;
   /** How often in a row it was read to run over there. */
   readonly thereReads: number;
+  /** When a read was last counted; null: none was. */
+  readonly readAtMs: number | null;
+  /** When the destination last said anything of the guest's place. */
+  readonly heardAtMs: number | null;
+  /** The job that libvirt shows is not ours any more: somebody began another since. */
+  readonly superseded: boolean;
+  /** The destination keeps a slot for the guest. */
+  readonly reservedThere: boolean;
   /** How often in a row it was read on neither host, or one half of a post-copy to be gone. */
   readonly lostReads: number;
   readonly sourceMigrations: number;
@@ -162,6 +170,8 @@ export interface Migration {
   /** Effects that have not reported back: none of these is asked for twice. */
   readonly pending: readonly PendingKind[];
   readonly outcome: Outcome | null;
+  /** Arrived, and nothing of the guest is left here: looked for until then, and never again. */
+  readonly cleared: boolean;
 }
 
 export type PendingKind =
@@ -219,7 +229,9 @@ export type VmStatus =
   | { readonly kind: "savingState" }
   | { readonly kind: "postCopy" }
   | { readonly kind: "staysHere" }
-  | { readonly kind: "down"; readonly why: "migrated" | "saved" | "lost" | "lostInPostCopy" };
+  | { readonly kind: "down"; readonly why: DownWhy };
+
+export type DownWhy = "migrated" | "saved" | "lost" | "lostInPostCopy" | "shutDown" | "destroyed";
 
 export interface StallingEvent extends StallNews {
   readonly stalledForMs: number;
@@ -289,6 +301,10 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     guestStopped: null,
     shellReads: 0,
     thereReads: 0,
+    readAtMs: null,
+    heardAtMs: null,
+    superseded: false,
+    reservedThere: false,
     lostReads: 0,
     sourceMigrations: 0,
     destinationCount: { kind: "unknown", silentQueries: 0 },
@@ -299,6 +315,7 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     dataSinceMs: null,
     pending: [],
     outcome: null,
+    cleared: false,
   };
 }
 

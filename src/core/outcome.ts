@@ -4,7 +4,7 @@
  * reported success for a guest that was nowhere.
  */
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
-import type { Migration, Refusal, Unwatched } from "./migration.ts";
+import type { Migration, Refusal, Stop, Unwatched } from "./migration.ts";
 
 export type EndReason =
   | "arrived"
@@ -18,6 +18,7 @@ export type EndReason =
   | "noSlot"
   | "guestLost"
   | "guestStopped"
+  | "runsTwice"
   | "hostRestarted"
   | "libvirt"
   | "unknown";
@@ -112,6 +113,27 @@ export function notSaved(migration: Migration, nowMs: number): Outcome {
   };
 }
 
+/** On both hosts, read twice on each: nobody but an operator can say which one is to live. */
+export function runsTwice(migration: Migration, nowMs: number): Outcome {
+  const { vmId, destination } = migration;
+  const text = `VM ${vmId} RUNS ON BOTH HOSTS, here and on ${destination}: stop one of them at once; libvirt said: ${callSaid(migration)}`;
+  return {
+    ...figures(migration, nowMs),
+    ...failed("runsTwice", CODE_FAILED, text),
+    where: "source",
+  };
+}
+
+/** This host was restarted, and the guest runs over there without a record of its arrival. */
+export function startedAnew(migration: Migration, nowMs: number): Outcome {
+  const text = `VM ${migration.vmId} runs on ${migration.destination}; this host was restarted, and whether it arrived or was started anew is not known`;
+  return {
+    ...figures(migration, nowMs),
+    ...failed("hostRestarted", CODE_FAILED, text),
+    where: "destination",
+  };
+}
+
 /** The source has it no more, and nobody on the destination says that it is there. */
 export function unseen(migration: Migration, nowMs: number): Outcome {
   return {
@@ -167,7 +189,7 @@ export function lost(migration: Migration, nowMs: number): Outcome {
   }
   if (unwatched === "hostDown") {
     const text = `VM ${vmId} was migrating when this host was restarted; it is not active here and ${elsewhere}`;
-    return { ...gone, ...failed("hostRestarted", CODE_FAILED, text) };
+    return { ...gone, ...failed("hostRestarted", CODE_FAILED, text), where: "unknown" };
   }
   const text = `VM ${vmId} is not active here and ${elsewhere}; libvirt said: ${callSaid(migration)}`;
   return { ...gone, ...failed("guestLost", CODE_FAILED, text) };
@@ -196,10 +218,11 @@ type Why = Pick<Outcome, "outcome" | "reason" | "code" | "message" | "confirmed"
 
 function whyStayed(migration: Migration, refusal: Refusal | null): Why {
   const vm = `VM ${migration.vmId}`;
-  if (migration.stop?.why === "cancel") {
+  const stop = effectiveStop(migration);
+  if (stop?.why === "cancel") {
     return cancelled("cancelled", `${vm} was cancelled and is active here`);
   }
-  if (migration.stop?.why === "progressTimeout") {
+  if (stop?.why === "progressTimeout") {
     const seconds = Math.round(migration.limits.progressTimeoutMs / 1000);
     return failed(
       "progressTimeout",
@@ -207,7 +230,7 @@ function whyStayed(migration: Migration, refusal: Refusal | null): Why {
       `${vm} did not advance for ${seconds} s (migrationProgressTimeout) and was aborted; it is active here`,
     );
   }
-  if (migration.stop?.why === "schedule") {
+  if (stop?.why === "schedule") {
     return failed(
       "scheduleAbort",
       CODE_FAILED,
@@ -223,6 +246,12 @@ function whyStayed(migration: Migration, refusal: Refusal | null): Why {
   }
   const code = refusal?.code === LIBVIRT_ERROR.OPERATION_FAILED ? CODE_LIBVIRT_FAILED : CODE_FAILED;
   return failed("libvirt", code, `${vm} is active here; libvirt said: ${said(refusal)}`);
+}
+
+/** A stop that came after the call's return and that libvirt never took has ended nothing. */
+function effectiveStop({ stop, callReturned, settlingSinceMs }: Migration): Stop | null {
+  if (stop === null || !callReturned || stop.acceptedAtMs !== null) return stop;
+  return stop.sinceMs > (settlingSinceMs ?? Number.POSITIVE_INFINITY) ? null : stop;
 }
 
 function cancelled(reason: EndReason, message: string): Why {

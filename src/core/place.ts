@@ -4,7 +4,17 @@
  * for a guest that was nowhere. How an end is worded is outcome.ts's.
  */
 import type { Migration } from "./migration.ts";
-import { arrived, lost, notSaved, saved, stayed, unseen, type Outcome } from "./outcome.ts";
+import {
+  arrived,
+  lost,
+  notSaved,
+  runsTwice,
+  saved,
+  startedAnew,
+  stayed,
+  unseen,
+  type Outcome,
+} from "./outcome.ts";
 
 /** What was seen of the guest on both ends, asked after the call had returned. */
 export interface Place {
@@ -15,7 +25,8 @@ export interface Place {
   readonly source: "active" | "switching" | "shell" | "notActive" | "unknown";
   /** On the source libvirt still shows a job. */
   readonly sourceJob: boolean;
-  readonly destination: "active" | "incoming" | "absent" | "silent" | "notAsked";
+  /** `left`: it had arrived there, and has gone on since. */
+  readonly destination: "active" | "incoming" | "left" | "absent" | "silent" | "notAsked";
   /** Mode file, the guest not active here: whether libvirt has finished the image. */
   readonly image?: "complete" | "notComplete";
 }
@@ -32,6 +43,8 @@ export const TAKEN_OVER_GRACE_MS = 5_000;
 export const POSTCOPY_SILENT_MAX_MS = 600_000;
 /** So often in a row a place is read before what cannot be taken back follows from it. */
 export const SURE_READS = 2;
+/** Two reads are two only so far apart: a destination answers from a look of a moment ago. */
+export const READ_SPACING_MS = 1_000;
 
 const ASK_AGAIN: Verdict = { kind: "askAgain" };
 
@@ -39,18 +52,19 @@ const ASK_AGAIN: Verdict = { kind: "askAgain" };
 export function judgePlace(migration: Migration, place: Place, nowMs: number): Verdict {
   switch (place.source) {
     case "active":
-      return place.sourceJob || mayStillBegin(migration, nowMs)
-        ? ASK_AGAIN
-        : ended(stayed(migration, nowMs));
+      if (place.sourceJob && !migration.superseded) return ASK_AGAIN;
+      // libvirt itself can leave it so: killed over the last step, it starts the guest there as well.
+      if (place.destination === "active") {
+        return migration.thereReads >= SURE_READS ? ended(runsTwice(migration, nowMs)) : ASK_AGAIN;
+      }
+      return mayStillBegin(migration, nowMs) ? ASK_AGAIN : ended(stayed(migration, nowMs));
     case "shell":
       return judgeShell(migration, place, nowMs);
     case "switching":
-      return sinceSettling(migration, nowMs) < SETTLE_MAX_MS
-        ? ASK_AGAIN
-        : ended(stayed(migration, nowMs));
+      return judgeSwitching(migration, place, nowMs);
     case "unknown":
       // Active and no longer incoming over there: it cannot be active here as well.
-      return isSurelyThere(migration, place) ? ended(arrived(migration, true, nowMs)) : ASK_AGAIN;
+      return isSurelyThere(migration, place) ? ended(there(migration, nowMs)) : ASK_AGAIN;
     case "notActive":
       return migration.mode === "file"
         ? judgeSave(migration, place, nowMs)
@@ -58,17 +72,34 @@ export function judgePlace(migration: Migration, place: Place, nowMs: number): V
   }
 }
 
-/** Reads that agree with those before; see SURE_READS. */
-export function countReads(migration: Migration, place: Place): Migration {
-  const there = place.source === "shell" && !place.sourceJob && place.destination === "active";
-  const lost = isLostInPostCopy(migration, place) || isAbsent(place);
-  const arrived = place.destination === "active" && place.source !== "active";
+/** Reads that agree with those before; see SURE_READS and READ_SPACING_MS. */
+export function countReads(migration: Migration, place: Place, nowMs: number): Migration {
+  const { readAtMs, shellReads, thereReads, lostReads } = migration;
+  const spaced = readAtMs === null || nowMs - readAtMs >= READ_SPACING_MS;
+  const count = (agrees: boolean, before: number): number => {
+    if (!agrees) return 0;
+    return before === 0 || spaced ? before + 1 : before;
+  };
+  const counted = {
+    shellReads: count(isShellLeft(place), shellReads),
+    thereReads: count(place.destination === "active", thereReads),
+    lostReads: count(isLostInPostCopy(migration, place) || isAbsent(place), lostReads),
+  };
+  const changed =
+    counted.shellReads > shellReads ||
+    counted.thereReads > thereReads ||
+    counted.lostReads > lostReads;
+  const heard = place.destination !== "silent" && place.destination !== "notAsked";
   return {
     ...migration,
-    shellReads: there ? migration.shellReads + 1 : 0,
-    thereReads: arrived ? migration.thereReads + 1 : 0,
-    lostReads: lost ? migration.lostReads + 1 : 0,
+    ...counted,
+    readAtMs: changed ? nowMs : readAtMs,
+    heardAtMs: heard ? nowMs : migration.heardAtMs,
   };
+}
+
+function isShellLeft(place: Place): boolean {
+  return place.source === "shell" && !place.sourceJob && place.destination === "active";
 }
 
 /**
@@ -82,8 +113,9 @@ function isSurelyThere(migration: Migration, place: Place): boolean {
   return leftHere || thereReads >= SURE_READS;
 }
 
-function isAbsent(place: Place): boolean {
-  return place.source === "notActive" && place.destination === "absent";
+function isAbsent({ source, sourceJob, destination }: Place): boolean {
+  const notHere = source === "notActive" || (source === "switching" && !sourceJob);
+  return notHere && destination === "absent";
 }
 
 function isSurelyGone({ lostReads, guestStopped }: Migration, place: Place): boolean {
@@ -106,9 +138,11 @@ function isLostInPostCopy(migration: Migration, place: Place): boolean {
 }
 
 /** Nobody saw the call come back, and no byte was seen: its job may show up yet. */
-function mayStillBegin({ unwatched, dataSinceMs, settlingSinceMs }: Migration, nowMs: number) {
+function mayStillBegin(migration: Migration, nowMs: number): boolean {
+  const { unwatched, superseded, dataSinceMs, settlingSinceMs } = migration;
   return (
     unwatched === "daemonDown" &&
+    !superseded &&
     dataSinceMs === null &&
     nowMs - (settlingSinceMs ?? nowMs) < TAKEN_OVER_GRACE_MS
   );
@@ -118,9 +152,35 @@ function sinceSettling({ settlingSinceMs }: Migration, nowMs: number): number {
   return nowMs - (settlingSinceMs ?? nowMs);
 }
 
+/** Paused for the switchover, and its job is over: a libvirtd that died over it leaves it so. */
+function judgeSwitching(migration: Migration, place: Place, nowMs: number): Verdict {
+  if (place.sourceJob) return ASK_AGAIN;
+  switch (place.destination) {
+    case "active":
+      return isSurelyThere(migration, place) ? ended(there(migration, nowMs)) : ASK_AGAIN;
+    case "left":
+      return ended(there(migration, nowMs));
+    case "incoming":
+      return ASK_AGAIN;
+    case "absent":
+      return migration.lostReads >= SURE_READS ? ended(stayed(migration, nowMs)) : ASK_AGAIN;
+    case "silent":
+    case "notAsked":
+      return sinceSettling(migration, nowMs) < SETTLE_MAX_MS
+        ? ASK_AGAIN
+        : ended(unseen(migration, nowMs));
+  }
+}
+
 function judgeShell(migration: Migration, place: Place, nowMs: number): Verdict {
-  const heardAtMs = Math.max(migration.advance?.lastByteAtMs ?? 0, migration.settlingSinceMs ?? 0);
-  if (place.destination === "silent" && nowMs - heardAtMs >= POSTCOPY_SILENT_MAX_MS) {
+  const { advance, settlingSinceMs } = migration;
+  const heardAtMs = Math.max(
+    advance?.lastByteAtMs ?? 0,
+    settlingSinceMs ?? 0,
+    migration.heardAtMs ?? 0,
+  );
+  const silent = place.destination === "silent" || place.destination === "notAsked";
+  if (silent && nowMs - heardAtMs >= POSTCOPY_SILENT_MAX_MS) {
     return ended(unseen(migration, nowMs));
   }
   const sure = isLostInPostCopy(migration, place) && migration.lostReads >= SURE_READS;
@@ -131,17 +191,33 @@ function judgeShell(migration: Migration, place: Place, nowMs: number): Verdict 
 function judgeGone(migration: Migration, place: Place, nowMs: number): Verdict {
   switch (place.destination) {
     case "active":
-      return isSurelyThere(migration, place) ? ended(arrived(migration, true, nowMs)) : ASK_AGAIN;
+      return isSurelyThere(migration, place) ? ended(there(migration, nowMs)) : ASK_AGAIN;
+    case "left":
+      return ended(there(migration, nowMs));
     case "incoming": {
       const sure = isLostInPostCopy(migration, place) && migration.lostReads >= SURE_READS;
       return sure ? ended(lost(migration, nowMs)) : ASK_AGAIN;
     }
     case "absent":
-      return isSurelyGone(migration, place) ? ended(lost(migration, nowMs)) : ASK_AGAIN;
+      return isSurelyGone(migration, place) ? ended(gone(migration, nowMs)) : ASK_AGAIN;
     case "silent":
     case "notAsked":
       return judgeUnseen(migration, nowMs);
   }
+}
+
+/** It runs over there: it has arrived, unless it may have been started anew with this host's reboot. */
+function there(migration: Migration, nowMs: number): Outcome {
+  const { unwatched, completedStats, callAtMs } = migration;
+  const arrival = unwatched !== "hostDown" || (completedStats !== null && callAtMs !== null);
+  return arrival ? arrived(migration, true, nowMs) : startedAnew(migration, nowMs);
+}
+
+/** On neither host. Who did not look meanwhile cannot know that it is lost: it may have gone on. */
+function gone(migration: Migration, nowMs: number): Outcome {
+  const { unwatched, guestStopped, postCopy } = migration;
+  const seen = unwatched === null || guestStopped !== null || postCopy.begun;
+  return seen || unwatched === "hostDown" ? lost(migration, nowMs) : unseen(migration, nowMs);
 }
 
 function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
@@ -157,6 +233,10 @@ function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
 function judgeUnseen(migration: Migration, nowMs: number): Verdict {
   if (migration.callSucceeded || migration.stoppedByJob) {
     return ended(arrived(migration, false, nowMs));
+  }
+  // libvirt said itself that the guest has ended here, before it could have gone.
+  if (migration.guestStopped !== null && !migration.postCopy.begun) {
+    return ended(lost(migration, nowMs));
   }
   if (sinceSettling(migration, nowMs) < SETTLE_MAX_MS) return ASK_AGAIN;
   return ended(unseen(migration, nowMs));

@@ -13,6 +13,7 @@
  */
 import type { Advance } from "./advance.ts";
 import type { EffectResult } from "./effect-done.ts";
+import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import type { Effect, Migration } from "./migration.ts";
 
 /** In "post-copy failed" bytes are frozen after so long without one. */
@@ -30,6 +31,8 @@ export interface Mending {
   readonly probedAtMs: number | null;
   /** When QEMU was last asked to give up. */
   readonly pausedAtMs: number | null;
+  /** QEMU has given up, or said that there is nothing to give up: only then may it be resumed. */
+  readonly paused: boolean;
   /** Resumes. */
   readonly attempts: number;
   readonly triedAtMs: number | null;
@@ -42,6 +45,7 @@ export const NOTHING_TO_MEND: Mending = {
   addressAnswers: false,
   probedAtMs: null,
   pausedAtMs: null,
+  paused: false,
   attempts: 0,
   triedAtMs: null,
   refusalMessage: null,
@@ -77,7 +81,7 @@ export function mendPostCopy(
   if (migration.phase !== "postCopy" || advance === null || !migration.sampled) return null;
   const due = (atMs: number | null): boolean =>
     atMs === null || nowMs - atMs >= MEND_AGAIN_AFTER_MS;
-  if (failedState) {
+  if (failedState && mending.paused) {
     const frozen = silentMs(advance, nowMs) >= POSTCOPY_FROZEN_MS;
     const mayTry = due(mending.triedAtMs) && mending.attempts < RESUME_ATTEMPTS_MAX;
     return frozen && mayTry ? { kind: "resumePostCopy" } : null;
@@ -108,17 +112,27 @@ export function mendingDone(
   result: EffectResult,
 ): Mending {
   if (kind === "probeAddress") return { ...mending, addressAnswers: result.kind === "ok" };
-  return result.kind === "refused"
-    ? { ...mending, refusalMessage: result.refusal.message }
-    : mending;
+  const said =
+    result.kind === "refused" ? { ...mending, refusalMessage: result.refusal.message } : mending;
+  return kind === "pausePostCopy" ? { ...said, paused: mending.paused || gaveUp(result) } : said;
+}
+
+/**
+ * QEMU refuses a pause where post-copy is not active any more, which libvirt hands on as an internal
+ * error: the proof that nothing moves.
+ */
+function gaveUp(result: EffectResult): boolean {
+  if (result.kind === "ok") return true;
+  return result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.INTERNAL_ERROR;
 }
 
 /** The account starts anew: bytes moved, or the engine asks. The same object if there is none. */
 export function mendAnew(mending: Mending, asked: boolean): Mending {
-  const { addressAnswers, probedAtMs, pausedAtMs, attempts } = mending;
+  const { addressAnswers, probedAtMs, pausedAtMs, paused, attempts } = mending;
   const isNew =
     !mending.asked &&
     !addressAnswers &&
+    !paused &&
     probedAtMs === null &&
     pausedAtMs === null &&
     attempts === 0;

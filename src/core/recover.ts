@@ -26,6 +26,8 @@ export function takenOver(migration: Migration, nowMs: number): Migration {
     shellReads: 0,
     thereReads: 0,
     lostReads: 0,
+    readAtMs: null,
+    heardAtMs: null,
     // Silent queries are counted anew by the new daemon.
     destinationCount: { kind: "unknown", silentQueries: 0 },
     cap: { ...migration.cap, appliedMiBps: null, silentQueriesSeen: 0, cyclesSinceVerified: null },
@@ -52,7 +54,10 @@ function backInTheQueue(migration: Migration): Migration {
  * mean nothing. What is left to find out is whether the guest had arrived.
  */
 export function afterReboot(migration: Migration, nowMs: number): Migration {
-  if (migration.phase === "ended") return { ...migration, pending: [], acceptedAtMs: nowMs };
+  if (migration.phase === "ended") {
+    // A read of the boot before has a time that means nothing in this one.
+    return { ...migration, pending: [], acceptedAtMs: nowMs, thereReads: 0, readAtMs: null };
+  }
   return {
     ...migration,
     phase: "settling",
@@ -66,6 +71,9 @@ export function afterReboot(migration: Migration, nowMs: number): Migration {
     shellReads: 0,
     thereReads: 0,
     lostReads: 0,
+    readAtMs: null,
+    heardAtMs: null,
+    reservedThere: false,
     // The domain's own value was libvirt's, and went with it.
     downtimeFoundMs: null,
     retryAtMs: null,
@@ -84,6 +92,8 @@ export interface ForeignMigration {
   readonly memoryBytes: number;
   readonly limits: Limits;
   readonly stats: JobStats;
+  /** libvirt shows the guest paused here for post-copy. */
+  readonly inPostCopy: boolean;
 }
 
 /** Where a migration goes that this daemon did not begin: libvirt does not say. */
@@ -91,7 +101,7 @@ export const UNKNOWN_DESTINATION = "a host that its starter knows";
 
 /** Somebody else's outgoing migration, from now on steered; null if it is none. */
 export function adopted(foreign: ForeignMigration, nowMs: number): Migration | null {
-  const { stats, ...rest } = foreign;
+  const { stats, inPostCopy, ...rest } = foreign;
   if (!isOutgoing(stats)) return null;
   const fresh = newMigration(
     {
@@ -108,7 +118,8 @@ export function adopted(foreign: ForeignMigration, nowMs: number): Migration | n
   );
   return {
     ...fresh,
-    phase: "starting",
+    phase: inPostCopy ? "postCopy" : "starting",
+    postCopy: { ...fresh.postCopy, begun: inPostCopy },
     callAtMs: nowMs - stats.timeElapsedMs,
     advance: advanceFrom(nowMs),
     callReturned: true,

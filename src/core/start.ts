@@ -83,6 +83,9 @@ export function begin(
     destinationCount: destination,
     destinationAtCall: destination.kind === "counted" ? destination.migrations : null,
     guestPaused: input.paused,
+    // What was heard of the guest in the queue was before it was looked at just now.
+    stoppedByJob: false,
+    guestStopped: null,
     postCopy: input.paused ? withoutPostCopy(migration, PAUSED_GUEST) : migration.postCopy,
   };
   if (migration.mode === "file") {

@@ -15,6 +15,7 @@ import { admitted, begin, beginWithoutPostCopy, deferred, downtimePrepared } fro
 import { ask, askAbort } from "./steer.ts";
 import { NOT_ABOUT_POSTCOPY } from "./libvirt-codes.ts";
 import type {
+  DownWhy,
   Effect,
   GuestStopped,
   Migration,
@@ -24,10 +25,14 @@ import type {
   VmStatus,
 } from "./migration.ts";
 import { confirmedLate, endedBeforeCall, notAdmitted, type Outcome } from "./outcome.ts";
-import { countReads, judgePlace, mayDestroyShell, type Place } from "./place.ts";
+import { countReads, judgePlace, mayDestroyShell, SURE_READS, type Place } from "./place.ts";
 
 export type Input =
   | { readonly kind: "admitted" }
+  /** Nothing of a guest that has arrived is left here. */
+  | { readonly kind: "cleared" }
+  /** The destination keeps a slot for the guest. */
+  | { readonly kind: "reserved" }
   /** The domain's own downtime, read before the first value is set. */
   | { readonly kind: "downtimeFound"; readonly foundMs: number }
   /** The first value, if libvirt took it. */
@@ -81,6 +86,8 @@ const FROM_CALL: readonly Phase[] = [...CALL_OUT, "settling"];
 /** In which phases an input means anything; in the others it came too late and changes nothing. */
 const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   admitted: ["queued"],
+  cleared: [],
+  reserved: ["preparing"],
   downtimeFound: ["preparing"],
   downtimePrepared: ["preparing"],
   deferred: ["preparing"],
@@ -95,18 +102,25 @@ const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   callEnded: CALL_OUT,
   effectDone: LIVE,
   place: LIVE,
-  cancel: ["queued", "preparing", "starting", "running"],
+  cancel: ["queued", "preparing", "starting", "running", "settling"],
 };
 
 /** Advances one migration by one input. Pure; never throws. */
 export function step(migration: Migration, input: Input, nowMs: number): Stepped {
   if (migration.phase === "ended") {
-    return input.kind === "place" ? lateConfirmation(migration, input) : unchanged(migration);
+    if (input.kind === "cleared") return unchanged({ ...migration, cleared: true });
+    return input.kind === "place"
+      ? lateConfirmation(migration, input, nowMs)
+      : unchanged(migration);
   }
   if (!PHASES_OF[input.kind].includes(migration.phase)) return unchanged(migration);
   switch (input.kind) {
     case "admitted":
       return admitted(migration);
+    case "cleared":
+      return unchanged(migration);
+    case "reserved":
+      return unchanged({ ...migration, reservedThere: true });
     case "downtimeFound":
       // Begun before, it was deferred or taken over since: what is found now is a value of ours.
       return unchanged({
@@ -195,9 +209,14 @@ function cancel(migration: Migration, nowMs: number): Stepped {
   };
   const stopping: Migration = { ...migration, stop };
   if (migration.phase === "queued") {
-    return end(stopping, endedBeforeCall(stopping, null, true), nowMs);
+    const here = migration.guestStopped === null;
+    return end(stopping, endedBeforeCall(stopping, null, here), nowMs);
   }
   if (migration.phase === "preparing") return unchanged(stopping);
+  // As in the phase postCopy: nothing may stop it any more.
+  if (migration.postCopy.begun) return unchanged(migration);
+  // In settling it is only remembered: should the job go on after all, it is pursued.
+  if (migration.phase === "settling" || migration.superseded) return unchanged(stopping);
   const effects: Effect[] = [];
   return { migration: askAbort(stopping, effects), effects };
 }
@@ -215,9 +234,10 @@ function placed(
   if (answered.phase !== "settling" && !answered.callReturned) return unchanged(answered);
   const effects: Effect[] = [];
   // A shell is left by post-copy alone, also by one that began while no daemon looked.
-  const switched = input.place.source === "shell" && !answered.postCopy.begun;
+  const begun = answered.postCopy.begun || answered.superseded;
+  const switched = input.place.source === "shell" && !begun;
   const seen = switched ? beginPostCopy(answered, nowMs, effects) : answered;
-  const migration = countReads(seen, input.place);
+  const migration = countReads(seen, input.place, nowMs);
   const verdict = judgePlace(migration, input.place, nowMs);
   if (verdict.kind === "ended") {
     const ended = end(migration, verdict.outcome, nowMs);
@@ -236,21 +256,24 @@ const DESTROY_SHELL = { kind: "destroyShell" } as const;
  */
 function watchOn(before: Migration, place: Place, nowMs: number): Migration {
   // While its job is there nobody waits for a place that cannot be told.
-  const migration = place.sourceJob ? { ...before, settlingSinceMs: nowMs } : before;
+  const goesOn = place.sourceJob && place.source !== "shell";
+  const migration = goesOn ? { ...before, settlingSinceMs: nowMs } : before;
   if (!place.sourceJob && !migration.postCopy.begun) return { ...migration, phase: "settling" };
   const inPreCopy = migration.dataSinceMs === null ? "starting" : "running";
   return { ...migration, phase: migration.postCopy.begun ? "postCopy" : inPreCopy };
 }
 
 function lateConfirmation(
-  migration: Migration,
+  before: Migration,
   { place, record }: Extract<Input, { kind: "place" }>,
+  nowMs: number,
 ): Stepped {
-  const { outcome } = migration;
-  const pending = migration.pending.filter((kind) => kind !== "askPlace");
-  if (outcome === null || outcome.confirmed || place.destination !== "active") {
-    return unchanged({ ...migration, pending });
-  }
+  const { outcome } = before;
+  const pending = before.pending.filter((kind) => kind !== "askPlace");
+  if (outcome === null || outcome.confirmed) return unchanged({ ...before, pending });
+  const migration = countReads(before, place, nowMs);
+  const sure = place.destination === "left" || migration.thereReads >= SURE_READS;
+  if (!sure) return unchanged({ ...migration, pending });
   const completedStats = migration.completedStats ?? record;
   const seen: Migration = { ...migration, pending, completedStats, progressPercent: 100 };
   return unchanged({ ...seen, outcome: confirmedLate(seen, outcome) });
@@ -298,6 +321,12 @@ function statusAfter(migration: Migration, where: Exclude<Outcome["where"], "unk
     case "image":
       return { kind: "down", why: "saved" };
     case "nowhere":
-      return { kind: "down", why: migration.postCopy.begun ? "lostInPostCopy" : "lost" };
+      return { kind: "down", why: whyDown(migration) };
   }
+}
+
+/** Nowhere: why the VM is down, also for who asks later. */
+export function whyDown({ postCopy, guestStopped }: Migration): DownWhy {
+  if (postCopy.begun) return "lostInPostCopy";
+  return guestStopped === "shutDown" || guestStopped === "destroyed" ? guestStopped : "lost";
 }

@@ -3,8 +3,12 @@
  * the guest runs on the destination. Each looks for itself, right before: a copy whose data still flow
  * has a job, and to end that would lose the guest.
  */
-import { DomainState, ErrorLevel, JobType, LibvirtError, type Domain } from "libvirt";
+import { DomainState, ErrorLevel, JobType, LibvirtError, UndefineFlag, type Domain } from "libvirt";
 import { LIBVIRT_ERROR, PAUSED_REASON, SHUTOFF_REASON } from "../core/libvirt-codes.ts";
+
+/** The guest has taken its state along: of what libvirt keeps beside the definition nothing is lost. */
+const WITH_METADATA =
+  UndefineFlag.KEEP_NVRAM | UndefineFlag.SNAPSHOTS_METADATA | UndefineFlag.CHECKPOINTS_METADATA;
 
 /**
  * The paused copy that a post-copy left, and its definition if `undefine`. Rejects with LibvirtError:
@@ -17,9 +21,9 @@ export async function destroyShell(domain: Domain, undefine: boolean): Promise<v
   }
   const { type } = await domain.getJobStats();
   if (type !== JobType.NONE) throw invalid("the domain has a job");
-  const persistent = undefine && (await domain.isPersistent());
+  // First the definition: killed in between, what is left can no longer be started.
+  if (undefine && (await domain.isPersistent())) await domain.undefine(WITH_METADATA);
   await domain.destroy();
-  if (persistent) await domain.undefine();
 }
 
 /**
@@ -30,7 +34,9 @@ export async function destroyShell(domain: Domain, undefine: boolean): Promise<v
 export async function undefineMigrated(domain: Domain): Promise<boolean> {
   const { state, reason } = await domain.getState();
   if (isPausedForPostCopy(state, reason)) return false;
-  if (state === DomainState.SHUTOFF && reason === SHUTOFF_REASON.MIGRATED) await domain.undefine();
+  // Killed before it wrote the reason down, libvirtd knows none after its restart.
+  const left = reason === SHUTOFF_REASON.MIGRATED || reason === SHUTOFF_REASON.UNKNOWN;
+  if (state === DomainState.SHUTOFF && left) await domain.undefine(WITH_METADATA);
   return true;
 }
 

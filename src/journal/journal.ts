@@ -5,7 +5,8 @@
  * begins with what is still live (`carried`), and the oldest are removed.
  *
  * A disk that is full or broken stops no migration: it is said in the log and by `failing`, and a new
- * segment is tried again later. What the records mean is not known here.
+ * segment is tried again later. Writes are synchronous, so one that hangs holds the daemon up until it
+ * goes on; only `durable` has a deadline. What the records mean is not known here.
  */
 import {
   closeSync,
@@ -35,6 +36,10 @@ export interface JournalLimits {
   readonly segmentBytes: number;
   /** All segments together. */
   readonly totalBytes: number;
+  /**
+   * Against a folder of countless tiny ones only: each start makes one, and a daemon that systemd
+   * starts over and over must not push out what was known with nothing.
+   */
   readonly files: number;
   /** The longest that `durable` waits for the disk. */
   readonly durableMs: number;
@@ -45,7 +50,7 @@ export interface JournalLimits {
 export const defaultJournalLimits: JournalLimits = {
   segmentBytes: 4 * 1_048_576,
   totalBytes: 64 * 1_048_576,
-  files: 256,
+  files: 4_096,
   durableMs: 2_000,
   retryMs: 5_000,
 };
@@ -82,6 +87,10 @@ export class Journal {
   #retryAtMs = 0;
   #pruning: Promise<void> = Promise.resolve();
   #reading: Promise<unknown> = Promise.resolve();
+  /** Ends with the last sync that was begun or waits. */
+  #syncing: Promise<void> = Promise.resolve();
+  /** One that has not begun: what is appended until then is its. */
+  #waitingSync: Promise<void> | null = null;
 
   constructor(options: JournalOptions, log: Log) {
     this.#options = options;
@@ -97,13 +106,18 @@ export class Journal {
    * Every segment, oldest first; one reader at a time, since each may take some MiB. **Fails**: never;
    * a folder that is not there is empty.
    */
-  read(wanted?: LineFilter): Promise<readonly Segment[]> {
+  async read(wanted?: LineFilter): Promise<readonly Segment[]> {
+    const segments: Segment[] = [];
+    await this.readEach((segment) => segments.push(segment), wanted);
+    return segments;
+  }
+
+  /** The same, one at a time: none is kept here. **Fails**: with what `visit` throws. */
+  readEach(visit: (segment: Segment) => void, wanted?: LineFilter): Promise<void> {
     const read = this.#reading.then(async () => {
-      const segments: Segment[] = [];
       for (const file of await listSegments(this.#options.folder).catch(() => [])) {
-        segments.push(await readSegment(file, this.#options.host, wanted));
+        visit(await readSegment(file, this.#options.host, wanted));
       }
-      return segments;
     });
     this.#reading = read.catch(() => undefined);
     return read;
@@ -139,18 +153,16 @@ export class Journal {
 
   /** Resolves when the disk has all that was appended, or does not answer in time (logged). */
   async durable(): Promise<void> {
-    const fd = this.#fd;
-    if (fd === null) return;
+    if (this.#fd === null) return;
     const { durableMs } = this.#options.limits;
+    const synced = this.#synced();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
         this.#log.warn({ durableMs }, "the disk does not take the journal in time, going on");
         resolve();
       }, durableMs);
-      fdatasync(fd, (error) => {
+      void synced.then(() => {
         clearTimeout(timer);
-        // Another one meanwhile: the segment was full and is closed, the next one holds what is live.
-        if (error !== null && this.#fd === fd) this.#failed(error);
         resolve();
       });
     });
@@ -163,6 +175,33 @@ export class Journal {
     if (this.#fd !== null) closeSync(this.#fd);
     this.#fd = null;
     this.#source = null;
+  }
+
+  /**
+   * One at a time, and one for all who ask while it goes on: each that hangs keeps a thread of Node's
+   * pool, which has four and resolves names, too.
+   */
+  #synced(): Promise<void> {
+    if (this.#waitingSync === null) {
+      this.#waitingSync = this.#syncing.then(() => {
+        this.#waitingSync = null;
+        return this.#sync();
+      });
+      this.#syncing = this.#waitingSync;
+    }
+    return this.#waitingSync;
+  }
+
+  #sync(): Promise<void> {
+    const fd = this.#fd;
+    if (fd === null) return Promise.resolve();
+    return new Promise((resolve) => {
+      fdatasync(fd, (error) => {
+        // Another one meanwhile: the segment was full and is closed, the next one holds what is live.
+        if (error !== null && this.#fd === fd) this.#failed(error);
+        resolve();
+      });
+    });
   }
 
   #nextSegment(source: Source): void {

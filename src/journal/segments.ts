@@ -1,8 +1,9 @@
 /**
  * The journal's files as they lie on disk, and what can be read of them. A segment is lines of JSON,
  * the first of which says whose it is. Reading never throws for what a file holds: a line that cannot
- * be read is counted and passed over, a segment of another format or host is named and left alone.
- * What the records mean is not known here.
+ * be read is counted and passed over, a segment of another format or host is named and not read. It
+ * counts as any other when the oldest are removed: the folder has one bound, whoever wrote there. What
+ * the records mean is not known here.
  */
 import { readdirSync } from "node:fs";
 import { lstat, open, readdir, unlink } from "node:fs/promises";
@@ -118,7 +119,10 @@ export function parseSegment(
   return { kind: "read", file, header, records, unreadableLines, cutOff };
 }
 
-/** Removes the oldest until so many files and bytes are left. **Fails**: Error of the file system. */
+/**
+ * Removes the oldest until so many files and bytes are left, foreign ones as ours. **Fails**: Error of
+ * the file system.
+ */
 export async function pruneSegments(
   folder: string,
   { files, bytes }: { readonly files: number; readonly bytes: number },

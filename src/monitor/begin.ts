@@ -145,7 +145,7 @@ async function reserveThere(
   }
   switch (reserved.kind) {
     case "reserved":
-      run.reservedThere = true;
+      run.apply({ kind: "reserved" });
       return null;
     case "later":
       return reserved;

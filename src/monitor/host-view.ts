@@ -11,6 +11,7 @@ import type {
   JobView,
   ScanOptions,
   VmJobView,
+  VmView,
 } from "../hypervisor/hypervisor.ts";
 
 /**
@@ -171,9 +172,12 @@ export function postCopyFailed(view: VmJobView): boolean {
 
 /** The guest already runs on the other side; what is here is its paused shell. */
 export function inPostCopy(view: VmJobView): boolean {
+  return isPostCopyPause(view.vm);
+}
+
+export function isPostCopyPause({ runState, stateReason }: VmView): boolean {
   return (
-    view.vm.runState === "paused" &&
-    (view.vm.stateReason === PAUSED_REASON.POSTCOPY ||
-      view.vm.stateReason === PAUSED_REASON.POSTCOPY_FAILED)
+    runState === "paused" &&
+    (stateReason === PAUSED_REASON.POSTCOPY || stateReason === PAUSED_REASON.POSTCOPY_FAILED)
   );
 }

@@ -14,12 +14,18 @@ import {
 } from "../core/reservations.ts";
 import { MonitorError } from "../errors.ts";
 import type { Context } from "./context.ts";
+import type { HostView } from "./host-view.ts";
+
+/** What of the context is of use here. */
+export interface SlotsContext extends Pick<Context, "settings" | "clock" | "log" | "journal"> {
+  readonly hostView: Pick<HostView, "refresh" | "views" | "transfer">;
+}
 
 export class IncomingSlots {
-  readonly #context: Context;
+  readonly #context: SlotsContext;
   #reservations: Reservations = NO_RESERVATIONS;
 
-  constructor(context: Context) {
+  constructor(context: SlotsContext) {
     this.#context = context;
   }
 
@@ -68,9 +74,9 @@ export class IncomingSlots {
     );
   }
 
-  /** Those of the daemon that ran before, in this boot. */
+  /** Those of the daemon that ran before, in this boot; the daemon after this one must know them, too. */
   restore(reservations: readonly Reservation[]): void {
-    this.#reservations = new Map(reservations.map((each) => [each.vmId, each]));
+    this.#keep(new Map(reservations.map((each) => [each.vmId, each])));
   }
 
   /** What a later daemon must know. */

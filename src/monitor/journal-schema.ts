@@ -70,6 +70,7 @@ const outcome: v.GenericSchema<unknown, Outcome> = v.object({
     "noSlot",
     "guestLost",
     "guestStopped",
+    "runsTwice",
     "hostRestarted",
     "libvirt",
     "unknown",
@@ -137,6 +138,7 @@ const postCopy = v.object({
     addressAnswers: flag,
     probedAtMs: v.nullable(number),
     pausedAtMs: v.nullable(number),
+    paused: flag,
     attempts: count,
     triedAtMs: v.nullable(number),
     refusalMessage: v.nullable(text),
@@ -210,6 +212,10 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   guestStopped: v.nullable(v.picklist(["shutDown", "destroyed", "crashed"])),
   shellReads: count,
   thereReads: count,
+  readAtMs: v.nullable(number),
+  heardAtMs: v.nullable(number),
+  superseded: flag,
+  reservedThere: flag,
   lostReads: count,
   sourceMigrations: count,
   destinationCount,
@@ -223,6 +229,7 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
     v.transform((): Migration["pending"] => []),
   ),
   outcome: v.nullable(outcome),
+  cleared: flag,
 });
 
 export const requestSchema: v.GenericSchema<unknown, MigrateRequest> = v.object({

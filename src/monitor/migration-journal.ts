@@ -22,7 +22,6 @@ const VOLATILE: ReadonlySet<string> = new Set<keyof Migration>([
   "advance",
   "sourceMigrations",
   "destinationCount",
-  "progressPercent",
 ]);
 /** Decisions that the disk is to have soon. */
 const DECISIVE: ReadonlySet<string> = new Set([

@@ -49,6 +49,9 @@ export interface RestoredRun {
   readonly ended: boolean;
 }
 
+/** So long after its end a definition that is left here is this migration's; later it is somebody's. */
+const LEFT_LOOKED_FOR_MS = 600_000;
+
 /** setTimeout takes no more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -67,10 +70,6 @@ export class MigrationRun {
   readonly #entry: MigrationEntry;
   readonly #restored: RestoredRun | null;
   #migration: Migration;
-  /** Nothing of a guest that left is here any more. */
-  #undefined = false;
-  /** The destination keeps a slot for the guest. */
-  reservedThere = false;
   /** VM.destroy: the engine wants to hear no more of the VM that left. */
   forgotten = false;
   #endedAtWallMs: number | null = null;
@@ -152,6 +151,11 @@ export class MigrationRun {
     if (migration !== before) this.#tellWatchers();
   }
 
+  mayChange(changes: Changes): boolean {
+    const nowMs = this.#context.clock.monotonicMs();
+    return changeParams(this.#migration, changes, nowMs).kind === "changed";
+  }
+
   /** migrateChangeParams: checked and stored at once; the next cycle carries it out. */
   change(changes: Changes): ChangeResult {
     const result = changeParams(this.#migration, changes, this.#context.clock.monotonicMs());
@@ -214,12 +218,23 @@ export class MigrationRun {
     this.#endedAtWallMs = this.#context.clock.wallMs();
     const level = outcome?.outcome === "failed" ? "error" : "info";
     this.log[level]({ ...outcome }, "migration ended");
-    if (this.reservedThere && outcome?.where === "source" && this.target.mode === "remote") {
-      // A stock VDSM would keep its half-made VM for hours.
-      this.#cleanUp.push(this.#own(this.target.peer.release(this.vmId)));
+    if (this.#migration.reservedThere && outcome?.where === "source") {
+      this.#cleanUp.push(this.#own(this.#release()));
     }
     if (this.mayHaveLeft) this.#cleanUp.push(this.#own(this.undefineLeft()));
     this.#hooks.ended(this);
+  }
+
+  /**
+   * A stock VDSM would keep its half-made VM for hours, and would destroy one that runs: so it is told
+   * only if the guest is seen here.
+   */
+  async #release(): Promise<void> {
+    if (this.target.mode !== "remote") return;
+    const here = await this.#context.hypervisor.vmDetails(this.vmId);
+    if (here.kind === "ok" && here.value.runState !== "shutoff") {
+      await this.target.peer.release(this.vmId);
+    }
   }
 
   /**
@@ -229,16 +244,19 @@ export class MigrationRun {
   get mayHaveLeft(): boolean {
     const { outcome } = this.#migration;
     const { target } = this;
-    if (target.mode !== "remote" || !target.call.persistent || this.#undefined) return false;
-    return outcome?.where === "destination" && outcome.confirmed;
+    if (target.mode !== "remote" || !target.call.persistent) return false;
+    if (this.#migration.cleared) return false;
+    const endedMs = this.#context.clock.wallMs() - (this.#endedAtWallMs ?? 0);
+    const arrived = outcome?.outcome === "completed" && outcome.confirmed;
+    return arrived && endedMs < LEFT_LOOKED_FOR_MS;
   }
 
   /** Never rejects; what did not work is tried again. */
   async undefineLeft(): Promise<void> {
     const result = await this.#context.hypervisor.undefineMigrated(this.vmId);
     const gone = result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
-    this.#undefined = gone || (result.kind === "ok" && result.value);
-    if (!this.#undefined) this.log.info({ result }, "the VM that left is not gone from here yet");
+    if (gone || (result.kind === "ok" && result.value)) this.apply({ kind: "cleared" });
+    else this.log.info({ result }, "the VM that left is not gone from here yet");
   }
 
   get #subject(): Subject {
@@ -327,7 +345,9 @@ export class MigrationRun {
     };
     const done = async (): Promise<void> => {
       const answer = await call;
-      report(answer);
+      // An abort behind a switch that is still on its way would lose the guest: only its end counts.
+      const waits = effect === "startPostCopy" && answer.kind === "noAnswer";
+      if (!waits || answer.late === undefined) report(answer);
       // Until then another one is `busy`, so what comes late is still the latest.
       if (answer.kind === "noAnswer" && answer.late !== undefined) report(await answer.late);
     };
@@ -349,7 +369,9 @@ export class MigrationRun {
 
   /** Where the guest is, as an input. */
   async askPlace(): Promise<void> {
-    this.apply({ kind: "place", ...(await askPlace(this.vmId, this.target, this.#context)) });
+    const doubtful = this.#migration.callRefusal?.code !== LIBVIRT_ERROR.OPERATION_ABORTED;
+    const answer = await askPlace(this.vmId, this.target, this.#context, doubtful);
+    this.apply({ kind: "place", ...answer });
   }
 
   async #putBackDowntime(maxDowntimeMs: number): Promise<void> {

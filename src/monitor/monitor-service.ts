@@ -108,7 +108,7 @@ export class MonitorService implements MigrationService {
   }
 
   async changeParams(vmId: string, changes: ParamChanges): Promise<true> {
-    const run = this.#registry.liveOf(vmId) ?? (await this.#takeOver(vmId));
+    const run = this.#registry.liveOf(vmId) ?? (await this.#takeOver(vmId, changes));
     const result = run?.change(changes) ?? { kind: "notMigrating" };
     switch (result.kind) {
       case "changed":
@@ -123,11 +123,13 @@ export class MonitorService implements MigrationService {
   }
 
   /** Somebody else's migration of this VM, if there is one: from now on it is ours. */
-  async #takeOver(vmId: string): Promise<MigrationRun | undefined> {
+  async #takeOver(vmId: string, changes: ParamChanges): Promise<MigrationRun | undefined> {
     if (!this.#registry.reserve(vmId)) return this.#registry.liveOf(vmId);
     try {
       const run = await takeOver(vmId, this.#context, this.hooks);
       if (run === null) return undefined;
+      // Refused, it stays what it is.
+      if (!run.mayChange(changes)) return run;
       this.#add(run);
       run.log.warn({ migrationId: run.id }, "somebody else's migration is taken over");
       return run;

@@ -51,6 +51,10 @@ export class MonitorThread {
     this.#loop = this.#run();
   }
 
+  get running(): boolean {
+    return this.#running;
+  }
+
   /** Ends after the cycle under way. Migrations go on in libvirt. */
   async stop(): Promise<void> {
     this.#running = false;
@@ -110,7 +114,11 @@ export class MonitorThread {
     const asks = this.#context.settings().peerMode !== "none";
     return this.#registry
       .ended(this.#context.clock.wallMs())
-      .filter((run) => (asks && run.migration.outcome?.confirmed === false) || run.mayHaveLeft);
+      .filter(
+        (run) =>
+          run.mayHaveLeft ||
+          (asks && run.target.mode === "remote" && run.migration.outcome?.confirmed === false),
+      );
   }
 
   async #run(): Promise<void> {
@@ -247,6 +255,7 @@ export class MonitorThread {
 
   async #confirm(run: MigrationRun): Promise<void> {
     if (run.target.mode !== "remote") return;
+    run.target.peer.usedAtMs = this.#context.clock.monotonicMs();
     if (run.migration.outcome?.confirmed === false) await run.askPlace();
     if (run.mayHaveLeft) await run.undefineLeft();
   }

@@ -1,6 +1,6 @@
 /**
  * Where the guest is: asked of this host's libvirt, and of the destination's daemon where this host
- * has it no more. Only facts; outcome.ts judges them.
+ * has it no more. Only facts; core/place.ts judges them.
  */
 import { isOutgoing, type JobStats } from "../core/job-stats.ts";
 import { LIBVIRT_ERROR, PAUSED_REASON } from "../core/libvirt-codes.ts";
@@ -22,18 +22,27 @@ export interface PlaceAnswer {
   readonly record: JobStats | null;
 }
 
-/** Never rejects for an operating error. */
+/**
+ * `doubtful`: libvirt did not say that its job was aborted, so a guest that is active here may run over
+ * there as well. Never rejects for an operating error.
+ */
 export async function askPlace(
   vmId: string,
   target: Target,
   context: Context,
+  doubtful: boolean,
 ): Promise<PlaceAnswer> {
   const { hypervisor, settings } = context;
-  const source = sourceState(await hypervisor.vmDetails(vmId));
-  const here = source !== "notActive" && source !== "unknown";
-  const sourceJob = here && hasJob(await hypervisor.jobView(vmId));
+  const state = sourceState(await hypervisor.vmDetails(vmId));
+  const here = state !== "notActive" && state !== "unknown";
+  const view = here ? await hypervisor.jobView(vmId) : null;
+  // On its way back to this host it is not here yet.
+  const comesBack = view?.kind === "ok" && view.value.kind === "incoming";
+  const source = comesBack ? "notActive" : state;
+  const sourceJob = view !== null && !comesBack && hasJob(view);
   const place: Place = { source, sourceJob, destination: "notAsked" };
-  if (source === "active" || source === "switching") return { place, record: null };
+  const surelyHere = source === "active" && (sourceJob || !doubtful);
+  if (surelyHere || (source === "switching" && sourceJob)) return { place, record: null };
   if (target.mode === "file") {
     const image = await imageState(target.files.imagePath);
     return { place: { ...place, image }, record: null };
@@ -51,6 +60,8 @@ function sourceState(details: CallResult<VmDetails>): Place["source"] {
   if (details.kind !== "ok") return "unknown";
   const { runState, stateReason } = details.value;
   if (runState === "shutoff") return "notActive";
+  // Just ending, for one: the next look shows how.
+  if (runState === "other") return "unknown";
   if (runState !== "paused") return "active";
   switch (stateReason) {
     case PAUSED_REASON.POSTCOPY:

@@ -73,7 +73,7 @@ function current(all: readonly ReplayedMigration[], wallMs: number): readonly Re
 function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): MigrationRun {
   const { id, request, acceptedAtWallMs, lastWallMs } = found;
   const ended = found.migration.phase === "ended";
-  const run = new MigrationRun(
+  return new MigrationRun(
     broughtBack(found, context.clock.monotonicMs()),
     request,
     targetFrom(found.target, context),
@@ -81,9 +81,6 @@ function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): 
     hooks,
     { id, acceptedAtWallMs, lastWallMs, ended },
   );
-  // Asked for before its call: the slot there may still be kept for it.
-  run.reservedThere = run.live && run.migration.mode === "remote";
-  return run;
 }
 
 function broughtBack({ migration, sameBoot }: ReplayedMigration, nowMs: number): Migration {

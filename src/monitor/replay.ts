@@ -53,46 +53,79 @@ interface Trace {
   bootId: string;
 }
 
+/** All of a journal that is at hand. */
 export function replay(segments: readonly Segment[], bootId: string): Replay {
-  const traces = new Map<string, Trace>();
-  let events: NumberedEvent[] = [];
-  const troubles: string[] = [];
-  let epoch: string | null = null;
-  let nextSeq = 1;
-  let reservations: readonly Reservation[] = [];
-  for (const segment of segments) {
+  const replayer = new Replayer(bootId);
+  for (const segment of segments) replayer.add(segment);
+  return replayer.result();
+}
+
+/** Segment by segment, the oldest first: of one that was added only what is still of use is kept. */
+export class Replayer {
+  readonly #bootId: string;
+  readonly #traces = new Map<string, Trace>();
+  readonly #troubles: string[] = [];
+  #events: NumberedEvent[] = [];
+  #epoch: string | null = null;
+  #nextSeq = 1;
+  #reservations: readonly Reservation[] = [];
+
+  constructor(bootId: string) {
+    this.#bootId = bootId;
+  }
+
+  add(segment: Segment): void {
     if (segment.kind === "foreign") {
-      troubles.push(`${segment.file.path}: ${segment.why}`);
-      continue;
+      this.#troubles.push(`${segment.file.path}: ${segment.why}`);
+      return;
     }
     const { header, file, records, unreadableLines } = segment;
-    const ours = header.bootId === bootId;
-    if (unreadableLines > 0) troubles.push(`${file.path}: ${unreadableLines} unreadable lines`);
-    if (ours && header.epoch !== epoch) events = [];
+    const ours = header.bootId === this.#bootId;
+    if (unreadableLines > 0) {
+      this.#troubles.push(`${file.path}: ${unreadableLines} unreadable lines`);
+    }
+    if (ours && header.epoch !== this.#epoch) this.#events = [];
     // Numbers that were on a lost line must not be given again: a new run of numbers begins.
-    if (ours) epoch = unreadableLines > 0 ? null : header.epoch;
-    if (ours) nextSeq = Math.max(nextSeq, header.nextSeq);
+    if (ours) this.#epoch = unreadableLines > 0 ? null : header.epoch;
+    if (ours) this.#nextSeq = Math.max(this.#nextSeq, header.nextSeq);
     for (const record of records) {
-      trace(traces, record, header.bootId);
-      if (!ours) continue;
-      const told = eventsIn(record);
-      if (told === null) epoch = null;
-      for (const event of told ?? []) {
-        if (events.at(-1)?.seq !== event.seq - 1) events = [];
-        events.push(event);
-        nextSeq = Math.max(nextSeq, event.seq + 1);
-      }
-      if (record["k"] === "slots") reservations = parsed(reservationsSchema, record["slots"]) ?? [];
+      trace(this.#traces, record, header.bootId);
+      if (ours) this.#ofThisBoot(record);
     }
   }
-  // Told while the disk took nothing: those before a gap are no longer all that there were.
-  if (events.at(-1)?.seq !== nextSeq - 1) events = [];
-  const migrations = [...traces].flatMap(([id, found]) => {
-    const migration = migrationOf(id, found, bootId);
-    if (migration === null) troubles.push(`migration ${id}: its records cannot be used`);
-    return migration === null ? [] : [migration];
-  });
-  return { migrations, events, epoch, nextSeq, reservations, troubles };
+
+  #ofThisBoot(record: JournalRecord): void {
+    const told = eventsIn(record);
+    if (told === null) this.#epoch = null;
+    for (const event of told ?? []) {
+      if (this.#events.at(-1)?.seq !== event.seq - 1) this.#events = [];
+      this.#events.push(event);
+      this.#nextSeq = Math.max(this.#nextSeq, event.seq + 1);
+    }
+    if (record["k"] === "slots") {
+      this.#reservations = parsed(reservationsSchema, record["slots"]) ?? [];
+    }
+  }
+
+  /** After the last. */
+  result(): Replay {
+    // Told while the disk took nothing: those before a gap are no longer all that there were.
+    const events = this.#events.at(-1)?.seq === this.#nextSeq - 1 ? this.#events : [];
+    const troubles = [...this.#troubles];
+    const migrations = [...this.#traces].flatMap(([id, found]) => {
+      const migration = migrationOf(id, found, this.#bootId);
+      if (migration === null) troubles.push(`migration ${id}: its records cannot be used`);
+      return migration === null ? [] : [migration];
+    });
+    return {
+      migrations,
+      events,
+      epoch: this.#epoch,
+      nextSeq: this.#nextSeq,
+      reservations: this.#reservations,
+      troubles,
+    };
+  }
 }
 
 function trace(traces: Map<string, Trace>, record: JournalRecord, bootId: string): void {

@@ -15,6 +15,8 @@ const NOTIFY_TIME_BASE_MS = 2 ** 31 - 1;
 const EXIT_REASON = {
   MIGRATION_SUCCEEDED: 4,
   SAVE_STATE_SUCCEEDED: 5,
+  ADMIN_SHUTDOWN: 6,
+  USER_SHUTDOWN: 7,
   MIGRATION_FAILED: 8,
   POSTCOPY_MIGRATION_FAILED: 12,
 } as const;
@@ -126,6 +128,10 @@ function exit(why: Extract<VmStatus, { kind: "down" }>["why"]): WireObject {
       return down(1, EXIT_REASON.MIGRATION_FAILED, "Lost in migration");
     case "lostInPostCopy":
       return down(1, EXIT_REASON.POSTCOPY_MIGRATION_FAILED, "Lost in post-copy");
+    case "shutDown":
+      return down(0, EXIT_REASON.USER_SHUTDOWN, "The guest shut itself down");
+    case "destroyed":
+      return down(0, EXIT_REASON.ADMIN_SHUTDOWN, "Destroyed by somebody");
   }
 }
 

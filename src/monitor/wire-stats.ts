@@ -6,6 +6,7 @@ import { isoTime, type Clock } from "../clock.ts";
 import { figures } from "../core/cycle.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
 import { stalledForMs, type Migration } from "../core/migration.ts";
+import { whyDown } from "../core/step.ts";
 import { isExhausted, type ScheduleState } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { VmJobView } from "../hypervisor/hypervisor.ts";
@@ -224,9 +225,12 @@ export function leftVmToWire(run: MigrationRun, clock: Clock): WireObject | null
   const { migration } = run;
   const { outcome } = migration;
   if (outcome === null || outcome.where === "source" || outcome.where === "unknown") return null;
-  const lost = migration.postCopy.begun ? "lostInPostCopy" : "lost";
   const why =
-    outcome.where === "destination" ? "migrated" : outcome.where === "image" ? "saved" : lost;
+    outcome.where === "destination"
+      ? "migrated"
+      : outcome.where === "image"
+        ? "saved"
+        : whyDown(migration);
   return {
     vmId: migration.vmId,
     vmName: migration.vmName,

@@ -20,6 +20,8 @@ const CREATE_DEADLINE_MS = 600_000;
 export type GuestThere =
   | { readonly kind: "active"; readonly record: GuestRecord | null }
   | { readonly kind: "incoming" }
+  /** It had been there, and left alive. */
+  | { readonly kind: "left" }
   | { readonly kind: "absent" }
   | { readonly kind: "silent" };
 
@@ -190,12 +192,16 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
+/** VDSM's exit reasons of a VM that migrated, and of one that was saved. */
+const LEFT_AGAIN: ReadonlySet<number> = new Set([4, 5]);
+
 function guestFrom(stats: Record<string, unknown>): GuestThere {
   switch (stats["status"]) {
     case "Migration Destination":
       return { kind: "incoming" };
     case "Down":
-      return { kind: "absent" };
+      // It had arrived there and has gone on, or has been saved, since.
+      return { kind: LEFT_AGAIN.has(Number(stats["exitReason"])) ? "left" : "absent" };
     case "Up":
     case "Paused":
     case "Migration Source":

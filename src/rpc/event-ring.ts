@@ -25,20 +25,31 @@ interface Kept {
 }
 
 export class EventRing {
-  /** This run of numbers. */
-  readonly epoch: string;
   readonly #limits: EventLimits;
   /** Kept ones by number, the oldest first. */
   readonly #kept = new Map<number, Kept>();
+  #epoch: string = randomUUID();
   #bytes = 0;
   #next = 1;
 
-  /** `before`: what a daemon that ran before had numbered, to go on from. */
-  constructor(limits: EventLimits = defaultRpcLimits.events, before?: NumberedBefore) {
+  constructor(limits: EventLimits = defaultRpcLimits.events) {
     this.#limits = limits;
-    this.epoch = before?.epoch ?? randomUUID();
-    for (const event of before?.events ?? []) this.#keep(event);
-    this.#next = Math.max(this.#next, before?.nextSeq ?? 1);
+  }
+
+  /**
+   * What a daemon that ran before had numbered, to go on from; before anything is numbered or read
+   * here. **Fails**: Error afterwards.
+   */
+  restore({ epoch, nextSeq, events }: NumberedBefore): void {
+    if (this.#next !== 1) throw new Error("events have been numbered already");
+    this.#epoch = epoch ?? this.#epoch;
+    for (const event of events) this.#keep(event);
+    this.#next = Math.max(this.#next, nextSeq);
+  }
+
+  /** This run of numbers. */
+  get epoch(): string {
+    return this.#epoch;
   }
 
   /** Number of the next event. */
@@ -72,10 +83,10 @@ export class EventRing {
    */
   read(since: number, epoch?: string): WireObject {
     const first = this.#kept.keys().next().value ?? this.#next;
-    const isOtherRun = (epoch !== undefined && epoch !== this.epoch) || since > this.#next;
+    const isOtherRun = (epoch !== undefined && epoch !== this.#epoch) || since > this.#next;
     const from = isOtherRun ? 0 : since;
     return {
-      epoch: this.epoch,
+      epoch: this.#epoch,
       first,
       next: this.#next,
       gone: isOtherRun || Math.max(since, 1) < first,

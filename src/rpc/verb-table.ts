@@ -310,7 +310,7 @@ export const verbTable = [
     params: [],
     unknownKeys: "ignore",
     result:
-      "object: vmCount, vmActive, vmMigrating, incomingVmMigrations, outgoingVmMigrations, queuedVmMigrations, dateTime",
+      "object: vmCount, vmActive, vmMigrating, incomingVmMigrations, outgoingVmMigrations, queuedVmMigrations, journal (ok, or why it is not written), dateTime",
     doc: "The host's counts; what libvirt shows to be transferring, whoever started it.",
   },
   {

@@ -1,9 +1,11 @@
 /**
- * Before there is a call: a destination without a slot sends a migration back into the queue, a cancel
- * ends it there, and admission does not take for ever. No clock of the migration runs meanwhile.
+ * Before there is a call: a destination keeps a slot, or has none and sends the migration back into
+ * the queue; a cancel ends it there, and admission does not take for ever. No clock of the migration
+ * runs meanwhile.
  */
 import { describe, expect, it } from "vitest";
 import { stalledForMs } from "../../src/core/migration.ts";
+import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds } from "./fixtures.ts";
 
 const deferred = (retryAtMs: number) =>
@@ -64,5 +66,34 @@ describe("a destination that has no slot", () => {
     expect(kinds(run.give(deferred(10_000)))).toEqual([]);
     expect(kinds(run.give({ kind: "notAdmitted" }))).toEqual([]);
     expect(run.migration.phase).toBe("running");
+  });
+});
+
+describe("a destination that keeps a slot", () => {
+  const reserved = { kind: "reserved" } as const;
+
+  it("is remembered, and nothing follows from it", () => {
+    const run = inPhase("preparing");
+    expect(run.migration.reservedThere).toBe(false);
+    expect(run.give(reserved)).toEqual([]);
+    expect(run.migration).toMatchObject({ phase: "preparing", reservedThere: true });
+  });
+
+  it.each(["queued", "starting", "running", "postCopy", "settling", "ended"] as const)(
+    "said in %s it comes too late",
+    (phase) => {
+      const run = inPhase(phase);
+      run.give(reserved);
+      expect(run.migration.reservedThere).toBe(false);
+    },
+  );
+
+  it("is known to the next daemon of this boot, in the queue and at the end; not after a reboot", () => {
+    const run = inPhase("preparing");
+    run.give(reserved);
+    expect(takenOver(run.migration, 0)).toMatchObject({ phase: "queued", reservedThere: true });
+    expect(afterReboot(run.migration, 0).reservedThere).toBe(false);
+    run.give({ kind: "notBegun", refusal: { code: 1, message: "no" }, active: true });
+    expect(run.migration).toMatchObject({ phase: "ended", reservedThere: true });
   });
 });

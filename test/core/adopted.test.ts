@@ -10,7 +10,13 @@ import { kinds, LIMITS, Run, sample } from "./fixtures.ts";
 
 describe("somebody else's migration", () => {
   const NOW_MS = 90_000;
-  const facts = { vmId: "vm1", vmName: "guest", memoryBytes: GIB_BYTES, limits: LIMITS };
+  const facts = {
+    vmId: "vm1",
+    vmName: "guest",
+    memoryBytes: GIB_BYTES,
+    limits: LIMITS,
+    inPostCopy: false,
+  };
   const stats = sample({ timeElapsedMs: 30_000 });
 
   function adoptedRun(): Run {
@@ -46,6 +52,20 @@ describe("somebody else's migration", () => {
     expect(run.events("vmStatus")).toEqual([]);
     expect(run.events("stalling")).toEqual([]);
     expect(stalledForMs(run.migration, run.nowMs)).toBe(0);
+  });
+
+  it("found in post-copy it is watched as such: nothing stops it, and its shell is its own", () => {
+    const run = new Run({}, NOW_MS);
+    const migration = adopted({ ...facts, stats, inPostCopy: true }, NOW_MS);
+    if (migration === null) throw new Error("not adopted");
+    expect(migration).toMatchObject({ phase: "postCopy", postCopy: { begun: true } });
+    run.migration = migration;
+    expect(kinds(run.give({ kind: "cancel" }))).toEqual([]);
+    run.nowMs += LIMITS.progressTimeoutMs;
+    expect(kinds(run.cycle(stats, { postCopyState: true }))).not.toContain("abort");
+    run.placeSurely({ source: "notActive", destination: "absent" });
+    expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
+    expect(run.events("vmStatus")).toMatchObject([{ status: { why: "lostInPostCopy" } }]);
   });
 
   it("its downtime is left alone until the engine names one, its bandwidth is shared at once", () => {

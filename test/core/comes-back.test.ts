@@ -1,5 +1,6 @@
 /** What a daemon that comes back must not conclude too early, and what it must. */
 import { expect, it } from "vitest";
+import { READ_SPACING_MS } from "../../src/core/place.ts";
 import { takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds, sample } from "./fixtures.ts";
 it("libvirt does not answer the first look: nothing is known, nothing is aborted", () => {
@@ -9,7 +10,8 @@ it("libvirt does not answer the first look: nothing is known, nothing is aborted
   run.nowMs += 1_000;
   expect(kinds(run.cycle(null))).not.toContain("abort");
   run.nowMs += 1_000;
-  expect(kinds(run.cycle(sample({ processedMiB: 90 })))).not.toContain("abort");
+  const stats = sample({ processedMiB: 90, timeElapsedMs: run.nowMs });
+  expect(kinds(run.cycle(stats))).not.toContain("abort");
   run.nowMs += 10_000;
   expect(kinds(run.cycle(null))).toContain("abort");
 });
@@ -18,6 +20,7 @@ it("post-copy that began and was lost while the daemon was down: a shell is proo
   run.migration = takenOver(run.migration, run.nowMs);
   run.place({ source: "shell", destination: "absent" });
   expect(run.migration.phase).toBe("postCopy");
+  run.nowMs += READ_SPACING_MS;
   run.place({ source: "shell", destination: "absent" });
   expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
 });
@@ -33,7 +36,7 @@ it("a destination that is silent at the end is asked for a minute from then on",
   run.migration = takenOver(run.migration, run.nowMs);
   for (let n = 2; n < 100; n += 1) {
     run.nowMs += 1_000;
-    run.cycle(sample({ processedMiB: n }));
+    run.cycle(sample({ processedMiB: n, timeElapsedMs: run.nowMs }));
     run.place({ source: "active", sourceJob: true });
   }
   run.place({ source: "notActive", destination: "silent" });

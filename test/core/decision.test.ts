@@ -52,6 +52,13 @@ const HERE = { source: "active" } as const;
 describe("each rule has its word and its numbers", () => {
   it.each<[string, string, Run, (run: Run) => unknown, Decision["numbers"]]>([
     ["phase", "preparing", inPhase("queued"), give({ kind: "admitted" }), { from: "queued" }],
+    [
+      "reserved",
+      "the destination expects the guest",
+      inPhase("preparing"),
+      give({ kind: "reserved" }),
+      {},
+    ],
     ["phase", "postCopy", inPhase("running"), postCopyCycle, { from: "running" }],
     [
       "downtime",
@@ -264,7 +271,10 @@ describe("each rule has its word and its numbers", () => {
       "postcopy",
       "resumed",
       inPhase("postCopy"),
-      later(2_000, failedCycle),
+      later(2_000, (run) => {
+        run.accepted("pausePostCopy");
+        failedCycle(run);
+      }),
       { attempts: 1, askedByEngine: false, addressAnswers: false },
     ],
     [
@@ -273,8 +283,7 @@ describe("each rule has its word and its numbers", () => {
       inPhase("postCopy"),
       (run) => {
         run.callEnded(38);
-        run.place({ source: "shell", destination: "active" });
-        run.place({ source: "shell", destination: "active" });
+        run.placeSurely({ source: "shell", destination: "active" });
       },
       { reads: 2 },
     ],
@@ -331,7 +340,7 @@ describe("what decided nothing is no line", () => {
     const run = settling(null);
     run.place({ destination: "silent" });
     expect(decisions(run, (own) => own.place({ destination: "silent" }))).toEqual([]);
-    expect(decisions(run, (own) => own.place({ destination: "active" }))).toMatchObject([
+    expect(decisions(run, (own) => own.placeSurely({ destination: "active" }))).toMatchObject([
       { rule: "place", numbers: { destination: "active" } },
     ]);
   });

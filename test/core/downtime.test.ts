@@ -175,7 +175,8 @@ describe("in the cycle", () => {
     ["is gone: nothing is put back", "notActive", []],
   ] as const)("after a guest that %s", (_name, source, expected) => {
     const run = inPhase("settling");
-    const effects = run.place({ source, destination: "active" });
+    const destination = source === "active" ? "absent" : "active";
+    const effects = run.place({ source, destination });
     const back = effects.flatMap((effect) =>
       effect.kind === "putBackDowntime" ? [effect.maxDowntimeMs] : [],
     );

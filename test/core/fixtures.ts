@@ -17,7 +17,7 @@ import {
   type NewMigration,
 } from "../../src/core/migration.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
-import type { Place } from "../../src/core/place.ts";
+import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
 import { step, type Input } from "../../src/core/step.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 
@@ -141,11 +141,13 @@ export class Run {
     return this.give({ kind: "place", place: seen, record });
   }
 
-  /** Read as often as it takes to be sure. */
+  /** Read as often, and so far apart, as it takes to be sure: the clock goes on, unless it ends at once. */
   placeSurely(place: Partial<Place>, record: JobStats | null = null): readonly Effect[] {
+    const late = this.migration.phase === "ended";
     const effects = this.place(place, record);
-    const ended = this.migration.phase === "ended";
-    return ended ? effects : [...effects, ...this.place(place, record)];
+    if (this.migration.phase === "ended" && !late) return effects;
+    this.nowMs += READ_SPACING_MS;
+    return [...effects, ...this.place(place, record)];
   }
 
   accepted(effect: Asked, asked = 0): readonly Effect[] {

@@ -1,6 +1,7 @@
 /**
  * How a migration ends: where the guest is decides, why comes from the call and from what the host
- * itself did; exactly one `ended` event, after the last status. design.md, "Outcome".
+ * itself did; exactly one `ended` event, after the last status. design.md, "Outcome". A guest that
+ * ended by itself: guest-stopped.test.ts.
  */
 import { describe, expect, it } from "vitest";
 import type { Migration } from "../../src/core/migration.ts";
@@ -135,45 +136,6 @@ describe("place x why", () => {
   });
 });
 
-describe("the guest ended here in another way", () => {
-  it.each([
-    ["shutDown", "running", "guestStopped", "shut itself down", "lost"],
-    ["destroyed", "running", "guestStopped", "destroyed by somebody", "lost"],
-    ["crashed", "running", "guestLost", "libvirt said", "lost"],
-    ["shutDown", "starting", "guestStopped", "shut itself down", "lost"],
-    ["shutDown", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
-    ["destroyed", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
-  ] as const)("%s in %s: %s", (how, phase, reason, words, why) => {
-    const run = inPhase(phase);
-    run.give({ kind: "guestStopped", how });
-    expect(run.migration.outcome).toBeNull();
-    run.callEnded(38);
-    run.placeSurely(NOWHERE);
-    expect(run.outcome()).toMatchObject({ outcome: "failed", reason, code: 12, where: "nowhere" });
-    expect(run.outcome().message).toContain(words);
-    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why });
-  });
-
-  it.each<[string, Partial<Place>, string]>([
-    ["it has arrived all the same", THERE, "arrived"],
-    ["it runs here again", HERE, "libvirt"],
-  ])("the place decides: %s", (_name, place, reason) => {
-    const run = inPhase("running");
-    run.give({ kind: "guestStopped", how: "destroyed" });
-    run.callEnded(38);
-    run.placeSurely(place);
-    expect(run.outcome().reason).toBe(reason);
-  });
-
-  it("a save whose guest shut itself down is no save, and nothing is removed", () => {
-    const run = inPhase("running", FILE_REQUEST);
-    run.give({ kind: "guestStopped", how: "shutDown" });
-    run.callEnded(38);
-    expect(kinds(run.placeSurely({ source: "notActive" }))).toEqual([]);
-    expect(run.outcome()).toMatchObject({ outcome: "failed", confirmed: false });
-  });
-});
-
 describe("not yet known: asked again", () => {
   it.each<[string, Partial<Place>]>([
     ["libvirt still shows a job on the source", { source: "active", sourceJob: true }],
@@ -204,6 +166,15 @@ describe("not yet known: asked again", () => {
       });
     }
   });
+});
+
+it("on both hosts, read twice: said as it is, and nothing is taken away", () => {
+  const run = settling(38);
+  run.place({ source: "active", destination: "active" });
+  expect(run.migration.outcome).toBeNull();
+  run.placeSurely({ source: "active", destination: "active" });
+  expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "runsTwice", where: "source" });
+  expect(kinds(run.effects)).not.toContain("destroyShell");
 });
 
 describe("confirmed later", () => {

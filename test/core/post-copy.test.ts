@@ -1,12 +1,12 @@
 /**
- * Post-copy that stands still: judged by bytes, mended by a pause and resumes, never aborted; and its
- * shell, which is destroyed only when it is sure that the guest runs over there. post-copy.ts.
+ * Post-copy that stands still: judged by bytes, mended by a pause and resumes, never aborted.
+ * post-copy.ts. What it leaves here: shell.test.ts.
  */
 import { describe, expect, it } from "vitest";
 import type { CycleInput } from "../../src/core/cycle.ts";
 import type { EffectDone, EffectResult } from "../../src/core/effect-done.ts";
+import { LIBVIRT_ERROR } from "../../src/core/libvirt-codes.ts";
 import type { Effect } from "../../src/core/migration.ts";
-import type { Place } from "../../src/core/place.ts";
 import { RESUME_ATTEMPTS_MAX } from "../../src/core/post-copy.ts";
 import { takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
@@ -15,6 +15,10 @@ const STALL_MS = LIMITS.postcopyStallTimeoutMs;
 const MENDING = ["probeAddress", "pausePostCopy", "resumePostCopy"];
 const OK: EffectResult = { kind: "ok", value: null };
 const NOT_READY: EffectResult = { kind: "refused", refusal: { code: 9, message: "not ready" } };
+const refusedWith = (code: number): EffectResult => ({
+  kind: "refused",
+  refusal: { code, message: "no" },
+});
 
 /** One of these: the account of what is done about it. */
 class Stalled {
@@ -57,6 +61,11 @@ class Stalled {
   answer(effect: EffectDone["effect"], result: EffectResult): this {
     this.run.give({ kind: "effectDone", effect, asked: null, result });
     return this;
+  }
+
+  /** So many resumes. */
+  get resumes(): number {
+    return this.done.filter((each) => each.endsWith("resumePostCopy")).length;
   }
 
   #took(effects: readonly Effect[]): void {
@@ -116,14 +125,48 @@ describe("what is done, and when", () => {
     [1_999, []],
     [2_000, ["resumePostCopy"]],
   ])("in the failed state bytes are frozen after 2 s: %i ms", (ms, effects) => {
-    const stalled = new Stalled().failed();
+    const stalled = new Stalled().answer("pausePostCopy", OK).failed();
     stalled.run.nowMs += ms;
     expect(kinds(stalled.cycle())).toEqual(effects);
   });
 
   it("a second resume waits for the first one's answer", () => {
-    const stalled = new Stalled().failed().cycles(30);
+    const stalled = new Stalled().answer("pausePostCopy", OK).failed().cycles(30);
     expect(stalled.done).toEqual(["2 resumePostCopy"]);
+  });
+
+  it("the failed state alone is no reason to resume: QEMU is paused first", () => {
+    const stalled = new Stalled({ probeAddress: OK, pausePostCopy: OK, resumePostCopy: OK });
+    stalled.failed().cycles(13);
+    expect(stalled.done).toEqual(["10 probeAddress", "11 pausePostCopy", "12 resumePostCopy"]);
+  });
+
+  it.each<[string, EffectResult, readonly string[]]>([
+    ["took it", OK, ["resumePostCopy"]],
+    [
+      "has nothing to give up",
+      refusedWith(LIBVIRT_ERROR.INTERNAL_ERROR),
+      ["resumePostCopy", "refused"],
+    ],
+    ["was not asked: no job", refusedWith(LIBVIRT_ERROR.OPERATION_INVALID), ["refused"]],
+    ["was not asked: locked", refusedWith(LIBVIRT_ERROR.OPERATION_TIMEOUT), ["refused"]],
+    ["did not answer", { kind: "noAnswer" }, []],
+    ["is still being asked", { kind: "busy" }, []],
+  ])("resumed only after a pause that QEMU knows of; it %s", (_name, result, expected) => {
+    const stalled = new Stalled({ probeAddress: OK, pausePostCopy: result }).failed().cycles(13);
+    const resumed = stalled.resumes > 0;
+    expect(resumed).toBe(expected.includes("resumePostCopy"));
+    const { paused, refusalMessage } = stalled.run.migration.postCopy.mending;
+    expect(paused).toBe(resumed);
+    expect(refusalMessage !== null).toBe(expected.includes("refused"));
+  });
+
+  it("a pause that is not taken is asked for again, and one that was taken stays taken", () => {
+    const stalled = new Stalled({ probeAddress: OK, pausePostCopy: { kind: "noAnswer" } });
+    stalled.failed().cycles(17);
+    expect(stalled.done).toEqual(["10 probeAddress", "11 pausePostCopy", "16 pausePostCopy"]);
+    stalled.answer("pausePostCopy", OK).answer("pausePostCopy", { kind: "noAnswer" }).cycles(1);
+    expect(stalled.resumes).toBe(1);
   });
 
   it.each<[string, Partial<CycleInput>]>([
@@ -144,14 +187,20 @@ describe("what is done, and when", () => {
 });
 
 describe("its bounds", () => {
-  const refused = { resumePostCopy: NOT_READY };
+  /** In the failed state after a pause, and every resume is refused. */
+  const refusing = (): Stalled =>
+    new Stalled({ pausePostCopy: OK, resumePostCopy: NOT_READY })
+      .answer("pausePostCopy", OK)
+      .failed();
 
   it("after so many refused resumes it is left to the engine, which may ask anew", () => {
-    const stalled = new Stalled(refused).failed().cycles(5 * RESUME_ATTEMPTS_MAX + 100);
+    const stalled = refusing().cycles(5 * RESUME_ATTEMPTS_MAX + 100);
     expect(stalled.done).toHaveLength(RESUME_ATTEMPTS_MAX);
     expect(stalled.run.change({ migrationTechnique: "post-copy" })).toBe("changed");
     stalled.cycles(1);
-    expect(stalled.done).toHaveLength(RESUME_ATTEMPTS_MAX + 1);
+    expect(stalled.done.at(-1)).toContain("pausePostCopy");
+    stalled.cycles(1);
+    expect(stalled.resumes).toBe(RESUME_ATTEMPTS_MAX + 1);
   });
 
   it("the engine asks: paused without asking the address", () => {
@@ -168,10 +217,18 @@ describe("its bounds", () => {
   });
 
   it("bytes move: the account begins anew", () => {
-    const stalled = new Stalled(refused).failed().cycles(5 * RESUME_ATTEMPTS_MAX + 100);
+    const stalled = refusing().cycles(5 * RESUME_ATTEMPTS_MAX + 100);
     stalled.cycles(1, 1).cycles(2);
+    expect(stalled.done).toHaveLength(RESUME_ATTEMPTS_MAX);
+    stalled.answer("pausePostCopy", OK).cycles(1);
     expect(stalled.done).toHaveLength(RESUME_ATTEMPTS_MAX + 1);
     expect(stalled.run.migration.postCopy.mending.attempts).toBe(1);
+  });
+
+  it("a pause of one stall, answered late, is none of the next", () => {
+    const stalled = new Stalled({ probeAddress: OK }).cycles(11).cycles(1, 1);
+    stalled.answer("pausePostCopy", OK).cycles(1, 1).failed().cycles(9);
+    expect(stalled.resumes).toBe(0);
   });
 
   it("what the engine asked in one stall does not hold for the next", () => {
@@ -189,7 +246,7 @@ describe("its bounds", () => {
   });
 
   it("a restart of the daemon neither asks at once again nor forgets the attempts", () => {
-    const stalled = new Stalled(refused).failed().cycles(7);
+    const stalled = refusing().cycles(7);
     const { run } = stalled;
     run.migration = takenOver(run.migration, run.nowMs);
     stalled.cycles(4);
@@ -230,7 +287,7 @@ describe("what the engine is told", () => {
 
 describe("a resume that comes back", () => {
   it("with success: that is the call's, and the place is asked", () => {
-    const stalled = new Stalled().failed().cycles(2);
+    const stalled = new Stalled().answer("pausePostCopy", OK).failed().cycles(2);
     stalled.run.callEnded(38);
     stalled.run.place({ source: "shell", sourceJob: true });
     stalled.answer("resumePostCopy", OK);
@@ -241,7 +298,8 @@ describe("a resume that comes back", () => {
   });
 
   it("refused: the call's own answer stays, and it is said", () => {
-    const stalled = new Stalled().failed().cycles(2).answer("resumePostCopy", NOT_READY);
+    const paused = new Stalled().answer("pausePostCopy", OK).failed().cycles(2);
+    const stalled = paused.answer("resumePostCopy", NOT_READY);
     expect(stalled.run.migration).toMatchObject({ callReturned: false, callSucceeded: false });
     expect(stalled.run.effects.at(-1)).toMatchObject({
       kind: "log",
@@ -252,111 +310,5 @@ describe("a resume that comes back", () => {
   it("a pause or an address that answers is no success of the call", () => {
     const stalled = new Stalled({ probeAddress: OK, pausePostCopy: OK }).cycles(12);
     expect(stalled.run.migration.callSucceeded).toBe(false);
-  });
-});
-
-const SOURCES = ["active", "shell", "notActive", "unknown"] as const;
-const DESTINATIONS = ["active", "incoming", "absent", "silent", "notAsked"] as const;
-const PLACES: readonly Place[] = SOURCES.flatMap((source) =>
-  DESTINATIONS.flatMap((destination) =>
-    [false, true].map((sourceJob): Place => ({ source, sourceJob, destination })),
-  ),
-);
-const isLeftShell = ({ source, sourceJob, destination }: Place): boolean =>
-  source === "shell" && !sourceJob && destination === "active";
-
-describe("the shell that post-copy leaves", () => {
-  const SHELL: Partial<Place> = { source: "shell", destination: "active" };
-
-  it("is destroyed after two reads that agree, and then the guest has arrived", () => {
-    const run = inPhase("postCopy");
-    run.callEnded(38);
-    expect(kinds(run.place(SHELL))).toEqual([]);
-    expect(kinds(run.place(SHELL))).toEqual(["destroyShell"]);
-    expect(run.migration.outcome).toBeNull();
-    run.accepted("destroyShell");
-    run.place({ source: "notActive", destination: "active" });
-    expect(run.outcome()).toMatchObject({ outcome: "completed", where: "destination" });
-  });
-
-  it("is asked for again if libvirt refuses, never twice at a time", () => {
-    const run = inPhase("postCopy");
-    run.callEnded(38);
-    run.place(SHELL);
-    run.place(SHELL);
-    expect(kinds(run.place(SHELL))).toEqual([]);
-    run.refused("destroyShell", 68);
-    expect(kinds(run.place(SHELL))).toEqual(["destroyShell"]);
-  });
-
-  it.each(["starting", "running", "postCopy", "settling"] as const)(
-    "in %s: of all pairs of reads only that one",
-    (phase) => {
-      for (const first of PLACES) {
-        for (const second of PLACES) {
-          const run = inPhase(phase);
-          if (phase !== "settling") run.callEnded(38);
-          run.place(first);
-          run.place(second);
-          const destroys = kinds(run.effects).includes("destroyShell");
-          const sure = isLeftShell(first) && isLeftShell(second);
-          expect(destroys, JSON.stringify([first, second])).toBe(sure);
-        }
-      }
-    },
-  );
-
-  it("a read of the daemon before does not count", () => {
-    const run = inPhase("postCopy");
-    run.callEnded(38);
-    run.place(SHELL);
-    run.migration = takenOver(run.migration, run.nowMs);
-    expect(kinds(run.place(SHELL))).toEqual([]);
-    expect(kinds(run.place(SHELL))).toEqual(["destroyShell"]);
-  });
-
-  it("reads before the call came back count for nothing", () => {
-    const run = inPhase("postCopy");
-    for (let n = 0; n < 5; n += 1) run.place(SHELL);
-    expect(kinds(run.effects)).not.toContain("destroyShell");
-  });
-});
-
-describe("lost in post-copy", () => {
-  const lost: readonly Partial<Place>[] = [
-    { source: "shell", destination: "absent" },
-    { source: "shell", sourceJob: true, destination: "absent" },
-    { source: "notActive", destination: "incoming" },
-  ];
-
-  it.each(lost)("only after two reads that agree: %j", (place) => {
-    const run = inPhase("postCopy");
-    run.callEnded(38);
-    run.place(place);
-    run.place({ source: "shell", destination: "silent" });
-    run.place(place);
-    expect(run.migration.outcome).toBeNull();
-    run.place(place);
-    expect(run.outcome()).toMatchObject({
-      outcome: "failed",
-      reason: "guestLost",
-      where: "nowhere",
-    });
-    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "lostInPostCopy" });
-  });
-
-  it.each(lost)("never if libvirt said that it succeeded: %j", (place) => {
-    const run = inPhase("postCopy");
-    run.callEnded(null);
-    for (let n = 0; n < 5; n += 1) run.place(place);
-    expect(run.migration.outcome).toBeNull();
-  });
-
-  it.each(lost)("never if its event said that it left: %j", (place) => {
-    const run = inPhase("postCopy");
-    run.give({ kind: "stoppedByJob" });
-    run.callEnded(38);
-    for (let n = 0; n < 5; n += 1) run.place(place);
-    expect(run.migration.outcome).toBeNull();
   });
 });

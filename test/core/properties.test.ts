@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest";
 import { floorMiBps, nextCap, shareMiBps } from "../../src/core/bandwidth.ts";
 import { downtimeStepsMs, DOWNTIME_MIN_MS } from "../../src/core/downtime.ts";
 import type { Migration } from "../../src/core/migration.ts";
+import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { step, type Input } from "../../src/core/step.ts";
 import { migrationSchema } from "../../src/monitor/journal-schema.ts";
@@ -73,7 +74,7 @@ describe("whatever comes, in whatever order", () => {
     });
   });
 
-  it("a shell is destroyed only if two places in a row said that the guest runs over there", () => {
+  it("a shell is destroyed only if two places, a second apart, said that the guest runs over there", () => {
     let destroyed = 0;
     eachSettling((moments) => {
       const places = moments.filter(({ input }) => input?.kind === "place");
@@ -87,6 +88,9 @@ describe("whatever comes, in whatever order", () => {
           { place: LEFT_SHELL },
           { place: LEFT_SHELL },
         ]);
+        const others = places.findLastIndex(({ input }, n) => n < at && !isLeftShell(input));
+        const first = places[others + 1]?.nowMs ?? 0;
+        expect((places[at]?.nowMs ?? 0) - first).toBeGreaterThanOrEqual(READ_SPACING_MS);
       }
     });
     expect(destroyed).toBeGreaterThan(0);
@@ -185,6 +189,14 @@ function eachSettling(holds: (moments: ReturnType<typeof play>) => void): void {
     }),
     { numRuns: RUNS },
   );
+}
+
+function matches({ source, sourceJob, destination }: Place): boolean {
+  return source === "shell" && !sourceJob && destination === "active";
+}
+
+function isLeftShell(input: Input | null): boolean {
+  return input?.kind === "place" && matches(input.place);
 }
 
 function isEnd(rest: object): boolean {

@@ -336,9 +336,10 @@ describe("the host was restarted", () => {
     },
   );
 
-  it("an ended one keeps its outcome", () => {
+  it("an ended one keeps its outcome, and nothing of the clock of before", () => {
     const before = inPhase("ended").migration;
-    expect(afterReboot(before, NOW_MS)).toEqual({ ...before, acceptedAtMs: NOW_MS });
+    const times = { acceptedAtMs: NOW_MS, thereReads: 0, readAtMs: null };
+    expect(afterReboot(before, NOW_MS)).toEqual({ ...before, ...times });
   });
 
   it("neither a stall nor a limit of before counts, and nothing is steered", () => {

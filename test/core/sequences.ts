@@ -79,9 +79,9 @@ export const LEFT_SHELL: Place = { source: "shell", sourceJob: false, destinatio
 
 const anyPlace: fc.Arbitrary<Place> = fc.record(
   {
-    source: fc.constantFrom("active", "shell", "notActive", "unknown"),
+    source: fc.constantFrom("active", "switching", "shell", "notActive", "unknown"),
     sourceJob: fc.boolean(),
-    destination: fc.constantFrom("active", "incoming", "absent", "silent", "notAsked"),
+    destination: fc.constantFrom("active", "incoming", "left", "absent", "silent", "notAsked"),
     image: fc.constantFrom("complete", "notComplete"),
   },
   { requiredKeys: ["source", "sourceJob", "destination"] },
@@ -107,7 +107,7 @@ const cycle = fc.record({
 const passStart = fc.record({ iteration: fc.nat({ max: 8 }), tookMs: fc.nat({ max: 200 }) });
 const placed = fc.record({ kind: fc.constant("place" as const), place, record: fc.option(stats) });
 const rare: fc.Arbitrary<Input> = fc.oneof(
-  fc.constant({ kind: "admitted" as const }),
+  fc.constantFrom({ kind: "admitted" as const }, { kind: "reserved" as const }),
   fc.record({
     kind: fc.constant("downtimePrepared" as const),
     appliedMs: fc.option(number),

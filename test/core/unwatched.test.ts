@@ -19,7 +19,7 @@ function unwatched(by: Unwatched, from: From, fields: Partial<NewMigration> = {}
   if (by === "foreign") {
     const { vmId, vmName, memoryBytes } = run.migration;
     const migration = adopted(
-      { vmId, vmName, memoryBytes, limits: LIMITS, stats: sample() },
+      { vmId, vmName, memoryBytes, limits: LIMITS, stats: sample(), inPostCopy: false },
       run.nowMs,
     );
     if (migration === null) throw new Error("not adopted");
@@ -43,7 +43,9 @@ const FAILED_UNKNOWN: End = ["failed", "unknown", "source"];
 const RESTARTED: End = ["failed", "hostRestarted", "source"];
 const ARRIVED: End = ["completed", "arrived", "destination"];
 const LOST: End = ["failed", "guestLost", "nowhere"];
-const GONE_WITH_HOST: End = ["failed", "hostRestarted", "nowhere"];
+const NOT_KNOWN: End = ["failed", "unknown", "unknown"];
+const GONE_WITH_HOST: End = ["failed", "hostRestarted", "unknown"];
+const STARTED_ANEW: End = ["failed", "hostRestarted", "destination"];
 
 describe("place x why nobody watched", () => {
   it.each<[string, Unwatched, From, Partial<Place>, End | null]>([
@@ -59,11 +61,14 @@ describe("place x why nobody watched", () => {
     ["there", "daemonDown", "starting", THERE, ARRIVED],
     ["there", "daemonDown", "running", THERE, ARRIVED],
     ["there", "daemonDown", "postCopy", THERE, ARRIVED],
-    ["there", "hostDown", "running", THERE, ARRIVED],
+    ["there", "hostDown", "starting", THERE, STARTED_ANEW],
+    ["there", "hostDown", "running", THERE, STARTED_ANEW],
     ["there, not asked here", "daemonDown", "running", { source: "unknown", ...THERE }, ARRIVED],
-    ["nowhere", "daemonDown", "starting", ABSENT, LOST],
-    ["nowhere", "daemonDown", "running", ABSENT, LOST],
+    ["nowhere", "daemonDown", "starting", ABSENT, NOT_KNOWN],
+    ["nowhere", "daemonDown", "running", ABSENT, NOT_KNOWN],
     ["nowhere", "daemonDown", "postCopy", ABSENT, LOST],
+    ["nowhere", "foreign", "running", ABSENT, NOT_KNOWN],
+    ["nowhere", "foreign", "postCopy", ABSENT, LOST],
     ["nowhere", "hostDown", "starting", ABSENT, GONE_WITH_HOST],
     ["nowhere", "hostDown", "running", ABSENT, GONE_WITH_HOST],
     ["nowhere", "hostDown", "postCopy", ABSENT, LOST],
@@ -82,7 +87,8 @@ describe("place x why nobody watched", () => {
       return;
     }
     const [outcome, reason, where] = end;
-    expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed: true });
+    const confirmed = end !== NOT_KNOWN;
+    expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed });
   });
 
   it.each<[string, Unwatched, string]>([
@@ -136,7 +142,7 @@ describe("a call of just before the daemon was killed may show its job later", (
   ])("%s: %s in %s", (_name, by, from, ms, ended) => {
     const run = unwatched(by, from);
     run.nowMs += ms;
-    run.placeSurely(HERE);
+    run.place(HERE);
     expect(run.migration.outcome !== null).toBe(ended);
   });
 
@@ -167,10 +173,10 @@ describe("gone, and nobody says where to", () => {
   ])("%s: asked for a minute, then not known", (by, place) => {
     const run = unwatched(by, "running");
     run.nowMs += SETTLE_MAX_MS - 1;
-    run.placeSurely(place);
+    run.place(place);
     expect(run.migration.outcome).toBeNull();
     run.nowMs += 1;
-    run.placeSurely(place);
+    run.place(place);
     expect(run.outcome()).toMatchObject({
       outcome: "failed",
       reason: "unknown",
@@ -205,8 +211,8 @@ describe("the figures", () => {
   const record = sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66, processedMiB: 9 });
 
   it.each<[Unwatched, From, number | null, number]>([
-    ["daemonDown", "running", 1_000, 66],
-    ["daemonDown", "postCopy", 1_000, 80],
+    ["daemonDown", "running", 2_000, 66],
+    ["daemonDown", "postCopy", 2_000, 80],
     ["hostDown", "running", null, 66],
   ])("%s in %s: durations of two boots are none", (by, from, durationMs, downtimeMs) => {
     const run = unwatched(by, from);

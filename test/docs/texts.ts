@@ -85,6 +85,11 @@ export const outcomes: Texts = {
     "12",
     "the guest shut down, or somebody destroyed it, while it migrated: it runs nowhere",
   ],
+  runsTwice: [
+    "failed",
+    "12",
+    "libvirt was killed over the last step and started the guest on both hosts. Stop one of them at once; the daemon destroys neither",
+  ],
   hostRestarted: [
     "failed",
     "12",
@@ -93,7 +98,7 @@ export const outcomes: Texts = {
   unknown: [
     "failed",
     "12",
-    "two things, and `where` says which. source: it ended while the daemon was down, and libvirt keeps no record of why. unknown: gone from the source, and nobody on the destination answered for 60 s; look there before you start it anew, it may run. Asked on; a late answer corrects the record",
+    "two things, and `where` says which. source: it ended while the daemon was down, and libvirt keeps no record of why. unknown: gone from the source, and nobody on the destination answered for 60 s (600 s for a post-copy that stands still), or it is on neither host and nobody watched; look there before you start it anew, it may run. Asked on; a late answer corrects the record",
   ],
 };
 

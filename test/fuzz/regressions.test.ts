@@ -147,7 +147,9 @@ describe("a journal", () => {
 
   it("an event nested deeper than a stack does not stop the start", () => {
     const { epoch, nextSeq, events } = replay(segments(eventLine(5, deep)), BOOT);
-    expect(new EventRing(undefined, { epoch, nextSeq, events }).read(0)).toBeDefined();
+    const ring = new EventRing();
+    ring.restore({ epoch, nextSeq, events });
+    expect(ring.read(0)).toBeDefined();
   });
 
   it("a time that is no date does not stop the explanation", () => {

@@ -47,7 +47,7 @@ const SAMPLES = 20;
 /** What the heap may have grown by between the second and the last quarter of the looks. */
 export const HEAP_GROWTH_BYTES_MAX = 8 * 1_048_576;
 /** Of the process: also what the allocator keeps. */
-export const RSS_GROWTH_BYTES_MAX = 48 * 1_048_576;
+export const RSS_GROWTH_BYTES_MAX = 96 * 1_048_576;
 
 /** As it is after garbage has been collected, where the process allows that (--expose-gc). */
 function memory(): Memory {

@@ -183,7 +183,8 @@ export const LOST: Told = {
 export const LOST_IN_POST_COPY: Told = { ...LOST, status: { ...DOWN, exitReason: 12 } };
 export const STOPPED: Told = {
   ended: { outcome: "failed", reason: "guestStopped", code: 12, where: "nowhere", confirmed: true },
-  status: DOWN,
+  // Somebody wanted it so: an engine need not start it again.
+  status: { status: "Down", exitCode: 0 },
 };
 
 /** Told once, and VM.getStats says the same. */

@@ -130,6 +130,7 @@ describe("a daemon that was killed", () => {
       (await guest.residence()).every((host) => host.name === lab.b.name) || undefined;
     const again = await killAndRestart(a, () => until(gone, 20_000, () => "it has arrived"));
 
+    await again.migrationIs(guest.uuid, (each) => each["phase"] === "ended");
     const { epoch, next } = before;
     const missed = await again.call<Ring>("Host.getEvents", { since: next, epoch });
     expect(missed).toMatchObject({ epoch, gone: false });

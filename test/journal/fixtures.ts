@@ -11,7 +11,7 @@ import type { Clock } from "../../src/clock.ts";
 import type { Effect, NewMigration } from "../../src/core/migration.ts";
 import { defaultJournalLimits, Journal, type JournalLimits } from "../../src/journal/journal.ts";
 import { segmentPath, type JournalRecord, type Segment } from "../../src/journal/segments.ts";
-import { createLog } from "../../src/logger.ts";
+import { createLog, type Log } from "../../src/logger.ts";
 import type { JournaledTarget } from "../../src/monitor/journal-schema.ts";
 import { MigrationJournal, type MigrationEntry } from "../../src/monitor/migration-journal.ts";
 import { replay, type Replay } from "../../src/monitor/replay.ts";
@@ -107,6 +107,7 @@ export class Desk {
   readonly epoch: string;
   readonly journal: Journal;
   readonly migrations: MigrationJournal;
+  readonly log: Log;
   /** What the log says. */
   readonly lines: string[] = [];
   /** Carried into each new segment. */
@@ -124,7 +125,7 @@ export class Desk {
       monotonicMs: () => this.nowMs,
       wallMs: () => wallAtZeroMs + this.nowMs,
     };
-    const log = createLog({
+    this.log = createLog({
       level: "debug",
       stream: { write: (line) => void this.lines.push(line) },
     });
@@ -137,7 +138,7 @@ export class Desk {
         nowMs: () => this.clock.monotonicMs(),
         wallMs: () => this.clock.wallMs(),
       },
-      log,
+      this.log,
     );
     this.migrations = new MigrationJournal(this.journal, this.clock);
     onTestFinished(() => this.journal.close());

@@ -123,6 +123,20 @@ describe("a full segment is followed by the next", () => {
     expect((await numbersIn(own.folder)).length).toBeLessThanOrEqual(before + 1);
   });
 
+  it("a daemon that is started over and over pushes out nothing of before", async () => {
+    const own = await desk();
+    own.journal.append({ n: 1 });
+    const starts = 500;
+    for (let number = 2; number <= starts; number += 1) {
+      writeFileSync(segmentPath(own.folder, number), own.text(1).replace('{"n":1}\n', ""));
+    }
+    await own.journal.close();
+    const next = await own.restarted().begin();
+    await next.journal.close();
+    expect(await numbersIn(own.folder)).toHaveLength(starts + 1);
+    expect(await written(next)).toEqual([1]);
+  });
+
   it.each([
     ["by count", { ...limits, files: 3 }],
     ["by bytes", { ...limits, totalBytes: 800 }],

@@ -7,6 +7,7 @@ import { appendFileSync, rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Migration } from "../../src/core/migration.ts";
 import { segmentPath } from "../../src/journal/segments.ts";
+import { Replayer } from "../../src/monitor/replay.ts";
 import { ALL_PHASES, bringTo, FILE_REQUEST, sample } from "../core/fixtures.ts";
 import { BOOT, Desk, desk, OTHER_VM, VM, WALL_MS } from "./fixtures.ts";
 
@@ -340,4 +341,20 @@ it("reservations: the last of this boot", async () => {
   own.journal.append({ k: "slots", slots: [{ vmId: "none" }] });
   expect((await own.replayed()).reservations).toEqual([]);
   expect((await own.replayed("boot-2")).reservations).toEqual([]);
+});
+
+it("a journal segment by segment is the journal at once", async () => {
+  const own = await desk({ limits: { segmentBytes: 0 } });
+  bringTo("running", own.accept("m1").run);
+  own.accept("m2", { vmId: OTHER_VM });
+  events(own, own.nextSeq, own.nextSeq + 1);
+  garble(own, 2);
+  const replayer = new Replayer(BOOT);
+  let segments = 0;
+  await own.journal.readEach((segment) => {
+    segments += 1;
+    replayer.add(segment);
+  });
+  expect(segments).toBeGreaterThan(3);
+  expect(replayer.result()).toEqual(await own.replayed());
 });

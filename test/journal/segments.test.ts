@@ -57,7 +57,7 @@ describe("the first line says whose it is", () => {
     ["null", "null", "no header"],
     ["a line that breaks off", header().slice(0, -2), "no header"],
     ["something else", "\u0000\u0001 not ours", "no header"],
-  ])("%s: named and left alone", (_name, first, why) => {
+  ])("%s: named and not read", (_name, first, why) => {
     const segment = parseSegment(FILE, `${first}\n{"k":"a"}\n`, HOST);
     expect(segment).toMatchObject({ kind: "foreign", file: FILE });
     if (segment.kind === "foreign") expect(segment.why).toContain(why);
@@ -138,6 +138,16 @@ describe("the oldest are removed", () => {
     for (const number of [1, 2, 3, 4]) writeFileSync(segmentPath(folder, number), "0123456789");
     await pruneSegments(folder, { files, bytes });
     expect((await listSegments(folder)).map(({ number }) => number)).toEqual(left);
+  });
+
+  it("another host's and format's count and go as ours do: the folder has one bound", async () => {
+    const folder = temporaryFolder();
+    const firsts = [header({ host: "host9" }), header({ format: 2 }), header(), header()];
+    for (const [index, first] of firsts.entries()) {
+      writeFileSync(segmentPath(folder, index + 1), `${first}\n`.padEnd(200));
+    }
+    await pruneSegments(folder, { files: 9, bytes: 600 });
+    expect((await listSegments(folder)).map(({ number }) => number)).toEqual([2, 3, 4]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** The ring of events behind `Host.getEvents`, and which protocol first bytes are. */
 
 import { describe, expect, it } from "vitest";
-import { EventRing } from "../../src/rpc/event-ring.ts";
+import { EventRing, type NumberedBefore } from "../../src/rpc/event-ring.ts";
 import { protocolOf } from "../../src/rpc/first-bytes.ts";
 
 const event = (n: number) => ({ method: `|virt|VM_status|${n}`, params: { n } });
@@ -63,8 +63,14 @@ describe("of a daemon that was killed", () => {
   const limits = { count: 3, bytes: 10_000 };
   const before = { epoch: "before", nextSeq: 6, events: numbered(3, 4, 5) };
 
+  function restored(from: NumberedBefore): EventRing {
+    const own = new EventRing(limits);
+    own.restore(from);
+    return own;
+  }
+
   it("are given as if nothing had happened, and the numbers go on", () => {
-    const own = new EventRing(limits, before);
+    const own = restored(before);
     expect(own.next).toBe(6);
     expect(own.read(4, "before")).toEqual({
       epoch: "before",
@@ -85,20 +91,27 @@ describe("of a daemon that was killed", () => {
     ["some were told after the last that is left", { nextSeq: 9 }, 6, { next: 9 }],
     ["its number is behind its events", { nextSeq: 1 }, 5, { next: 6, events: numbered(5) }],
   ])("%s", (_what, fields, since, expected) => {
-    const own = new EventRing(limits, { ...before, ...fields });
+    const own = restored({ ...before, ...fields });
     expect(own.read(since, "before")).toMatchObject(expected);
   });
 
   it("whose numbers cannot be gone on with: another epoch, and a client hears that some are gone", () => {
-    const own = new EventRing(limits, { ...before, epoch: null });
+    const own = restored({ ...before, epoch: null });
     expect(own.epoch).not.toBe("before");
     expect(own.next).toBe(6);
     expect(own.read(5, "before")).toMatchObject({ gone: true, events: numbered(3, 4, 5) });
   });
 
   it("that had none: from the first on", () => {
-    const own = new EventRing(limits, { epoch: null, nextSeq: 1, events: [] });
+    const own = restored({ epoch: null, nextSeq: 1, events: [] });
     expect(own.add(event(1)).seq).toBe(1);
+  });
+
+  it("come before the first one of our own, or not at all", () => {
+    const own = ring(1);
+    const { epoch } = own;
+    expect(() => own.restore(before)).toThrow("already");
+    expect(own.read(0)).toMatchObject({ epoch, events: numbered(1) });
   });
 });
 

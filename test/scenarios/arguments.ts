@@ -87,8 +87,8 @@ export class Arguments {
     const source = this.text("source");
     const destination = this.text("destination") ?? "notAsked";
     const image = this.text("image");
-    const sources = ["active", "shell", "unknown"] as const;
-    const destinations = ["active", "incoming", "absent", "silent", "notAsked"] as const;
+    const sources = ["active", "switching", "shell", "unknown"] as const;
+    const destinations = ["active", "incoming", "left", "absent", "silent", "notAsked"] as const;
     return {
       source: sources.find((one) => one === source) ?? "notActive",
       sourceJob: this.has("job"),

@@ -34,6 +34,8 @@ const STOPPED: readonly GuestStopped[] = ["shutDown", "destroyed", "crashed"];
 export class Interpreter {
   #run = new Run();
   #stats: JobStats | null = NOT_BEGUN;
+  /** Of a job that somebody else began; null: it is the call's. */
+  #jobBeganAtMs: number | null = null;
   #source = 1;
   #destination: DestinationCount = {
     kind: "counted",
@@ -205,6 +207,7 @@ export class Interpreter {
       this.#stats = null;
       return;
     }
+    if (args.has("new-job")) this.#jobBeganAtMs = this.#run.nowMs;
     const file = this.#run.migration.mode === "file";
     const operation = file ? "save" : "migrationOut";
     if (args.has("no-job")) this.#stats = { ...NOT_BEGUN, type: "none" };
@@ -216,9 +219,15 @@ export class Interpreter {
     }
   }
 
+  /** What libvirt shows of the job now: it counts the time from the job's beginning. */
+  #shown(stats: JobStats): JobStats {
+    const beganAtMs = this.#jobBeganAtMs ?? this.#run.migration.callAtMs ?? this.#run.nowMs;
+    return { ...stats, timeElapsedMs: this.#run.nowMs - beganAtMs };
+  }
+
   #cycle(woken: boolean): void {
     this.#told(
-      this.#run.cycle(this.#stats, {
+      this.#run.cycle(this.#stats === null ? null : this.#shown(this.#stats), {
         timer: !woken,
         postCopyState: this.#postCopy,
         postCopyFailed: this.#postCopyFailed,
@@ -262,7 +271,7 @@ export class Interpreter {
     };
     if (!args.has("missed")) {
       const passStart = { iteration, tookMs: 1 };
-      const taken = { stats: this.#stats, atMs: this.#run.nowMs, passStart };
+      const taken = { stats: this.#shown(this.#stats), atMs: this.#run.nowMs, passStart };
       this.#told(this.#run.give({ kind: "passBegan", sample: taken }));
     }
     this.#cycles(Math.ceil(sizeBytes / rateBytes), rateBytes);

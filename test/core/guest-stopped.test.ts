@@ -1,0 +1,99 @@
+/**
+ * The guest ended here by itself or by somebody's hand, as libvirt's event said: while it migrated, in
+ * the queue or just before its call. The place decides as ever; what its VM's status says of it.
+ */
+import { describe, expect, it } from "vitest";
+import type { GuestStopped } from "../../src/core/migration.ts";
+import type { Place } from "../../src/core/place.ts";
+import { whyDown } from "../../src/core/step.ts";
+import { FILE_REQUEST, inPhase, kinds } from "./fixtures.ts";
+
+const HERE: Partial<Place> = { source: "active", destination: "notAsked" };
+const THERE: Partial<Place> = { source: "notActive", destination: "active" };
+const NOWHERE: Partial<Place> = { source: "notActive", destination: "absent" };
+
+describe("the guest ended here in another way", () => {
+  it.each([
+    ["shutDown", "running", "guestStopped", "shut itself down", "shutDown"],
+    ["destroyed", "running", "guestStopped", "destroyed by somebody", "destroyed"],
+    ["crashed", "running", "guestLost", "libvirt said", "lost"],
+    ["shutDown", "starting", "guestStopped", "shut itself down", "shutDown"],
+    ["shutDown", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
+    ["destroyed", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
+  ] as const)("%s in %s: %s", (how, phase, reason, words, why) => {
+    const run = inPhase(phase);
+    run.give({ kind: "guestStopped", how });
+    expect(run.migration.outcome).toBeNull();
+    run.callEnded(38);
+    run.placeSurely(NOWHERE);
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason, code: 12, where: "nowhere" });
+    expect(run.outcome().message).toContain(words);
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why });
+  });
+
+  it.each<[string, Partial<Place>, string]>([
+    ["it has arrived all the same", THERE, "arrived"],
+    ["it runs here again", HERE, "libvirt"],
+  ])("the place decides: %s", (_name, place, reason) => {
+    const run = inPhase("running");
+    run.give({ kind: "guestStopped", how: "destroyed" });
+    run.callEnded(38);
+    run.placeSurely(place);
+    expect(run.outcome().reason).toBe(reason);
+  });
+
+  it("a save whose guest shut itself down is no save, and nothing is removed", () => {
+    const run = inPhase("running", FILE_REQUEST);
+    run.give({ kind: "guestStopped", how: "shutDown" });
+    run.callEnded(38);
+    expect(kinds(run.placeSurely({ source: "notActive" }))).toEqual([]);
+    expect(run.outcome()).toMatchObject({ outcome: "failed", confirmed: false });
+  });
+});
+
+describe("before the call", () => {
+  it.each<[GuestStopped, string, string]>([
+    ["shutDown", "guestStopped", "nowhere"],
+    ["destroyed", "guestStopped", "nowhere"],
+    // Nobody was asked whether somebody has moved it.
+    ["crashed", "libvirt", "unknown"],
+  ])("%s in the queue, then cancelled: it is not here", (how, reason, where) => {
+    const run = inPhase("queued");
+    run.give({ kind: "guestStopped", how });
+    run.give({ kind: "cancel" });
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason, where, code: 12 });
+    expect(run.events("vmStatus")).toEqual([]);
+  });
+
+  it("deferred, so that the engine was told, and shut down in the queue: it is told so", () => {
+    const run = inPhase("preparing");
+    run.give({ kind: "deferred", retryAtMs: 5_000, reason: "full" });
+    run.give({ kind: "guestStopped", how: "shutDown" });
+    run.give({ kind: "cancel" });
+    expect(run.outcome()).toMatchObject({ reason: "guestStopped", where: "nowhere" });
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "shutDown" });
+  });
+
+  it("it was started again meanwhile: what was heard in the queue says nothing of this run", () => {
+    const run = inPhase("preparing");
+    run.give({ kind: "guestStopped", how: "shutDown" });
+    run.give({ kind: "stoppedByJob" });
+    const destination = { kind: "unknown", silentQueries: 0 } as const;
+    run.give({ kind: "begin", sourceMigrations: 1, destination, paused: false });
+    expect(run.migration).toMatchObject({ guestStopped: null, stoppedByJob: false });
+    run.callEnded(38);
+    run.placeSurely(NOWHERE);
+    expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
+  });
+});
+
+it.each([
+  ["nothing was heard", null, false, "lost"],
+  ["crashed", "crashed", false, "lost"],
+  ["shut down", "shutDown", false, "shutDown"],
+  ["destroyed", "destroyed", false, "destroyed"],
+  ["destroyed in post-copy", "destroyed", true, "lostInPostCopy"],
+] as const)("why the VM is down, also for who asks later: %s", (_name, how, begun, why) => {
+  const { migration } = inPhase(begun ? "postCopy" : "running");
+  expect(whyDown({ ...migration, guestStopped: how })).toBe(why);
+});

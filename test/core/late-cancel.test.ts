@@ -1,0 +1,102 @@
+/**
+ * A cancel that comes after the call has returned: remembered, pursued should the job go on after all,
+ * and no reason of an end that it had no part in. Before that: stop.test.ts.
+ */
+import { describe, expect, it } from "vitest";
+import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
+
+const STILL_HERE = { source: "active", sourceJob: true } as const;
+
+/** Cancelled a while after its call came back. */
+function cancelledLate(code: number | null, phase: "running" | "postCopy" = "running"): Run {
+  const run = inPhase(phase);
+  run.callEnded(code);
+  run.nowMs += 100;
+  expect(run.give({ kind: "cancel" })).toEqual([]);
+  return run;
+}
+
+describe("in settling", () => {
+  it("is remembered, and nothing is aborted", () => {
+    const run = cancelledLate(38);
+    expect(run.migration).toMatchObject({ phase: "settling", stop: { why: "cancel" } });
+    expect(kinds(run.cycle(null))).toEqual([]);
+  });
+
+  it("the job goes on: it is pursued until libvirt takes it, and then it is the reason", () => {
+    const run = cancelledLate(38);
+    run.place(STILL_HERE);
+    expect(run.migration.phase).toBe("running");
+    expect(kinds(run.cycle(sample({ processedMiB: 2 })))).toContain("abort");
+    run.refused("abort", 68);
+    run.nowMs += 1_000;
+    expect(kinds(run.cycle(sample({ processedMiB: 3 })))).toContain("abort");
+    run.accepted("abort");
+    run.place({ source: "active" });
+    expect(run.outcome()).toMatchObject({ outcome: "cancelled", reason: "cancelled" });
+  });
+
+  it.each([
+    ["libvirt's failure", 38, "failed", "libvirt"],
+    ["somebody else's abort", 78, "cancelled", "byOther"],
+  ])("the guest stayed before: %s is the reason", (_name, code, outcome, reason) => {
+    const run = cancelledLate(code);
+    run.place({ source: "active" });
+    expect(run.outcome()).toMatchObject({ outcome, reason, where: "source" });
+    expect(run.outcome().message).not.toContain("was cancelled and");
+  });
+
+  it("the guest has arrived: it came too late", () => {
+    const run = cancelledLate(null);
+    run.place({ destination: "active" });
+    expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "cancelTooLate" });
+  });
+
+  it("a second joins the first", () => {
+    const run = cancelledLate(38);
+    const before = run.migration;
+    expect(run.give({ kind: "cancel" })).toEqual([]);
+    expect(run.migration).toBe(before);
+  });
+
+  it("after post-copy: nothing, as in post-copy itself", () => {
+    const run = cancelledLate(38, "postCopy");
+    expect(run.migration.stop).toBeNull();
+  });
+
+  it("of a save whose call returned: remembered, and the image decides", () => {
+    const run = inPhase("running", { mode: "file", downtime: null });
+    run.callEnded(null);
+    run.nowMs += 100;
+    run.give({ kind: "cancel" });
+    run.place({});
+    expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "cancelTooLate" });
+  });
+});
+
+describe("a stop that words the outcome", () => {
+  const timeout = (run: Run): void => {
+    run.nowMs += LIMITS.progressTimeoutMs;
+    run.cycle(sample());
+  };
+  const cancel = (run: Run): unknown => run.give({ kind: "cancel" });
+
+  it.each<[string, (run: Run) => unknown, string]>([
+    ["a cancel", cancel, "cancelled"],
+    ["the timeout", timeout, "progressTimeout"],
+  ])("%s before the call's return, though libvirt never answered it", (_name, stop, reason) => {
+    const run = inPhase("running");
+    stop(run);
+    run.callEnded(38);
+    run.place({ source: "active" });
+    expect(run.outcome().reason).toBe(reason);
+  });
+
+  it("decided in the same moment as the call's return it counts", () => {
+    const run = inPhase("running");
+    run.callEnded(38);
+    run.give({ kind: "cancel" });
+    run.place({ source: "active" });
+    expect(run.outcome().reason).toBe("cancelled");
+  });
+});

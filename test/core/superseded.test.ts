@@ -1,0 +1,202 @@
+/**
+ * After a takeover libvirt shows a job that cannot be the one that was left: somebody began another.
+ * It is neither judged nor steered; only where our guest is is asked.
+ */
+import { describe, expect, it } from "vitest";
+import type { JobStats } from "../../src/core/job-stats.ts";
+import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
+import { afterReboot, takenOver } from "../../src/core/recover.ts";
+import { FILE_REQUEST, inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
+
+const DOWN_MS = 60_000;
+const LEFT_AT_MIB = 50;
+const HERE_WITH_JOB: Partial<Place> = { source: "active", sourceJob: true };
+
+/** Had sent 50 MiB; another daemon goes on a minute after its call. */
+function restarted(phase: "starting" | "running" = "running", file = false): Run {
+  const run = inPhase(phase, {
+    limits: { ...LIMITS, stallingLimitMs: 2_000, progressTimeoutMs: 600_000 },
+    ...(file ? FILE_REQUEST : {}),
+  });
+  const operation = file ? "save" : "migrationOut";
+  if (phase === "running") run.cycle(sample({ operation, processedMiB: LEFT_AT_MIB }));
+  run.nowMs += DOWN_MS;
+  run.migration = takenOver(run.migration, run.nowMs);
+  run.effects.length = 0;
+  return run;
+}
+
+/** As libvirt shows a job so long after its beginning. */
+const shown = (processedMiB: number, timeElapsedMs: number): JobStats =>
+  sample({ processedMiB, timeElapsedMs });
+const OURS = shown(LEFT_AT_MIB, DOWN_MS);
+const ANOTHER = shown(LEFT_AT_MIB - 1, 1_000);
+
+function superseded(phase: "starting" | "running" = "running"): Run {
+  const run = restarted(phase);
+  run.cycle(ANOTHER);
+  expect(run.migration.superseded).toBe(true);
+  run.effects.length = 0;
+  return run;
+}
+
+describe("whose job it is", () => {
+  it.each([
+    ["as many bytes, as old as the call", OURS, false],
+    ["more bytes", shown(LEFT_AT_MIB + 1, DOWN_MS), false],
+    ["fewer bytes", shown(LEFT_AT_MIB - 1, DOWN_MS), true],
+    ["30 s younger than the call", shown(LEFT_AT_MIB, DOWN_MS - 30_000), false],
+    ["more than 30 s younger", shown(LEFT_AT_MIB + 1, DOWN_MS - 30_001), true],
+    ["older than the call", shown(LEFT_AT_MIB, 2 * DOWN_MS), false],
+    ["none", sample({ type: "none", processedMiB: 0 }), false],
+    ["a backup", sample({ operation: "backup", processedMiB: 0 }), false],
+  ])("%s", (_name, stats, expected) => {
+    const run = restarted();
+    run.cycle(stats);
+    expect(run.migration.superseded).toBe(expected);
+  });
+
+  it("libvirt shows it first at the beginning of a pass", () => {
+    const run = restarted();
+    const taken = { stats: ANOTHER, atMs: run.nowMs, passStart: { iteration: 1, tookMs: 1 } };
+    run.give({ kind: "passBegan", sample: taken });
+    expect(run.migration.superseded).toBe(true);
+  });
+
+  it("of a save it is told in the same way", () => {
+    const run = restarted("running", true);
+    run.cycle({ ...ANOTHER, operation: "save" });
+    expect(run.migration.superseded).toBe(true);
+  });
+
+  it("without data it is told by its time", () => {
+    const run = restarted("starting");
+    run.cycle(shown(1, 1_000));
+    expect(run.migration.superseded).toBe(true);
+  });
+
+  it("only the first look after the gap asks: later ones are of the same job", () => {
+    const run = restarted();
+    run.cycle(OURS);
+    run.cycle(ANOTHER);
+    expect(run.migration.superseded).toBe(false);
+  });
+
+  it("without a gap, after a restart of the host and in post-copy nobody asks", () => {
+    const watched = inPhase("running");
+    watched.cycle(sample({ processedMiB: LEFT_AT_MIB }));
+    watched.nowMs += DOWN_MS;
+    watched.cycle(ANOTHER);
+    expect(watched.migration.superseded).toBe(false);
+    const rebooted = inPhase("running");
+    rebooted.migration = afterReboot(rebooted.migration, rebooted.nowMs);
+    rebooted.cycle(shown(0, 0));
+    expect(rebooted.migration.superseded).toBe(false);
+    const postCopy = inPhase("postCopy");
+    postCopy.nowMs += DOWN_MS;
+    postCopy.migration = takenOver(postCopy.migration, postCopy.nowMs);
+    postCopy.cycle(shown(1, 0), { postCopyState: true });
+    expect(postCopy.migration.superseded).toBe(false);
+  });
+});
+
+describe("somebody else's job", () => {
+  it("is neither judged nor steered: only the place is asked, by the timer", () => {
+    const run = superseded();
+    run.change({ downtimeMs: 900, maxBandwidthMiBps: 20, migrationTechnique: "post-copy" });
+    run.place({ source: "unknown" });
+    for (let second = 0; second < 1_000; second += 1) {
+      run.nowMs += 1_000;
+      run.cycle(ANOTHER, { timer: second % 2 === 0 });
+    }
+    expect(kinds(run.effects)).toEqual(["askPlace"]);
+    expect(run.migration.stop).toBeNull();
+    expect(run.effects.filter(({ kind }) => kind === "event")).toEqual([]);
+  });
+
+  it("its figures are not ours", () => {
+    const run = superseded();
+    const { stats, advance, progressPercent } = run.migration;
+    run.cycle(sample({ processedMiB: 900, remainingMiB: 1, memoryIteration: 9 }));
+    const taken = sample({ processedMiB: 901, remainingMiB: 1, memoryIteration: 10 });
+    const passStart = { iteration: 10, tookMs: 1 };
+    run.give({ kind: "passBegan", sample: { stats: taken, atMs: run.nowMs, passStart } });
+    expect(run.migration).toMatchObject({ stats, advance, progressPercent });
+    expect(run.events("stalling")).toEqual([]);
+  });
+
+  it("is not aborted by a cancel of ours, which ends nothing either", () => {
+    const run = superseded();
+    run.nowMs += 1;
+    expect(kinds(run.give({ kind: "cancel" }))).toEqual([]);
+    run.cycle(ANOTHER);
+    expect(kinds(run.effects)).not.toContain("abort");
+    run.place(HERE_WITH_JOB);
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "unknown" });
+  });
+
+  it("its post-copy is none of ours: our guest is not half lost", () => {
+    const run = superseded();
+    run.cycle(ANOTHER, { postCopyState: true });
+    run.placeSurely({ source: "shell", sourceJob: true, destination: "absent" });
+    run.placeSurely({ source: "shell", destination: "absent" });
+    expect(run.migration.postCopy.begun).toBe(false);
+    expect(run.migration.outcome).toBeNull();
+    run.placeSurely({ source: "notActive", destination: "absent" });
+    expect(run.outcome()).toMatchObject({ reason: "unknown", where: "unknown" });
+    expect(run.events("vmStatus")).toEqual([]);
+  });
+});
+
+describe("where our guest is", () => {
+  it.each(["starting", "running"] as const)(
+    "in %s: active here, although a job is shown: ours is over, nobody knows why",
+    (phase) => {
+      const run = superseded(phase);
+      run.place(HERE_WITH_JOB);
+      expect(run.outcome()).toMatchObject({
+        outcome: "failed",
+        reason: "unknown",
+        where: "source",
+        confirmed: true,
+      });
+      expect(run.outcome().message).toContain("while the daemon was down");
+    },
+  );
+
+  it("a cancel that libvirt had taken before: cancelled", () => {
+    const run = inPhase("running");
+    run.cycle(sample({ processedMiB: LEFT_AT_MIB }));
+    run.give({ kind: "cancel" });
+    run.accepted("abort");
+    run.nowMs += DOWN_MS;
+    run.migration = takenOver(run.migration, run.nowMs);
+    run.cycle(ANOTHER);
+    run.place(HERE_WITH_JOB);
+    expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
+  });
+
+  it.each<[string, Partial<Place>, string, string]>([
+    ["there", { destination: "active" }, "arrived", "destination"],
+    [
+      "on neither host: somebody took it elsewhere",
+      { destination: "absent" },
+      "unknown",
+      "unknown",
+    ],
+  ])("%s", (_name, place, reason, where) => {
+    const run = superseded();
+    run.place(place);
+    expect(run.migration.outcome).toBeNull();
+    run.nowMs += READ_SPACING_MS;
+    run.place(place);
+    expect(run.outcome()).toMatchObject({ reason, where });
+  });
+
+  it("one that is watched waits for its job", () => {
+    const run = restarted();
+    run.cycle(OURS);
+    run.placeSurely(HERE_WITH_JOB);
+    expect(run.migration).toMatchObject({ phase: "running", outcome: null });
+  });
+});
