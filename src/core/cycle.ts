@@ -158,7 +158,7 @@ function ourJob(migration: Migration, stats: JobStats): boolean {
 }
 
 /** So much shorter than since our call no job of ours can run: libvirt counts from its beginning. */
-const ELAPSED_SHORT_MS = 30_000;
+const ELAPSED_SHORT_MS = 150_000;
 
 /**
  * After a gap: the job that libvirt shows is not the one that was left. Bytes of one job never become
@@ -169,7 +169,7 @@ function isAnothers(migration: Migration, stats: JobStats, nowMs: number): boole
   if (unwatched !== "daemonDown" || advance === null || advance.gapEndedAtMs === null) return false;
   if (phase === "postCopy" || callAtMs === null) return false;
   return (
-    stats.dataProcessedBytes < advance.processedBytes ||
+    (dataFlow(stats) && stats.dataProcessedBytes < advance.processedBytes) ||
     stats.timeElapsedMs + ELAPSED_SHORT_MS < nowMs - callAtMs
   );
 }

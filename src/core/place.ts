@@ -148,8 +148,8 @@ function mayStillBegin(migration: Migration, nowMs: number): boolean {
   );
 }
 
-function sinceSettling({ settlingSinceMs }: Migration, nowMs: number): number {
-  return nowMs - (settlingSinceMs ?? nowMs);
+function sinceSettling({ settlingSinceMs, heardAtMs }: Migration, nowMs: number): number {
+  return nowMs - Math.max(settlingSinceMs ?? nowMs, heardAtMs ?? 0);
 }
 
 /** Paused for the switchover, and its job is over: a libvirtd that died over it leaves it so. */

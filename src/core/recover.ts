@@ -20,7 +20,7 @@ export function takenOver(migration: Migration, nowMs: number): Migration {
     pending: [],
     sampled: false,
     callReturned: true,
-    unwatched: migration.callReturned ? migration.unwatched : "daemonDown",
+    unwatched: migration.unwatched ?? "daemonDown",
     settlingSinceMs: nowMs,
     // What cannot be taken back follows from what this daemon has read itself.
     shellReads: 0,

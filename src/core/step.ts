@@ -146,9 +146,10 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
     case "passBegan":
       return passBegan(migration, input.sample, nowMs);
     case "jobCompleted":
-      return unchanged(withRecord(migration, input.stats));
+      // Of somebody else's job it says nothing of ours.
+      return unchanged(migration.superseded ? migration : withRecord(migration, input.stats));
     case "stoppedByJob":
-      return unchanged({ ...migration, stoppedByJob: true });
+      return unchanged(migration.superseded ? migration : { ...migration, stoppedByJob: true });
     case "guestStopped":
       return unchanged({ ...migration, guestStopped: input.how });
     case "callEnded":
@@ -272,9 +273,11 @@ function lateConfirmation(
   const pending = before.pending.filter((kind) => kind !== "askPlace");
   if (outcome === null || outcome.confirmed) return unchanged({ ...before, pending });
   const migration = countReads(before, place, nowMs);
-  const sure = place.destination === "left" || migration.thereReads >= SURE_READS;
-  if (!sure) return unchanged({ ...migration, pending });
   const completedStats = migration.completedStats ?? record;
+  const sure = place.destination === "left" || migration.thereReads >= SURE_READS;
+  // After a reboot of this host it may have been started anew over there.
+  const arrival = before.unwatched !== "hostDown" || completedStats !== null;
+  if (!sure || !arrival || place.source === "active") return unchanged({ ...migration, pending });
   const seen: Migration = { ...migration, pending, completedStats, progressPercent: 100 };
   return unchanged({ ...seen, outcome: confirmedLate(seen, outcome) });
 }
@@ -291,11 +294,12 @@ function end(before: Migration, outcome: Outcome, nowMs: number): Stepped {
     progressPercent: completed ? 100 : before.progressPercent,
   };
   const effects: Effect[] = [];
-  if (outcome.where === "source" && before.downtimeFoundMs !== null) {
+  const ours = outcome.where === "source" && !before.superseded;
+  if (ours && before.downtimeFoundMs !== null) {
     effects.push({ kind: "putBackDowntime", maxDowntimeMs: before.downtimeFoundMs });
   }
   // Only where the guest is seen here: an image that nobody can place may be the guest's only copy.
-  if (before.mode === "file" && outcome.where === "source") effects.push({ kind: "removeImage" });
+  if (before.mode === "file" && ours) effects.push({ kind: "removeImage" });
   if (before.callAtMs !== null) effects.push(lastStatus(migration, outcome));
   // Of a guest that may run elsewhere nothing is said: "Down" would have it started twice.
   const told = before.phase !== "queued" || before.deferrals > 0;

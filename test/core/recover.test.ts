@@ -29,7 +29,7 @@ describe("another daemon takes over in the same boot", () => {
     ["starting", "starting", true, "daemonDown"],
     ["running", "running", true, "daemonDown"],
     ["postCopy", "postCopy", true, "daemonDown"],
-    ["settling", "settling", true, null],
+    ["settling", "settling", true, "daemonDown"],
     ["ended", "ended", true, null],
   ] as const)("%s: goes on as %s", (phase, then, callReturned, unwatched) => {
     const run = restarted(inPhase(phase));

@@ -8,7 +8,7 @@ import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
 
-const DOWN_MS = 60_000;
+const DOWN_MS = 300_000;
 const LEFT_AT_MIB = 50;
 const HERE_WITH_JOB: Partial<Place> = { source: "active", sourceJob: true };
 
@@ -45,8 +45,8 @@ describe("whose job it is", () => {
     ["as many bytes, as old as the call", OURS, false],
     ["more bytes", shown(LEFT_AT_MIB + 1, DOWN_MS), false],
     ["fewer bytes", shown(LEFT_AT_MIB - 1, DOWN_MS), true],
-    ["30 s younger than the call", shown(LEFT_AT_MIB, DOWN_MS - 30_000), false],
-    ["more than 30 s younger", shown(LEFT_AT_MIB + 1, DOWN_MS - 30_001), true],
+    ["150 s younger than the call", shown(LEFT_AT_MIB, DOWN_MS - 150_000), false],
+    ["more than 150 s younger", shown(LEFT_AT_MIB + 1, DOWN_MS - 150_001), true],
     ["older than the call", shown(LEFT_AT_MIB, 2 * DOWN_MS), false],
     ["none", sample({ type: "none", processedMiB: 0 }), false],
     ["a backup", sample({ operation: "backup", processedMiB: 0 }), false],
