@@ -17,14 +17,25 @@ interface Row {
   /** More than this, and more than the share, is growth. */
   readonly tolerance: number;
   readonly toleranceShare: number;
+  /** What grows by its nature and is bounded: judged by the bound alone. */
+  readonly most?: number;
 }
+
+/** The segments of the journal together, and the one that is being written. */
+const JOURNAL_MIB_MAX = 68;
 
 const ROWS: readonly Row[] = [
   { figure: "rssMiB", name: "memory (RSS, MiB)", tolerance: 8, toleranceShare: 0.1 },
   { figure: "descriptors", name: "file descriptors", tolerance: 3, toleranceShare: 0 },
   { figure: "threads", name: "threads", tolerance: 3, toleranceShare: 0 },
   { figure: "libvirtClients", name: "connections to libvirtd", tolerance: 3, toleranceShare: 0 },
-  { figure: "journalMiB", name: "journal (MiB)", tolerance: 2, toleranceShare: 0 },
+  {
+    figure: "journalMiB",
+    name: "journal (MiB)",
+    tolerance: 0,
+    toleranceShare: 0,
+    most: JOURNAL_MIB_MAX,
+  },
 ];
 
 export interface Verdict {
@@ -66,13 +77,15 @@ export function verdict(
   const between = (from: number, to: number): readonly Sample[] =>
     samples.filter(({ atMs }) => atMs >= from * wholeMs && atMs < to * wholeMs);
   const [early, late] = [between(0.25, 0.5), between(0.75, 1.01)];
-  const judged = ROWS.map(({ figure, name: what, tolerance, toleranceShare }) => {
+  const judged = ROWS.map(({ figure, name: what, tolerance, toleranceShare, most: bound }) => {
     const [from, to] = [early, late].map((part) => median(part.map((sample) => sample[figure])));
     const [before, after] = [from ?? 0, to ?? 0];
-    const flat = after - before <= Math.max(tolerance, toleranceShare * before);
     const most = Math.max(0, ...samples.map((sample) => sample[figure]));
+    const grown = after - before > Math.max(tolerance, toleranceShare * before);
+    const flat = bound === undefined ? !grown : most <= bound;
     const numbers = [before, after, most].map((value) => `${Math.round(value * 10) / 10}`);
-    return { flat, line: tableRow(what, numbers, flat ? "flat" : "GROWS") };
+    const fine = bound === undefined ? "flat" : `at most ${bound}`;
+    return { flat, line: tableRow(what, numbers, flat ? fine : "GROWS") };
   });
   const head = tableRow(name, ["2nd quarter", "last quarter", "most"], "");
   return {
