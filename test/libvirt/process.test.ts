@@ -189,9 +189,15 @@ describe("garbage collection", () => {
       };
       for (const close of [false, true]) {
         await round(1000, close);
-        const before = await round(500, close);
-        const after = await round(2000, close);
-        console.log(Math.round(((after - before) * 1048576) / 2000));
+        // A leak shows in every round; the kernel takes and gives back pages in some.
+        const grown = [];
+        let before = await round(500, close);
+        for (let n = 0; n < 3; n++) {
+          const after = await round(1000, close);
+          grown.push(after - before);
+          before = after;
+        }
+        console.log(Math.round((Math.min(...grown) * 1048576) / 1000));
       }`,
       { nodeArgs: ["--expose-gc"] },
     );
