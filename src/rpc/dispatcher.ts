@@ -22,7 +22,7 @@ import { LogThrottle } from "./log-throttle.ts";
 import { createNormaliser, type Normalise } from "./normaliser.ts";
 import { Resends } from "./resends.ts";
 import { mayCall } from "./roles.ts";
-import type { VerbRow } from "./verb-table.ts";
+import type { VerbRow } from "./verb-row.ts";
 
 /** One message of a client. */
 interface Asker {

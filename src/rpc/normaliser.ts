@@ -7,7 +7,7 @@
 
 import { MonitorError } from "../errors.ts";
 import { clip, invalidKey, invalidValue } from "./invalid-params.ts";
-import { describeParam, type ParamRow, type VerbRow } from "./verb-table.ts";
+import { describeParam, type ParamRow, type VerbRow } from "./verb-row.ts";
 
 export type FlatParams = Readonly<Record<string, unknown>>;
 

@@ -9,7 +9,7 @@
  */
 
 import type { Config } from "../config.ts";
-import type { VerbRow } from "./verb-table.ts";
+import type { VerbRow } from "./verb-row.ts";
 
 /** What a verb may be open to. */
 export const verbRoles = ["control", "peer", "read-only"] as const;

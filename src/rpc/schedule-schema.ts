@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { ranges } from "../config.ts";
 import type { ConvergenceSchedule, ScheduleAction } from "../core/schedule.ts";
-import { migrateRanges } from "./verb-table.ts";
+import { migrateRanges } from "./migrate-params.ts";
 
 const digits = /^[0-9]{1,9}$/;
 

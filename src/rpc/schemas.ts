@@ -12,14 +12,9 @@ import type { ExplainQuestion, MigrateRequest, ParamChanges } from "../monitor/s
 import { convergenceSchedule } from "./schedule-schema.ts";
 import { clip, invalidKey, invalidValue } from "./invalid-params.ts";
 import type { FlatParams } from "./normaliser.ts";
-import {
-  describeParam,
-  eventNumbers,
-  migrateRanges,
-  type VerbName,
-  type VerbRow,
-  verbRows,
-} from "./verb-table.ts";
+import { migrateRanges } from "./migrate-params.ts";
+import { describeParam, type VerbRow } from "./verb-row.ts";
+import { eventNumbers, type VerbName, verbRows } from "./verb-table.ts";
 
 const MS_PER_SECOND = 1000;
 /** PATH_MAX without its NUL. */

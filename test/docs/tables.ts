@@ -9,7 +9,8 @@ import { errorTable } from "../../src/errors.ts";
 import { eventFields } from "../../src/monitor/wire-events.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
 import { mayHearEvents, verbRoles } from "../../src/rpc/roles.ts";
-import { describeParam, type ParamRow, type VerbRow, verbRows } from "../../src/rpc/verb-table.ts";
+import { describeParam, type ParamRow, type VerbRow } from "../../src/rpc/verb-row.ts";
+import { verbRows } from "../../src/rpc/verb-table.ts";
 import { migrationFields } from "./migration-fields.ts";
 import * as texts from "./texts.ts";
 

@@ -4,7 +4,8 @@
  */
 
 import fc from "fast-check";
-import { type ParamRow, type VerbRow, verbRows } from "../../src/rpc/verb-table.ts";
+import type { ParamRow, VerbRow } from "../../src/rpc/verb-row.ts";
+import { verbRows } from "../../src/rpc/verb-table.ts";
 import { mutated } from "./bytes.ts";
 import { anyString, objectText, STRINGS, stringText, valueText } from "./json-text.ts";
 

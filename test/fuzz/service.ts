@@ -17,7 +17,7 @@ import type {
 } from "../../src/monitor/service.ts";
 import { settingsFrom } from "../../src/monitor/settings.ts";
 import { parseConfig } from "../../src/config.ts";
-import { migrateRanges } from "../../src/rpc/verb-table.ts";
+import { migrateRanges } from "../../src/rpc/migrate-params.ts";
 import { claim, show } from "./target.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -11,7 +11,7 @@ import { createLog } from "../../src/logger.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
 import type { Handlers } from "../../src/rpc/handlers.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
-import type { ParamRow } from "../../src/rpc/verb-table.ts";
+import type { ParamRow } from "../../src/rpc/verb-row.ts";
 import { controlClient, verbRow } from "./lines.ts";
 
 const row = (name: string, kind: ParamRow["kind"]): ParamRow => ({

@@ -14,7 +14,7 @@ import type { MonitorEvent } from "../../src/monitor/service.ts";
 import { defaultRpcLimits, type RpcLimits } from "../../src/rpc/limits.ts";
 import type { ListenerOptions } from "../../src/rpc/listener-options.ts";
 import { Listener } from "../../src/rpc/listener.ts";
-import type { ParamRow, VerbRow } from "../../src/rpc/verb-table.ts";
+import type { ParamRow, VerbRow } from "../../src/rpc/verb-row.ts";
 
 export const ping = '{"jsonrpc":"2.0","method":"Host.ping2","id":1}';
 export const pong = '{"jsonrpc":"2.0","id":1,"result":true}';
