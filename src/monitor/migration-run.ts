@@ -13,8 +13,8 @@ import type { Effect, Migration } from "../core/migration.ts";
 import { step, type Input } from "../core/step.ts";
 import type { CallResult } from "../hypervisor/hypervisor.ts";
 import type { Log } from "../logger.ts";
+import { CleanUp } from "./clean-up.ts";
 import type { Context } from "./context.ts";
-import { undoFiles } from "./hibernation.ts";
 import type { JournaledTarget } from "./journal-schema.ts";
 import type { MigrationEntry } from "./migration-journal.ts";
 import { askPlace } from "./place.ts";
@@ -27,6 +27,7 @@ import {
   type Target,
 } from "./run-effects.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
+import { Watchers } from "./watchers.ts";
 import { eventToWire } from "./wire-events.ts";
 
 export interface RunHooks {
@@ -65,8 +66,8 @@ export class MigrationRun {
   readonly acceptedAtWallMs: number;
   readonly #context: Context;
   readonly #hooks: RunHooks;
-  readonly #watchers = new Set<() => void>();
-  readonly #cleanUp: Promise<unknown>[] = [];
+  readonly #watchers = new Watchers<Migration>();
+  readonly #cleanUp: CleanUp;
   readonly #entry: MigrationEntry;
   readonly #restored: RestoredRun | null;
   #migration: Migration;
@@ -95,6 +96,7 @@ export class MigrationRun {
     const facts = { id, acceptedAtWallMs, request, target: journaled(target) };
     this.#entry = context.journal.entry(facts, migration);
     this.log = context.log.child({ component: "migration", vmId: migration.vmId });
+    this.#cleanUp = new CleanUp(migration.vmId, target, context, this.log);
   }
 
   get migration(): Migration {
@@ -148,7 +150,7 @@ export class MigrationRun {
     for (const event of events) this.#context.events.send(event);
     for (const effect of effects) this.#perform(effect);
     if (before.phase !== "ended" && migration.phase === "ended") this.#finish();
-    if (migration !== before) this.#tellWatchers();
+    if (migration !== before) this.#watchers.tell(this.#migration);
   }
 
   mayChange(changes: Changes): boolean {
@@ -164,7 +166,7 @@ export class MigrationRun {
       const change = { rule: "change", what: "by the engine", numbers: { ...changes } };
       this.#entry.decided(result.migration, [change]);
       this.log.info({ ...changes }, "parameters changed by the engine");
-      this.#tellWatchers();
+      this.#watchers.tell(this.#migration);
       this.#hooks.wake();
     }
     return result;
@@ -184,19 +186,7 @@ export class MigrationRun {
 
   /** Resolves true once `fact` holds, or false at the deadline. */
   waitFor(fact: (migration: Migration) => boolean, deadlineMs: number): Promise<boolean> {
-    if (fact(this.#migration)) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const done = (held: boolean): void => {
-        clearTimeout(timer);
-        this.#watchers.delete(watcher);
-        resolve(held);
-      };
-      const watcher = (): void => {
-        if (fact(this.#migration)) done(true);
-      };
-      const timer = setTimeout(() => done(false), deadlineMs);
-      this.#watchers.add(watcher);
-    });
+    return this.#watchers.waitFor(this.#migration, fact, deadlineMs);
   }
 
   /** Resolves when the migration is to end, or has left `preparing` in another way. */
@@ -209,8 +199,8 @@ export class MigrationRun {
   }
 
   /** What the end still had to put back is back. */
-  async cleanedUp(): Promise<void> {
-    await Promise.all(this.#cleanUp);
+  cleanedUp(): Promise<void> {
+    return this.#cleanUp.done();
   }
 
   #finish(): void {
@@ -218,23 +208,9 @@ export class MigrationRun {
     this.#endedAtWallMs = this.#context.clock.wallMs();
     const level = outcome?.outcome === "failed" ? "error" : "info";
     this.log[level]({ ...outcome }, "migration ended");
-    if (this.#migration.reservedThere && outcome?.where === "source") {
-      this.#cleanUp.push(this.#own(this.#release()));
-    }
-    if (this.mayHaveLeft) this.#cleanUp.push(this.#own(this.undefineLeft()));
+    if (this.#migration.reservedThere && outcome?.where === "source") this.#cleanUp.releaseSlot();
+    if (this.mayHaveLeft) this.undefineLeft();
     this.#hooks.ended(this);
-  }
-
-  /**
-   * A stock VDSM would keep its half-made VM for hours, and would destroy one that runs: so it is told
-   * only if the guest is seen here.
-   */
-  async #release(): Promise<void> {
-    if (this.target.mode !== "remote") return;
-    const here = await this.#context.hypervisor.vmDetails(this.vmId);
-    if (here.kind === "ok" && here.value.runState !== "shutoff") {
-      await this.target.peer.release(this.vmId);
-    }
   }
 
   /**
@@ -251,12 +227,9 @@ export class MigrationRun {
     return arrived && endedMs < LEFT_LOOKED_FOR_MS;
   }
 
-  /** Never rejects; what did not work is tried again. */
-  async undefineLeft(): Promise<void> {
-    const result = await this.#context.hypervisor.undefineMigrated(this.vmId);
-    const gone = result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
-    if (gone || (result.kind === "ok" && result.value)) this.apply({ kind: "cleared" });
-    else this.log.info({ result }, "the VM that left is not gone from here yet");
+  /** What did not work is tried again by whoever asks again. */
+  undefineLeft(): void {
+    this.#cleanUp.undefineLeft(() => this.apply({ kind: "cleared" }));
   }
 
   get #subject(): Subject {
@@ -274,10 +247,6 @@ export class MigrationRun {
     return [this.#context.events.number(event)];
   }
 
-  #tellWatchers(): void {
-    for (const watcher of this.#watchers) watcher();
-  }
-
   #perform(effect: Effect): void {
     switch (effect.kind) {
       case "event":
@@ -292,10 +261,10 @@ export class MigrationRun {
         void this.#ownReporting(this.askPlace(), { kind: "place", ...PLACE_UNKNOWN });
         return;
       case "putBackDowntime":
-        this.#cleanUp.push(this.#own(this.#putBackDowntime(effect.maxDowntimeMs)));
+        this.#cleanUp.putBackDowntime(effect.maxDowntimeMs);
         return;
       case "removeImage":
-        this.#cleanUp.push(this.#own(this.#removeImage()));
+        this.#cleanUp.removeImage();
         return;
       case "setMaxBandwidth":
         this.#report(
@@ -372,17 +341,6 @@ export class MigrationRun {
     const doubtful = this.#migration.callRefusal?.code !== LIBVIRT_ERROR.OPERATION_ABORTED;
     const answer = await askPlace(this.vmId, this.target, this.#context, doubtful);
     this.apply({ kind: "place", ...answer });
-  }
-
-  async #putBackDowntime(maxDowntimeMs: number): Promise<void> {
-    const result = await this.#context.hypervisor.setMaxDowntime(this.vmId, maxDowntimeMs);
-    if (result.kind !== "ok") {
-      this.log.warn({ maxDowntimeMs, result }, "the domain's own downtime could not be put back");
-    }
-  }
-
-  async #removeImage(): Promise<void> {
-    if (this.target.mode === "file") await undoFiles(this.target.files);
   }
 }
 

@@ -257,7 +257,7 @@ export class MonitorThread {
     if (run.target.mode !== "remote") return;
     run.target.peer.usedAtMs = this.#context.clock.monotonicMs();
     if (run.migration.outcome?.confirmed === false) await run.askPlace();
-    if (run.mayHaveLeft) await run.undefineLeft();
+    if (run.mayHaveLeft) run.undefineLeft();
   }
 }
 
