@@ -8,8 +8,8 @@
  */
 import {
   CHECKOUT,
-  ensureBinding,
   ensureBuild,
+  ensureNative,
   ensureNodeModules,
   ensureSystemPackages,
   isRoot,
@@ -65,7 +65,7 @@ async function main() {
     if (inCi) failedBefore++;
   } else if (failures(ensureSystemPackages) > 0) finish(0, 1);
   if (failures(ensureNodeModules) > 0) finish(0, 1);
-  failedBefore += failures(ensureBinding);
+  failedBefore += failures(ensureNative);
   failedBefore += failures(ensureBuild);
 
   const { startVitest } = await import("vitest/node");

@@ -44,7 +44,7 @@ const isCode = ({ name }: Source): boolean => /\.(ts|mjs)$/.test(name);
 const isNative = ({ name }: Source): boolean => /\.(cc|h)$/.test(name);
 const code = [...below("src"), ...below("test")].filter(isCode);
 const daemon = below("src").filter(
-  (source) => isCode(source) && !source.name.startsWith("src/libvirt/"),
+  (source) => isCode(source) && !/^src\/(libvirt|posix)\//.test(source.name),
 );
 
 /** `file:line: text` of every line that matches. */
@@ -156,15 +156,28 @@ describe("who may import what", () => {
     expect(knowing.length).toBeGreaterThan(0);
   });
 
+  it("only the journal's lock and the listener know posix, and it knows nothing of the daemon", () => {
+    const knowing = daemon
+      .filter(({ text }) => importsOf(text).some((target) => /^posix$|\/posix\//.test(target)))
+      .map(({ name }) => name);
+    expect(knowing.filter((name) => !/^src\/(journal|rpc)\//.test(name))).toEqual([]);
+    const known = below("src/posix")
+      .filter((source) => source.name.endsWith(".ts"))
+      .flatMap(({ text }) => importsOf(text));
+    expect(known.filter((target) => !/^node:|^\.\/[\w-]+\.ts$/.test(target))).toEqual([]);
+  });
+
   it("every folder of src is in these rules", () => {
     const folders = new Set(daemon.map(({ name }) => name.split("/")[1] ?? ""));
-    const ruled = [...folders].filter((folder) => !folder.endsWith(".ts"));
+    const ruled = [...folders].filter((folder) => !/\.(ts|mjs)$/.test(folder));
     expect(ruled.filter((folder) => !Object.hasOwn(allowed, folder))).toEqual([]);
   });
 });
 
 describe("packages", () => {
-  it.each(["package.json", "src/libvirt/package.json"])("%s pins every version", (name) => {
+  const manifests = ["package.json", "src/libvirt/package.json", "src/posix/package.json"];
+
+  it.each(manifests)("%s pins every version", (name) => {
     const { dependencies, devDependencies } = json(name);
     const versions = Object.entries({ ...dependencies, ...devDependencies });
     const loose = versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(String(version)));

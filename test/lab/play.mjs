@@ -11,8 +11,8 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import {
   CHECKOUT,
-  ensureBinding,
   ensureBuild,
+  ensureNative,
   ensureNodeModules,
   ensureSystemPackages,
   whatRootIsNeededFor,
@@ -30,7 +30,7 @@ function setUp() {
   try {
     ensureSystemPackages();
     ensureNodeModules();
-    ensureBinding();
+    ensureNative();
     ensureBuild();
   } catch (error) {
     fail(`set-up failed: ${error.message}`);

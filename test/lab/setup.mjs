@@ -1,7 +1,7 @@
 /**
  * What a bare Debian or Ubuntu machine with only Node lacks for the lab: system packages, node
- * modules with the compiled binding, the build. Plain JavaScript without dependencies, since it
- * runs before `npm ci`. Each step prints one line, and nothing at all when it is already done;
+ * modules with the compiled native packages, the build. Plain JavaScript without dependencies, since
+ * it runs before `npm ci`. Each step prints one line, and nothing at all when it is already done;
  * when all is done, no network is needed. The machine's own libvirtd, if the packages start one,
  * is never used: the lab's hosts have their own sockets and folders.
  *
@@ -16,7 +16,7 @@ export const CHECKOUT = path.resolve(import.meta.dirname, "../..");
 
 /**
  * libvirt-daemon-system makes the user libvirt-qemu, which libvirtd insists on; the last four are
- * for the binding and the guest's kernel.
+ * for the native packages and the guest's kernel.
  */
 const SYSTEM_PACKAGES = [
   "libvirt-daemon-system",
@@ -32,7 +32,8 @@ const SYSTEM_PACKAGES = [
   "python3",
 ];
 
-const BINDING = path.join(CHECKOUT, "src/libvirt");
+/** The packages with C++ in them, each named as its folder in src. */
+const NATIVE_PACKAGES = ["libvirt", "posix"];
 
 function say(line) {
   process.stdout.write(`${line}\n`);
@@ -93,31 +94,33 @@ function newestMs(folder) {
   );
 }
 
-function builtBindingMs() {
-  const folder = path.join(BINDING, "build/Release");
+function builtMs(source) {
+  const folder = path.join(source, "build/Release");
   if (!existsSync(folder)) return 0;
   const built = readdirSync(folder).filter((file) => file.endsWith(".node"));
   return Math.max(0, ...built.map((file) => modifiedMs(path.join(folder, file))));
 }
 
-/** The modules of the lock file; their install compiles the binding. */
+/** The modules of the lock file; their install compiles the native packages. */
 export function ensureNodeModules() {
   const lockMs = modifiedMs(path.join(CHECKOUT, "package-lock.json"));
   if (modifiedMs(path.join(CHECKOUT, "node_modules/.package-lock.json")) < lockMs) {
-    say("installing node modules and compiling the binding (npm ci)");
+    say("installing node modules and compiling the native packages (npm ci)");
     run("npm", ["ci"]);
   }
 }
 
-/** The binding, compiled from the sources that are here now. */
-export function ensureBinding() {
-  const sourceMs = Math.max(
-    newestMs(path.join(BINDING, "native")),
-    modifiedMs(path.join(BINDING, "binding.gyp")),
-  );
-  if (builtBindingMs() <= sourceMs) {
-    say("compiling the binding");
-    run("npm", ["run", "install", "--workspace", "libvirt"]);
+/** The native packages, compiled from the sources that are here now. */
+export function ensureNative() {
+  for (const name of NATIVE_PACKAGES) {
+    const source = path.join(CHECKOUT, "src", name);
+    const sourceMs = Math.max(
+      newestMs(path.join(source, "native")),
+      modifiedMs(path.join(source, "binding.gyp")),
+    );
+    if (builtMs(source) > sourceMs) continue;
+    say(`compiling src/${name}`);
+    run("npm", ["run", "install", "--workspace", name]);
   }
 }
 
@@ -129,6 +132,6 @@ export function ensureBuild() {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   ensureSystemPackages();
   ensureNodeModules();
-  ensureBinding();
+  ensureNative();
   ensureBuild();
 }
