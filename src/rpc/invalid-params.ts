@@ -7,7 +7,7 @@ import { MonitorError } from "../errors.ts";
 
 const SHOWN_LENGTH = 80;
 
-/** `expected` is a phrase such as `integer, 1 to 2000000, ms`. */
+/** `expected` is a phrase such as `integer or string of digits, 1 to 2000000, ms`. */
 export function invalidValue(parameter: string, value: unknown, expected: string): MonitorError {
   return new MonitorError(
     "invalidParams",

@@ -8,6 +8,8 @@ import { boolean, integer, oneOf, type ParamRow, string, vmID } from "./verb-row
 
 /** Bounds of `VM.migrate` that the configuration does not share. */
 export const migrateRanges = {
+  /** 0 = the automatic steps. */
+  downtimeMs: { min: 0, max: ranges.downtimeMs.max },
   /** 0 = the configured one. */
   maxBandwidth: { min: 0, max: ranges.bandwidthMiBps.max },
   /** 0 = off. libvirt's PARALLEL_CONNECTIONS; QEMU's multifd-channels is one byte. */
@@ -35,10 +37,10 @@ export const migrateParams: readonly ParamRow[] = [
   }),
   oneOf("mode", ["remote", "file"], { default: "remote", doc: "Migrate, or hibernate to a file." }),
   oneOf("method", ["online"], { default: "online", doc: "The guest runs meanwhile." }),
-  integer("downtime", ranges.downtimeMs, {
+  integer("downtime", migrateRanges.downtimeMs, {
     unit: "ms",
     default: "automatic steps up to vars.migration_downtime",
-    doc: "Maximal downtime; given, the caller owns it and there are no automatic steps.",
+    doc: "Maximal downtime; given, the caller owns it and there are no automatic steps; 0 or null = the default.",
   }),
   string("consoleAddress", "host", {
     default: "none: libvirt does not move the graphics clients",
@@ -80,7 +82,7 @@ export const migrateParams: readonly ParamRow[] = [
     default: "none",
     range:
       "{init: [action], stalling: [{limit, action}]}, an action {name: setDowntime | postcopy | abort, params: [ms]}",
-    doc: "The host acts by it: one action a cycle once more than limit new passes have begun, -1 = at the next.",
+    doc: "The host acts by it: one action a cycle once more than limit new passes have begun, -1 = at the next; numbers may be strings of digits.",
   },
   integer("outgoingLimit", migrateRanges.slots, {
     default: "vars.max_outgoing_migrations",
@@ -97,7 +99,7 @@ export const changeParams: readonly ParamRow[] = [
   integer("downtime", ranges.downtimeMs, {
     unit: "ms",
     default: "unchanged",
-    doc: "Maximal downtime; from now on the caller owns it.",
+    doc: "Maximal downtime; from now on the caller owns it, so there is no 0 for the default.",
   }),
   oneOf("migrationTechnique", ["pre-copy", "post-copy"], {
     default: "unchanged",

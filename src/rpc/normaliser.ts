@@ -1,11 +1,12 @@
 /**
  * One normaliser in front of the dispatcher: whatever a caller writes becomes a verb's own name and
  * one flat record with the names of the verb table. Aliases, VDSM's nesting, `vmID` or `vmId`,
- * positions instead of names, booleans as the engine's strings, null for "not given": all of that
+ * positions instead of names, booleans and numbers as strings, null for "not given": all of that
  * ends here. It checks shapes and names; values are the schemas' business.
  */
 
 import { MonitorError } from "../errors.ts";
+import { readDigits } from "./digits.ts";
 import { clip, invalidKey, invalidValue } from "./invalid-params.ts";
 import { describeParam, type ParamRow, type VerbRow } from "./verb-row.ts";
 
@@ -33,21 +34,20 @@ export function createNormaliser(verbs: readonly VerbRow[]): Normalise {
 }
 
 function normaliseParams(verb: VerbRow, params: unknown): FlatParams {
+  const rows = new Map(verb.params.map((row) => [row.name, row]));
   const flat = new Map<string, unknown>();
-  for (const [key, value] of flatten(verb, params)) {
+  for (const [key, written] of flatten(verb, params)) {
     const name = key === "vmId" ? "vmID" : key;
+    const value = normaliseValue(verb, rows.get(name), written);
     if (flat.has(name) && !isSame(name, flat.get(name), value)) {
       throw invalidKey(name, "given twice with different values");
     }
     flat.set(name, value);
   }
-  const rows = new Map(verb.params.map((row) => [row.name, row]));
-  const kept = [...flat].filter(([name]) => rows.has(name) || isKept(verb, name));
   return Object.fromEntries(
-    kept.flatMap(([name, value]) => {
-      const normal = normaliseValue(verb, rows.get(name), value);
-      return normal === undefined ? [] : [[name, normal]];
-    }),
+    [...flat].filter(
+      ([name, value]) => (rows.has(name) || isKept(verb, name)) && value !== undefined,
+    ),
   );
 }
 
@@ -94,20 +94,29 @@ function isSame(name: string, one: unknown, other: unknown): boolean {
   return Object.is(one, other);
 }
 
+/** Parameters of `VM.migrate` whose 0 is the default. */
+const ZERO_IS_DEFAULT: ReadonlySet<string> = new Set(["downtime", "maxBandwidth", "parallel"]);
+
 /**
  * In `VM.migrate` null is "not given" for whatever is not required, 0 too for `maxBandwidth` (the
- * configured one) and `parallel` (off), and so is an empty address, as in VDSM. In
- * `VM.migrateChangeParams` a key that is there is a wish, so null and 0 are left for the schema to
- * refuse.
+ * configured one), `downtime` (the automatic steps) and `parallel` (off), and so is an empty
+ * address, as in VDSM. In `VM.migrateChangeParams` a key that is there asks for a change, and there
+ * is no default to go back to, so null and 0 are left for the schema to refuse.
  */
-function normaliseValue(verb: VerbRow, row: ParamRow | undefined, value: unknown): unknown {
-  if (row === undefined) return value;
-  if (row.kind === "boolean" && typeof value === "string") return parseBoolean(row, value);
+function normaliseValue(verb: VerbRow, row: ParamRow | undefined, written: unknown): unknown {
+  if (row === undefined) return written;
+  const value = typeof written === "string" ? fromText(row, written) : written;
   if (verb.unknownKeys !== "report" || row.required) return value;
   if (value === null) return undefined;
   if (row.kind === "string" && value === "") return undefined;
-  if (value === 0 && (row.name === "maxBandwidth" || row.name === "parallel")) return undefined;
+  if (value === 0 && ZERO_IS_DEFAULT.has(row.name)) return undefined;
   return value;
+}
+
+/** What is no number stays the text that it is, for the schema to refuse and show. */
+function fromText(row: ParamRow, text: string): unknown {
+  if (row.kind === "boolean") return parseBoolean(row, text);
+  return row.kind === "integer" ? (readDigits(text) ?? text) : text;
 }
 
 function parseBoolean(row: ParamRow, text: string): boolean {

@@ -6,18 +6,20 @@
 import * as v from "valibot";
 import { ranges } from "../config.ts";
 import type { ConvergenceSchedule, ScheduleAction } from "../core/schedule.ts";
+import { readDigits, readDigitsOrMinusOne } from "./digits.ts";
 import { migrateRanges } from "./migrate-params.ts";
 
-const digits = /^[0-9]{1,9}$/;
-
-/** A whole number, or one in digits. */
-const wholeNumber = v.union([
-  v.pipe(v.number(), v.integer()),
-  v.pipe(v.string(), v.regex(digits), v.transform(Number)),
-]);
+/** A whole number, or the text of one. */
+function wholeNumber(read: (text: string) => number | undefined) {
+  return v.pipe(
+    v.union([v.number(), v.pipe(v.string(), v.transform(read))]),
+    v.number(),
+    v.integer(),
+  );
+}
 
 const downtimeMs = v.pipe(
-  wholeNumber,
+  wholeNumber(readDigits),
   v.minValue(ranges.downtimeMs.min),
   v.maxValue(ranges.downtimeMs.max),
 );
@@ -44,8 +46,7 @@ const abort = v.pipe(
 const item = v.pipe(
   v.object({
     limit: v.pipe(
-      v.number(),
-      v.integer(),
+      wholeNumber(readDigitsOrMinusOne),
       v.minValue(migrateRanges.scheduleLimit.min),
       v.maxValue(migrateRanges.scheduleLimit.max),
     ),

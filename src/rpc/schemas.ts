@@ -66,7 +66,7 @@ const migrateSchema = v.object({
   dstparams: v.exactOptional(v.string()),
   mode: v.exactOptional(v.picklist(["remote", "file"]), "remote"),
   method: v.exactOptional(v.literal("online"), "online"),
-  downtime: v.exactOptional(integer(ranges.downtimeMs)),
+  downtime: v.exactOptional(integer(migrateRanges.downtimeMs)),
   consoleAddress: v.exactOptional(host),
   dstqemu: v.exactOptional(host),
   compressed: v.exactOptional(v.boolean(), false),
@@ -126,7 +126,7 @@ export function parseMigrate(params: FlatParams): MigrateRequest {
     ...(wire.dstqemu !== undefined && { dstqemu: wire.dstqemu }),
     ...(wire.consoleAddress !== undefined && { consoleAddress: wire.consoleAddress }),
     ...(wire.parallel !== undefined && wire.parallel > 0 && { parallel: wire.parallel }),
-    ...(wire.downtime !== undefined && { downtimeMs: wire.downtime }),
+    ...(wire.downtime !== undefined && wire.downtime > 0 && { downtimeMs: wire.downtime }),
     ...(wire.migrationProgressTimeout !== undefined && {
       progressTimeoutMs: wire.migrationProgressTimeout,
     }),

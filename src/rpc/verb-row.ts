@@ -68,8 +68,9 @@ export function oneOf(name: string, values: readonly string[], text: Text): Para
   return { name, kind: "enum", required: false, unit: "", range: values.join(" | "), ...text };
 }
 
-/** A parameter's type, range and unit in one phrase: `integer, 1 to 2000000, ms`. */
+/** A parameter's type, range and unit in one phrase: `integer or string of digits, 1 to 2000000, ms`. */
 export function describeParam({ kind, range, unit }: ParamRow): string {
-  const type = ["enum", "boolean", "uuid", "object"].includes(kind) ? [] : [kind];
+  const named = kind === "integer" ? "integer or string of digits" : kind;
+  const type = ["enum", "boolean", "uuid", "object"].includes(kind) ? [] : [named];
   return [...type, range, ...(unit === "" ? [] : [unit])].join(", ");
 }

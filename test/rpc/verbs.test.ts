@@ -219,10 +219,9 @@ describe("VM.migrate refuses, naming the parameter", () => {
     ["dstparams", { mode: "file", dst: "/i/a", dstparams: "a.json" }],
     ["mode", { mode: "tape" }],
     ["method", { method: "offline" }],
-    ["downtime", { downtime: 0 }],
+    ["downtime", { downtime: -1 }],
     ["downtime", { downtime: 2_000_001 }],
     ["downtime", { downtime: 1.5 }],
-    ["downtime", { downtime: "500" }],
     ["migrationProgressTimeout", { migrationProgressTimeout: 0 }],
     ["migrationProgressTimeout", { migrationProgressTimeout: 0.5 }],
     ["stallingLimit", { stallingLimit: -1 }],
@@ -273,8 +272,10 @@ describe("VM.migrate refuses, naming the parameter", () => {
   it("says what is missing, what was given and what is allowed", async () => {
     const missing = await refusal("VM.migrate", { vmID: vm });
     expect(missing.message).toMatch(/^dst is missing: string, host/);
-    const beyond = await refusal("VM.migrate", { vmID: vm, dst: "b", downtime: 0 });
-    expect(beyond.message).toBe("downtime: 0 is not allowed: integer, 1 to 2000000, ms");
+    const beyond = await refusal("VM.migrate", { vmID: vm, dst: "b", downtime: "5x" });
+    expect(beyond.message).toBe(
+      'downtime: "5x" is not allowed: integer or string of digits, 0 to 2000000, ms',
+    );
   });
 
   it("shows no more than a piece of a long value", async () => {
@@ -368,7 +369,6 @@ describe("Host.getEvents", () => {
   it.each([
     ["since", { since: -1 }],
     ["since", { since: 1.5 }],
-    ["since", { since: "1" }],
     ["since", { since: 2 ** 53 }],
     ["epoch", { epoch: "now" }],
     ["from", { from: 1 }],
