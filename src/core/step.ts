@@ -13,7 +13,6 @@ import { effectDone, type EffectDone } from "./effect-done.ts";
 import type { JobStats } from "./job-stats.ts";
 import { admitted, begin, beginWithoutPostCopy, deferred, downtimePrepared } from "./start.ts";
 import { ask, askAbort } from "./steer.ts";
-import { NOT_ABOUT_POSTCOPY } from "./libvirt-codes.ts";
 import type {
   DownWhy,
   Effect,
@@ -25,6 +24,7 @@ import type {
   VmStatus,
 } from "./migration.ts";
 import { confirmedLate, endedBeforeCall, notAdmitted, type Outcome } from "./outcome.ts";
+import { refusesPostCopy } from "./post-copy-refusal.ts";
 import { countReads, judgePlace, mayDestroyShell, SURE_READS, type Place } from "./place.ts";
 
 export type Input =
@@ -184,7 +184,7 @@ function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number)
     migration.postCopy.possible &&
     migration.stop === null &&
     !begun &&
-    !NOT_ABOUT_POSTCOPY.has(refusal.code);
+    refusesPostCopy(refusal, migration.vmName);
   if (retry) return beginWithoutPostCopy(migration, refusal);
   const effects: Effect[] = [];
   const settling: Migration = {

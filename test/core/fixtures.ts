@@ -160,8 +160,8 @@ export class Run {
     return this.give({ kind: "effectDone", effect, asked: null, result });
   }
 
-  callEnded(code: number | null): readonly Effect[] {
-    const refusal = code === null ? null : { code, message: "libvirt's text" };
+  callEnded(code: number | null, message = "libvirt's text"): readonly Effect[] {
+    const refusal = code === null ? null : { code, message };
     return this.give({ kind: "callEnded", refusal });
   }
 
@@ -225,6 +225,10 @@ export function bringTo(phase: (typeof ALL_PHASES)[number], run: Run): Run {
   if (phase === "ended") run.place({ destination: "active" });
   return run;
 }
+
+/** How libvirt refuses a start with post-copy, with code 1. */
+export const POSTCOPY_REFUSED =
+  "internal error: unable to execute QEMU command 'migrate-set-capabilities': Postcopy is not supported";
 
 /** Kinds of the effects other than events and log lines. */
 export function kinds(effects: readonly Effect[]): string[] {

@@ -7,7 +7,16 @@ import { describe, expect, it } from "vitest";
 import { ABORT_AGAIN_AFTER_MS } from "../../src/core/steer.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import { LIBVIRT_ERROR } from "../../src/core/libvirt-codes.ts";
-import { FILE_REQUEST, inPhase, kinds, LIMITS, NOT_BEGUN, sample, type Run } from "./fixtures.ts";
+import {
+  FILE_REQUEST,
+  inPhase,
+  kinds,
+  LIMITS,
+  NOT_BEGUN,
+  POSTCOPY_REFUSED,
+  sample,
+  type Run,
+} from "./fixtures.ts";
 
 /** One cycle a while later, with what it asked for. */
 function later(run: Run, ms: number, stats: JobStats | null = NOT_BEGUN): string[] {
@@ -241,34 +250,31 @@ describe("cancel", () => {
 
 describe("a start that libvirt refuses with the POSTCOPY flag", () => {
   it.each([
-    [1, true],
-    [9, true],
-    [74, true],
-    [84, true],
-    [38, false],
-    [39, false],
-    [42, false],
-    [55, false],
-    [68, false],
-    [78, false],
-  ])("code %i before any byte: tried without it: %s", (code, retried) => {
+    [1, POSTCOPY_REFUSED, true],
+    [74, "argument unsupported: post-copy is not supported with tunnelled migration", true],
+    [1, "libvirt's text", false],
+    [9, "libvirt's text", false],
+    [38, POSTCOPY_REFUSED, false],
+    [70, POSTCOPY_REFUSED, false],
+  ])("code %i before any byte, %s: tried without it: %s", (code, message, retried) => {
     const run = inPhase("starting");
     const { callAtMs, advance } = run.migration;
     run.nowMs = 7_000;
-    const effects = run.callEnded(code);
+    const effects = run.callEnded(code, message);
     expect(kinds(effects)).toEqual([retried ? "call" : "askPlace"]);
     expect(run.migration.phase).toBe(retried ? "starting" : "settling");
     expect(run.migration).toMatchObject({ callAtMs, advance });
+    expect(run.migration.postCopy.possible).toBe(!retried);
   });
 
   it("the second call is the first without the flag, and says why", () => {
     const run = inPhase("starting");
-    const effects = run.callEnded(1);
+    const effects = run.callEnded(1, POSTCOPY_REFUSED);
     expect(effects).toContainEqual({ kind: "call", bandwidthMiBps: 52, postcopy: false });
     expect(run.migration.postCopy.possible).toBe(false);
-    expect(run.migration.postCopy.unavailableReason).toContain("libvirt's text");
+    expect(run.migration.postCopy.unavailableReason).toContain(POSTCOPY_REFUSED);
     expect(run.change({ migrationTechnique: "post-copy" })).toBe("impossible");
-    expect(kinds(run.callEnded(1))).toEqual(["askPlace"]);
+    expect(kinds(run.callEnded(1, POSTCOPY_REFUSED))).toEqual(["askPlace"]);
   });
 
   it.each<[string, () => Run]>([
@@ -286,13 +292,13 @@ describe("a start that libvirt refuses with the POSTCOPY flag", () => {
       },
     ],
   ])("not tried again where %s", (_name, make) => {
-    expect(kinds(make().callEnded(1))).toEqual(["askPlace"]);
+    expect(kinds(make().callEnded(1, POSTCOPY_REFUSED))).toEqual(["askPlace"]);
   });
 
   it("the clocks run on: the hard limit is reached from the first call", () => {
     const run = inPhase("starting");
     later(run, 6_000);
-    run.callEnded(1);
+    run.callEnded(1, POSTCOPY_REFUSED);
     expect(later(run, 3_999)).toEqual([]);
     expect(later(run, 1)).toEqual(["abort"]);
   });

@@ -13,7 +13,7 @@ import type { EffectDone } from "../../src/core/effect-done.ts";
 import type { Effect, GuestStopped } from "../../src/core/migration.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
-import { FILE_REQUEST, NOT_BEGUN, Run, sample } from "../core/fixtures.ts";
+import { FILE_REQUEST, NOT_BEGUN, POSTCOPY_REFUSED, Run, sample } from "../core/fixtures.ts";
 import { Arguments, scheduleIn } from "./arguments.ts";
 import { describeEffect } from "./describe-effect.ts";
 
@@ -115,7 +115,12 @@ export class Interpreter {
       case "host-down":
         return this.#down(command === "host-down", args);
       case "call-ended":
-        return this.#told(run.callEnded(args.has("ok") ? null : args.firstNumber()));
+        return this.#told(
+          run.callEnded(
+            args.has("ok") ? null : args.firstNumber(),
+            args.has("postcopy") ? POSTCOPY_REFUSED : undefined,
+          ),
+        );
       case "place":
         return this.#place(args);
       case "record":
