@@ -54,4 +54,5 @@ export const LIFECYCLE = {
   STOPPED_CRASHED: 2,
   STOPPED_MIGRATED: 3,
   STOPPED_SAVED: 4,
+  STOPPED_FAILED: 5,
 } as const;

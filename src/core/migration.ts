@@ -75,8 +75,12 @@ export interface Limits {
  */
 export type Unwatched = "daemonDown" | "hostDown" | "foreign";
 
-/** How the guest ended here by itself or by somebody's hand, as libvirt's event said. */
-export type GuestStopped = "shutDown" | "destroyed" | "crashed";
+/**
+ * How the guest ended by itself or by somebody's hand, as libvirt's event or the shut-off reason of
+ * its definition said. `crashed`: the guest panicked, or its QEMU died. `saved`: by somebody else's
+ * save.
+ */
+export type GuestStopped = "shutDown" | "destroyed" | "crashed" | "saved";
 
 export interface PostCopy {
   readonly possible: boolean;
@@ -231,7 +235,7 @@ export type VmStatus =
   | { readonly kind: "staysHere" }
   | { readonly kind: "down"; readonly why: DownWhy };
 
-export type DownWhy = "migrated" | "saved" | "lost" | "lostInPostCopy" | "shutDown" | "destroyed";
+export type DownWhy = "migrated" | "lost" | "lostInPostCopy" | GuestStopped;
 
 export interface StallingEvent extends StallNews {
   readonly stalledForMs: number;

@@ -4,7 +4,7 @@
  * reported success for a guest that was nowhere.
  */
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
-import type { Migration, Refusal, Stop, Unwatched } from "./migration.ts";
+import type { GuestStopped, Migration, Refusal, Stop, Unwatched } from "./migration.ts";
 
 export type EndReason =
   | "arrived"
@@ -18,6 +18,7 @@ export type EndReason =
   | "noSlot"
   | "guestLost"
   | "guestStopped"
+  | "guestCrashed"
   | "runsTwice"
   | "hostRestarted"
   | "libvirt"
@@ -40,10 +41,15 @@ export interface Outcome {
   readonly passes: number;
 }
 
-const HOW_STOPPED = {
-  shutDown: "shut itself down",
-  destroyed: "was destroyed by somebody",
-} as const;
+/** How a guest ended: the reason of its migration's end, and the words. */
+const HOW_STOPPED: Readonly<
+  Record<GuestStopped, { readonly reason: EndReason; readonly text: string }>
+> = {
+  shutDown: { reason: "guestStopped", text: "shut itself down" },
+  destroyed: { reason: "guestStopped", text: "was destroyed by somebody" },
+  saved: { reason: "guestStopped", text: "was saved by somebody" },
+  crashed: { reason: "guestCrashed", text: "crashed, or its QEMU died," },
+};
 const CODE_FAILED = 12;
 const CODE_CANCELLED = 47;
 const CODE_LIBVIRT_FAILED = 102;
@@ -58,9 +64,10 @@ export function endedBeforeCall(
     return { ...figures(migration, 0), ...whyStayed(migration, refusal), where: "source" };
   }
   const { vmId, guestStopped } = migration;
-  if (guestStopped === "shutDown" || guestStopped === "destroyed") {
-    const text = `VM ${vmId} ${HOW_STOPPED[guestStopped]} before its migration began`;
-    const why = failed("guestStopped", CODE_FAILED, text);
+  if (guestStopped !== null) {
+    const how = HOW_STOPPED[guestStopped];
+    const text = `VM ${vmId} ${how.text} before its migration began`;
+    const why = failed(how.reason, CODE_FAILED, text);
     return { ...figures(migration, 0), ...why, where: "nowhere" };
   }
   // Somebody may have moved it: nobody was asked.
@@ -160,6 +167,19 @@ export function arrived(migration: Migration, confirmed: boolean, nowMs: number)
   };
 }
 
+/**
+ * libvirt said that it has left, and the destination has it no more: it was switched off there, or has
+ * gone on, before anybody asked.
+ */
+export function arrivedAndEnded(migration: Migration, nowMs: number): Outcome {
+  const { vmId, destination } = migration;
+  const has = "libvirt said that it arrived, and it is not active there any more";
+  return {
+    ...arrived(migration, false, nowMs),
+    message: `VM ${vmId} completed on ${destination}: ${has}${tooLate(migration)}`,
+  };
+}
+
 /** The destination says at last that the guest is there. Only the record changes. */
 export function confirmedLate(migration: Migration, outcome: Outcome): Outcome {
   const arrivedReason = migration.stop === null ? "arrived" : tooLateReason(migration);
@@ -183,9 +203,11 @@ export function lost(migration: Migration, nowMs: number): Outcome {
     const text = `VM ${vmId} is lost: post-copy had begun, and one half of its memory is gone`;
     return { ...gone, ...failed("guestLost", CODE_FAILED, text) };
   }
-  if (guestStopped === "shutDown" || guestStopped === "destroyed") {
-    const text = `VM ${vmId} ${HOW_STOPPED[guestStopped]} while it migrated, and ${elsewhere}`;
-    return { ...gone, ...failed("guestStopped", CODE_FAILED, text) };
+  if (guestStopped !== null) {
+    const how = HOW_STOPPED[guestStopped];
+    const doing = migration.mode === "file" ? "while it was being saved" : "while it migrated";
+    const text = `VM ${vmId} ${how.text} ${doing}, and ${elsewhere}`;
+    return { ...gone, ...failed(how.reason, CODE_FAILED, text) };
   }
   if (unwatched === "hostDown") {
     const text = `VM ${vmId} was migrating when this host was restarted; it is not active here and ${elsewhere}`;

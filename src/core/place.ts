@@ -3,9 +3,10 @@
  * another question. A call's return is never believed without the place: libvirt has reported success
  * for a guest that was nowhere. How an end is worded is outcome.ts's.
  */
-import type { Migration } from "./migration.ts";
+import type { GuestStopped, Migration } from "./migration.ts";
 import {
   arrived,
+  arrivedAndEnded,
   lost,
   notSaved,
   runsTwice,
@@ -25,8 +26,13 @@ export interface Place {
   readonly source: "active" | "switching" | "shell" | "notActive" | "unknown";
   /** On the source libvirt still shows a job. */
   readonly sourceJob: boolean;
-  /** `left`: it had arrived there, and has gone on since. */
+  /** `left`: it had arrived there, and has gone on or ended since. */
   readonly destination: "active" | "incoming" | "left" | "absent" | "silent" | "notAsked";
+  /**
+   * How libvirt says that the guest ended here: the shut-off reason of its definition. Absent: none is
+   * left, or it does not say.
+   */
+  readonly endedHere?: "migrated" | GuestStopped;
   /** Mode file, the guest not active here: whether libvirt has finished the image. */
   readonly image?: "complete" | "notComplete";
 }
@@ -72,6 +78,16 @@ export function judgePlace(migration: Migration, place: Place, nowMs: number): V
   }
 }
 
+/** What the definition that is left here says of its guest, where libvirt has not said it otherwise. */
+export function noteEndHere(migration: Migration, { endedHere }: Place): Migration {
+  if (endedHere === undefined || migration.superseded) return migration;
+  const byOurs = migration.mode === "file" ? "saved" : "migrated";
+  if (endedHere === byOurs) return { ...migration, stoppedByJob: true };
+  // Somebody else's migration took it, which says nothing of a save of ours.
+  if (endedHere === "migrated") return migration;
+  return { ...migration, guestStopped: migration.guestStopped ?? endedHere };
+}
+
 /** Reads that agree with those before; see SURE_READS and READ_SPACING_MS. */
 export function countReads(migration: Migration, place: Place, nowMs: number): Migration {
   const { readAtMs, shellReads, thereReads, lostReads } = migration;
@@ -108,9 +124,8 @@ function isShellLeft(place: Place): boolean {
  * one read is not enough.
  */
 function isSurelyThere(migration: Migration, place: Place): boolean {
-  const { callSucceeded, stoppedByJob, thereReads } = migration;
-  const leftHere = place.source === "notActive" && (callSucceeded || stoppedByJob);
-  return leftHere || thereReads >= SURE_READS;
+  const leftHere = place.source === "notActive" && saidToHaveLeft(migration);
+  return leftHere || migration.thereReads >= SURE_READS;
 }
 
 function isAbsent({ source, sourceJob, destination }: Place): boolean {
@@ -132,7 +147,7 @@ export function mayDestroyShell(migration: Migration): boolean {
  * the destination waits for it for ever.
  */
 function isLostInPostCopy(migration: Migration, place: Place): boolean {
-  if (!migration.postCopy.begun || migration.callSucceeded || migration.stoppedByJob) return false;
+  if (!migration.postCopy.begun || saidToHaveLeft(migration)) return false;
   if (place.source === "shell") return place.destination === "absent";
   return place.source === "notActive" && place.destination === "incoming";
 }
@@ -206,6 +221,11 @@ function judgeGone(migration: Migration, place: Place, nowMs: number): Verdict {
   }
 }
 
+/** libvirt itself said that the guest has left: the call's return, its event, or the definition. */
+function saidToHaveLeft({ callSucceeded, stoppedByJob }: Migration): boolean {
+  return callSucceeded || stoppedByJob;
+}
+
 /** It runs over there: it has arrived, unless it may have been started anew with this host's reboot. */
 function there(migration: Migration, nowMs: number): Outcome {
   const { unwatched, completedStats, callAtMs } = migration;
@@ -213,27 +233,30 @@ function there(migration: Migration, nowMs: number): Outcome {
   return arrival ? arrived(migration, true, nowMs) : startedAnew(migration, nowMs);
 }
 
-/** On neither host. Who did not look meanwhile cannot know that it is lost: it may have gone on. */
+/**
+ * On neither host. If libvirt said that it has left, it arrived and ended there since, which is not the
+ * migration's doing. Who did not look meanwhile cannot know that it is lost: it may have gone on.
+ */
 function gone(migration: Migration, nowMs: number): Outcome {
   const { unwatched, guestStopped, postCopy } = migration;
+  if (saidToHaveLeft(migration)) return arrivedAndEnded(migration, nowMs);
   const seen = unwatched === null || guestStopped !== null || postCopy.begun;
   return seen || unwatched === "hostDown" ? lost(migration, nowMs) : unseen(migration, nowMs);
 }
 
 function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
   const isSaved =
-    migration.callSucceeded ||
-    migration.stoppedByJob ||
+    saidToHaveLeft(migration) ||
     migration.completedStats !== null ||
     (migration.unwatched !== null && place.image === "complete");
-  return ended(isSaved ? saved(migration, nowMs) : notSaved(migration, nowMs));
+  if (isSaved) return ended(saved(migration, nowMs));
+  const outcome = migration.guestStopped === null ? notSaved : lost;
+  return ended(outcome(migration, nowMs));
 }
 
 /** The source has it no more and nobody can be asked on the destination. */
 function judgeUnseen(migration: Migration, nowMs: number): Verdict {
-  if (migration.callSucceeded || migration.stoppedByJob) {
-    return ended(arrived(migration, false, nowMs));
-  }
+  if (saidToHaveLeft(migration)) return ended(arrived(migration, false, nowMs));
   // libvirt said itself that the guest has ended here, before it could have gone.
   if (migration.guestStopped !== null && !migration.postCopy.begun) {
     return ended(lost(migration, nowMs));

@@ -25,7 +25,14 @@ import type {
 } from "./migration.ts";
 import { confirmedLate, endedBeforeCall, notAdmitted, type Outcome } from "./outcome.ts";
 import { refusesPostCopy } from "./post-copy-refusal.ts";
-import { countReads, judgePlace, mayDestroyShell, SURE_READS, type Place } from "./place.ts";
+import {
+  countReads,
+  judgePlace,
+  mayDestroyShell,
+  noteEndHere,
+  SURE_READS,
+  type Place,
+} from "./place.ts";
 
 export type Input =
   | { readonly kind: "admitted" }
@@ -228,7 +235,7 @@ function placed(
   nowMs: number,
 ): Stepped {
   const answered: Migration = {
-    ...before,
+    ...noteEndHere(before, input.place),
     pending: before.pending.filter((kind) => kind !== "askPlace"),
     completedStats: before.completedStats ?? input.record,
   };
@@ -331,6 +338,5 @@ function statusAfter(migration: Migration, where: Exclude<Outcome["where"], "unk
 
 /** Nowhere: why the VM is down, also for who asks later. */
 export function whyDown({ postCopy, guestStopped }: Migration): DownWhy {
-  if (postCopy.begun) return "lostInPostCopy";
-  return guestStopped === "shutDown" || guestStopped === "destroyed" ? guestStopped : "lost";
+  return postCopy.begun ? "lostInPostCopy" : (guestStopped ?? "lost");
 }

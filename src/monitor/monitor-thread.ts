@@ -265,6 +265,9 @@ const STOPPED_HOW: ReadonlyMap<number, GuestStopped> = new Map([
   [LIFECYCLE.STOPPED_SHUTDOWN, "shutDown"],
   [LIFECYCLE.STOPPED_DESTROYED, "destroyed"],
   [LIFECYCLE.STOPPED_CRASHED, "crashed"],
+  // Its QEMU is gone without a word.
+  [LIFECYCLE.STOPPED_FAILED, "crashed"],
+  [LIFECYCLE.STOPPED_SAVED, "saved"],
 ]);
 
 function sampleOf(job: JobView): CycleInput["sample"] {

@@ -3,7 +3,7 @@
  * has it no more. Only facts; core/place.ts judges them.
  */
 import { isOutgoing, type JobStats } from "../core/job-stats.ts";
-import { LIBVIRT_ERROR, PAUSED_REASON } from "../core/libvirt-codes.ts";
+import { LIBVIRT_ERROR, PAUSED_REASON, SHUTOFF_REASON } from "../core/libvirt-codes.ts";
 import type { Place } from "../core/place.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { GuestRecord } from "../peer/peer.ts";
@@ -33,14 +33,15 @@ export async function askPlace(
   doubtful: boolean,
 ): Promise<PlaceAnswer> {
   const { hypervisor, settings } = context;
-  const state = sourceState(await hypervisor.vmDetails(vmId));
+  const details = await hypervisor.vmDetails(vmId);
+  const state = sourceState(details);
   const here = state !== "notActive" && state !== "unknown";
   const view = here ? await hypervisor.jobView(vmId) : null;
   // On its way back to this host it is not here yet.
   const comesBack = view?.kind === "ok" && view.value.kind === "incoming";
   const source = comesBack ? "notActive" : state;
   const sourceJob = view !== null && !comesBack && hasJob(view);
-  const place: Place = { source, sourceJob, destination: "notAsked" };
+  const place: Place = { source, sourceJob, destination: "notAsked", ...endHere(details) };
   const surelyHere = source === "active" && (sourceJob || !doubtful);
   if (surelyHere || (source === "switching" && sourceJob)) return { place, record: null };
   if (target.mode === "file") {
@@ -51,6 +52,21 @@ export async function askPlace(
   const there = await target.peer.guest(vmId);
   const record = there.kind === "active" ? recordStats(there.record) : null;
   return { place: { ...place, destination: there.kind }, record };
+}
+
+const ENDED_HERE: ReadonlyMap<number, NonNullable<Place["endedHere"]>> = new Map([
+  [SHUTOFF_REASON.SHUTDOWN, "shutDown"],
+  [SHUTOFF_REASON.DESTROYED, "destroyed"],
+  [SHUTOFF_REASON.CRASHED, "crashed"],
+  [SHUTOFF_REASON.MIGRATED, "migrated"],
+  [SHUTOFF_REASON.SAVED, "saved"],
+]);
+
+/** What the definition of a guest that is off says of its end. */
+function endHere(details: CallResult<VmDetails>): Pick<Place, "endedHere"> {
+  if (details.kind !== "ok" || details.value.runState !== "shutoff") return {};
+  const endedHere = ENDED_HERE.get(details.value.stateReason);
+  return endedHere === undefined ? {} : { endedHere };
 }
 
 function sourceState(details: CallResult<VmDetails>): Place["source"] {

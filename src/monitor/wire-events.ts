@@ -13,6 +13,7 @@ const NOTIFY_TIME_BASE_MS = 2 ** 31 - 1;
 
 /** vmexitreason. Source: VDSM. */
 const EXIT_REASON = {
+  LOST_QEMU_CONNECTION: 2,
   MIGRATION_SUCCEEDED: 4,
   SAVE_STATE_SUCCEEDED: 5,
   ADMIN_SHUTDOWN: 6,
@@ -130,6 +131,8 @@ function exit(why: Extract<VmStatus, { kind: "down" }>["why"]): WireObject {
       return down(1, EXIT_REASON.POSTCOPY_MIGRATION_FAILED, "Lost in post-copy");
     case "shutDown":
       return down(0, EXIT_REASON.USER_SHUTDOWN, "The guest shut itself down");
+    case "crashed":
+      return down(1, EXIT_REASON.LOST_QEMU_CONNECTION, "The guest crashed, or its QEMU died");
     case "destroyed":
       return down(0, EXIT_REASON.ADMIN_SHUTDOWN, "Destroyed by somebody");
   }

@@ -16,7 +16,8 @@ describe("the guest ended here in another way", () => {
   it.each([
     ["shutDown", "running", "guestStopped", "shut itself down", "shutDown"],
     ["destroyed", "running", "guestStopped", "destroyed by somebody", "destroyed"],
-    ["crashed", "running", "guestLost", "libvirt said", "lost"],
+    ["crashed", "running", "guestCrashed", "its QEMU died", "crashed"],
+    ["saved", "running", "guestStopped", "saved by somebody", "saved"],
     ["shutDown", "starting", "guestStopped", "shut itself down", "shutDown"],
     ["shutDown", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
     ["destroyed", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
@@ -47,7 +48,58 @@ describe("the guest ended here in another way", () => {
     run.give({ kind: "guestStopped", how: "shutDown" });
     run.callEnded(38);
     expect(kinds(run.placeSurely({ source: "notActive" }))).toEqual([]);
-    expect(run.outcome()).toMatchObject({ outcome: "failed", confirmed: false });
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "guestStopped" });
+    expect(run.outcome().message).toContain("while it was being saved, and was not saved");
+  });
+
+  it.each<[string, number | null, Partial<Place>]>([
+    ["libvirt said success", null, NOWHERE],
+    ["its definition was left as migrated", 38, { ...NOWHERE, endedHere: "migrated" }],
+  ])("gone there too, but %s: it arrived and ended there since", (_name, code, place) => {
+    for (const phase of ["running", "postCopy"] as const) {
+      const run = inPhase(phase);
+      run.callEnded(code);
+      run.placeSurely(place);
+      expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "arrived", code: 0 });
+      expect(run.outcome().message).toContain("not active there any more");
+      expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "migrated" });
+    }
+  });
+
+  it.each([
+    ["shutDown", "guestStopped", "shutDown"],
+    ["destroyed", "guestStopped", "destroyed"],
+    ["saved", "guestStopped", "saved"],
+    ["crashed", "guestCrashed", "crashed"],
+  ] as const)("no event came, and its definition was left as %s", (endedHere, reason, why) => {
+    const run = inPhase("running");
+    run.callEnded(38);
+    run.place({ ...NOWHERE, endedHere });
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason, where: "nowhere" });
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why });
+  });
+
+  it("the event comes before the definition: virsh destroy of a guest whose QEMU then dies", () => {
+    const run = inPhase("running");
+    run.give({ kind: "guestStopped", how: "destroyed" });
+    run.callEnded(38);
+    run.place({ ...NOWHERE, endedHere: "crashed" });
+    expect(run.outcome().reason).toBe("guestStopped");
+  });
+
+  it("a definition that was left as saved is the end of a save", () => {
+    const run = inPhase("running", FILE_REQUEST);
+    run.callEnded(38);
+    run.place({ source: "notActive", endedHere: "saved" });
+    expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "saved" });
+  });
+
+  it("what somebody else's migration left is no proof of ours", () => {
+    const run = inPhase("running");
+    run.migration = { ...run.migration, superseded: true };
+    run.callEnded(38);
+    run.placeSurely({ ...NOWHERE, endedHere: "migrated" });
+    expect(run.outcome().reason).toBe("guestLost");
   });
 });
 
@@ -55,8 +107,8 @@ describe("before the call", () => {
   it.each<[GuestStopped, string, string]>([
     ["shutDown", "guestStopped", "nowhere"],
     ["destroyed", "guestStopped", "nowhere"],
-    // Nobody was asked whether somebody has moved it.
-    ["crashed", "libvirt", "unknown"],
+    ["saved", "guestStopped", "nowhere"],
+    ["crashed", "guestCrashed", "nowhere"],
   ])("%s in the queue, then cancelled: it is not here", (how, reason, where) => {
     const run = inPhase("queued");
     run.give({ kind: "guestStopped", how });
@@ -89,7 +141,8 @@ describe("before the call", () => {
 
 it.each([
   ["nothing was heard", null, false, "lost"],
-  ["crashed", "crashed", false, "lost"],
+  ["crashed", "crashed", false, "crashed"],
+  ["saved by somebody", "saved", false, "saved"],
   ["shut down", "shutDown", false, "shutDown"],
   ["destroyed", "destroyed", false, "destroyed"],
   ["destroyed in post-copy", "destroyed", true, "lostInPostCopy"],

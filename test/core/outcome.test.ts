@@ -49,14 +49,14 @@ describe("place x why", () => {
     ["libvirt's failure", 38, "nothing", HERE, "failed", "libvirt", "source", true],
     ["success that moved nothing", null, "nothing", HERE, "failed", "libvirt", "source", true],
     [
-      "lost though the call succeeded",
+      "ended over there since the call succeeded",
       null,
       "nothing",
       NOWHERE,
-      "failed",
-      "guestLost",
-      "nowhere",
-      true,
+      "completed",
+      "arrived",
+      "destination",
+      false,
     ],
     ["lost in a cancel", 78, "cancel", NOWHERE, "failed", "guestLost", "nowhere", true],
     [
@@ -101,7 +101,8 @@ describe("place x why", () => {
     ["cancelled", 78, HERE, 47],
     ["failed", 38, HERE, 12],
     ["failed by OPERATION_FAILED", 9, HERE, 102],
-    ["lost", null, NOWHERE, 12],
+    ["lost", 38, NOWHERE, 12],
+    ["ended over there since", null, NOWHERE, 0],
   ])("VDSM's number: %s", (_name, code, place, number) => {
     const run = settling(code);
     run.placeSurely(place);
@@ -236,7 +237,7 @@ describe("confirmed later", () => {
 describe("what the engine is told at the end", () => {
   it.each<[string, number | null, Partial<Place>, string]>([
     ["migrated", null, THERE, "migrated"],
-    ["lost", null, NOWHERE, "lost"],
+    ["lost", 38, NOWHERE, "lost"],
   ])("the last status, then Down as %s, then the end", (_name, code, place, why) => {
     const effects = settling(code).placeSurely(place);
     expect(effects).toMatchObject([

@@ -15,6 +15,7 @@ const ARRIVED: End = ["arrived", "destination", true];
 const NOT_KNOWN: End = ["unknown", "unknown", false];
 const LOST: End = ["guestLost", "nowhere", true];
 const STOPPED: End = ["guestStopped", "nowhere", true];
+const CRASHED: End = ["guestCrashed", "nowhere", true];
 const STAYED: End = ["libvirt", "source", true];
 const RESTARTED: End = ["hostRestarted", "unknown", true];
 const STARTED_ANEW: End = ["hostRestarted", "destination", true];
@@ -270,7 +271,7 @@ describe("on neither host", () => {
     ["hostDown", null, false, RESTARTED],
     ["daemonDown", "shutDown", false, STOPPED],
     ["foreign", "destroyed", false, STOPPED],
-    ["daemonDown", "crashed", false, LOST],
+    ["daemonDown", "crashed", false, CRASHED],
     ["daemonDown", null, true, LOST],
     ["foreign", null, true, LOST],
     ["hostDown", null, true, LOST],
@@ -317,7 +318,7 @@ describe("libvirt said that the guest ended here, and nobody there answers", () 
     ["shutDown", "silent", STOPPED],
     ["destroyed", "silent", STOPPED],
     ["destroyed", "notAsked", STOPPED],
-    ["crashed", "silent", LOST],
+    ["crashed", "silent", CRASHED],
   ])("%s in pre-copy, %s: lost at once", (how, destination, expected) => {
     const run = inPhase("running");
     run.give({ kind: "guestStopped", how });

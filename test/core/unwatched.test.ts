@@ -126,7 +126,7 @@ describe("place x why nobody watched", () => {
       const run = unwatched("daemonDown", "running");
       run.give({ kind: "guestStopped", how });
       run.placeSurely(ABSENT);
-      expect(run.outcome().reason).toBe(how === "crashed" ? "guestLost" : "guestStopped");
+      expect(run.outcome().reason).toBe(how === "crashed" ? "guestCrashed" : "guestStopped");
     },
   );
 });

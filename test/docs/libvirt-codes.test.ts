@@ -9,6 +9,7 @@ import {
   LIFECYCLE,
   PAUSED_REASON,
   RUNNING_REASON,
+  SHUTOFF_REASON,
 } from "../../src/core/libvirt-codes.ts";
 
 const HEADERS = "/usr/include/libvirt";
@@ -36,6 +37,7 @@ describe("src/core/libvirt-codes.ts", () => {
   it.each([
     ...ours("VIR_DOMAIN_PAUSED_", PAUSED_REASON),
     ...ours("VIR_DOMAIN_RUNNING_", RUNNING_REASON),
+    ...ours("VIR_DOMAIN_SHUTOFF_", SHUTOFF_REASON),
     ...ours("VIR_DOMAIN_EVENT_", LIFECYCLE),
   ])("%s is %i", (name, value) => {
     expect(enumerators("libvirt-domain.h").get(name)).toBe(value);

@@ -78,12 +78,17 @@ export const outcomes: Texts = {
   guestLost: [
     "failed",
     "12",
-    "the guest is on neither host. Look at QEMU's logs on both before you start it anew",
+    "the guest is on neither host and nothing says why. Look at QEMU's logs on both before you start it anew",
   ],
   guestStopped: [
     "failed",
     "12",
-    "the guest shut down, or somebody destroyed it, while it migrated: it runs nowhere",
+    "the guest shut down, or somebody destroyed or saved it, while it migrated: it runs nowhere",
+  ],
+  guestCrashed: [
+    "failed",
+    "12",
+    "the guest crashed, or its QEMU died, while it migrated: it runs nowhere",
   ],
   runsTwice: [
     "failed",

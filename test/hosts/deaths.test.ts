@@ -7,10 +7,10 @@ import { describe, expect, it } from "vitest";
 import { until } from "../lab/until.ts";
 import {
   ARRIVED,
+  CRASHED,
   expectStays,
   expectTold,
   FAILED_HERE,
-  LOST,
   LOST_IN_POST_COPY,
   startConnecting,
   startPostCopy,
@@ -124,12 +124,12 @@ describe("QEMU", () => {
     await expectStays(pair, guest);
   });
 
-  it("killed on the source in mid-transfer: the guest is lost", async () => {
+  it("killed on the source in mid-transfer: the guest has crashed", async () => {
     const guest = await startRunning(pair);
 
     await guest.killQemu(pair.lab.a);
 
-    await expectTold(pair.a, guest, LOST);
+    await expectTold(pair.a, guest, CRASHED);
     expect(await guest.residence()).toEqual([]);
   });
 });

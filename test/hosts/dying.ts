@@ -175,12 +175,14 @@ export const FAILED_HERE: Told = {
   ended: { outcome: "failed", reason: "libvirt", where: "source", confirmed: true },
   status: { status: "Up" },
 };
-const DOWN = { status: "Down", exitCode: 1 };
-export const LOST: Told = {
+export const LOST_IN_POST_COPY: Told = {
   ended: { outcome: "failed", reason: "guestLost", code: 12, where: "nowhere" },
-  status: DOWN,
+  status: { status: "Down", exitCode: 1, exitReason: 12 },
 };
-export const LOST_IN_POST_COPY: Told = { ...LOST, status: { ...DOWN, exitReason: 12 } };
+export const CRASHED: Told = {
+  ended: { outcome: "failed", reason: "guestCrashed", code: 12, where: "nowhere", confirmed: true },
+  status: { status: "Down", exitCode: 1, exitReason: 2 },
+};
 export const STOPPED: Told = {
   ended: { outcome: "failed", reason: "guestStopped", code: 12, where: "nowhere", confirmed: true },
   // Somebody wanted it so: an engine need not start it again.

@@ -6,6 +6,7 @@
 import { describe, expect, it } from "vitest";
 import type { ExecResult, Guest, GuestOptions } from "../lab/api.ts";
 import { ARRIVED, expectTold, LOST_IN_POST_COPY, STOPPED } from "./dying.ts";
+import { until } from "../lab/until.ts";
 import { expectArrived, heard, migrateRunning, useDaemons } from "./pair.ts";
 
 const pair = useDaemons({
@@ -108,6 +109,30 @@ describe("a guest in mid-transfer", () => {
     for (const { status } of await Promise.all(asked)) expect(status).not.toBe(0);
     await expectArrived(guest, pair.lab.b);
     expect(await pair.lab.b.domains()).toMatchObject([{ persistent: true }]);
+  });
+});
+
+describe("a guest that has arrived", () => {
+  it.each([
+    ["destroyed", false],
+    ["destroyed, and persistent", true],
+  ])("and is %s there before anybody here asked: completed", async (_name, persistent) => {
+    const guest = await startRunning({ persistent });
+    pair.a.process.signal("SIGSTOP");
+    try {
+      await guest.counterAdvances({ on: pair.lab.b });
+      await until(
+        async () => (await virsh("dominfo", guest.uuid)).status !== 0 || undefined,
+        10_000,
+        () => `${guest.name} has left`,
+      );
+      await pair.lab.b.virsh("destroy", guest.uuid);
+    } finally {
+      pair.a.process.signal("SIGCONT");
+    }
+
+    await expectTold(pair.a, guest, ARRIVED);
+    expect(await pair.lab.a.domains()).toEqual([]);
   });
 });
 
