@@ -118,7 +118,10 @@ function labProcess(
   const log = (): string => readFileSync(logPath, "utf8");
   const signal = (name: NodeJS.Signals): void => {
     // The id is its own as long as nsenter, its parent, has not reaped it.
-    if (!hasEnded(child)) process.kill(pid, name);
+    if (hasEnded(child)) return;
+    process.kill(pid, name);
+    // nsenter stops itself when its child is stopped, and would then never hear of the child's end.
+    if (name === "SIGCONT" && child.pid !== undefined) process.kill(child.pid, name);
   };
   return {
     pid,
