@@ -35,6 +35,7 @@ import {
   shownPhase,
   vmStatsToWire,
 } from "./wire-stats.ts";
+import { wireTimeMs } from "./wire-time.ts";
 
 /** The longest a cancel waits for its outcome. */
 export const CANCEL_WAIT_MAX_MS = 10_000;
@@ -157,7 +158,7 @@ export class MonitorService implements MigrationService {
       params: {
         vmId,
         status: "Migration Destination",
-        statusTime: String(Math.round(this.#context.clock.monotonicMs())),
+        statusTime: String(wireTimeMs(this.#context.clock)),
         ...(xml === undefined ? {} : { xml }),
       },
     };

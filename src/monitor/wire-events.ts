@@ -7,9 +7,7 @@ import type { CoreEvent, Migration, StallingEvent, VmStatus } from "../core/migr
 import type { Outcome } from "../core/outcome.ts";
 import { bytesPerSecondToMiBpsRound, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { MonitorEvent, WireObject } from "./service.ts";
-
-/** Added to every notify_time for engines that expect it above this. Source: VDSM. */
-const NOTIFY_TIME_BASE_MS = 2 ** 31 - 1;
+import { wireTimeMs } from "./wire-time.ts";
 
 /** vmexitreason. Source: VDSM. */
 const EXIT_REASON = {
@@ -99,8 +97,8 @@ function envelope(
   clock: Clock,
   fields: WireObject,
 ): MonitorEvent {
-  const notifyTime = NOTIFY_TIME_BASE_MS + Math.round(clock.monotonicMs());
-  return { method: `|virt|${name}|${vmId}`, params: { [vmId]: fields, notify_time: notifyTime } };
+  const params = { [vmId]: fields, notify_time: wireTimeMs(clock) };
+  return { method: `|virt|${name}|${vmId}`, params };
 }
 
 /** Also what VM.getStats says of a VM that has left. */

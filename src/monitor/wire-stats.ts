@@ -14,6 +14,7 @@ import { inPostCopy, isHalfArrived, type HostView, type Transfer } from "./host-
 import type { MigrationRun } from "./migration-run.ts";
 import type { WireObject } from "./service.ts";
 import { outcomeToWire, vmStatusToWire } from "./wire-events.ts";
+import { wireTimeMs } from "./wire-time.ts";
 
 /** What a caller sees as the phase: a stop that is not through yet shows as such. */
 export function shownPhase(migration: Migration): string {
@@ -213,7 +214,7 @@ export function vmStatsToWire(
     vmId,
     vmName: name,
     ...liveStatus(view, hostView.transfer(vmId), run),
-    statusTime: String(Math.round(clock.monotonicMs())),
+    statusTime: String(wireTimeMs(clock)),
     ...(run === undefined || !isUnderWay(run)
       ? {}
       : { migrationProgress: run.migration.progressPercent }),
@@ -235,6 +236,6 @@ export function leftVmToWire(run: MigrationRun, clock: Clock): WireObject | null
     vmId: migration.vmId,
     vmName: migration.vmName,
     ...vmStatusToWire({ kind: "down", why }, migration),
-    statusTime: String(Math.round(clock.monotonicMs())),
+    statusTime: String(wireTimeMs(clock)),
   };
 }
