@@ -8,13 +8,14 @@
  * on in libvirt. Exit status: 0 stopped, 1 could not start, 2 wrong usage, 78 wrong configuration
  * (sysexits.h EX_CONFIG: the unit does not start it again).
  */
-import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
-import { bootId, systemClock } from "./clock.ts";
+import { bootId, isoTime, systemClock } from "./clock.ts";
 import { ConfigError, loadConfig, type Config } from "./config.ts";
 import { secondsToMs } from "./core/units.ts";
+import { makeFolder } from "./folders.ts";
 import { LibvirtHypervisor } from "./hypervisor/libvirt-hypervisor.ts";
+import { FolderHeldError, FolderLock, LOCK_WAIT_MS } from "./journal/folder-lock.ts";
 import { defaultJournalLimits, Journal } from "./journal/journal.ts";
 import { createLog, type RootLog } from "./logger.ts";
 import type { Context } from "./monitor/context.ts";
@@ -70,15 +71,16 @@ interface Daemon {
 }
 
 async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
-  const daemon = await assemble(live, rootLog);
+  const lock = await lockJournal(live.config);
+  const daemon = await assemble(live, lock, rootLog);
   handleSignals(daemon);
-  await makeHibernationFolder(live.config, rootLog);
+  makeHibernationFolder(live.config, rootLog);
   await bringUp(daemon);
   rootLog.info({ uri: live.config.libvirt.uri, pid: process.pid }, "ready");
 }
 
 /** Every part, made and connected; nothing has been started. */
-async function assemble(live: ReloadableConfig, log: RootLog): Promise<Daemon> {
+async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog): Promise<Daemon> {
   const nowMs = (): number => systemClock.monotonicMs();
   const hypervisor = new LibvirtHypervisor(
     {
@@ -91,7 +93,7 @@ async function assemble(live: ReloadableConfig, log: RootLog): Promise<Daemon> {
   const peerDeadlineMs = (): number => secondsToMs(live.config.vars.peer_timeout);
   const peerTls = (await loadPeerTls(live.config.ssl, log)) ?? noTls(live.config);
   const peerClient = new PeerClient(peerTls, nowMs, peerDeadlineMs);
-  const journal = journalOf(live.config, log);
+  const journal = journalOf(live.config, lock, log);
   const events = new EventRing();
   const registry = new Registry();
   const context: Context = {
@@ -211,7 +213,29 @@ function handleSignals(daemon: Daemon): void {
   process.on("SIGINT", stop);
 }
 
-function journalOf({ journal }: Config, rootLog: RootLog): Journal {
+/**
+ * Before anything else is touched: a second daemon on the same journal ends here. **Fails**:
+ * FolderHeldError. A folder that cannot be locked for another reason cannot be written either, which
+ * stops no migration: the journal says so, and locks it when that becomes possible.
+ */
+async function lockJournal({ addresses, journal }: Config): Promise<FolderLock> {
+  const { management_ip: ip, management_port: port } = addresses;
+  const tcp = ip === "" ? [] : [`${ip} port ${port}`];
+  const sockets = [addresses.unix_socket, addresses.unix_socket_ro].filter((path) => path !== "");
+  const lock = new FolderLock(journal.dir, {
+    pid: process.pid,
+    startedAt: isoTime(systemClock.wallMs()),
+    doors: [...sockets, ...tcp],
+  });
+  try {
+    await lock.takeWithin(LOCK_WAIT_MS);
+  } catch (error) {
+    if (error instanceof FolderHeldError) throw new Error(`journal.dir: ${error.message}`);
+  }
+  return lock;
+}
+
+function journalOf({ journal }: Config, lock: FolderLock, rootLog: RootLog): Journal {
   return new Journal(
     {
       folder: journal.dir,
@@ -221,6 +245,7 @@ function journalOf({ journal }: Config, rootLog: RootLog): Journal {
       nowMs: () => systemClock.monotonicMs(),
       wallMs: () => systemClock.wallMs(),
     },
+    lock,
     rootLog,
   );
 }
@@ -236,9 +261,9 @@ function scanWaitMs({ vars, libvirt }: Config): number {
   return SCAN_WAIT_SHARE * Math.min(intervalMs, secondsToMs(libvirt.call_timeout));
 }
 
-async function makeHibernationFolder({ vars }: Config, rootLog: RootLog): Promise<void> {
+function makeHibernationFolder({ vars }: Config, rootLog: RootLog): void {
   try {
-    await mkdir(vars.hibernation_dir, { recursive: true, mode: 0o700 });
+    makeFolder(vars.hibernation_dir, 0o700);
   } catch (err) {
     rootLog.warn({ err, folder: vars.hibernation_dir }, "no folder for hibernation images");
   }

@@ -8,16 +8,9 @@
  * segment is tried again later. Writes are synchronous, so one that hangs holds the daemon up until it
  * goes on; only `durable` has a deadline. What the records mean is not known here.
  */
-import {
-  closeSync,
-  constants,
-  fdatasync,
-  mkdirSync,
-  openSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, constants, fdatasync, openSync, unlinkSync, writeSync } from "node:fs";
 import type { Log } from "../logger.ts";
+import type { FolderLock } from "./folder-lock.ts";
 import {
   JOURNAL_FORMAT,
   listSegments,
@@ -78,6 +71,7 @@ export interface Source {
 
 export class Journal {
   readonly #options: JournalOptions;
+  readonly #lock: FolderLock;
   readonly #log: Log;
   #source: Source | null = null;
   #fd: number | null = null;
@@ -92,8 +86,10 @@ export class Journal {
   /** One that has not begun: what is appended until then is its. */
   #waitingSync: Promise<void> | null = null;
 
-  constructor(options: JournalOptions, log: Log) {
+  /** `lock` is the folder's: nothing is written while another daemon has it. */
+  constructor(options: JournalOptions, lock: FolderLock, log: Log) {
     this.#options = options;
+    this.#lock = lock;
     this.#log = log.child({ component: "journal" });
   }
 
@@ -207,8 +203,8 @@ export class Journal {
   #nextSegment(source: Source): void {
     const { folder, limits } = this.#options;
     const old = this.#fd;
-    // Looked at each time: the folder may have come, gone or been filled since the last one.
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // Each time: the folder may have come, gone or been filled since the last one.
+    this.#lock.take();
     this.#number = Math.max(this.#number, newestNumber(folder)) + 1;
     this.#fd = this.#newFile(segmentPath(folder, this.#number), source);
     if (old !== null) closeSync(old);
@@ -253,7 +249,7 @@ export class Journal {
 
   #failed(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
-    if (this.#failing === null) {
+    if (this.#failing !== why) {
       this.#log.error({ why }, "the journal cannot be written: a restart would not know of this");
     }
     this.#failing = why;

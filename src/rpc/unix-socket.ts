@@ -10,9 +10,10 @@
  */
 
 import { chmodSync, chownSync, lstatSync, readFileSync } from "node:fs";
-import { lstat, mkdir, stat, unlink } from "node:fs/promises";
+import { lstat, stat, unlink } from "node:fs/promises";
 import { createConnection, type Server } from "node:net";
 import { dirname } from "node:path";
+import { makeFolder } from "../folders.ts";
 
 const PROBE_MS = 1000;
 /** Leaves 0600. */
@@ -31,7 +32,7 @@ export interface SocketRights {
 /** Makes the folder and takes away a socket that nobody answers on. **Fails**: Error. */
 export async function clearPath(path: string): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o755 });
+  makeFolder(folder, 0o755);
   const { mode } = await stat(folder);
   if ((mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0) {
     throw new Error(`${folder} can be written by others, who could replace ${path}`);

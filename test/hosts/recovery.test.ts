@@ -231,7 +231,7 @@ async function phases(daemon: Daemon, guests: readonly Guest[]): Promise<readonl
 /** Every segment of host-a's journal, as somebody or something may have changed it. */
 function rewriteJournal(change: (text: string) => string): void {
   const folder = lab.a.outsidePath(JOURNAL_FOLDER);
-  for (const name of readdirSync(folder)) {
+  for (const name of readdirSync(folder).filter((each) => each.startsWith("journal-"))) {
     const file = path.join(folder, name);
     writeFileSync(file, change(readFileSync(file, "utf8")));
   }

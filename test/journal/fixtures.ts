@@ -9,6 +9,7 @@ import path from "node:path";
 import { onTestFinished } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import type { Effect, NewMigration } from "../../src/core/migration.ts";
+import { FolderLock } from "../../src/journal/folder-lock.ts";
 import { defaultJournalLimits, Journal, type JournalLimits } from "../../src/journal/journal.ts";
 import { segmentPath, type JournalRecord, type Segment } from "../../src/journal/segments.ts";
 import { createLog, type Log } from "../../src/logger.ts";
@@ -24,6 +25,11 @@ export const VM = "11111111-1111-4111-8111-111111111111";
 export const OTHER_VM = "22222222-2222-4222-8222-222222222222";
 /** Wall time at the clock's 0. */
 export const WALL_MS = 1_700_000_000_000;
+export const HOLDER = {
+  pid: 4242,
+  startedAt: "2023-11-14T22:13:20.000Z",
+  doors: ["/run/x/rpc.sock"],
+};
 
 export const TARGET: JournaledTarget = {
   mode: "remote",
@@ -105,6 +111,7 @@ export class Desk {
   readonly folder: string;
   readonly bootId: string;
   readonly epoch: string;
+  readonly lock: FolderLock;
   readonly journal: Journal;
   readonly migrations: MigrationJournal;
   readonly log: Log;
@@ -129,6 +136,7 @@ export class Desk {
       level: "debug",
       stream: { write: (line) => void this.lines.push(line) },
     });
+    this.lock = new FolderLock(this.folder, HOLDER);
     this.journal = new Journal(
       {
         folder: this.folder,
@@ -138,10 +146,14 @@ export class Desk {
         nowMs: () => this.clock.monotonicMs(),
         wallMs: () => this.clock.wallMs(),
       },
+      this.lock,
       this.log,
     );
     this.migrations = new MigrationJournal(this.journal, this.clock);
-    onTestFinished(() => this.journal.close());
+    onTestFinished(async () => {
+      await this.journal.close();
+      this.lock.release();
+    });
   }
 
   /** Writes from now on. */
@@ -177,8 +189,9 @@ export class Desk {
     return replay(await this.segments(), bootId);
   }
 
-  /** The next daemon on the same folder, not writing yet. */
+  /** The next daemon on the same folder, not writing yet; this one's process is gone. */
   restarted(options: Partial<DeskOptions> = {}): Desk {
+    this.lock.release();
     const { folder, bootId, epoch, nextSeq, nowMs } = this;
     return new Desk({ folder, bootId, epoch, nextSeq, nowMs, ...options });
   }

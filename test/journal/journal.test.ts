@@ -8,7 +8,6 @@ import { execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
-  readdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -261,7 +260,7 @@ describe("a disk that does not take it", () => {
     filesUpTo("unlimited");
     own.journal.append({ n: 2 });
     expect(await written(own)).toEqual([1, 2]);
-    expect(readdirSync(own.folder)).toHaveLength(2);
+    expect(await numbersIn(own.folder)).toHaveLength(2);
     expect((await own.replayed()).troubles).toEqual([]);
   });
 

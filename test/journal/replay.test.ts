@@ -217,7 +217,7 @@ describe("what cannot be believed is left out, and named", () => {
     const elsewhere = await desk({ host: "host9" });
     elsewhere.accept("m0");
     await elsewhere.journal.close();
-    const own = await new Desk({ folder: elsewhere.folder }).begin();
+    const own = await elsewhere.restarted().begin();
     own.accept("m1");
     garble(own, 2);
     own.accept("m2", { vmId: OTHER_VM });

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { expect, it } from "vitest";
@@ -21,12 +21,13 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-it("a start that fails for want of libvirt leaves the journal as it was", async () => {
-  const own = await desk();
-  own.accept("m1");
-  await own.journal.close();
-  const [names, text] = [readdirSync(own.folder), own.text(1)];
-  const folder = temporaryFolder();
+interface Ended {
+  readonly status: number | null;
+  readonly stderr: string;
+}
+
+/** Starts the daemon on this journal, with a libvirt that is not there, and waits for its end. */
+async function start(folder: string, journal: string): Promise<Ended> {
   const config = path.join(folder, "vdsm.json");
   const nowhere = path.join(folder, "no-libvirt.sock");
   writeFileSync(
@@ -41,16 +42,51 @@ it("a start that fails for want of libvirt leaves the journal as it was", async 
       },
       ssl: { enabled: false, allow_plaintext: true },
       libvirt: { uri: `qemu+unix:///system?socket=${nowhere}` },
-      journal: { dir: own.folder },
+      journal: { dir: journal },
     }),
   );
+  return spawnSync(process.execPath, [MAIN, "--config", config], {
+    encoding: "utf8",
+    timeout: 20_000,
+  });
+}
+
+it("a start that fails for want of libvirt leaves the journal as it was", async () => {
+  const own = await desk();
+  own.accept("m1");
+  await own.journal.close();
+  own.lock.release();
+  const [names, text] = [readdirSync(own.folder), own.text(1)];
+  const folder = temporaryFolder();
   for (let starts = 0; starts < 2; starts += 1) {
-    const { status, stderr } = spawnSync(process.execPath, [MAIN, "--config", config], {
-      encoding: "utf8",
-      timeout: 20_000,
-    });
+    const { status, stderr } = await start(folder, own.folder);
     expect(stderr).toContain("no-libvirt.sock");
     expect(status).toBe(1);
   }
   expect([readdirSync(own.folder), own.text(1)]).toEqual([names, text]);
+}, 60_000);
+
+it("a second one on the same journal ends before it has touched anything", async () => {
+  const own = await desk();
+  own.accept("m1");
+  const holder = readFileSync(path.join(own.folder, "holder.json"), "utf8");
+  const [names, text] = [readdirSync(own.folder), own.text(1)];
+  const folder = temporaryFolder();
+  const alias = path.join(folder, "alias");
+  symlinkSync(own.folder, alias);
+  const { status, stderr } = await start(folder, alias);
+  expect(stderr).toMatch(
+    /^vdsm-migrationd: journal\.dir: \S+\/alias is in use by another daemon \(pid 4242, .*\n$/,
+  );
+  expect(stderr).toContain(`there as ${own.folder}`);
+  expect(status).toBe(1);
+  expect(readdirSync(folder).toSorted()).toEqual(["alias", "vdsm.json"]);
+  expect([readdirSync(own.folder), own.text(1)]).toEqual([names, text]);
+  expect(readFileSync(path.join(own.folder, "holder.json"), "utf8")).toBe(holder);
+}, 60_000);
+
+it("a journal that can never be made costs neither the start nor a core", async () => {
+  const { status, stderr } = await start(temporaryFolder(), "/proc/no/journal");
+  expect(stderr).toContain("no-libvirt.sock");
+  expect(status).toBe(1);
 }, 60_000);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { systemClock } from "../../../src/clock.ts";
 import { downtimeByEngine, downtimeBySteps } from "../../../src/core/downtime.ts";
 import { newMigration, type Migration } from "../../../src/core/migration.ts";
+import { FolderLock } from "../../../src/journal/folder-lock.ts";
 import { defaultJournalLimits, Journal } from "../../../src/journal/journal.ts";
 import { JOURNAL_FORMAT } from "../../../src/journal/segments.ts";
 import { MigrationJournal } from "../../../src/monitor/migration-journal.ts";
@@ -74,7 +75,9 @@ export function acceptedRecord(id: string, vmId: string, isStepped: boolean): st
     target: { mode: "remote", host: "host-b", port: 54_321, call },
   } as const;
   const migration = migrationOf(vmId, isStepped);
-  const journal = new MigrationJournal(new Journal(options, watchedLog().log), systemClock);
+  const lock = new FolderLock(options.folder, { pid: 0, startedAt: "", doors: [] });
+  const written = new Journal(options, lock, watchedLog().log);
+  const journal = new MigrationJournal(written, systemClock);
   return JSON.stringify(journal.entry(facts, migration).record(migration));
 }
 

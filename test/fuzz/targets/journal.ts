@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { systemClock } from "../../../src/clock.ts";
 import { afterReboot, takenOver } from "../../../src/core/recover.ts";
 import { step } from "../../../src/core/step.ts";
+import { FolderLock } from "../../../src/journal/folder-lock.ts";
 import { defaultJournalLimits, Journal } from "../../../src/journal/journal.ts";
 import { parseSegment, type Segment, segmentPath } from "../../../src/journal/segments.ts";
 import { explain } from "../../../src/monitor/explain.ts";
@@ -119,7 +120,8 @@ export const journalFiles: Target<Segments> = {
           await writeFile(segmentPath(folder, numbers[index] ?? 1), bytes);
         }
         const options = { folder, host: HOST, bootId: BOOT, limits, ...clock };
-        const written = new Journal(options, journal.log);
+        const lock = new FolderLock(folder, { pid: process.pid, startedAt: "", doors: [] });
+        const written = new Journal(options, lock, journal.log);
         const before = await written.read();
         claim(before.length === segments.length, `${before.length} segments`);
         claimReplay(before);
@@ -131,6 +133,7 @@ export const journalFiles: Target<Segments> = {
         claim(last?.kind === "read" && last.header.nextSeq === 7, `its own segment ${show(last)}`);
         claim(last.records.length === 2 && last.unreadableLines === 0, `records ${show(last)}`);
         journal.claimClean();
+        lock.release();
         await rm(folder, { recursive: true, force: true });
       },
       check: async () => await Promise.resolve(),

@@ -1,0 +1,132 @@
+/**
+ * The journal's folder is one daemon's. The lock is flock(2) on the folder itself, so it is the same
+ * by whatever path the folder is reached, needs no place on the disk, works where nothing can be
+ * written, and the kernel drops it with the process, however that ends. A file in the folder says who
+ * holds it, for people: it decides nothing.
+ *
+ * It knows nothing of what else is in the folder.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { flock } from "posix";
+import { makeFolder } from "../folders.ts";
+import { isRecord } from "./segments.ts";
+
+/** A daemon that is being stopped is through by then (it takes a second at most). */
+export const LOCK_WAIT_MS = 2_000;
+const LOCK_RETRY_MS = 50;
+const HOLDER_FILE = "holder.json";
+const HOLDER_TEXT_MAX = 300;
+
+/** Who holds it, as others are told. */
+export interface Holder {
+  readonly pid: number;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** Where it listens. */
+  readonly doors: readonly string[];
+}
+
+/** The folder is another daemon's; the message names both. */
+export class FolderHeldError extends Error {
+  override readonly name = "FolderHeldError";
+}
+
+export class FolderLock {
+  readonly #folder: string;
+  readonly #holder: Holder;
+  #fd: number | null = null;
+
+  constructor(folder: string, holder: Holder) {
+    this.#folder = folder;
+    this.#holder = holder;
+  }
+
+  /**
+   * Makes the folder and locks it; does nothing if it is ours already, and locks anew if another folder
+   * lies at its path by now. **Fails**: FolderHeldError; Error of the file system.
+   */
+  take(): void {
+    makeFolder(this.#folder, 0o700);
+    if (this.#isOurs()) return;
+    const fd = openSync(this.#folder, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      if (!flock(fd, { exclusive: true, nonBlocking: true })) {
+        throw new FolderHeldError(`${this.#folder} is in use by ${holderIn(this.#folder)}`);
+      }
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    this.release();
+    this.#fd = fd;
+    this.#sayWho();
+  }
+
+  /** The same, but waits for a holder that is about to end. */
+  async takeWithin(waitMs: number): Promise<void> {
+    for (let triesLeft = Math.ceil(waitMs / LOCK_RETRY_MS); ; triesLeft -= 1) {
+      try {
+        this.take();
+        return;
+      } catch (error) {
+        if (!(error instanceof FolderHeldError) || triesLeft <= 0) throw error;
+      }
+      await sleep(LOCK_RETRY_MS);
+    }
+  }
+
+  release(): void {
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+  }
+
+  #isOurs(): boolean {
+    if (this.#fd === null) return false;
+    const [ours, there] = [fstatSync(this.#fd), statSync(this.#folder)];
+    return ours.dev === there.dev && ours.ino === there.ino;
+  }
+
+  #sayWho(): void {
+    const file = path.join(this.#folder, HOLDER_FILE);
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+    try {
+      const fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+      try {
+        writeFileSync(fd, `${JSON.stringify({ ...this.#holder, folder: this.#folder })}\n`);
+      } finally {
+        closeSync(fd);
+      }
+    } catch {
+      // Nothing can be written there; the journal says so, and the lock holds without it.
+    }
+  }
+}
+
+/** Read by another process than the one that wrote it: every part may be missing. */
+function holderIn(folder: string): string {
+  let holder: unknown;
+  try {
+    holder = JSON.parse(readFileSync(path.join(folder, HOLDER_FILE), "utf8"));
+  } catch {
+    return "another daemon";
+  }
+  if (!isRecord(holder)) return "another daemon";
+  const { pid, startedAt, doors } = holder;
+  const parts = [
+    ...(typeof pid === "number" ? [`pid ${pid}`] : []),
+    ...(typeof startedAt === "string" ? [`started ${startedAt}`] : []),
+    ...(Array.isArray(doors) ? [`listening on ${doors.join(" and ")}`] : []),
+    ...(holder["folder"] === folder ? [] : [`there as ${String(holder["folder"])}`]),
+  ];
+  return `another daemon (${parts.join(", ").slice(0, HOLDER_TEXT_MAX)})`;
+}
