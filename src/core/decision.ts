@@ -68,6 +68,8 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
       return before.stop === null ? [decision("cancel", "asked for", { phase: before.phase })] : [];
     case "admitted":
     case "deferred":
+    case "reached":
+    case "unanswered":
     case "notAdmitted":
     case "begin":
     case "notBegun":
@@ -199,6 +201,8 @@ function fromEvent(event: CoreEvent): readonly Decision[] {
     }
     case "migrationStatus":
     case "vmStatus":
+    // The log's line says the same.
+    case "deferred":
       return [];
   }
 }

@@ -169,6 +169,10 @@ export interface Migration {
   readonly deferrals: number;
   /** What it said last. */
   readonly deferralReason: string | null;
+  /** Tries in a row that a port refused which nobody was ever heard at (destination.ts). */
+  readonly refusedTries: number;
+  /** The destination's daemon has answered this migration. */
+  readonly destinationReached: boolean;
   /** When data began to flow: from then on the destination counts this migration itself. */
   readonly dataSinceMs: number | null;
   /** Effects that have not reported back: none of these is asked for twice. */
@@ -226,6 +230,13 @@ export type CoreEvent =
     }
   | { readonly kind: "vmStatus"; readonly status: VmStatus }
   | { readonly kind: "stalling"; readonly stalling: StallingEvent }
+  /** It cannot begin yet: at first, and when the reason changes. */
+  | {
+      readonly kind: "deferred";
+      readonly reason: string;
+      readonly deferrals: number;
+      readonly retryInMs: number;
+    }
   | { readonly kind: "ended"; readonly outcome: Outcome };
 
 export type VmStatus =
@@ -316,6 +327,8 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     retryAtMs: null,
     deferrals: 0,
     deferralReason: null,
+    refusedTries: 0,
+    destinationReached: false,
     dataSinceMs: null,
     pending: [],
     outcome: null,

@@ -16,6 +16,7 @@ export type EndReason =
   | "progressTimeout"
   | "scheduleAbort"
   | "noSlot"
+  | "noDestination"
   | "guestLost"
   | "guestStopped"
   | "guestCrashed"
@@ -27,7 +28,7 @@ export type EndReason =
 export interface Outcome {
   readonly outcome: "completed" | "failed" | "cancelled";
   readonly reason: EndReason;
-  /** VDSM's number: 0, 12, 47 or 102. */
+  /** VDSM's number: 0, 10, 12, 47 or 102. */
   readonly code: number;
   readonly message: string;
   /** Where the guest runs. */
@@ -50,6 +51,8 @@ const HOW_STOPPED: Readonly<
   saved: { reason: "guestStopped", text: "was saved by somebody" },
   crashed: { reason: "guestCrashed", text: "crashed, or its QEMU died," },
 };
+/** VDSM's "could not connect to the peer VDSM". */
+const CODE_NO_PEER = 10;
 const CODE_FAILED = 12;
 const CODE_CANCELLED = 47;
 const CODE_LIBVIRT_FAILED = 102;
@@ -89,6 +92,17 @@ export function notAdmitted(migration: Migration, nowMs: number): Outcome {
       CODE_FAILED,
       `VM ${migration.vmId} was not admitted within ${seconds} s (asked ${migration.destination} ${migration.deferrals} times: ${last}); it is active here`,
     ),
+    where: "source",
+  };
+}
+
+/** Nobody is at the destination who could take it, and waiting does not help. */
+export function noDestination(migration: Migration, why: string, tries: number): Outcome {
+  const times = tries > 1 ? ` (tried ${tries} times)` : "";
+  const text = `VM ${migration.vmId} was not sent, it is active here: ${why}${times}`;
+  return {
+    ...figures(migration, 0),
+    ...failed("noDestination", CODE_NO_PEER, text),
     where: "source",
   };
 }

@@ -5,8 +5,9 @@
  */
 import { advanceFrom } from "./advance.ts";
 import { nextCap, type DestinationCount } from "./bandwidth.ts";
+import { isNewReason } from "./destination.ts";
 import { downtimeApplied } from "./downtime.ts";
-import type { Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
+import type { Effect, Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
 import type { Input } from "./step.ts";
 
 /** Why a suspended guest cannot go over to post-copy. */
@@ -23,28 +24,38 @@ export function admitted(migration: Migration): Stepped {
   };
 }
 
-/** The destination has no slot, or does not answer: back to its place in the queue. */
+export interface Deferral {
+  readonly retryAtMs: number;
+  readonly reason: string;
+  readonly refusedTries: number;
+}
+
+/**
+ * The destination has no slot, or does not answer: back to its place in the queue. It may be there for
+ * an hour, so it is told at first and when the reason changes, and not at each try.
+ */
 export function deferred(
   migration: Migration,
-  { retryAtMs, reason }: Extract<Input, { kind: "deferred" }>,
+  { retryAtMs, reason, refusedTries }: Deferral,
   nowMs: number,
 ): Stepped {
+  const deferrals = migration.deferrals + 1;
+  const retryInMs = Math.round(retryAtMs - nowMs);
+  const message = "cannot begin yet, trying again later";
+  const news: readonly Effect[] = [
+    { kind: "log", level: "info", message, fields: { reason, retryInMs, deferrals } },
+    { kind: "event", event: { kind: "deferred", reason, deferrals, retryInMs } },
+  ];
   return {
     migration: {
       ...migration,
       phase: "queued",
       retryAtMs,
-      deferrals: migration.deferrals + 1,
+      deferrals,
       deferralReason: reason,
+      refusedTries,
     },
-    effects: [
-      {
-        kind: "log",
-        level: "info",
-        message: "cannot begin yet, trying again later",
-        fields: { reason, retryInMs: retryAtMs - nowMs, deferrals: migration.deferrals + 1 },
-      },
-    ],
+    effects: isNewReason(migration.deferralReason, reason) ? news : [],
   };
 }
 

@@ -9,6 +9,7 @@
 import type { AdvanceSample } from "./advance.ts";
 import type { DestinationCount } from "./bandwidth.ts";
 import { beginPostCopy, cycleStep, passBegan, statusEvent, type CycleInput } from "./cycle.ts";
+import { judgeSilence, refusedTriesAfter, SOON_MS, type Silence } from "./destination.ts";
 import { effectDone, type EffectDone } from "./effect-done.ts";
 import type { JobStats } from "./job-stats.ts";
 import { admitted, begin, beginWithoutPostCopy, deferred, downtimePrepared } from "./start.ts";
@@ -23,7 +24,13 @@ import type {
   Stepped,
   VmStatus,
 } from "./migration.ts";
-import { confirmedLate, endedBeforeCall, notAdmitted, type Outcome } from "./outcome.ts";
+import {
+  confirmedLate,
+  endedBeforeCall,
+  noDestination,
+  notAdmitted,
+  type Outcome,
+} from "./outcome.ts";
 import { refusesPostCopy } from "./post-copy-refusal.ts";
 import {
   countReads,
@@ -44,8 +51,18 @@ export type Input =
   | { readonly kind: "downtimeFound"; readonly foundMs: number }
   /** The first value, if libvirt took it. */
   | { readonly kind: "downtimePrepared"; readonly appliedMs: number | null }
-  /** The destination has no slot, or does not answer: back into the queue, at the same place. */
+  /** The destination has no slot, or cannot now: back into the queue, at the same place. */
   | { readonly kind: "deferred"; readonly retryAtMs: number; readonly reason: string }
+  /** The destination's daemon has answered. */
+  | { readonly kind: "reached" }
+  /** It gave no useful answer. `reachedBefore`: it has given one to somebody. */
+  | {
+      readonly kind: "unanswered";
+      readonly silence: Silence;
+      readonly reachedBefore: boolean;
+      /** When it is asked again, if there is no hurry. */
+      readonly retryAtMs: number;
+    }
   /** vars.migration_admission_timeout is over. */
   | { readonly kind: "notAdmitted" }
   /** The destination was asked (or was silent): make the call. */
@@ -98,6 +115,8 @@ const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   downtimeFound: ["preparing"],
   downtimePrepared: ["preparing"],
   deferred: ["preparing"],
+  reached: ["preparing"],
+  unanswered: ["preparing"],
   notAdmitted: ["queued", "preparing"],
   begin: ["preparing"],
   notBegun: ["queued", "preparing"],
@@ -138,8 +157,12 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
       return downtimePrepared(migration, input, nowMs);
     case "deferred":
       return migration.stop === null
-        ? deferred(migration, input, nowMs)
+        ? deferred(migration, { ...input, refusedTries: 0 }, nowMs)
         : end(migration, endedBeforeCall(migration, null, true), nowMs);
+    case "reached":
+      return unchanged({ ...migration, destinationReached: true });
+    case "unanswered":
+      return unanswered(migration, input, nowMs);
     case "notAdmitted":
       return end(migration, notAdmitted(migration, nowMs), nowMs);
     case "begin":
@@ -182,6 +205,24 @@ function unchanged(migration: Migration): Stepped {
 
 function vmStatus(status: VmStatus): Effect {
   return { kind: "event", event: { kind: "vmStatus", status } };
+}
+
+function unanswered(
+  migration: Migration,
+  { silence, reachedBefore, retryAtMs }: Extract<Input, { kind: "unanswered" }>,
+  nowMs: number,
+): Stepped {
+  if (migration.stop !== null) return end(migration, endedBeforeCall(migration, null, true), nowMs);
+  const { cause, text: reason } = silence;
+  const refusedTries = refusedTriesAfter(migration.refusedTries, cause);
+  switch (judgeSilence(cause, { refusedTries, reachedBefore })) {
+    case "fatal":
+      return end(migration, noDestination(migration, reason, refusedTries), nowMs);
+    case "soon":
+      return deferred(migration, { retryAtMs: nowMs + SOON_MS, reason, refusedTries }, nowMs);
+    case "wait":
+      return deferred(migration, { retryAtMs, reason, refusedTries }, nowMs);
+  }
 }
 
 function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number): Stepped {

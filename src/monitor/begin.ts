@@ -4,6 +4,7 @@
  * into the queue; a cancel on the way ends it before there is a call.
  */
 import { isoTime } from "../clock.ts";
+import type { Silence } from "../core/destination.ts";
 import { PAUSED_REASON } from "../core/libvirt-codes.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Peer } from "../peer/peer.ts";
@@ -28,11 +29,10 @@ export async function begin(
         run.apply(prepared);
         return;
       case "later":
-        run.apply({
-          kind: "deferred",
-          retryAtMs: context.clock.monotonicMs() + retryAfterMs(context),
-          reason: prepared.reason,
-        });
+        run.apply({ kind: "deferred", retryAtMs: retryAtMs(context), reason: prepared.reason });
+        return;
+      case "unanswered":
+        run.apply({ ...prepared, retryAtMs: retryAtMs(context) });
         return;
       case "ready":
         run.apply({
@@ -56,7 +56,8 @@ type Prepared =
       readonly refusal: { readonly code: number; readonly message: string };
       readonly active: boolean;
     }
-  | { readonly kind: "later"; readonly reason: string };
+  | { readonly kind: "later"; readonly reason: string }
+  | { readonly kind: "unanswered"; readonly silence: Silence; readonly reachedBefore: boolean };
 
 type Hindrance = Exclude<Prepared, { kind: "ready" }>;
 
@@ -116,9 +117,8 @@ async function prepareMigration(
     // First what is answered at once: a daemon that hangs must not hold the slot for as long as a
     // stock VDSM may take to prepare the VM.
     await peer.askCounts();
-    if (peer.counts().kind !== "counted") {
-      return { kind: "later", reason: `${peer.address.host}'s daemon is silent: ${peer.silence}` };
-    }
+    if (peer.counts().kind !== "counted") return unanswered(peer, peer.silence);
+    run.apply({ kind: "reached" });
     const reserved = await reserveThere(run, peer, context);
     if (reserved !== null) return reserved;
   }
@@ -149,17 +149,22 @@ async function reserveThere(
       return null;
     case "later":
       return reserved;
+    case "unanswered":
+      return unanswered(peer, reserved.silence);
     case "refused":
       return notBegun(`the destination refused: ${reserved.message}`, true, reserved.code);
   }
 }
 
+function unanswered(peer: Peer, silence: Silence): Hindrance {
+  return { kind: "unanswered", silence, reachedBefore: peer.reached };
+}
+
 const NO_XML: Hindrance = { kind: "later", reason: "libvirt does not give the domain's XML" };
 
-function retryAfterMs({ settings }: Context): number {
-  return (
-    settings().retryAfterMs * (1 - RETRY_JITTER_SHARE + 2 * RETRY_JITTER_SHARE * Math.random())
-  );
+function retryAtMs({ clock, settings }: Context): number {
+  const share = 1 - RETRY_JITTER_SHARE + 2 * RETRY_JITTER_SHARE * Math.random();
+  return clock.monotonicMs() + settings().retryAfterMs * share;
 }
 
 /** libvirt keeps what is set on an idle domain, so the first value holds from the first byte. */

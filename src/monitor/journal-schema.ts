@@ -68,6 +68,7 @@ const outcome: v.GenericSchema<unknown, Outcome> = v.object({
     "progressTimeout",
     "scheduleAbort",
     "noSlot",
+    "noDestination",
     "guestLost",
     "guestStopped",
     "guestCrashed",
@@ -224,6 +225,8 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   retryAtMs: v.nullable(number),
   deferrals: count,
   deferralReason: v.nullable(text),
+  refusedTries: v.optional(count, 0),
+  destinationReached: v.optional(flag, false),
   dataSinceMs: v.nullable(number),
   pending: v.pipe(
     v.unknown(),

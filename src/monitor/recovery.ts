@@ -25,6 +25,10 @@ export function restoreRuns(
 ): void {
   const log = context.log.child({ component: "recovery" });
   for (const trouble of replayed.troubles) log.error({ trouble }, "part of the journal is lost");
+  for (const { migration, target } of replayed.migrations) {
+    const reached = migration.destinationReached || migration.callAtMs !== null;
+    if (reached && target.mode === "remote") context.peers.noteReached(target);
+  }
   for (const found of current(replayed.migrations, context.clock.wallMs())) {
     const run = restored(found, context, hooks);
     if (run.live) registry.add(run);

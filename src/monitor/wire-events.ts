@@ -50,6 +50,11 @@ export const eventFields = {
     progressing: "boolean: the stall is over",
     aborting: "boolean: the host has decided to abort by itself",
   },
+  VM_migration_deferred: {
+    reason: "text: why it cannot begin yet",
+    deferrals: "how often it was sent back into the queue",
+    retryIn: "s until it is tried again",
+  },
   VM_migration_ended: {
     outcome: "completed, failed or cancelled",
     reason: "one word, see outcomes",
@@ -81,6 +86,12 @@ export function eventToWire(migration: Migration, event: CoreEvent, clock: Clock
         clock,
         stallingToWire(event.stalling),
       );
+    case "deferred":
+      return envelope("VM_migration_deferred", migration.vmId, clock, {
+        reason: event.reason,
+        deferrals: event.deferrals,
+        retryIn: msToSecondsCeil(Math.max(0, event.retryInMs)),
+      });
     case "ended":
       return envelope("VM_migration_ended", migration.vmId, clock, outcomeToWire(event.outcome));
   }

@@ -32,6 +32,7 @@ export function migrationStatusToWire(migration: Migration, nowMs: number): Wire
     phase: shownPhase(migration),
     postcopy: migration.postCopy.begun,
     stalledFor: migration.phase === "ended" ? 0 : stalledForSeconds(migration, nowMs),
+    ...(migration.deferrals === 0 ? {} : deferralToWire(migration, nowMs)),
     ...(migration.outcome === null ? {} : outcomeFields(migration)),
   };
 }
@@ -53,6 +54,10 @@ function outcomeFields(migration: Migration): WireObject {
 function statusOf(migration: Migration): WireObject {
   const { outcome, stop } = migration;
   if (outcome !== null) return { code: outcome.code, message: outcome.message };
+  const { deferralReason, phase } = migration;
+  if (stop === null && phase === "queued" && deferralReason !== null) {
+    return { code: 0, message: `Waiting, it cannot begin yet: ${deferralReason}` };
+  }
   if (stop === null) return { code: 0, message: "Migration in progress" };
   const what = stop.why === "cancel" ? "cancelling" : "aborting";
   return { code: 0, message: `${what}, libvirt's job has not ended yet${libvirtOn(migration)}` };

@@ -3,6 +3,7 @@
  * question. It knows nothing of what an answer means; peer.ts does.
  */
 import { randomUUID } from "node:crypto";
+import type { Silence, SilenceCause } from "../core/destination.ts";
 import { PeerConnection, type Reply } from "./peer-connection.ts";
 
 /** Empty where the files could not be read: peers will refuse the handshake. */
@@ -22,8 +23,8 @@ export interface PeerAddress {
 export type PeerAnswer =
   | { readonly kind: "result"; readonly result: unknown }
   | { readonly kind: "error"; readonly code: number; readonly message: string }
-  /** No connection, no answer in time, or nothing that is JSON-RPC. */
-  | { readonly kind: "silent"; readonly message: string };
+  /** No connection, no answer in time, or nothing that is JSON-RPC; `message` says it in words. */
+  | { readonly kind: "silent"; readonly cause: SilenceCause; readonly message: string };
 
 /** It goes into the log, the journal and the outcome. */
 const REASON_LENGTH_MAX = 1000;
@@ -60,11 +61,9 @@ export class PeerClient {
     const reply = await within(connection.ask(id, body), deadlineMs);
     if (reply === null) {
       connection.giveUp(id);
-      return { kind: "silent", message: `no answer in ${deadlineMs} ms` };
+      return silentAnswer(connection.late(deadlineMs));
     }
-    return reply.kind === "broken"
-      ? { kind: "silent", message: reply.message }
-      : readAnswer(reply.body);
+    return reply.kind === "broken" ? silentAnswer(reply.silence) : readAnswer(reply.body);
   }
 
   /** Lets go of a host that nothing goes to any more. */
@@ -104,15 +103,23 @@ function within(reply: Promise<Reply>, deadlineMs: number): Promise<Reply | null
   });
 }
 
+function silentAnswer({ cause, text }: Silence): PeerAnswer {
+  return { kind: "silent", cause, message: text };
+}
+
+function noAnswer(message: string): PeerAnswer {
+  return { kind: "silent", cause: "notADaemon", message };
+}
+
 function readAnswer(text: string): PeerAnswer {
   const value: unknown = JSON.parse(text);
   const answer: unknown = Array.isArray(value) ? value[0] : value;
-  if (!isObject(answer)) return { kind: "silent", message: "the answer is no JSON-RPC" };
+  if (!isObject(answer)) return noAnswer("the answer is no JSON-RPC");
   const error = answer["error"];
   if (isObject(error)) {
     const { code, message } = error;
     // Nothing is converted: an object's own `toString` from JSON is no function, and would throw.
-    if (typeof code !== "number") return { kind: "silent", message: "its error has no code" };
+    if (typeof code !== "number") return noAnswer("its error has no code");
     const reason = typeof message === "string" ? message : "no reason";
     return { kind: "error", code, message: reason.slice(0, REASON_LENGTH_MAX) };
   }

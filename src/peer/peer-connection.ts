@@ -9,6 +9,8 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import { randomUUID } from "node:crypto";
+import { formatHost } from "../core/address.ts";
+import type { Silence } from "../core/destination.ts";
 import {
   FrameParser,
   requestQueues,
@@ -16,11 +18,22 @@ import {
   STOMP_VERSION,
   type Frame,
 } from "../stomp/index.ts";
+import { NameLookup } from "./lookup.ts";
 import type { PeerAddress, PeerTls } from "./peer-client.ts";
+import {
+  closeHint,
+  FIRST_BYTES_MAX,
+  silence,
+  silenceOf,
+  strangerIn,
+  wordsOf,
+  type Stage,
+} from "./silence.ts";
 
 const FRAME_LIMITS = { lineBytes: 8_192, headerCount: 64, bodyBytes: 4 * 1024 * 1024 };
 const RECONNECT_FIRST_MS = 500;
-const RECONNECT_MAX_MS = 10_000;
+/** Shorter than the time between two tries of a migration: each of them is one of a connection. */
+const RECONNECT_MAX_MS = 2_500;
 const WATCH_EVERY_MS = 250;
 /** How often we want to hear something, answers or not. */
 const HEAR_EVERY_MS = 15_000;
@@ -29,7 +42,7 @@ const SILENT_TOO_LONG_MS = 2 * HEAR_EVERY_MS;
 
 export type Reply =
   | { readonly kind: "body"; readonly body: string }
-  | { readonly kind: "broken"; readonly message: string };
+  | { readonly kind: "broken"; readonly silence: Silence };
 
 type Waiting = (reply: Reply) => void;
 
@@ -38,15 +51,19 @@ export class PeerConnection {
   #tls: PeerTls | null;
   readonly #nowMs: () => number;
   readonly #connectWithinMs: () => number;
+  readonly #names: NameLookup;
+  /** As people write it. */
+  readonly #at: string;
   readonly #replyQueue: string = randomUUID();
   readonly #waiting = new Map<string, Waiting>();
   #socket: net.Socket | null = null;
   #heardAtMs = 0;
-  #connectedAt: number | null = null;
+  #stage: Stage = "connect";
+  #first = Buffer.alloc(0);
   #watch: NodeJS.Timeout | null = null;
   #failures = 0;
   #notBeforeMs = 0;
-  #lastFailure = "not connected";
+  #lastFailure: Silence = { cause: "broken", text: "not connected" };
 
   /** `connectWithinMs`: from the first packet to the peer's CONNECTED. */
   constructor(
@@ -59,6 +76,8 @@ export class PeerConnection {
     this.#address = address;
     this.#tls = tlsFiles;
     this.#nowMs = nowMs;
+    this.#names = new NameLookup(nowMs);
+    this.#at = `${formatHost(address.host)}:${address.port}`;
   }
 
   /** For the next connection. */
@@ -69,7 +88,7 @@ export class PeerConnection {
   /** Sends one JSON-RPC request; resolves with its answer or when the connection broke. */
   ask(id: string, body: string): Promise<Reply> {
     const socket = this.#connected();
-    if (socket === null) return Promise.resolve({ kind: "broken", message: this.#lastFailure });
+    if (socket === null) return Promise.resolve({ kind: "broken", silence: this.#lastFailure });
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);
       const headers = [
@@ -87,7 +106,17 @@ export class PeerConnection {
   }
 
   close(): void {
-    this.#break("closed");
+    this.#break(silence("broken", "closed"));
+  }
+
+  /** Nothing in time, and how far it had come by then. */
+  late(waitedMs: number): Silence {
+    const cause = this.#stage === "lookup" ? "resolverSilent" : "timeout";
+    return this.#silence(cause, `${WAITED_FOR[this.#stage]} within ${Math.round(waitedMs)} ms`);
+  }
+
+  #silence(cause: Silence["cause"], said: string): Silence {
+    return silence(cause, wordsOf(cause, this.#at, this.#address.host, said));
   }
 
   #connected(): net.Socket | null {
@@ -98,33 +127,76 @@ export class PeerConnection {
       socket = this.#open();
     } catch (error) {
       // A certificate that node refuses: for the peer's answer it is as if nobody were there.
-      this.#failed(error instanceof Error ? error.message : String(error));
+      const why = error instanceof Error ? error.message : String(error);
+      this.#failed(
+        this.#silence("noCertificate", `this host's certificate cannot be used: ${why}`),
+      );
       return null;
     }
     this.#socket = socket;
+    this.#stage = net.isIP(this.#address.host) === 0 ? "lookup" : "connect";
+    this.#first = Buffer.alloc(0);
     this.#watch = setInterval(() => this.#lookAtSilence(), WATCH_EVERY_MS);
     this.#watch.unref();
     const parser = new FrameParser(FRAME_LIMITS);
     socket.on("data", (chunk) => {
       this.#heardAtMs = this.#nowMs();
+      const stranger = this.#strangerIn(chunk);
+      if (stranger !== undefined) this.#broke(socket, this.#silence("notADaemon", stranger));
       const { frames, malformed } = parser.parse(chunk);
       for (const frame of frames) this.#take(frame);
-      if (malformed !== undefined) this.#broke(socket, `what it says is no STOMP: ${malformed}`);
+      if (malformed === undefined) return;
+      this.#broke(socket, this.#silence("notADaemon", `it speaks no STOMP: ${malformed}`));
     });
-    socket.on("error", (error) => this.#broke(socket, error.message));
-    socket.on("close", () => this.#broke(socket, "it closed the connection"));
+    this.#watchStages(socket);
+    socket.on("error", (error) => this.#broke(socket, this.#silenceOf(error)));
+    socket.on("close", () => this.#broke(socket, this.#ended("it closed the connection")));
     this.#heardAtMs = this.#nowMs();
     socket.write(this.#hello());
     return socket;
   }
 
+  #watchStages(socket: net.Socket): void {
+    const reached = (stage: Stage): void => {
+      if (this.#socket === socket) this.#stage = stage;
+    };
+    socket.once("lookup", () => reached("connect"));
+    socket.once("connect", () => {
+      reached(this.#tls === null ? "hello" : "handshake");
+      if (this.#tls?.ca !== undefined || this.#tls === null) return;
+      const why = "this host has no certificate to ask with (ssl.ca, ssl.cert, ssl.key)";
+      this.#broke(socket, this.#silence("noCertificate", why));
+    });
+    socket.once("secureConnect", () => reached("hello"));
+  }
+
+  #strangerIn(chunk: Buffer): string | undefined {
+    if (this.#stage === "open" || this.#stage === "answered") return undefined;
+    if (this.#first.length >= FIRST_BYTES_MAX) return undefined;
+    this.#first = Buffer.concat([this.#first, chunk.subarray(0, FIRST_BYTES_MAX)]);
+    return strangerIn(this.#first);
+  }
+
+  #silenceOf(error: unknown): Silence {
+    const hint = closeHint(this.#stage, this.#tls !== null);
+    return silenceOf(error, this.#at, this.#address.host, this.#stage, hint);
+  }
+
+  /** Before it ever answered it may be somebody who never will. */
+  #ended(why: string): Silence {
+    if (this.#stage === "answered") return this.#silence("broken", why);
+    return this.#silence("closed", `${why}${closeHint(this.#stage, this.#tls !== null)}`);
+  }
+
   #open(): net.Socket {
     const { host, port } = this.#address;
-    if (this.#tls === null) return net.connect({ host, port });
+    const { forSocket: lookup } = this.#names;
+    if (this.#tls === null) return net.connect({ host, port, lookup });
     const { verifyName = false, ...files } = this.#tls;
     return tls.connect({
       host,
       port,
+      lookup,
       ...files,
       minVersion: "TLSv1.2",
       // Else as VDSM: any host of the CA is a peer; addresses need not stand in certificates.
@@ -152,11 +224,11 @@ export class PeerConnection {
   #take(frame: Frame): void {
     if (frame.command === "CONNECTED") {
       this.#failures = 0;
-      this.#connectedAt = this.#nowMs();
+      if (this.#stage !== "answered") this.#stage = "open";
       return;
     }
     if (frame.command === "ERROR") {
-      this.#break(`it refused: ${frame.headers.get("message") ?? "no reason given"}`);
+      this.#break(this.#ended(`it refused: ${frame.headers.get("message") ?? "no reason given"}`));
       return;
     }
     if (frame.command !== "MESSAGE") return;
@@ -164,44 +236,54 @@ export class PeerConnection {
     const id = idOf(body);
     const waiting = id === null ? undefined : this.#waiting.get(id);
     if (id === null || waiting === undefined) return;
+    this.#stage = "answered";
     this.#waiting.delete(id);
     waiting({ kind: "body", body });
   }
 
-  #broke(socket: net.Socket, message: string): void {
-    if (this.#socket === socket) this.#break(message);
+  #broke(socket: net.Socket, why: Silence): void {
+    if (this.#socket === socket) this.#break(why);
   }
 
-  #break(message: string): void {
+  #break(why: Silence): void {
     const socket = this.#socket;
     if (socket === null) return;
     this.#socket = null;
-    this.#connectedAt = null;
     if (this.#watch !== null) clearInterval(this.#watch);
+    this.#names.keepLate();
     socket.destroy();
-    this.#failed(message);
+    this.#failed(why);
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const answer of waiting) answer({ kind: "broken", message });
+    for (const answer of waiting) answer({ kind: "broken", silence: why });
   }
 
-  #failed(message: string): void {
+  #failed(why: Silence): void {
     const pauseMs = Math.min(RECONNECT_FIRST_MS * 2 ** this.#failures, RECONNECT_MAX_MS);
     this.#failures += 1;
     this.#notBeforeMs = this.#nowMs() + pauseMs;
-    this.#lastFailure = message;
+    this.#lastFailure = why;
   }
 
   /** A host that is switched off says nothing at all: neither that it refuses nor that it closed. */
   #lookAtSilence(): void {
     const silentMs = this.#nowMs() - this.#heardAtMs;
-    if (this.#connectedAt === null && silentMs > this.#connectWithinMs()) {
-      this.#break(`no connection in ${Math.round(silentMs)} ms`);
-    } else if (this.#waiting.size > 0 && silentMs > SILENT_TOO_LONG_MS) {
-      this.#break(`silent for ${Math.round(silentMs)} ms`);
-    }
+    const connected = this.#stage === "open" || this.#stage === "answered";
+    const withinMs = connected ? SILENT_TOO_LONG_MS : this.#connectWithinMs();
+    if (silentMs <= withinMs || (connected && this.#waiting.size === 0)) return;
+    this.#break(this.late(withinMs));
   }
 }
+
+/** What did not come, by how far the connection had come. */
+const WAITED_FOR: Readonly<Record<Stage, string>> = {
+  lookup: "no address of the name",
+  connect: "no connection",
+  handshake: "no TLS handshake",
+  hello: "a connection, and no word of STOMP on it",
+  open: "no answer",
+  answered: "no answer",
+};
 
 /** The id of an answer, alone or in an array of one. */
 function idOf(body: string): string | null {

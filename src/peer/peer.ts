@@ -3,9 +3,12 @@
  * arrived there. One question for the counts is out for each destination at any time, however many
  * VMs go there. A destination that says nothing is logged once, and once when it is back.
  */
+import { formatHost } from "../core/address.ts";
 import type { DestinationCount } from "../core/bandwidth.ts";
+import type { Silence, SilenceCause } from "../core/destination.ts";
 import { errorTable } from "../errors.ts";
 import type { Log } from "../logger.ts";
+import { silence } from "./silence.ts";
 import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./peer-client.ts";
 
 /** A destination is forgotten when nothing has gone there for so long. */
@@ -27,8 +30,9 @@ export type GuestThere =
 
 export type Reserved =
   | { readonly kind: "reserved" }
-  /** Full, silent or still starting: worth asking again. */
+  /** Full or still starting: worth asking again. */
   | { readonly kind: "later"; readonly reason: string }
+  | { readonly kind: "unanswered"; readonly silence: Silence }
   /** The destination will not have this VM. */
   | { readonly kind: "refused"; readonly code: number; readonly message: string };
 
@@ -56,7 +60,9 @@ export class Peer {
   #migrations: number | null = null;
   #askedAtMs = 0;
   /** Why there was no answer, the last time that there was none. */
-  silence = "";
+  silence: Silence = { cause: "timeout", text: "not asked yet" };
+  /** A daemon has answered there, to this daemon or to the one before it. */
+  reached = false;
   /** When a migration was last on its way there. */
   usedAtMs = 0;
   #silentQueries = 0;
@@ -113,11 +119,12 @@ export class Peer {
       case "silent":
         // It may have heard the question and lost the answer: a stock VDSM would refuse the next one.
         void this.release(vmId);
-        return { kind: "later", reason: answer.message };
+        return { kind: "unanswered", silence: { cause: answer.cause, text: answer.message } };
       case "error":
-        return worthAskingAgain(answer.code)
-          ? { kind: "later", reason: answer.message }
-          : { kind: "refused", code: answer.code, message: answer.message };
+        if (worthAskingAgain(answer.code)) return { kind: "later", reason: answer.message };
+        return causeOfError(answer.code) === "failed"
+          ? { kind: "refused", code: answer.code, message: answer.message }
+          : { kind: "unanswered", silence: silenceIn(answer, this.address) };
     }
   }
 
@@ -156,12 +163,14 @@ export class Peer {
     const migrations = countsIn(answer);
     if (migrations === null) {
       this.#silentQueries += 1;
-      this.silence = answer.kind === "result" ? "an answer without counts" : answer.message;
+      this.silence = silenceIn(answer, this.address);
       if (this.#silentQueries === 1) {
-        this.#log.warn({ why: this.silence }, "destination is silent, halving what goes there");
+        const { cause, text: why } = this.silence;
+        this.#log.warn({ cause, why }, "destination is silent, halving what goes there");
       }
       return;
     }
+    this.reached = true;
     if (this.#silentQueries > 0) {
       this.#log.info({ silentQueries: this.#silentQueries }, "destination answers again");
     }
@@ -179,6 +188,28 @@ function worthAskingAgain(code: number): boolean {
     code === errorTable.initializing.number ||
     code === errorTable.notEnoughResources.number
   );
+}
+
+/** Why an answer to Host.getStats has no counts. */
+function silenceIn(answer: PeerAnswer, { host, port }: PeerAddress): Silence {
+  const at = `${formatHost(host)}:${port}`;
+  switch (answer.kind) {
+    case "silent":
+      return { cause: answer.cause, text: answer.message };
+    case "result":
+      return silence(
+        "notADaemon",
+        `what answers at ${at} is no daemon: its Host.getStats has no counts of migrations`,
+      );
+    case "error":
+      return silence(causeOfError(answer.code), `${at} says: ${answer.message} (${answer.code})`);
+  }
+}
+
+function causeOfError(code: number): SilenceCause {
+  if (worthAskingAgain(code)) return "busy";
+  if (code === errorTable.accessDenied.number) return "denied";
+  return code === errorTable.methodNotFound.number ? "notADaemon" : "failed";
 }
 
 function countsIn(answer: PeerAnswer): number | null {
@@ -225,12 +256,21 @@ function recordFrom(value: unknown): GuestRecord | null {
   };
 }
 
+/** Far more than any host has destinations. */
+const REACHED_KEPT_MAX = 10_000;
+
+function keyOf({ host, port }: PeerAddress): string {
+  return `${host} ${port}`;
+}
+
 /** The destinations in use, one Peer for each address. */
 export class Peers {
   readonly #client: PeerClient;
   readonly #log: Log;
   readonly #times: PeerTimes;
   readonly #peers = new Map<string, Peer>();
+  /** Where a daemon has answered, those among them that are forgotten since. */
+  readonly #reached = new Set<string>();
 
   constructor(client: PeerClient, log: Log, times: PeerTimes) {
     this.#client = client;
@@ -239,11 +279,20 @@ export class Peers {
   }
 
   get(address: PeerAddress): Peer {
-    const key = `${address.host} ${address.port}`;
+    const key = keyOf(address);
     const peer = this.#peers.get(key) ?? new Peer(address, this.#client, this.#log, this.#times);
+    peer.reached ||= this.#reached.has(key);
     peer.usedAtMs = this.#times.nowMs();
     this.#peers.set(key, peer);
     return peer;
+  }
+
+  /** A daemon answered there, to the daemon that ran on this host before. */
+  noteReached(address: PeerAddress): void {
+    const key = keyOf(address);
+    if (this.#reached.size < REACHED_KEPT_MAX) this.#reached.add(key);
+    const peer = this.#peers.get(key);
+    if (peer !== undefined) peer.reached = true;
   }
 
   /** Forgets those to which nothing has gone for a while: what they said grows stale. */
@@ -251,6 +300,7 @@ export class Peers {
     const nowMs = this.#times.nowMs();
     for (const [key, peer] of this.#peers) {
       if (nowMs - peer.usedAtMs <= UNUSED_KEPT_MS) continue;
+      if (peer.reached) this.noteReached(peer.address);
       this.#peers.delete(key);
       this.#client.forget(peer.address);
     }

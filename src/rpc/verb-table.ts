@@ -96,7 +96,7 @@ export const verbTable = [
     params: [vmID],
     unknownKeys: "refuse",
     result:
-      "object: status {code, message}, progress (%), phase, postcopy, stalledFor (s); ended: outcome, reason, downtime (ms)",
+      "object: status {code, message}, progress (%), phase, postcopy, stalledFor (s); deferred: deferrals, deferralReason, retryIn (s); ended: outcome, reason, downtime (ms)",
     doc: "How far the migration is, or how the last one ended.",
   },
   {

@@ -65,6 +65,11 @@ export const outcomes: Texts = {
     "82",
     "the destination had no slot for it, or did not say, for `vars.migration_admission_timeout`; active on the source",
   ],
+  noDestination: [
+    "failed",
+    "10",
+    "no daemon can be asked there, and waiting would not help: the message says why, see [A destination that does not answer](#a-destination-that-does-not-answer); active on the source",
+  ],
   scheduleAbort: [
     "failed",
     "12",

@@ -139,17 +139,16 @@ export interface CertificateOptions {
   readonly subject?: string;
   /** Default: IP:127.0.0.1. */
   readonly alternatives?: string;
+  /** From now on; default: 2. Negative: it has expired. */
+  readonly days?: number;
 }
 
 /** `<name>.pem` and `<name>.key` by an authority that is in the folder. */
-export function makeCertificate(
-  dir: string,
-  name: string,
-  { ca = "ca", subject = `/CN=${name}`, alternatives = "IP:127.0.0.1" }: CertificateOptions = {},
-): void {
+export function makeCertificate(dir: string, name: string, options: CertificateOptions = {}): void {
+  const { ca = "ca", subject = `/CN=${name}`, alternatives = "IP:127.0.0.1", days = 2 } = options;
   const request = ["-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", subject];
   openssl(dir, "req", ...KEY, ...request, "-utf8", "-multivalue-rdn");
-  const by = ["-CA", `${ca}.pem`, "-CAkey", `${ca}.key`, "-CAcreateserial", "-days", "2"];
+  const by = ["-CA", `${ca}.pem`, "-CAkey", `${ca}.key`, "-CAcreateserial", "-days", String(days)];
   writeFileSync(join(dir, `${name}.ext`), `subjectAltName=${alternatives}\n`);
   const into = ["-extfile", `${name}.ext`, "-out", `${name}.pem`];
   openssl(dir, "x509", "-req", "-in", `${name}.csr`, ...by, ...into);

@@ -47,6 +47,8 @@ function describeEvent(event: CoreEvent): string {
       return `vm ${describeVm(event.status)}`;
     case "stalling":
       return describeStalling(event.stalling);
+    case "deferred":
+      return `deferred ${event.deferrals} retryIn=${seconds(event.retryInMs)} "${event.reason}"`;
     case "ended": {
       const { outcome, reason, code, where, confirmed, message } = event.outcome;
       return `ended ${outcome} reason=${reason} code=${code} where=${where} confirmed=${confirmed} "${message}"`;

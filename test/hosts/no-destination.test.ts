@@ -1,0 +1,105 @@
+/**
+ * Destinations with nobody who could take the guest: what waiting cannot cure is said at once and in
+ * words; what it may cure is waited for, told by an event, and holds no slot meanwhile.
+ */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LabProcess } from "../lab/api.ts";
+import { heard, expectArrived, expectStayed, useDaemons } from "./pair.ts";
+
+const HTTP_PORT = 8080;
+const HTTP_SERVER = `require("node:http").createServer((_, reply) => reply.end()).listen(${HTTP_PORT}, () => console.log("up"))`;
+/** Names are those of /etc/hosts, and no others exist: else a lab without a network has no resolver. */
+const FILES_ONLY = `
+echo 'hosts: files' > /run/nsswitch.conf && mount --bind /run/nsswitch.conf /etc/nsswitch.conf`;
+
+const pair = useDaemons({
+  vars: { max_outgoing_migrations: 1, max_incoming_migrations: 1, migration_retry_timeout: 1 },
+});
+let http: LabProcess | undefined;
+beforeAll(async () => {
+  await pair.lab.a.exec("sh", ["-c", FILES_ONLY]);
+  http = await pair.lab.b.spawn(process.execPath, ["-e", HTTP_SERVER], { logName: "http.log" });
+  await http.waitForLog(/up/);
+});
+afterAll(async () => {
+  await http?.kill();
+  await pair.lab.a.exec("umount", ["/etc/nsswitch.conf"]);
+});
+
+const migrate = (vmID: string, dst: string): Promise<unknown> =>
+  pair.a.call("VM.migrate", { vmID, params: { dst } });
+
+const failed = (message: RegExp): Record<string, unknown> => ({
+  outcome: "failed",
+  reason: "noDestination",
+  code: 10,
+  where: "source",
+  message: expect.stringMatching(message),
+});
+
+describe("a destination that nobody is at", () => {
+  it("fails each VM in words, at once or after three tries, and holds no slot meanwhile", async () => {
+    const [one, two] = await Promise.all([pair.lab.a.startGuest(), pair.lab.a.startGuest()]);
+    await migrate(one.uuid, "no-such-host");
+    expect(await pair.a.ended(one.uuid)).toMatchObject(failed(/name no-such-host does not exist/));
+
+    // No daemon of ours was ever heard at this port.
+    await migrate(two.uuid, "host-b:1");
+    const first = await pair.a.event("VM_migration_deferred", two.uuid);
+    expect(first.fields).toEqual({
+      reason: expect.stringMatching(/host-b:1 refuses connections/),
+      deferrals: 1,
+      retryIn: expect.any(Number),
+    });
+    expect(await pair.a.call("VM.getMigrationStatus", { vmID: two.uuid })).toMatchObject({
+      phase: "queued",
+      deferrals: 1,
+      deferralReason: expect.stringMatching(/refuses/),
+      status: { code: 0, message: expect.stringMatching(/refuses/) },
+    });
+    // The one slot is free for it.
+    await migrate(one.uuid, `host-b:${HTTP_PORT}`);
+    await pair.a.event("VM_migration_ended", one.uuid, ({ message }) =>
+      /speaks HTTP/.test(String(message)),
+    );
+    expect(await pair.a.ended(two.uuid)).toMatchObject(failed(/refuses.*tried 3 times/));
+    const deferrals = heard(pair.a, two.uuid).filter(
+      ({ name }) => name === "VM_migration_deferred",
+    );
+    expect(deferrals).toHaveLength(1);
+    expect(await pair.a.call("VM.getMigrationStatus", { vmID: two.uuid })).toMatchObject({
+      phase: "ended",
+      reason: "noDestination",
+      status: { code: 10 },
+    });
+    await expectStayed(one, pair.lab.a);
+    await expectStayed(two, pair.lab.a);
+  });
+});
+
+describe("a destination without a slot", () => {
+  it("is waited for, said in status and event, and gets the guest when it has one", async () => {
+    const expected = randomUUID();
+    await pair.b.call("VM.migrationCreate", { vmID: expected, params: {} });
+    const guest = await pair.lab.a.startGuest();
+    await migrate(guest.uuid, "host-b");
+    await pair.a.migrationIs(guest.uuid, (each) => Number(each["deferrals"]) >= 2);
+
+    const told = heard(pair.a, guest.uuid).filter(({ name }) => name === "VM_migration_deferred");
+    expect(told.map(({ fields }) => fields)).toEqual([
+      {
+        reason: expect.stringMatching(/limit exceeded/),
+        deferrals: 1,
+        retryIn: expect.any(Number),
+      },
+    ]);
+    expect(await pair.a.call("VM.getStats", { vmID: guest.uuid })).toMatchObject([
+      { status: "Migration Source" },
+    ]);
+
+    await pair.b.call("VM.destroy", { vmID: expected });
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
+    await expectArrived(guest, pair.lab.b);
+  });
+});
