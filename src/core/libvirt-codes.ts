@@ -22,28 +22,6 @@ export const LIBVIRT_ERROR = {
 /** Our own: there was no connection, so no call was made and libvirt said nothing. */
 export const NO_CALL = 0;
 
-/** virDomainPausedReason */
-export const PAUSED_REASON = {
-  MIGRATION: 2,
-  IO_ERROR: 5,
-  STARTING_UP: 11,
-  POSTCOPY: 12,
-  POSTCOPY_FAILED: 13,
-} as const;
-
-/** virDomainRunningReason */
-export const RUNNING_REASON = { POSTCOPY: 10, POSTCOPY_FAILED: 11 } as const;
-
-/** virDomainShutoffReason */
-export const SHUTOFF_REASON = {
-  UNKNOWN: 0,
-  SHUTDOWN: 1,
-  DESTROYED: 2,
-  CRASHED: 3,
-  MIGRATED: 4,
-  SAVED: 5,
-} as const;
-
 /** virDomainEventType with virDomainEventResumedDetailType and virDomainEventStoppedDetailType */
 export const LIFECYCLE = {
   RESUMED: 4,

@@ -26,6 +26,7 @@ import type { Downtime, DowntimeOwner } from "./downtime.ts";
 import type { JobStats } from "./job-stats.ts";
 import type { Outcome } from "./outcome.ts";
 import { NOTHING_TO_MEND, type Mending } from "./post-copy.ts";
+import type { RunState } from "./run-state.ts";
 import {
   beginsWithPostCopy,
   scheduleFrom,
@@ -115,8 +116,8 @@ export interface Migration {
   readonly callAtMs: number | null;
   readonly endedAtMs: number | null;
   readonly limits: Limits;
-  /** The guest was suspended when its migration began; it arrives, or stays, so. */
-  readonly guestPaused: boolean;
+  /** The VM's state here as libvirt showed it last: in the queue, at the call, at the end. */
+  readonly runState: RunState;
   /** null for mode file. */
   readonly downtime: Downtime | null;
   /** The engine's convergenceSchedule; null: none. */
@@ -151,6 +152,8 @@ export interface Migration {
   readonly thereReads: number;
   /** When a read was last counted; null: none was. */
   readonly readAtMs: number | null;
+  /** Since when the place was read in a row to be one that nobody can tell. */
+  readonly undecidedSinceMs: number | null;
   /** When the destination last said anything of the guest's place. */
   readonly heardAtMs: number | null;
   /** The job that libvirt shows is not ours any more: somebody began another since. */
@@ -243,7 +246,7 @@ export type VmStatus =
   | { readonly kind: "migrationSource" }
   | { readonly kind: "savingState" }
   | { readonly kind: "postCopy" }
-  | { readonly kind: "staysHere" }
+  | { readonly kind: "staysHere"; readonly runState: RunState }
   | { readonly kind: "down"; readonly why: DownWhy };
 
 export type DownWhy = "migrated" | "lost" | "lostInPostCopy" | GuestStopped;
@@ -274,7 +277,7 @@ export interface NewMigration {
   readonly destination: string;
   readonly memoryBytes: number;
   readonly limits: Limits;
-  readonly guestPaused: boolean;
+  readonly runState: RunState;
   readonly downtime: Downtime | null;
   readonly schedule: ConvergenceSchedule | null;
   readonly postCopy: Pick<PostCopy, "possible" | "unavailableReason">;
@@ -317,6 +320,7 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     shellReads: 0,
     thereReads: 0,
     readAtMs: null,
+    undecidedSinceMs: null,
     heardAtMs: null,
     superseded: false,
     reservedThere: false,

@@ -16,14 +16,17 @@ import {
   unseen,
   type Outcome,
 } from "./outcome.ts";
+import type { Presence, RunState } from "./run-state.ts";
 
 /** What was seen of the guest on both ends, asked after the call had returned. */
 export interface Place {
   /**
    * `shell`: what post-copy leaves here of a guest that runs elsewhere, paused. `switching`: paused for
-   * the switchover, without a job: it goes next, or goes on here.
+   * the switchover, without a job: it goes next, or goes on here. `unknown`: libvirt does not say.
    */
-  readonly source: "active" | "switching" | "shell" | "notActive" | "unknown";
+  readonly source: Presence | "unknown";
+  /** What `source` follows from; absent: there is no such domain, or libvirt does not say. */
+  readonly runState?: RunState;
   /** On the source libvirt still shows a job. */
   readonly sourceJob: boolean;
   /** `left`: it had arrived there, and has gone on or ended since. */
@@ -47,6 +50,8 @@ export const SETTLE_MAX_MS = 60_000;
 export const TAKEN_OVER_GRACE_MS = 5_000;
 /** Post-copy without a byte, and without a word of the destination: its host may be gone. */
 export const POSTCOPY_SILENT_MAX_MS = 600_000;
+/** So long libvirt may say nothing of a VM, or a guest may be half arrived, before that is the end. */
+export const UNDECIDED_MAX_MS = 600_000;
 /** So often in a row a place is read before what cannot be taken back follows from it. */
 export const SURE_READS = 2;
 /** Two reads are two only so far apart: a destination answers from a look of a moment ago. */
@@ -68,9 +73,16 @@ export function judgePlace(migration: Migration, place: Place, nowMs: number): V
       return judgeShell(migration, place, nowMs);
     case "switching":
       return judgeSwitching(migration, place, nowMs);
+    case "ending":
+      if (isSurelyThere(migration, place)) return ended(there(migration, nowMs));
+      // Taken apart it would be gone by now: it hangs, and it is here.
+      return lastsTooLong(migration, SETTLE_MAX_MS, nowMs)
+        ? ended(stayed(migration, nowMs))
+        : ASK_AGAIN;
     case "unknown":
       // Active and no longer incoming over there: it cannot be active here as well.
-      return isSurelyThere(migration, place) ? ended(there(migration, nowMs)) : ASK_AGAIN;
+      if (isSurelyThere(migration, place)) return ended(there(migration, nowMs));
+      return undecided(migration, nowMs);
     case "notActive":
       return migration.mode === "file"
         ? judgeSave(migration, place, nowMs)
@@ -110,6 +122,7 @@ export function countReads(migration: Migration, place: Place, nowMs: number): M
     ...migration,
     ...counted,
     readAtMs: changed ? nowMs : readAtMs,
+    undecidedSinceMs: isUndecided(place) ? (migration.undecidedSinceMs ?? nowMs) : null,
     heardAtMs: heard ? nowMs : migration.heardAtMs,
   };
 }
@@ -167,6 +180,23 @@ function sinceSettling({ settlingSinceMs, heardAtMs }: Migration, nowMs: number)
   return nowMs - Math.max(settlingSinceMs ?? nowMs, heardAtMs ?? 0);
 }
 
+/** Libvirt does not say where it is, or a guest that has left here has not all come. */
+function isUndecided({ source, sourceJob, destination }: Place): boolean {
+  if (source === "unknown" || source === "ending") return true;
+  return destination === "incoming" && !sourceJob && source !== "shell";
+}
+
+function lastsTooLong({ undecidedSinceMs }: Migration, maxMs: number, nowMs: number): boolean {
+  return nowMs - (undecidedSinceMs ?? nowMs) >= maxMs;
+}
+
+/** Asked for as long as it may change; then the outcome says that it is not known. */
+function undecided(migration: Migration, nowMs: number): Verdict {
+  return lastsTooLong(migration, UNDECIDED_MAX_MS, nowMs)
+    ? ended(unseen(migration, nowMs))
+    : ASK_AGAIN;
+}
+
 /** Paused for the switchover, and its job is over: a libvirtd that died over it leaves it so. */
 function judgeSwitching(migration: Migration, place: Place, nowMs: number): Verdict {
   if (place.sourceJob) return ASK_AGAIN;
@@ -176,7 +206,7 @@ function judgeSwitching(migration: Migration, place: Place, nowMs: number): Verd
     case "left":
       return ended(there(migration, nowMs));
     case "incoming":
-      return ASK_AGAIN;
+      return undecided(migration, nowMs);
     case "absent":
       return migration.lostReads >= SURE_READS ? ended(stayed(migration, nowMs)) : ASK_AGAIN;
     case "silent":
@@ -211,7 +241,7 @@ function judgeGone(migration: Migration, place: Place, nowMs: number): Verdict {
       return ended(there(migration, nowMs));
     case "incoming": {
       const sure = isLostInPostCopy(migration, place) && migration.lostReads >= SURE_READS;
-      return sure ? ended(lost(migration, nowMs)) : ASK_AGAIN;
+      return sure ? ended(lost(migration, nowMs)) : undecided(migration, nowMs);
     }
     case "absent":
       return isSurelyGone(migration, place) ? ended(gone(migration, nowMs)) : ASK_AGAIN;

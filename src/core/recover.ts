@@ -27,6 +27,7 @@ export function takenOver(migration: Migration, nowMs: number): Migration {
     thereReads: 0,
     lostReads: 0,
     readAtMs: null,
+    undecidedSinceMs: null,
     heardAtMs: null,
     // Silent queries are counted anew by the new daemon.
     destinationCount: { kind: "unknown", silentQueries: 0 },
@@ -72,6 +73,7 @@ export function afterReboot(migration: Migration, nowMs: number): Migration {
     thereReads: 0,
     lostReads: 0,
     readAtMs: null,
+    undecidedSinceMs: null,
     heardAtMs: null,
     reservedThere: false,
     // The domain's own value was libvirt's, and went with it.
@@ -108,7 +110,7 @@ export function adopted(foreign: ForeignMigration, nowMs: number): Migration | n
       ...rest,
       mode: "remote",
       destination: UNKNOWN_DESTINATION,
-      guestPaused: false,
+      runState: "running",
       // What libvirt holds is kept until the engine says otherwise.
       downtime: downtimeBySchedule(null),
       schedule: null,

@@ -8,6 +8,7 @@ import { nextCap, type DestinationCount } from "./bandwidth.ts";
 import { isNewReason } from "./destination.ts";
 import { downtimeApplied } from "./downtime.ts";
 import type { Effect, Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
+import { runStateRow } from "./run-state.ts";
 import type { Input } from "./step.ts";
 
 /** Why a suspended guest cannot go over to post-copy. */
@@ -93,11 +94,13 @@ export function begin(
     sourceMigrations: input.sourceMigrations,
     destinationCount: destination,
     destinationAtCall: destination.kind === "counted" ? destination.migrations : null,
-    guestPaused: input.paused,
+    runState: input.runState,
     // What was heard of the guest in the queue was before it was looked at just now.
     stoppedByJob: false,
     guestStopped: null,
-    postCopy: input.paused ? withoutPostCopy(migration, PAUSED_GUEST) : migration.postCopy,
+    postCopy: runStateRow(input.runState).standsStill
+      ? withoutPostCopy(migration, PAUSED_GUEST)
+      : migration.postCopy,
   };
   if (migration.mode === "file") {
     return { migration: started, effects: [{ kind: "call", bandwidthMiBps: 0, postcopy: false }] };

@@ -40,6 +40,7 @@ import {
   SURE_READS,
   type Place,
 } from "./place.ts";
+import type { RunState } from "./run-state.ts";
 
 export type Input =
   | { readonly kind: "admitted" }
@@ -70,8 +71,8 @@ export type Input =
       readonly kind: "begin";
       readonly sourceMigrations: number;
       readonly destination: DestinationCount;
-      /** The guest is suspended now; it may have been running when the migration was accepted. */
-      readonly paused: boolean;
+      /** As it is now; it may have been another when the migration was accepted. */
+      readonly runState: RunState;
     }
   /** It could not be begun: the call was never made. `active`: the guest is here. */
   | { readonly kind: "notBegun"; readonly refusal: Refusal; readonly active: boolean }
@@ -279,6 +280,7 @@ function placed(
     ...noteEndHere(before, input.place),
     pending: before.pending.filter((kind) => kind !== "askPlace"),
     completedStats: before.completedStats ?? input.record,
+    runState: input.place.runState ?? before.runState,
   };
   if (answered.phase !== "settling" && !answered.callReturned) return unchanged(answered);
   const effects: Effect[] = [];
@@ -367,7 +369,7 @@ function lastStatus(migration: Migration, outcome: Outcome): Effect {
 function statusAfter(migration: Migration, where: Exclude<Outcome["where"], "unknown">): VmStatus {
   switch (where) {
     case "source":
-      return { kind: "staysHere" };
+      return { kind: "staysHere", runState: migration.runState };
     case "destination":
       return { kind: "down", why: "migrated" };
     case "image":

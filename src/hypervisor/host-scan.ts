@@ -4,17 +4,20 @@
  * next look, with its time. Those that matter most are asked first; of the others it is each one's
  * turn to be early, so that a host with more VMs than a look has time for leaves none out for ever.
  */
-import { DomainState, ListDomainsFlag } from "libvirt";
+import { ListDomainsFlag } from "libvirt";
 import type { Connection, Domain, JobStatsResult } from "libvirt";
 import type { Clock } from "../clock.ts";
-import { RUNNING_REASON } from "../core/libvirt-codes.ts";
-import type { CallResult, JobView, ScanOptions, VmJobView, VmView } from "./hypervisor.ts";
+import { isOff, type RunState } from "../core/run-state.ts";
+import type { CallResult, JobView, ScanOptions, VmJobView } from "./hypervisor.ts";
 import { failedJobView, statsView } from "./job-view.ts";
 import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
 import type { Lane } from "./lane.ts";
+import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
 
 /** Job-stats calls at a time, each on a connection of its own. */
 const THREADS = 4;
+/** Active, and in a state that has to be asked for: those that run cost no call. */
+const NOT_RUNNING = ListDomainsFlag.ACTIVE | ListDomainsFlag.PAUSED | ListDomainsFlag.OTHER;
 
 export class HostScan {
   readonly #poll: Lane;
@@ -32,15 +35,16 @@ export class HostScan {
   look(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
     return this.#poll.run(async (connection) => {
       const all = await connection.listDomains(ListDomainsFlag.ACTIVE);
-      const paused = await connection.listDomains(ListDomainsFlag.PAUSED);
+      const stopped = await connection.listDomains(NOT_RUNNING);
       const { only } = options;
       const wanted = (domain: Domain): boolean => only === undefined || only.has(domain.uuid);
-      const active = all.filter(wanted);
-      const reasons = await pausedReasons(paused.filter(wanted));
+      const states = await statesOf(stopped.filter(wanted));
+      const stateOf = ({ uuid }: Domain): RunState => states.get(uuid) ?? "running";
+      const active = all.filter((domain) => wanted(domain) && !isOff(stateOf(domain)));
       const jobs = await this.#jobs(connection, active, options);
       const broken = await brokenIncoming(active.filter(({ uuid }) => isIncoming(jobs.get(uuid))));
       return active.map((domain) => ({
-        vm: vmView(domain, reasons.get(domain.uuid)),
+        vm: { vmId: domain.uuid, name: domain.name, runState: stateOf(domain) },
         job: broken.has(domain.uuid) ? BROKEN : (jobs.get(domain.uuid) ?? { kind: "noAnswer" }),
       }));
     });
@@ -99,14 +103,14 @@ export class HostScan {
 }
 
 /** One after the other: these are calls on one connection, and few. */
-async function pausedReasons(paused: readonly Domain[]): Promise<ReadonlyMap<string, number>> {
-  const reasons = new Map<string, number>();
-  for (const domain of paused) {
-    // A domain may be gone or go on between the list and the question: then it has no reason.
+async function statesOf(domains: readonly Domain[]): Promise<ReadonlyMap<string, RunState>> {
+  const states = new Map<string, RunState>();
+  for (const domain of domains) {
+    // A domain may be gone between the list and the question: then nothing is known but that it stood.
     const state = await domain.getState().catch(() => null);
-    reasons.set(domain.uuid, state?.state === DomainState.PAUSED ? state.reason : 0);
+    states.set(domain.uuid, state === null ? "suspended" : runStateFromLibvirt(state));
   }
-  return reasons;
+  return states;
 }
 
 const BROKEN: JobView = { kind: "incoming", broken: true };
@@ -120,17 +124,8 @@ async function brokenIncoming(incoming: readonly Domain[]): Promise<ReadonlySet<
   const broken = new Set<string>();
   for (const domain of incoming) {
     const state = await domain.getState().catch(() => null);
-    const failed = state?.reason === RUNNING_REASON.POSTCOPY_FAILED;
-    if (state?.state === DomainState.RUNNING && failed) broken.add(domain.uuid);
+    if (state === null) continue;
+    if (runStateFromLibvirt(state) === "incomingPostCopyFailed") broken.add(domain.uuid);
   }
   return broken;
-}
-
-function vmView(domain: Domain, pausedReason: number | undefined): VmView {
-  return {
-    vmId: domain.uuid,
-    name: domain.name,
-    runState: pausedReason === undefined ? "running" : "paused",
-    stateReason: pausedReason ?? 0,
-  };
 }

@@ -9,6 +9,7 @@
  * happened, because what it means depends on the migration's state, and that is the core's to judge.
  */
 import type { JobStats } from "../core/job-stats.ts";
+import type { RunState } from "../core/run-state.ts";
 
 /** libvirt's error in the daemon's words: the numeric code decides, the text is for people. */
 export interface Refusal {
@@ -27,14 +28,10 @@ export type CallResult<T> =
   /** There is no connection to the hypervisor at present. */
   | { readonly kind: "disconnected"; readonly message: string };
 
-export type VmRunState = "running" | "paused" | "shutoff" | "other";
-
 export interface VmView {
   readonly vmId: string;
   readonly name: string;
-  readonly runState: VmRunState;
-  /** virDomainPausedReason while paused, virDomainShutoffReason while shut off, else 0. */
-  readonly stateReason: number;
+  readonly runState: RunState;
 }
 
 /** What one VM's job looked like when it was asked. */

@@ -3,8 +3,10 @@
  * the guest runs on the destination. Each looks for itself, right before: a copy whose data still flow
  * has a job, and to end that would lose the guest.
  */
-import { DomainState, ErrorLevel, JobType, LibvirtError, UndefineFlag, type Domain } from "libvirt";
-import { LIBVIRT_ERROR, PAUSED_REASON, SHUTOFF_REASON } from "../core/libvirt-codes.ts";
+import { ErrorLevel, JobType, LibvirtError, UndefineFlag, type Domain } from "libvirt";
+import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
+import { isShell } from "../core/run-state.ts";
+import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
 
 /** The guest has taken its state along: of what libvirt keeps beside the definition nothing is lost. */
 const WITH_METADATA =
@@ -15,8 +17,7 @@ const WITH_METADATA =
  * libvirt's, or OPERATION_INVALID if this is no such copy.
  */
 export async function destroyShell(domain: Domain, undefine: boolean): Promise<void> {
-  const { state, reason } = await domain.getState();
-  if (!isPausedForPostCopy(state, reason)) {
+  if (!isShell(runStateFromLibvirt(await domain.getState()))) {
     throw invalid("the domain is not paused for post-copy");
   }
   const { type } = await domain.getJobStats();
@@ -32,19 +33,11 @@ export async function destroyShell(domain: Domain, undefine: boolean): Promise<v
  * while libvirt has the domain still paused: for 30 s after its own restart.
  */
 export async function undefineMigrated(domain: Domain): Promise<boolean> {
-  const { state, reason } = await domain.getState();
-  if (isPausedForPostCopy(state, reason)) return false;
+  const state = runStateFromLibvirt(await domain.getState());
+  if (isShell(state)) return false;
   // Killed before it wrote the reason down, libvirtd knows none after its restart.
-  const left = reason === SHUTOFF_REASON.MIGRATED || reason === SHUTOFF_REASON.UNKNOWN;
-  if (state === DomainState.SHUTOFF && left) await domain.undefine(WITH_METADATA);
+  if (state === "offMigrated" || state === "off") await domain.undefine(WITH_METADATA);
   return true;
-}
-
-function isPausedForPostCopy(state: number, reason: number): boolean {
-  return (
-    state === DomainState.PAUSED &&
-    (reason === PAUSED_REASON.POSTCOPY || reason === PAUSED_REASON.POSTCOPY_FAILED)
-  );
 }
 
 function invalid(message: string): LibvirtError {

@@ -8,7 +8,7 @@
  * - control: what changes a job and may block on the VM's job lock (abort, limits, post-copy).
  * - events: see libvirt-events.ts. Each migrate or save call has one of its own.
  */
-import { AbortJobFlag, DomainState, JobStatsFlag, LibvirtError } from "libvirt";
+import { AbortJobFlag, JobStatsFlag, LibvirtError } from "libvirt";
 import type { Connection, Domain } from "libvirt";
 import type { Clock } from "../clock.ts";
 import type { JobStats } from "../core/job-stats.ts";
@@ -22,13 +22,13 @@ import type {
   ScanOptions,
   VmDetails,
   VmJobView,
-  VmView,
 } from "./hypervisor.ts";
 import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
 import { HostScan } from "./host-scan.ts";
 import { destroyShell, undefineMigrated } from "./leftovers.ts";
 import { failedJobView, statsView } from "./job-view.ts";
 import { Lane, messageOf, openConnection, resultOf } from "./lane.ts";
+import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
 import { EventStream } from "./libvirt-events.ts";
 import { ExclusiveCalls, SharedRead } from "./vm-calls.ts";
 import { migrateFlags, migrateParamsOf } from "./migrate-params.ts";
@@ -207,8 +207,7 @@ async function readDetails(domain: Domain): Promise<VmDetails> {
   return {
     vmId: domain.uuid,
     name: domain.name,
-    runState: runStateOf(state.state),
-    stateReason: state.state === DomainState.RUNNING ? 0 : state.reason,
+    runState: runStateFromLibvirt(state),
     persistent,
     memoryBytes: Number(info.maxMemoryKiB) * 1024,
     graphics: graphicsIn(xml),
@@ -218,21 +217,6 @@ async function readDetails(domain: Domain): Promise<VmDetails> {
 async function readRecord(domain: Domain): Promise<JobStats> {
   const flags = JobStatsFlag.COMPLETED | JobStatsFlag.KEEP_COMPLETED;
   return jobStatsFromLibvirt(await domain.getJobStats(flags));
-}
-
-function runStateOf(state: number): VmView["runState"] {
-  switch (state) {
-    case DomainState.RUNNING:
-    case DomainState.BLOCKED:
-      return "running";
-    case DomainState.PAUSED:
-      return "paused";
-    case DomainState.SHUTOFF:
-    case DomainState.CRASHED:
-      return "shutoff";
-    default:
-      return "other";
-  }
 }
 
 /** libvirt writes this XML itself, one way; only the devices' type is looked for. */

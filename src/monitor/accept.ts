@@ -11,10 +11,10 @@ import {
 } from "../core/downtime.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { newMigration, type Limits } from "../core/migration.ts";
+import { isOff, runStateRow } from "../core/run-state.ts";
 import { initialDowntimeMs, namesAbort } from "../core/schedule.ts";
 import { MonitorError } from "../errors.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
-import { pausedOnError } from "./begin.ts";
 import type { Context } from "./context.ts";
 import { prepareFiles } from "./hibernation.ts";
 import { callTemplate, postCopyUnavailable } from "./migrate-call.ts";
@@ -25,7 +25,7 @@ import type { Settings } from "./settings.ts";
 
 /**
  * The run, queued. Fails: noVm, migrationInProgress (a libvirt job, named), libvirtUnavailable,
- * invalidParams (paths of a hibernation), migrationFailed (paused on a storage error).
+ * invalidParams (paths of a hibernation), migrationFailed (its state: core/run-state.ts).
  */
 export async function accept(
   request: MigrateRequest,
@@ -45,7 +45,7 @@ export async function accept(
       destination: target.mode === "remote" ? target.peer.address.host : request.dst,
       memoryBytes: vm.memoryBytes,
       limits: limitsOf(request, settings),
-      guestPaused: vm.runState === "paused",
+      runState: vm.runState,
       downtime: request.mode === "file" ? null : firstDowntime(request, vm, settings),
       schedule: request.convergenceSchedule ?? null,
       postCopy: { possible: unavailable === null, unavailableReason: unavailable },
@@ -59,15 +59,12 @@ async function runningVm(vmId: string, context: Context): Promise<VmDetails> {
   const details = await context.hypervisor.vmDetails(vmId);
   if (details.kind !== "ok") throw detailsError(vmId, details);
   const vm = details.value;
-  if (vm.runState === "shutoff") {
+  if (isOff(vm.runState)) {
     throw new MonitorError("noVm", `VM ${vmId} is not running on this host`);
   }
-  if (pausedOnError(vm)) {
-    throw new MonitorError(
-      "migrationFailed",
-      `VM ${vmId} is paused on a storage error and cannot be moved`,
-    );
-  }
+  const { mayNotMigrate } = runStateRow(vm.runState);
+  if (mayNotMigrate !== null)
+    throw new MonitorError("migrationFailed", `VM ${vmId} ${mayNotMigrate}`);
   return vm;
 }
 

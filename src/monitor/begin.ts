@@ -5,7 +5,7 @@
  */
 import { isoTime } from "../clock.ts";
 import type { Silence } from "../core/destination.ts";
-import { PAUSED_REASON } from "../core/libvirt-codes.ts";
+import { isOff, runStateRow, type RunState } from "../core/run-state.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
@@ -39,7 +39,7 @@ export async function begin(
           kind: "begin",
           sourceMigrations: context.hostView.migrationsWith(run.vmId),
           destination: run.destinationCount(ownThere()),
-          paused: prepared.paused,
+          runState: prepared.runState,
         });
     }
   } catch (err) {
@@ -50,7 +50,7 @@ export async function begin(
 }
 
 type Prepared =
-  | { readonly kind: "ready"; readonly paused: boolean }
+  | { readonly kind: "ready"; readonly runState: RunState }
   | {
       readonly kind: "notBegun";
       readonly refusal: { readonly code: number; readonly message: string };
@@ -72,10 +72,11 @@ async function prepare(run: MigrationRun, context: Context): Promise<Prepared> {
   }
   if (details.kind !== "ok") return { kind: "later", reason: "libvirt does not answer" };
   const vm = details.value;
-  if (vm.runState === "shutoff") return notBegun("the VM is not running any more", false);
-  if (pausedOnError(vm)) return notBegun("the VM is paused on a storage error", true);
+  if (isOff(vm.runState)) return notBegun("the VM is not running any more", false);
+  const { mayNotMigrate } = runStateRow(vm.runState);
+  if (mayNotMigrate !== null) return notBegun(`the VM ${mayNotMigrate}`, true);
   const hindrance = await prepareBy(run, context);
-  return hindrance ?? { kind: "ready", paused: vm.runState === "paused" };
+  return hindrance ?? { kind: "ready", runState: vm.runState };
 }
 
 function prepareBy(run: MigrationRun, context: Context): Promise<Hindrance | null> {
@@ -183,9 +184,4 @@ async function prepareDowntime(run: MigrationRun, hypervisor: Hypervisor): Promi
     // It ended meanwhile and knows nothing of the value that was there before.
     await hypervisor.setMaxDowntime(run.vmId, run.migration.downtimeFoundMs ?? found.value);
   }
-}
-
-/** A guest that stopped on a storage error cannot be moved: QEMU would lose the failed request. */
-export function pausedOnError(state: { runState: string; stateReason: number }): boolean {
-  return state.runState === "paused" && state.stateReason === PAUSED_REASON.IO_ERROR;
 }

@@ -4,6 +4,7 @@
  * When each of them is due is the migration's to say.
  */
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
+import { isOff } from "../core/run-state.ts";
 import type { Log } from "../logger.ts";
 import type { Context } from "./context.ts";
 import { undoFiles } from "./hibernation.ts";
@@ -68,7 +69,7 @@ export class CleanUp {
   async #releaseSlot(): Promise<void> {
     if (this.#target.mode !== "remote") return;
     const here = await this.#context.hypervisor.vmDetails(this.#vmId);
-    if (here.kind === "ok" && here.value.runState !== "shutoff") {
+    if (here.kind === "ok" && !isOff(here.value.runState)) {
       await this.#target.peer.release(this.#vmId);
     }
   }

@@ -4,11 +4,12 @@
  * a migration like any other, but for its destination, which libvirt does not tell.
  */
 import { adopted, UNKNOWN_DESTINATION } from "../core/recover.ts";
+import { isShell } from "../core/run-state.ts";
 import { progressPercent } from "../core/progress.ts";
 import { isOutgoing, type JobStats } from "../core/job-stats.ts";
 import type { Context } from "./context.ts";
 import { limitsOf } from "./accept.ts";
-import { inPostCopy, isPostCopyPause } from "./host-view.ts";
+import { inPostCopy } from "./host-view.ts";
 import { MigrationRun, type RunHooks } from "./migration-run.ts";
 import type { Registry } from "./registry.ts";
 import type { MigrateRequest, WireObject } from "./service.ts";
@@ -74,7 +75,7 @@ export async function takeOver(
       memoryBytes: details.value.memoryBytes,
       limits: limitsOf(request, context.settings()),
       stats,
-      inPostCopy: isPostCopyPause(details.value),
+      inPostCopy: isShell(details.value.runState),
     },
     context.clock.monotonicMs(),
   );

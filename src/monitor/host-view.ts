@@ -4,14 +4,13 @@
  * migration begun with virsh shares the same link.
  */
 import { isOutgoing } from "../core/job-stats.ts";
-import { PAUSED_REASON } from "../core/libvirt-codes.ts";
+import { isShell } from "../core/run-state.ts";
 import type {
   CallResult,
   Hypervisor,
   JobView,
   ScanOptions,
   VmJobView,
-  VmView,
 } from "../hypervisor/hypervisor.ts";
 
 /**
@@ -154,30 +153,15 @@ function transferOf(job: JobView, known: Transfer): Transfer {
 
 /** The guest stands still for the last of its data: it arrives next, or goes on here. */
 export function inSwitchover(view: VmJobView): boolean {
-  return view.vm.runState === "paused" && view.vm.stateReason === PAUSED_REASON.MIGRATION;
-}
-
-/** A guest of which not all has come: it has never run on this host. */
-export function isHalfArrived({ vm }: VmJobView): boolean {
-  return (
-    vm.runState === "paused" &&
-    (vm.stateReason === PAUSED_REASON.STARTING_UP || vm.stateReason === PAUSED_REASON.MIGRATION)
-  );
+  return view.vm.runState === "switching";
 }
 
 /** libvirt says so, which is no proof: core/post-copy.ts. */
 export function postCopyFailed(view: VmJobView): boolean {
-  return view.vm.runState === "paused" && view.vm.stateReason === PAUSED_REASON.POSTCOPY_FAILED;
+  return view.vm.runState === "postCopyFailed";
 }
 
 /** The guest already runs on the other side; what is here is its paused shell. */
 export function inPostCopy(view: VmJobView): boolean {
-  return isPostCopyPause(view.vm);
-}
-
-export function isPostCopyPause({ runState, stateReason }: VmView): boolean {
-  return (
-    runState === "paused" &&
-    (stateReason === PAUSED_REASON.POSTCOPY || stateReason === PAUSED_REASON.POSTCOPY_FAILED)
-  );
+  return isShell(view.vm.runState);
 }

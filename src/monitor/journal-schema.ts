@@ -9,6 +9,7 @@ import type { JobStats } from "../core/job-stats.ts";
 import type { Migration } from "../core/migration.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Reservation } from "../core/reservations.ts";
+import { RUN_STATES } from "../core/run-state.ts";
 import type { ScheduleState } from "../core/schedule.ts";
 import type { CallTemplate } from "./migrate-call.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
@@ -180,7 +181,7 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
     minBandwidthMiBps: number,
     postcopyStallTimeoutMs: number,
   }),
-  guestPaused: flag,
+  runState: v.optional(v.picklist(RUN_STATES), "running"),
   downtime: v.nullable(downtime),
   schedule: v.nullable(schedule),
   downtimeFoundMs: v.nullable(number),
@@ -215,6 +216,7 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   shellReads: count,
   thereReads: count,
   readAtMs: v.nullable(number),
+  undecidedSinceMs: v.optional(v.nullable(number), null),
   heardAtMs: v.nullable(number),
   superseded: flag,
   reservedThere: flag,

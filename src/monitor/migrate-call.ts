@@ -2,6 +2,7 @@
  * Turns a request into what libvirt's migrate call takes: the three addresses (libvirt's, the
  * migration network's, the console's) and whether post-copy is possible at all.
  */
+import { runStateRow } from "../core/run-state.ts";
 import { PAUSED_GUEST } from "../core/start.ts";
 import { formatHost } from "../core/address.ts";
 import type { MigrateCall, VmDetails } from "../hypervisor/hypervisor.ts";
@@ -48,6 +49,6 @@ export function postCopyUnavailable(
   if (!settings.postcopyAllowed) return "vars.migration_allow_postcopy is false";
   if (request.parallel !== undefined) return "parallel connections lose the guest in post-copy";
   if (request.tunneled) return "libvirt does not tunnel post-copy";
-  if (vm.runState === "paused") return PAUSED_GUEST;
+  if (runStateRow(vm.runState).standsStill) return PAUSED_GUEST;
   return null;
 }

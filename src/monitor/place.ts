@@ -3,8 +3,9 @@
  * has it no more. Only facts; core/place.ts judges them.
  */
 import { isOutgoing, type JobStats } from "../core/job-stats.ts";
-import { LIBVIRT_ERROR, PAUSED_REASON, SHUTOFF_REASON } from "../core/libvirt-codes.ts";
+import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import type { Place } from "../core/place.ts";
+import { runStateRow, type RunState } from "../core/run-state.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { GuestRecord } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
@@ -33,15 +34,21 @@ export async function askPlace(
   doubtful: boolean,
 ): Promise<PlaceAnswer> {
   const { hypervisor, settings } = context;
-  const details = await hypervisor.vmDetails(vmId);
-  const state = sourceState(details);
-  const here = state !== "notActive" && state !== "unknown";
+  const runState = stateHere(await hypervisor.vmDetails(vmId));
+  const presence = presenceOf(runState);
+  const here = presence !== "notActive" && presence !== "unknown";
   const view = here ? await hypervisor.jobView(vmId) : null;
   // On its way back to this host it is not here yet.
   const comesBack = view?.kind === "ok" && view.value.kind === "incoming";
-  const source = comesBack ? "notActive" : state;
+  const source = comesBack ? "notActive" : presence;
   const sourceJob = view !== null && !comesBack && hasJob(view);
-  const place: Place = { source, sourceJob, destination: "notAsked", ...endHere(details) };
+  const place: Place = {
+    source,
+    sourceJob,
+    destination: "notAsked",
+    ...endHere(runState),
+    ...(runState === "notHere" || runState === "unknown" ? {} : { runState }),
+  };
   const surelyHere = source === "active" && (sourceJob || !doubtful);
   if (surelyHere || (source === "switching" && sourceJob)) return { place, record: null };
   if (target.mode === "file") {
@@ -54,41 +61,32 @@ export async function askPlace(
   return { place: { ...place, destination: there.kind }, record };
 }
 
-const ENDED_HERE: ReadonlyMap<number, NonNullable<Place["endedHere"]>> = new Map([
-  [SHUTOFF_REASON.SHUTDOWN, "shutDown"],
-  [SHUTOFF_REASON.DESTROYED, "destroyed"],
-  [SHUTOFF_REASON.CRASHED, "crashed"],
-  [SHUTOFF_REASON.MIGRATED, "migrated"],
-  [SHUTOFF_REASON.SAVED, "saved"],
+const ENDED_HERE: ReadonlyMap<string, NonNullable<Place["endedHere"]>> = new Map<
+  RunState,
+  NonNullable<Place["endedHere"]>
+>([
+  ["offShutDown", "shutDown"],
+  ["offDestroyed", "destroyed"],
+  ["offCrashed", "crashed"],
+  ["offMigrated", "migrated"],
+  ["offSaved", "saved"],
 ]);
 
 /** What the definition of a guest that is off says of its end. */
-function endHere(details: CallResult<VmDetails>): Pick<Place, "endedHere"> {
-  if (details.kind !== "ok" || details.value.runState !== "shutoff") return {};
-  const endedHere = ENDED_HERE.get(details.value.stateReason);
+function endHere(state: ReturnType<typeof stateHere>): Pick<Place, "endedHere"> {
+  const endedHere = ENDED_HERE.get(state);
   return endedHere === undefined ? {} : { endedHere };
 }
 
-function sourceState(details: CallResult<VmDetails>): Place["source"] {
-  if (details.kind === "refused") {
-    return details.refusal.code === LIBVIRT_ERROR.NO_DOMAIN ? "notActive" : "unknown";
-  }
-  if (details.kind !== "ok") return "unknown";
-  const { runState, stateReason } = details.value;
-  if (runState === "shutoff") return "notActive";
-  // Just ending, for one: the next look shows how.
-  if (runState === "other") return "unknown";
-  if (runState !== "paused") return "active";
-  switch (stateReason) {
-    case PAUSED_REASON.POSTCOPY:
-    case PAUSED_REASON.POSTCOPY_FAILED:
-      // What post-copy leaves behind here is the shell of a guest that runs elsewhere.
-      return "shell";
-    case PAUSED_REASON.MIGRATION:
-      return "switching";
-    default:
-      return "active";
-  }
+function stateHere(details: CallResult<VmDetails>): RunState | "notHere" | "unknown" {
+  if (details.kind === "ok") return details.value.runState;
+  const gone = details.kind === "refused" && details.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
+  return gone ? "notHere" : "unknown";
+}
+
+function presenceOf(state: ReturnType<typeof stateHere>): Place["source"] {
+  if (state === "notHere") return "notActive";
+  return state === "unknown" ? "unknown" : runStateRow(state).presence;
 }
 
 function hasJob(view: CallResult<JobView>): boolean {

@@ -5,6 +5,7 @@
 import type { Clock } from "../clock.ts";
 import type { CoreEvent, Migration, StallingEvent, VmStatus } from "../core/migration.ts";
 import type { Outcome } from "../core/outcome.ts";
+import { runStateRow, type RunState } from "../core/run-state.ts";
 import { bytesPerSecondToMiBpsRound, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { MonitorEvent, WireObject } from "./service.ts";
 import { wireTimeMs } from "./wire-time.ts";
@@ -24,7 +25,8 @@ const EXIT_REASON = {
 export const eventFields = {
   VM_status: {
     status: "VDSM's status word",
-    pauseCode: "POSTCOPY while the guest runs on the destination",
+    pauseCode:
+      "with status Paused: NOERR, EIO (storage error), EOTHER, or POSTCOPY while the guest runs on the destination",
     exitCode: "0 normal, 1 error; with status Down",
     exitMessage: "text; with status Down",
     exitReason: "VDSM's number; with status Down",
@@ -78,7 +80,7 @@ export function eventToWire(migration: Migration, event: CoreEvent, clock: Clock
         ...(event.downtimeMs === null ? {} : { downtime: Math.round(event.downtimeMs) }),
       });
     case "vmStatus":
-      return envelope("VM_status", migration.vmId, clock, vmStatusToWire(event.status, migration));
+      return envelope("VM_status", migration.vmId, clock, vmStatusToWire(event.status));
     case "stalling":
       return envelope(
         "VM_migration_stalling",
@@ -112,8 +114,14 @@ function envelope(
   return { method: `|virt|${name}|${vmId}`, params };
 }
 
+/** A VM that lives on this host, by its state alone. */
+export function runStateToWire(runState: RunState): WireObject {
+  const { status, pauseCode } = runStateRow(runState);
+  return pauseCode === null ? { status } : { status, pauseCode };
+}
+
 /** Also what VM.getStats says of a VM that has left. */
-export function vmStatusToWire(status: VmStatus, migration: Migration): WireObject {
+export function vmStatusToWire(status: VmStatus): WireObject {
   switch (status.kind) {
     case "migrationSource":
       return { status: "Migration Source" };
@@ -122,7 +130,7 @@ export function vmStatusToWire(status: VmStatus, migration: Migration): WireObje
     case "postCopy":
       return { status: "Paused", pauseCode: "POSTCOPY" };
     case "staysHere":
-      return { status: migration.guestPaused ? "Paused" : "Up" };
+      return runStateToWire(status.runState);
     case "down":
       return { status: "Down", ...exit(status.why) };
   }

@@ -6,14 +6,15 @@ import { isoTime, type Clock } from "../clock.ts";
 import { figures } from "../core/cycle.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
 import { stalledForMs, type Migration } from "../core/migration.ts";
+import { isHalfArrived } from "../core/run-state.ts";
 import { whyDown } from "../core/step.ts";
 import { isExhausted, type ScheduleState } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { VmJobView } from "../hypervisor/hypervisor.ts";
-import { inPostCopy, isHalfArrived, type HostView, type Transfer } from "./host-view.ts";
+import { inPostCopy, type HostView, type Transfer } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { WireObject } from "./service.ts";
-import { outcomeToWire, vmStatusToWire } from "./wire-events.ts";
+import { outcomeToWire, runStateToWire, vmStatusToWire } from "./wire-events.ts";
 import { wireTimeMs } from "./wire-time.ts";
 
 /** What a caller sees as the phase: a stop that is not through yet shows as such. */
@@ -204,8 +205,8 @@ function liveStatus(
   }
   if (transfer === "outgoing") return { status: "Migration Source" };
   // Without a job any more, but not begun here either: libvirt takes apart what arrived half.
-  if (isHalfArrived(view)) return { status: "Migration Destination" };
-  return { status: view.vm.runState === "paused" ? "Paused" : "Up" };
+  if (isHalfArrived(view.vm.runState)) return { status: "Migration Destination" };
+  return runStateToWire(view.vm.runState);
 }
 
 export function vmStatsToWire(
@@ -240,7 +241,7 @@ export function leftVmToWire(run: MigrationRun, clock: Clock): WireObject | null
   return {
     vmId: migration.vmId,
     vmName: migration.vmName,
-    ...vmStatusToWire({ kind: "down", why }, migration),
+    ...vmStatusToWire({ kind: "down", why }),
     statusTime: String(wireTimeMs(clock)),
   };
 }

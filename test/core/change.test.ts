@@ -155,7 +155,12 @@ describe("carried out", () => {
       migrations: 0,
       askedAtMs: Number.MAX_SAFE_INTEGER,
     } as const;
-    const effects = run.give({ kind: "begin", sourceMigrations: 1, destination, paused: false });
+    const effects = run.give({
+      kind: "begin",
+      sourceMigrations: 1,
+      destination,
+      runState: "running",
+    });
     expect(effects).toContainEqual({ kind: "call", bandwidthMiBps: 30, postcopy: true });
   });
 

@@ -82,7 +82,7 @@ describe("each rule has its word and its numbers", () => {
         kind: "begin",
         sourceMigrations: 2,
         destination: { kind: "silent", silentQueries: 3 },
-        paused: false,
+        runState: "running",
       }),
       {
         ...share,

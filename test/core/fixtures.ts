@@ -75,7 +75,7 @@ export function request(fields: Partial<NewMigration> = {}): NewMigration {
     downtime: downtimeByEngine(null, 500),
     schedule: null,
     postCopy: { possible: true, unavailableReason: null },
-    guestPaused: false,
+    runState: "running",
     ...fields,
   };
 }
@@ -212,7 +212,12 @@ export function bringTo(phase: (typeof ALL_PHASES)[number], run: Run): Run {
     migrations: 0,
     askedAtMs: Number.MAX_SAFE_INTEGER,
   } as const;
-  run.give({ kind: "begin", sourceMigrations: 1, destination, paused: false });
+  run.give({
+    kind: "begin",
+    sourceMigrations: 1,
+    destination,
+    runState: run.migration.runState,
+  });
   if (phase === "starting") return run;
   const operation = run.migration.mode === "file" ? "save" : "migrationOut";
   run.cycle(sample({ operation }));

@@ -131,7 +131,7 @@ describe("before the call", () => {
     run.give({ kind: "guestStopped", how: "shutDown" });
     run.give({ kind: "stoppedByJob" });
     const destination = { kind: "unknown", silentQueries: 0 } as const;
-    run.give({ kind: "begin", sourceMigrations: 1, destination, paused: false });
+    run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
     expect(run.migration).toMatchObject({ guestStopped: null, stoppedByJob: false });
     run.callEnded(38);
     run.placeSurely(NOWHERE);

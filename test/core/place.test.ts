@@ -6,7 +6,12 @@
 import { describe, expect, it } from "vitest";
 import type { GuestStopped, Unwatched } from "../../src/core/migration.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
-import { READ_SPACING_MS, SETTLE_MAX_MS, type Place } from "../../src/core/place.ts";
+import {
+  READ_SPACING_MS,
+  SETTLE_MAX_MS,
+  UNDECIDED_MAX_MS,
+  type Place,
+} from "../../src/core/place.ts";
 import { adopted, afterReboot, takenOver } from "../../src/core/recover.ts";
 import { inPhase, LIMITS, sample, type Run } from "./fixtures.ts";
 
@@ -238,11 +243,14 @@ describe("paused for the switchover, and its job is over", () => {
     expect(run.events("vmStatus").map(({ status }) => status.kind)).toEqual(["migrationSource"]);
   });
 
-  it("incoming there: asked for as long as it takes", () => {
+  it("incoming there: asked for ten minutes, then not known", () => {
     const run = broken();
     run.nowMs += 100 * SETTLE_MAX_MS;
     run.placeSurely({ ...SWITCHING, destination: "incoming" });
     expect(end(run)).toBeNull();
+    run.nowMs += UNDECIDED_MAX_MS;
+    run.place({ ...SWITCHING, destination: "incoming" });
+    expect(end(run)).toEqual(NOT_KNOWN);
   });
 
   it.each(["active", "left", "absent", "silent", "notAsked"] as const)(

@@ -68,7 +68,9 @@ describe("another daemon takes over in the same boot", () => {
   ])("it was told to leave, back in the queue and %s: it is told to stay", (_name, end) => {
     const run = restarted(inPhase("preparing"));
     end(run);
-    expect(run.events("vmStatus")).toEqual([{ kind: "vmStatus", status: { kind: "staysHere" } }]);
+    expect(run.events("vmStatus")).toEqual([
+      { kind: "vmStatus", status: { kind: "staysHere", runState: "running" } },
+    ]);
   });
 
   it("a cancel that came before the call still ends it, without one", () => {

@@ -8,6 +8,7 @@ import { downtimeBySteps } from "../../src/core/downtime.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import { newMigration, type Effect, type Migration } from "../../src/core/migration.ts";
 import type { Place } from "../../src/core/place.ts";
+import { RUN_STATES } from "../../src/core/run-state.ts";
 import { step, type Input } from "../../src/core/step.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, request } from "./fixtures.ts";
@@ -116,7 +117,7 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
     kind: fc.constant("begin" as const),
     sourceMigrations: number,
     destination,
-    paused: fc.boolean(),
+    runState: fc.constantFrom(...RUN_STATES),
   }),
   fc.record({ kind: fc.constant("notBegun" as const), refusal, active: fc.boolean() }),
   fc.record({ kind: fc.constant("callEnded" as const), refusal: fc.option(refusal) }),
@@ -170,7 +171,7 @@ const opening: readonly Move[] = [
       kind: "begin",
       sourceMigrations: 1,
       destination: { kind: "counted", migrations: 0, askedAtMs: Number.MAX_SAFE_INTEGER },
-      paused: false,
+      runState: "running",
     },
   },
 ];

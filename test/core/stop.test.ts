@@ -199,7 +199,7 @@ describe("cancel", () => {
         kind: "begin",
         sourceMigrations: 1,
         destination: { kind: "unknown", silentQueries: 0 },
-        paused: false,
+        runState: "running",
       },
     ],
     ["notBegun", { kind: "notBegun", refusal: { code: 42, message: "gone" }, active: true }],

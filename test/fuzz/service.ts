@@ -29,7 +29,7 @@ const vm = {
   vmId: "12345678-90ab-4cde-8f01-23456789abcd",
   name: "vm",
   runState: "running",
-  stateReason: 0,
+
   persistent: false,
   memoryBytes: 1,
   graphics: ["spice"],

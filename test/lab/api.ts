@@ -121,6 +121,10 @@ export type GuestOptions = GuestLoad & {
   readonly uuid?: string;
   /** Default 48. */
   readonly memoryMiB?: number;
+  /** Its machine has ACPI's registers, by which it can be sent to sleep (S3). */
+  readonly sleeps?: boolean;
+  /** It has a panic device, and libvirt keeps it as it is once it has panicked. */
+  readonly preservedOnPanic?: boolean;
   /** Persistent (defined, then started) or transient (created). Default transient. */
   readonly persistent?: boolean;
 };

@@ -56,16 +56,16 @@ function domainXml(name: string, uuid: string, options: GuestOptions): string {
   <name>${name}</name>
   <uuid>${uuid}</uuid>
   <memory unit='MiB'>${options.memoryMiB ?? DEFAULT_MEMORY_MIB}</memory>
-  <vcpu>1</vcpu>
+  <vcpu>1</vcpu>${options.preservedOnPanic === true ? "\n  <on_crash>preserve</on_crash>" : ""}
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>${GUEST_KERNEL_PATH}</kernel>
     <cmdline>${kernelParameters(options)}</cmdline>
-  </os>
+  </os>${options.sleeps === true ? "\n  <features><acpi/></features>" : ""}
   <devices>
     <controller type='usb' model='none'/>
     <serial type='file'><source path='${serialPath(uuid)}' append='on'/></serial>
-    <memballoon model='none'/>
+    <memballoon model='none'/>${options.preservedOnPanic === true ? "\n    <panic model='isa'/>" : ""}
   </devices>
 </domain>
 `;

@@ -7,6 +7,7 @@ import { onTestFinished } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import { parseConfig } from "../../src/config.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
+import { isOff } from "../../src/core/run-state.ts";
 import type {
   CallResult,
   Hypervisor,
@@ -17,6 +18,7 @@ import type {
   VmJobView,
 } from "../../src/hypervisor/hypervisor.ts";
 import { defaultJournalLimits, Journal } from "../../src/journal/journal.ts";
+import { FolderLock } from "../../src/journal/folder-lock.ts";
 import { createLog } from "../../src/logger.ts";
 import type { Context } from "../../src/monitor/context.ts";
 import { HostView } from "../../src/monitor/host-view.ts";
@@ -31,16 +33,10 @@ import { settingsFrom } from "../../src/monitor/settings.ts";
 import { PeerClient } from "../../src/peer/peer-client.ts";
 import { Peers } from "../../src/peer/peer.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
+import { NOT_BEGUN } from "../core/fixtures.ts";
 import { temporaryFolder } from "../journal/fixtures.ts";
 
-export const NO_JOB: JobStats = {
-  type: "none",
-  operation: "unknown",
-  timeElapsedMs: 0,
-  dataTotalBytes: 0,
-  dataProcessedBytes: 0,
-  dataRemainingBytes: 0,
-};
+export const NO_JOB: JobStats = { ...NOT_BEGUN, type: "none", timeElapsedMs: 0 };
 
 const NO_DOMAIN = { kind: "refused", refusal: { code: 42, message: "Domain not found" } } as const;
 const DONE = { kind: "ok", value: null } as const;
@@ -90,7 +86,6 @@ export class SmallHypervisor implements Hypervisor {
         vmId,
         name: `vm-${vmId.slice(0, 4)}`,
         runState: "running",
-        stateReason: 0,
         persistent: false,
         memoryBytes: 2 ** 30,
         graphics: [],
@@ -153,7 +148,7 @@ export class SmallHypervisor implements Hypervisor {
   scan({ only }: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
     this.#at("scan", "*");
     const value = [...this.vms.values()]
-      .filter(({ details }) => details.runState !== "shutoff")
+      .filter(({ details }) => !isOff(details.runState))
       .filter(({ details }) => only === undefined || only.has(details.vmId))
       .map((vm) => ({ vm: vm.details, job: this.#view(vm) }));
     return Promise.resolve({ kind: "ok", value });
@@ -254,6 +249,7 @@ export class SmallHost {
   readonly events: NumberedEvent[] = [];
   /** The log's lines. */
   readonly lines: string[] = [];
+  readonly #lock: FolderLock;
   readonly #journal: Journal;
   readonly #context: Context;
   readonly #ring = new EventRing();
@@ -273,6 +269,7 @@ export class SmallHost {
       vars: { migration_monitor_interval: INTERVAL_SECONDS, ...options.vars },
       peer: { mode: options.peerMode ?? "none" },
     });
+    this.#lock = new FolderLock(this.folder, { pid: process.pid, startedAt: "", doors: [] });
     this.#journal = new Journal(
       {
         folder: this.folder,
@@ -282,6 +279,7 @@ export class SmallHost {
         nowMs,
         wallMs: () => this.clock.wallMs(),
       },
+      this.#lock,
       log,
     );
     const peerClient = new PeerClient(null, nowMs, () => 1_000);
@@ -325,6 +323,7 @@ export class SmallHost {
   async stop(): Promise<void> {
     await this.monitor.stop();
     await this.#journal.close();
+    this.#lock.release();
     this.#context.peers.close();
   }
 

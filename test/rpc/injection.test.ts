@@ -91,7 +91,7 @@ describe("an address that is more than a host", () => {
       vmId: vmID,
       name: "vm",
       runState: "running",
-      stateReason: 0,
+
       persistent: false,
       memoryBytes: 1,
       graphics: ["spice"],

@@ -179,7 +179,7 @@ export class Interpreter {
         kind: "begin",
         sourceMigrations: this.#source,
         destination: this.#destination,
-        paused: args.has("paused"),
+        runState: args.has("paused") ? "suspended" : "running",
       }),
     );
     // The count asked before the call lacks this migration; libvirt shows it from then on.

@@ -38,7 +38,7 @@ function migrationOf(vmId: string, isStepped: boolean): Migration {
     downtime: isStepped ? downtimeBySteps(500, 5, 100, 2 ** 30) : downtimeByEngine(null, 500),
     schedule: null,
     postCopy: { possible: true, unavailableReason: null },
-    guestPaused: false,
+    runState: "running",
   } as const;
   return newMigration(request, 1000);
 }

@@ -1,0 +1,105 @@
+/**
+ * libvirt's state and reason in the port's words: every number that libvirt has for them, and the only
+ * place that knows these numbers. The compiler wants a row for each name that the binding knows, and a
+ * test holds the binding's names to the installed headers. What a state means is core/run-state.ts's.
+ *
+ * Source: libvirt-domain.h, virDomainState and virDomain{Running,Paused,Shutoff}Reason.
+ */
+import { DomainState, PausedReason, RunningReason, ShutoffReason } from "libvirt";
+import type { RunState } from "../core/run-state.ts";
+
+type Reasons<T> = Readonly<Record<keyof T, RunState>>;
+
+const running: Reasons<typeof RunningReason> = {
+  UNKNOWN: "running",
+  BOOTED: "running",
+  MIGRATED: "running",
+  RESTORED: "running",
+  FROM_SNAPSHOT: "running",
+  UNPAUSED: "running",
+  MIGRATION_CANCELED: "running",
+  SAVE_CANCELED: "running",
+  WAKEUP: "running",
+  CRASHED: "running",
+  POSTCOPY: "incomingPostCopy",
+  POSTCOPY_FAILED: "incomingPostCopyFailed",
+};
+
+const paused: Reasons<typeof PausedReason> = {
+  UNKNOWN: "suspended",
+  USER: "suspended",
+  MIGRATION: "switching",
+  SAVE: "saving",
+  DUMP: "dumping",
+  IOERROR: "ioError",
+  WATCHDOG: "watchdog",
+  FROM_SNAPSHOT: "suspended",
+  SHUTTING_DOWN: "shuttingDown",
+  SNAPSHOT: "snapshotting",
+  CRASHED: "crashed",
+  STARTING_UP: "startingUp",
+  POSTCOPY: "postCopy",
+  POSTCOPY_FAILED: "postCopyFailed",
+};
+
+const shutoff: Reasons<typeof ShutoffReason> = {
+  UNKNOWN: "off",
+  SHUTDOWN: "offShutDown",
+  DESTROYED: "offDestroyed",
+  CRASHED: "offCrashed",
+  MIGRATED: "offMigrated",
+  SAVED: "offSaved",
+  FAILED: "offFailed",
+  FROM_SNAPSHOT: "offFromSnapshot",
+  DAEMON: "offUnseen",
+};
+
+/** A state with reasons of its own, or one that its reasons do not change. */
+const states: Readonly<
+  Record<
+    keyof typeof DomainState,
+    { readonly else: RunState; readonly by?: ReadonlyMap<number, RunState> }
+  >
+> = {
+  NOSTATE: { else: "noState" },
+  RUNNING: { else: "running", by: byNumber(RunningReason, running) },
+  BLOCKED: { else: "running" },
+  PAUSED: { else: "suspended", by: byNumber(PausedReason, paused) },
+  SHUTDOWN: { else: "shuttingDown" },
+  SHUTOFF: { else: "off", by: byNumber(ShutoffReason, shutoff) },
+  CRASHED: { else: "crashed" },
+  PMSUSPENDED: { else: "asleep" },
+};
+
+const byState: ReadonlyMap<number, (typeof states)[keyof typeof states] | undefined> = new Map(
+  Object.entries(DomainState).map(([name, number]) => [number, rowNamed(name)] as const),
+);
+
+/** A reason that is newer than the binding counts as its state without one. */
+export function runStateFromLibvirt({
+  state,
+  reason,
+}: {
+  readonly state: number;
+  readonly reason: number;
+}): RunState {
+  const row = byState.get(state);
+  return row?.by?.get(reason) ?? row?.else ?? "noState";
+}
+
+function rowNamed(name: string): (typeof states)[keyof typeof states] | undefined {
+  return new Map(Object.entries(states)).get(name);
+}
+
+function byNumber<T extends Readonly<Record<string, number>>>(
+  numbers: T,
+  words: Reasons<T>,
+): ReadonlyMap<number, RunState> {
+  const named = new Map<string, RunState>(Object.entries(words));
+  return new Map(
+    Object.entries(numbers).flatMap(([name, number]) => {
+      const word = named.get(name);
+      return word === undefined ? [] : [[number, word] as const];
+    }),
+  );
+}

@@ -1,0 +1,74 @@
+/**
+ * A place that nobody can tell is asked for again, and never for ever; and what the VM is called at the
+ * end is what it is then, whatever it was at the call.
+ */
+import { describe, expect, it } from "vitest";
+import type { Outcome } from "../../src/core/outcome.ts";
+import { SETTLE_MAX_MS, UNDECIDED_MAX_MS, type Place } from "../../src/core/place.ts";
+import type { RunState } from "../../src/core/run-state.ts";
+import { inPhase, type Run } from "./fixtures.ts";
+
+type End = readonly [Outcome["reason"], Outcome["where"], boolean];
+const ARRIVED: End = ["arrived", "destination", true];
+const NOT_KNOWN: End = ["unknown", "unknown", false];
+const STAYED: End = ["libvirt", "source", true];
+const ABSENT: Partial<Place> = { destination: "absent" };
+
+/** How it ended, in short; null: it has not. */
+function end(run: Run): End | null {
+  const { outcome } = run.migration;
+  return outcome === null ? null : [outcome.reason, outcome.where, outcome.confirmed];
+}
+
+function broken(): Run {
+  const run = inPhase("running");
+  run.callEnded(38);
+  return run;
+}
+
+describe("no wait is without an end", () => {
+  it.each<[string, Partial<Place>, number, End]>([
+    ["libvirt says nothing of it", { source: "unknown", ...ABSENT }, UNDECIDED_MAX_MS, NOT_KNOWN],
+    ["half arrived", { source: "notActive", destination: "incoming" }, UNDECIDED_MAX_MS, NOT_KNOWN],
+    ["taken apart here", { source: "ending", ...ABSENT }, SETTLE_MAX_MS, STAYED],
+  ])("%s", (_name, place, maxMs, expected) => {
+    const run = broken();
+    run.nowMs += 100 * maxMs;
+    run.place(place);
+    run.nowMs += maxMs - 1;
+    run.place(place);
+    expect(end(run)).toBeNull();
+    // Seen in between it is asked for anew.
+    run.place({ source: "active", sourceJob: true });
+    run.place(place);
+    run.nowMs += maxMs - 1;
+    run.place(place);
+    expect(end(run)).toBeNull();
+    run.nowMs += 1;
+    run.place(place);
+    expect(end(run)).toEqual(expected);
+  });
+
+  it("taken apart here, and arrived: it has arrived", () => {
+    const run = broken();
+    run.placeSurely({ source: "ending", destination: "active" });
+    expect(end(run)).toEqual(ARRIVED);
+  });
+});
+
+describe("the VM's status is its state at the end", () => {
+  it.each<[string, RunState, RunState]>([
+    ["suspended meanwhile", "running", "suspended"],
+    ["resumed meanwhile", "suspended", "running"],
+    ["stopped on a storage error meanwhile", "running", "ioError"],
+    ["asleep", "running", "asleep"],
+    ["crashed and preserved", "running", "crashed"],
+  ])("%s", (_name, runState, then) => {
+    const run = inPhase("running", { runState });
+    run.give({ kind: "cancel" });
+    run.callEnded(78);
+    run.place({ source: "active", runState: then });
+    expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "staysHere", runState: then });
+  });
+});
