@@ -6,14 +6,28 @@
  * - Pass 1: every byte sent is advance.
  * - Later passes: a pass at least 5 % smaller than the last productive one is productive, and
  *   while it sends bytes there is advance. Unproductive passes do not move the reference, so slow
- *   shrinking adds up. From the start of an unproductive pass there is none.
- * - A pass that ended before its size was known has shown no advance and counts as unproductive:
- *   otherwise passes too short to be measured would hide a migration that never ends.
+ *   shrinking adds up.
+ * - A pass that is not productive is unproductive only if a whole sweep (sweep.ts) was done since the
+ *   last productive one began. Before that it is undecided: QEMU may count passes in mid-sweep, and
+ *   bytes go on being advance. From the start of an unproductive pass there is none until a
+ *   productive one begins, and the next counts as unproductive only a sweep after that start.
+ * - A pass that ended before its size was known has shown no advance and counts as unproductive
+ *   where a sweep was done: otherwise passes too short to be measured would hide a migration that
+ *   never ends.
  * - Post-copy: every byte is advance; passes have no meaning there.
  *
  * Invariants: lastAdvanceAtMs <= lastByteAtMs unless the clock was started anew; pass only grows.
  */
 import { dataFlow, estimatedPassSizeBytes, type JobStats } from "./job-stats.ts";
+import {
+  beginSweep,
+  countSweeps,
+  followSweep,
+  NO_SWEEP,
+  sweepDone,
+  sweepsIn,
+  type Sweep,
+} from "./sweep.ts";
 
 /** A pass is productive if its size is at most this share of the last productive one's. */
 export const PRODUCTIVE_SHARE = 0.95;
@@ -25,7 +39,11 @@ export const PASS_START_SAMPLE_MAX_MS = 100;
 /** After a gap one more pass, seen whole, must fail before the hard limit may act on passes. */
 export const UNPRODUCTIVE_KEPT_OVER_GAP = 1;
 
-export type PassVerdict = "unknown" | "productive" | "unproductive";
+/**
+ * `unknown`: a sweep was done when it began and its size is not known, so it counts as unproductive
+ * unless it proves productive; `undecided`: it is not seen to be productive, in mid-sweep.
+ */
+export type PassVerdict = "unknown" | "undecided" | "productive" | "unproductive";
 
 export interface Advance {
   /** memory_iteration of pass 1; null before the first data. */
@@ -38,7 +56,10 @@ export interface Advance {
   readonly verdict: PassVerdict;
   /** Size of the last productive pass. */
   readonly bestPassBytes: number | null;
+  /** Each began a sweep or more after the one before. */
   readonly unproductiveInARow: number;
+  /** Since the last productive pass, or the last one that counted as unproductive. */
+  readonly sweep: Sweep;
   readonly processedBytes: number;
   /** Whether the last sample showed more bytes sent than the one before. */
   readonly bytesMoving: boolean;
@@ -62,6 +83,7 @@ export function advanceFrom(callAtMs: number): Advance {
     verdict: "unknown",
     bestPassBytes: null,
     unproductiveInARow: 0,
+    sweep: NO_SWEEP,
     processedBytes: 0,
     bytesMoving: false,
     lastByteAtMs: callAtMs,
@@ -92,9 +114,14 @@ export function observePostCopy(advance: Advance, sample: AdvanceSample): Advanc
 /** Takes one sample of pre-copy or of a save into account. */
 export function observePreCopy(before: Advance, sample: AdvanceSample): Advance {
   if (!dataFlow(sample.stats) || sample.atMs < before.sampledAtMs) return before;
-  const entered = enterPass(before, sample);
-  const judged = judgePass(entered, sample);
-  return creditBytes(judged, sample, judged.pass === 1 || judged.verdict === "productive");
+  const followed = { ...before, sweep: followSweep(before.sweep, sample.stats) };
+  const judged = judgePass(enterPass(followed, sample), sample);
+  return creditBytes(judged, sample, sendingIsAdvance(judged));
+}
+
+function sendingIsAdvance({ pass, verdict, unproductiveInARow }: Advance): boolean {
+  if (pass === 1 || verdict === "productive") return true;
+  return verdict === "undecided" && unproductiveInARow === 0;
 }
 
 function enterPass(advance: Advance, { stats, atMs, passStart }: AdvanceSample): Advance {
@@ -108,50 +135,55 @@ function enterPass(advance: Advance, { stats, atMs, passStart }: AdvanceSample):
       passSizeBytes: stats.dataTotalBytes,
       verdict: "productive",
       bestPassBytes: stats.dataTotalBytes,
+      sweep: { ...advance.sweep, number: 1 },
     };
   }
   const pass = iteration - advance.firstIteration + 1;
   if (pass <= advance.pass) return advance;
-  const unseen = pass - advance.pass - 1;
-  const endedUnknown = advance.verdict === "unknown" ? 1 : 0;
-  const unproductiveInARow =
-    advance.gapEndedAtMs !== null
-      ? Math.min(advance.unproductiveInARow, UNPRODUCTIVE_KEPT_OVER_GAP)
-      : advance.unproductiveInARow + unseen + endedUnknown;
+  const done = sweepDone(advance.sweep);
+  const sizeBytes = advance.bestPassBytes ?? stats.dataTotalBytes;
+  const sweep = countSweeps(advance.sweep, stats, pass - advance.pass, sizeBytes);
   return {
     ...advance,
     pass,
     passSeenAtMs: atMs,
     passSizeBytes: null,
-    verdict: "unknown",
-    unproductiveInARow,
+    verdict: done ? "unknown" : "undecided",
+    unproductiveInARow: unproductiveUntil(advance, pass, sizeBytes),
+    sweep: done ? beginSweep(sweep, stats) : sweep,
   };
 }
 
+/** What counts as unproductive of the passes before this one, those that nobody saw included. */
+function unproductiveUntil(advance: Advance, pass: number, sizeBytes: number): number {
+  const { unproductiveInARow: known, verdict, sweep } = advance;
+  if (advance.gapEndedAtMs !== null) return Math.min(known, UNPRODUCTIVE_KEPT_OVER_GAP);
+  const unseen = pass - advance.pass - 1;
+  const begun = sweepsIn(sweep.handledBytes, sweep.endBytes, unseen + 1, sizeBytes);
+  // The pass that is entered now is one of those that began a sweep; it is judged by itself.
+  return known + Math.max(0, begun - 1) + (verdict === "unknown" ? 1 : 0);
+}
+
 function judgePass(advance: Advance, sample: AdvanceSample): Advance {
-  if (advance.pass <= 1 || advance.verdict !== "unknown" || advance.bestPassBytes === null) {
-    return advance;
-  }
-  const limitBytes = advance.bestPassBytes * PRODUCTIVE_SHARE;
-  const sizeBytes = passSize(advance, sample);
-  if (sizeBytes === undefined) {
-    // A poll is only a lower bound: it can prove a pass too large, never small enough.
-    if (sample.stats.dataRemainingBytes <= limitBytes) return advance;
-    return {
-      ...advance,
-      verdict: "unproductive",
-      unproductiveInARow: advance.unproductiveInARow + 1,
-    };
-  }
-  if (sizeBytes <= limitBytes) {
+  const { pass, verdict, passSizeBytes, bestPassBytes } = advance;
+  const judged = verdict === "productive" || verdict === "unproductive" || passSizeBytes !== null;
+  if (pass <= 1 || judged || bestPassBytes === null) return advance;
+  const limitBytes = bestPassBytes * PRODUCTIVE_SHARE;
+  const sizeBytes = passSize(advance, sample) ?? null;
+  if (sizeBytes !== null && sizeBytes <= limitBytes) {
     return {
       ...advance,
       passSizeBytes: sizeBytes,
       verdict: "productive",
       bestPassBytes: sizeBytes,
       unproductiveInARow: 0,
+      sweep: beginSweep(advance.sweep, sample.stats),
     };
   }
+  // A poll is only a lower bound: it can prove a pass too large, never small enough.
+  const tooLarge = sizeBytes !== null || sample.stats.dataRemainingBytes > limitBytes;
+  if (!tooLarge) return advance;
+  if (verdict === "undecided") return { ...advance, passSizeBytes: sizeBytes };
   return {
     ...advance,
     passSizeBytes: sizeBytes,

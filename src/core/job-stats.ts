@@ -35,6 +35,14 @@ export interface JobStats {
   /** Pages, not bytes; 0 in pass 1. */
   readonly dirtyRatePagesPerSecond?: number;
   readonly pageSizeBytes?: number;
+  /** Of memory alone; like the page counts absent or 0 while only disks are copied. */
+  readonly memoryRemainingBytes?: number;
+  /** Pages sent whole since the job began. */
+  readonly normalPages?: number;
+  /** Pages of one repeated byte, mostly zero: they cost next to no bytes. */
+  readonly constantPages?: number;
+  /** Pages that went through QEMU's cache (xbzrle); where they overflow it they count as whole, too. */
+  readonly compressedPages?: number;
   /** While active: the downtime that QEMU expects; in a completed record: the one that was. */
   readonly downtimeMs?: number;
   /** Without the time the network took; completed records of pre-copy only. */
@@ -57,6 +65,18 @@ export function dirtyRateBytesPerSecond(stats: JobStats): number | undefined {
     return undefined;
   }
   return stats.dirtyRatePagesPerSecond * stats.pageSizeBytes;
+}
+
+/** Pages handled so far, in bytes, however few each cost; undefined where libvirt does not count them. */
+export function handledPagesBytes(stats: JobStats): number | undefined {
+  const { normalPages, constantPages = 0, compressedPages = 0, pageSizeBytes } = stats;
+  if (normalPages === undefined || pageSizeBytes === undefined) return undefined;
+  return (normalPages + constantPages + compressedPages) * pageSizeBytes;
+}
+
+/** What is dirty now; where libvirt does not tell memory from disks, both. */
+export function memoryRemainingBytes(stats: JobStats): number {
+  return stats.memoryRemainingBytes ?? stats.dataRemainingBytes;
 }
 
 /**

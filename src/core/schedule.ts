@@ -1,7 +1,8 @@
 /**
  * The engine's plan for a migration that does not converge, agreed on before it begins: VDSM's
  * convergenceSchedule. `init` says how to start; `stalling` is a list of actions, each due once more
- * passes than its limit have begun since the first.
+ * passes than its limit have begun since the first. Passes are whole sweeps here (sweep.ts): those
+ * that QEMU counts in mid-sweep would use a list up within seconds.
  *
  * At most one action a cycle, in a cycle that sees a new pass, and only forward: the caller's list
  * is never changed, a cursor moves over it. A list that is used up is a state, no error. Where the

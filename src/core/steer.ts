@@ -73,7 +73,8 @@ export function steer(
 function followSchedule(migration: Migration, nowMs: number, effects: Effect[]): Migration {
   const { schedule, stop, phase, advance, downtime } = migration;
   if (schedule === null || stop !== null || phase !== "running") return migration;
-  const pass = advance?.pass ?? 0;
+  // Where QEMU counts passes in mid-sweep its limits would be over in seconds.
+  const pass = advance?.sweep.number ?? 0;
   const { state, action } = scheduleTurn(schedule, pass, downtime?.owner === "schedule");
   if (action === null) return { ...migration, schedule: state };
   effects.push({

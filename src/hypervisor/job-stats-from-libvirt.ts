@@ -43,6 +43,10 @@ export function jobStatsFromLibvirt(
     memoryBytesPerSecond: stats.memoryBytesPerSecond,
     dirtyRatePagesPerSecond: stats.memoryDirtyRatePagesPerSecond,
     pageSizeBytes: stats.memoryPageSizeBytes,
+    memoryRemainingBytes: stats.memoryRemainingBytes,
+    normalPages: stats.memoryNormalPages,
+    constantPages: stats.memoryConstantPages,
+    compressedPages: stats.compressionPages,
     downtimeMs: stats.downtimeMs,
     downtimeNetMs: stats.downtimeNetMs,
   };

@@ -4,6 +4,7 @@
  * types by the compiler. What follows from them is recovery.ts's.
  */
 import * as v from "valibot";
+import type { Advance } from "../core/advance.ts";
 import type { Decision } from "../core/decision.ts";
 import type { JobStats } from "../core/job-stats.ts";
 import type { Migration } from "../core/migration.ts";
@@ -11,6 +12,7 @@ import type { Outcome } from "../core/outcome.ts";
 import type { Reservation } from "../core/reservations.ts";
 import { RUN_STATES } from "../core/run-state.ts";
 import type { ScheduleState } from "../core/schedule.ts";
+import { NO_SWEEP } from "../core/sweep.ts";
 import type { CallTemplate } from "./migrate-call.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
 
@@ -53,6 +55,10 @@ const jobStats: v.GenericSchema<unknown, JobStats> = v.object({
   memoryBytesPerSecond: optionalNumber,
   dirtyRatePagesPerSecond: optionalNumber,
   pageSizeBytes: optionalNumber,
+  memoryRemainingBytes: optionalNumber,
+  normalPages: optionalNumber,
+  constantPages: optionalNumber,
+  compressedPages: optionalNumber,
   downtimeMs: optionalNumber,
   downtimeNetMs: optionalNumber,
 });
@@ -115,12 +121,20 @@ const downtime = v.object({
   steppedAtMs: v.nullable(number),
 });
 
-const advance = v.object({
+const sweep = v.object({
+  handledBytes: number,
+  inPages: flag,
+  endBytes: v.nullable(number),
+  number: count,
+  nextBytes: v.nullable(number),
+});
+
+const advanceFields = v.object({
   firstIteration: v.nullable(number),
   pass: count,
   passSeenAtMs: number,
   passSizeBytes: v.nullable(number),
-  verdict: v.picklist(["unknown", "productive", "unproductive"]),
+  verdict: v.picklist(["unknown", "undecided", "productive", "unproductive"]),
   bestPassBytes: v.nullable(number),
   unproductiveInARow: count,
   processedBytes: number,
@@ -129,7 +143,14 @@ const advance = v.object({
   lastAdvanceAtMs: number,
   sampledAtMs: number,
   gapEndedAtMs: v.nullable(number),
+  sweep: v.exactOptional(sweep),
 });
+
+/** Journals of before sweeps were counted: each pass was one, and the next sample begins another. */
+const advance = v.pipe(
+  advanceFields,
+  v.transform((fields): Advance => ({ sweep: { ...NO_SWEEP, number: fields.pass }, ...fields })),
+);
 
 const postCopy = v.object({
   possible: flag,

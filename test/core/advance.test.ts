@@ -22,7 +22,12 @@ import { estimate, NOT_BEGUN, sample } from "./fixtures.ts";
 function afterPass1(bestMiB = 100, firstIteration = 1): Advance {
   const dataTotalBytes = bestMiB * MIB_BYTES;
   return observePreCopy(advanceFrom(0), {
-    stats: sample({ dataTotalBytes, memoryIteration: firstIteration, processedMiB: 100 }),
+    stats: sample({
+      dataTotalBytes,
+      memoryIteration: firstIteration,
+      processedMiB: 100,
+      remainingMiB: 0,
+    }),
     atMs: 1000,
   });
 }
@@ -123,7 +128,7 @@ describe("a later pass is productive from 5 % below the last productive one", ()
     let advance = afterPass1(100);
     const verdicts: string[] = [];
     for (let i = 1; i <= 6; i += 1) {
-      advance = observePreCopy(advance, event(i + 1, 100 * 0.97 ** i, 100 + i, 1000 + i * 1000));
+      advance = observePreCopy(advance, event(i + 1, 100 * 0.97 ** i, i * 100, 1000 + i * 1000));
       verdicts.push(advance.verdict);
     }
     const [no, yes] = ["unproductive", "productive"];
@@ -132,7 +137,7 @@ describe("a later pass is productive from 5 % below the last productive one", ()
 
   it("an unproductive pass does not move the reference", () => {
     const larger = observePreCopy(afterPass1(100), event(2, 140, 110, 2000));
-    const back = observePreCopy(larger, event(3, 96, 120, 3000));
+    const back = observePreCopy(larger, event(3, 96, 250, 3000));
     expect(back).toMatchObject({ verdict: "unproductive", bestPassBytes: 100 * MIB_BYTES });
   });
 
@@ -249,7 +254,7 @@ describe("missed passes", () => {
       poll(2, verdict === "unknown" ? 50 : 99, 101, 2000),
     );
     expect(second.verdict).toBe(verdict);
-    const later = observePreCopy(second, poll(iteration, 50, 102, 3000));
+    const later = observePreCopy(second, poll(iteration, 50, 400, 3000));
     expect(later).toMatchObject({ unproductiveInARow, pass: iteration, verdict: "unknown" });
   });
 

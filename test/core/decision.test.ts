@@ -211,7 +211,7 @@ describe("each rule has its word and its numbers", () => {
       "pass",
       "unproductive",
       inPhase("running"),
-      (run) => run.cycle(sample({ memoryIteration: 2, processedMiB: 2, remainingMiB: 127 })),
+      (run) => run.cycle(sample({ memoryIteration: 2, processedMiB: 129, remainingMiB: 127 })),
       { pass: 2, passSizeBytes: null, bestPassBytes: 128 * MIB_BYTES, unproductivePasses: 1 },
     ],
     [
@@ -350,7 +350,7 @@ describe("what decided nothing is no line", () => {
     const found = decisions(run, () => {
       for (let pass = 2; pass < 12; pass += 1) {
         run.nowMs += 1_000;
-        run.cycle(sample({ memoryIteration: pass, processedMiB: pass, remainingMiB: 127 }));
+        run.cycle(sample({ memoryIteration: pass, processedMiB: pass * 128, remainingMiB: 127 }));
       }
     });
     expect(found.map(({ numbers }) => numbers["unproductivePasses"])).toEqual([1, 2]);

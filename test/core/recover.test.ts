@@ -129,7 +129,7 @@ describe("passes that nobody saw say nothing", () => {
     for (const iteration of [2, 3]) {
       run.nowMs += 4_000;
       run.cycle(
-        sample({ memoryIteration: iteration, processedMiB: iteration * 10, remainingMiB: 128 }),
+        sample({ memoryIteration: iteration, processedMiB: iteration * 128, remainingMiB: 128 }),
       );
     }
     run.nowMs += 1_000;
@@ -139,36 +139,38 @@ describe("passes that nobody saw say nothing", () => {
 
   it("many went by: one bad one is left, and one more is needed for the hard limit", () => {
     const run = restarted(unproductive());
-    run.cycle(sample({ memoryIteration: 9, processedMiB: 90, remainingMiB: 20 }));
+    run.cycle(sample({ memoryIteration: 9, processedMiB: 1100, remainingMiB: 20 }));
     expect(run.migration.advance).toMatchObject({ pass: 9, unproductiveInARow: 1 });
     expect(run.migration.stop).toBeNull();
     run.nowMs += 1_000;
-    run.cycle(sample({ memoryIteration: 10, processedMiB: 100, remainingMiB: 128 }));
+    run.cycle(sample({ memoryIteration: 10, processedMiB: 1300, remainingMiB: 128 }));
     expect(run.migration.stop?.why).toBe("progressTimeout");
   });
 
   it("without a gap the same passes are all counted", () => {
     const run = unproductive();
     run.nowMs += DOWN_MS;
-    run.cycle(sample({ memoryIteration: 9, processedMiB: 90, remainingMiB: 20 }));
+    run.cycle(sample({ memoryIteration: 9, processedMiB: 1100, remainingMiB: 20 }));
     expect(run.migration.stop?.why).toBe("progressTimeout");
   });
 
   it("a smaller one is advance, and what was bad before is forgotten", () => {
     const run = restarted(unproductive());
-    run.cycle(sample({ memoryIteration: 9, processedMiB: 90, remainingMiB: 20 }));
+    run.cycle(sample({ memoryIteration: 9, processedMiB: 1100, remainingMiB: 20 }));
     run.nowMs += 200;
-    run.cycle(sample({ memoryIteration: 9, processedMiB: 95, remainingMiB: 15, ...estimate(60) }));
+    run.cycle(
+      sample({ memoryIteration: 9, processedMiB: 1105, remainingMiB: 15, ...estimate(60) }),
+    );
     expect(run.migration.advance).toMatchObject({ verdict: "productive", unproductiveInARow: 0 });
     expect(stalledForMs(run.migration, run.nowMs)).toBe(0);
   });
 
   it("the gap is over with the first sample: passes missed later are counted again", () => {
     const run = restarted(inPhase("running", limits({ progressTimeoutMs: 60_000 })));
-    run.cycle(sample({ memoryIteration: 5, processedMiB: 90, remainingMiB: 20 }));
+    run.cycle(sample({ memoryIteration: 5, processedMiB: 600, remainingMiB: 20 }));
     expect(run.migration.advance?.unproductiveInARow).toBe(0);
     run.nowMs += 1_000;
-    run.cycle(sample({ memoryIteration: 8, processedMiB: 99, remainingMiB: 20 }));
+    run.cycle(sample({ memoryIteration: 8, processedMiB: 1000, remainingMiB: 20 }));
     expect(run.migration.advance?.unproductiveInARow).toBe(3);
   });
 });
@@ -183,12 +185,12 @@ describe("what is wished goes on", () => {
       schedule: { init: [], stalling },
       downtime: { ...downtimeBySteps(500, 1, 1, GIB_BYTES), owner: "schedule", stepsMs: [] },
     });
-    run.cycle(sample({ memoryIteration: 3 }));
+    run.cycle(sample({ memoryIteration: 3, processedMiB: 300 }));
     run.accepted("setMaxDowntime", 150);
     restarted(run);
-    run.cycle(sample({ memoryIteration: 3, processedMiB: 3 }));
+    run.cycle(sample({ memoryIteration: 3, processedMiB: 350 }));
     expect(kinds(run.effects)).not.toContain("setMaxDowntime");
-    run.cycle(sample({ memoryIteration: 4, processedMiB: 4 }));
+    run.cycle(sample({ memoryIteration: 4, processedMiB: 500 }));
     expect(kinds(run.effects)).toContain("startPostCopy");
     expect(run.migration.schedule).toMatchObject({ cursor: 2, seenPass: 4 });
   });

@@ -29,7 +29,8 @@ export const migrationFields: Readonly<Record<string, string>> = {
   pass: "number of the pass, 0 = not begun",
   passSize: "bytes that remained as this pass began; 0 = not known",
   bestPass: "bytes, the size of the last productive pass",
-  unproductivePasses: "in a row; 2 are one half of the evidence for an abort",
+  unproductivePasses:
+    "in a row, each a sweep or more after the one before; 2 are one half of the evidence for an abort",
   dataTotal: "bytes, memory and disk",
   dataProcessed: "bytes sent so far",
   dataRemaining: "bytes left in this pass",

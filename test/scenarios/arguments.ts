@@ -5,12 +5,14 @@
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Place } from "../../src/core/place.ts";
 import type { ConvergenceSchedule, ScheduleAction } from "../../src/core/schedule.ts";
+import type { GuestHabits } from "./guest-model.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
   "": 1,
   ms: 1,
   s: 1_000,
+  h: 3_600_000,
   MiB: MIB_BYTES,
   GiB: GIB_BYTES,
 };
@@ -115,6 +117,21 @@ export function scheduleIn(args: Arguments): ConvergenceSchedule | null {
         const [limit = "", action = ""] = item.split(":");
         return { limitPasses: Number(limit), action: scheduleAction(action) };
       }),
+  };
+}
+
+/** `memory=64GiB sends=52MiB dirties=45MiB within=64GiB resync=5s cycle=10s`: per second. */
+export function guestHabits(args: Arguments): GuestHabits {
+  const memoryBytes = args.bytes("memory") ?? GIB_BYTES;
+  return {
+    memoryBytes,
+    sendsBytes: args.bytes("sends") ?? MIB_BYTES,
+    dirtiesBytes: args.bytes("dirties") ?? 0,
+    withinBytes: args.bytes("within") ?? memoryBytes,
+    resyncMs: args.ms("resync") ?? null,
+    cycleMs: args.ms("cycle") ?? 10_000,
+    // Half a second of downtime.
+    arrivesAtBytes: (args.bytes("sends") ?? MIB_BYTES) / 2,
   };
 }
 

@@ -14,8 +14,9 @@ import type { Effect, GuestStopped } from "../../src/core/migration.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, NOT_BEGUN, POSTCOPY_REFUSED, Run, sample } from "../core/fixtures.ts";
-import { Arguments, scheduleIn } from "./arguments.ts";
+import { Arguments, guestHabits, scheduleIn } from "./arguments.ts";
 import { describeEffect } from "./describe-effect.ts";
+import { GuestModel } from "./guest-model.ts";
 
 type Answered = EffectDone["effect"];
 const ANSWERED: readonly Answered[] = [
@@ -89,6 +90,8 @@ export class Interpreter {
         return this.#cycles(args.firstNumber(), args.bytes("sending") ?? 0);
       case "pass":
         return this.#pass(args);
+      case "guest":
+        return this.#guest(args);
       default:
         return this.#answer(command, args);
     }
@@ -258,7 +261,10 @@ export class Interpreter {
     }
   }
 
-  /** A whole pass: its event with the sample taken at once (`missed`: none), then its cycles. */
+  /**
+   * A pass: its event with the sample taken at once (`missed`: none), then its cycles, until all of it
+   * is sent or for so long (`for`), where QEMU synchronises again in mid-sweep.
+   */
   #pass(args: Arguments): void {
     const sizeBytes = args.bytes("size") ?? 0;
     const rateBytes = args.bytes("rate") ?? MIB_BYTES;
@@ -279,7 +285,29 @@ export class Interpreter {
       const taken = { stats: this.#shown(this.#stats), atMs: this.#run.nowMs, passStart };
       this.#told(this.#run.give({ kind: "passBegan", sample: taken }));
     }
-    this.#cycles(Math.ceil(sizeBytes / rateBytes), rateBytes);
+    const passMs = args.ms("for") ?? Math.ceil(sizeBytes / rateBytes) * 1_000;
+    this.#cycles(passMs / 1_000, rateBytes);
+  }
+
+  /** A guest of these habits, until it arrives or something is decided; what repeats is not shown. */
+  #guest(args: Arguments): void {
+    const run = this.#run;
+    const model = new GuestModel(guestHabits(args));
+    const untilMs = run.nowMs + (args.ms("for") ?? 0);
+    while (run.nowMs < untilMs && !model.arrives && run.migration.stop === null) {
+      const boundary = model.runToNext();
+      run.nowMs = model.nowMs;
+      this.#stats = model.stats();
+      if (boundary !== null) {
+        const passStart = { iteration: boundary, tookMs: 1 };
+        const taken = { stats: this.#shown(this.#stats), atMs: run.nowMs, passStart };
+        this.#told(run.give({ kind: "passBegan", sample: taken }));
+      } else this.#cycle(false);
+    }
+    this.#lines = this.#lines.filter((line) => !/s (status|readMaxBandwidth)/.test(line));
+    const { advance } = run.migration;
+    const what = model.arrives ? "arrives" : "goes on";
+    this.#say(`guest ${what} pass=${advance?.pass} sweep=${advance?.sweep.number}`);
   }
 
   #libvirt(args: Arguments): void {

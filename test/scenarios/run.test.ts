@@ -5,7 +5,7 @@
  * the difference before you commit it. Adding a bug is adding a file.
  *
  * A status that repeats the last one is not shown. Commands: migrate, admit, prepared, begin,
- * not-begun, sample, pass, advance, cycle, cycles, libvirt, took, refused, change, cancel,
+ * not-begun, sample, pass, guest, advance, cycle, cycles, libvirt, took, refused, change, cancel,
  * stopped-migrated, guest-stopped, daemon-down, host-down, call-ended, place, record (interpreter.ts).
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
