@@ -18,6 +18,7 @@ import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts
 import type { Context } from "./context.ts";
 import { prepareFiles } from "./hibernation.ts";
 import { callTemplate, postCopyUnavailable } from "./migrate-call.ts";
+import { ownByResolving, refuseOwnHost } from "./own-host.ts";
 import { MigrationRun, type RunHooks } from "./migration-run.ts";
 import type { Target } from "./run-effects.ts";
 import type { MigrateRequest } from "./service.ts";
@@ -25,7 +26,8 @@ import type { Settings } from "./settings.ts";
 
 /**
  * The run, queued. Fails: noVm, migrationInProgress (a libvirt job, named), libvirtUnavailable,
- * invalidParams (paths of a hibernation), migrationFailed (its state: core/run-state.ts).
+ * invalidParams (this host as its own destination, paths of a hibernation), migrationFailed (its
+ * state: core/run-state.ts).
  */
 export async function accept(
   request: MigrateRequest,
@@ -33,8 +35,12 @@ export async function accept(
   hooks: RunHooks,
 ): Promise<MigrationRun> {
   const settings = context.settings();
+  refuseOwnHost(request, context.hostName);
+  const resolved = ownByResolving(request);
   const vm = await runningVm(request.vmId, context);
   checkNoJob(request.vmId, await context.hypervisor.jobView(request.vmId));
+  const itself = await resolved;
+  if (itself !== null) throw itself;
   const target = await targetOf(request, vm, settings, context);
   const unavailable = postCopyUnavailable(request, vm, settings);
   const migration = newMigration(

@@ -4,7 +4,7 @@
  */
 import { runStateRow } from "../core/run-state.ts";
 import { PAUSED_GUEST } from "../core/start.ts";
-import { formatHost } from "../core/address.ts";
+import { certificateHost, uriHost } from "../core/address.ts";
 import type { MigrateCall, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { MigrateRequest } from "./service.ts";
 import type { Settings } from "./settings.ts";
@@ -12,7 +12,7 @@ import type { Settings } from "./settings.ts";
 /** The part of a call that does not change between its first and its second try. */
 export type CallTemplate = Omit<MigrateCall, "bandwidthMiBps" | "postcopy">;
 
-/** `host` comes without brackets. */
+/** `host` as `parseDestination` gives it: without brackets. */
 export function callTemplate(
   request: MigrateRequest,
   host: string,
@@ -22,12 +22,12 @@ export function callTemplate(
   const console = request.consoleAddress;
   const graphics = vm.graphics.find((type) => type !== "other");
   return {
-    destinationUri: settings.destinationUri.replace("{host}", formatHost(host)),
-    ...(request.tunneled ? {} : { migrateUri: `tcp://${formatHost(request.dstqemu ?? host)}` }),
+    destinationUri: settings.destinationUri.replace("{host}", () => uriHost(host)),
+    ...(request.tunneled ? {} : { migrateUri: `tcp://${uriHost(request.dstqemu ?? host)}` }),
     ...(console !== undefined && graphics !== undefined
-      ? { graphicsUri: `${graphics}://${formatHost(console)}` }
+      ? { graphicsUri: `${graphics}://${uriHost(console)}` }
       : {}),
-    ...(request.encrypted ? { tlsDestination: host } : {}),
+    ...(request.encrypted ? { tlsDestination: certificateHost(host) } : {}),
     ...(request.parallel === undefined ? {} : { parallelConnections: request.parallel }),
     postcopyBandwidthMiBps: settings.postcopyBandwidthMiBps,
     compressed: request.compressed,

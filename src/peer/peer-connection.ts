@@ -9,7 +9,7 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import { randomUUID } from "node:crypto";
-import { formatHost } from "../core/address.ts";
+import { certificateHost, formatHost } from "../core/address.ts";
 import type { Silence } from "../core/destination.ts";
 import {
   FrameParser,
@@ -200,7 +200,8 @@ export class PeerConnection {
       ...files,
       minVersion: "TLSv1.2",
       // Else as VDSM: any host of the CA is a peer; addresses need not stand in certificates.
-      ...(!verifyName && { checkServerIdentity: () => undefined }),
+      checkServerIdentity: (_name, certificate) =>
+        verifyName ? tls.checkServerIdentity(certificateHost(host), certificate) : undefined,
     });
   }
 

@@ -25,9 +25,9 @@ export const migrateRanges = {
 export const migrateParams: readonly ParamRow[] = [
   vmID,
   {
-    ...string("dst", "host, host:port, [v6]:port; mode file: absolute path", {
+    ...string("dst", "host, host:port, [v6]:port, v6; mode file: absolute path", {
       default: "",
-      doc: "The destination's daemon; for mode file the hibernation image.",
+      doc: "The destination's daemon, never this host itself; for mode file the hibernation image.",
     }),
     required: true,
   },

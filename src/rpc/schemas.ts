@@ -7,7 +7,7 @@
 
 import * as v from "valibot";
 import { ranges } from "../config.ts";
-import { parseDestination, parseHost } from "../core/address.ts";
+import { lowerCaseHost, parseHost, readDestination } from "../core/address.ts";
 import type { ExplainQuestion, MigrateRequest, ParamChanges } from "../monitor/service.ts";
 import { convergenceSchedule } from "./schedule-schema.ts";
 import { clip, invalidKey, invalidValue } from "./invalid-params.ts";
@@ -216,8 +216,19 @@ function checkPath(verb: VerbRow, name: string, value: string | undefined): stri
   return result.output;
 }
 
-/** Kept as written, but for the case: who uses it parses it again with the same parser. */
+/** Kept as written, but for the case: who uses it reads it again in the same way. */
 function checkDestination(verb: VerbRow, dst: string): string {
-  if (parseDestination(dst) === undefined) throw invalid(verb, "dst", dst);
-  return dst.toLowerCase();
+  const read = readDestination(dst);
+  switch (read.kind) {
+    case "destination":
+      return lowerCaseHost(dst);
+    case "ambiguous":
+      throw invalidValue(
+        "dst",
+        dst,
+        `with a port it needs brackets: ${read.spellings.join(" or ")}`,
+      );
+    case "invalid":
+      throw invalid(verb, "dst", dst);
+  }
 }

@@ -21,8 +21,8 @@ import { migrateRanges } from "../../src/rpc/migrate-params.ts";
 import { claim, show } from "./target.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** What may stand in a URI after the scheme: a host, in brackets if it is IPv6. */
-const AUTHORITY = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/;
+/** What may stand in a URI after the scheme: a host, in brackets if it is IPv6, a zone escaped. */
+const AUTHORITY = /^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+(%25[a-zA-Z0-9_.-]+)?\])$/;
 
 const settings = settingsFrom(parseConfig({}));
 const vm = {

@@ -3,7 +3,15 @@
 import fc from "fast-check";
 import { isIPv6 } from "node:net";
 import { describe, expect, it } from "vitest";
-import { formatHost, parseDestination, parseHost } from "../../src/core/address.ts";
+import {
+  certificateHost,
+  formatHost,
+  lowerCaseHost,
+  parseDestination,
+  parseHost,
+  readDestination,
+  uriHost,
+} from "../../src/core/address.ts";
 
 describe("parseDestination takes", () => {
   it.each([
@@ -22,6 +30,40 @@ describe("parseDestination takes", () => {
     ["the loopback address", "::1", { host: "::1" }],
     ["an IPv4 address within IPv6", "::ffff:10.0.0.1", { host: "::ffff:10.0.0.1" }],
     ["a label of 63", `${"a".repeat(63)}.b`, { host: `${"a".repeat(63)}.b` }],
+    ["a trailing dot", "Host-B.Example.", { host: "host-b.example" }],
+    ["a trailing dot and a port", "host-b.:54321", { host: "host-b", port: 54_321 }],
+    ["a name of 253 and a dot", `${"a.".repeat(126)}a.`, { host: `${"a.".repeat(126)}a` }],
+    ["underscores", "_host_b.my_lab_", { host: "_host_b.my_lab_" }],
+    ["a digit in front of each label", "1host.2lab.3org", { host: "1host.2lab.3org" }],
+    ["a number in front", "10.0.0.host", { host: "10.0.0.host" }],
+    ["a label that looks like a float", "host.1e1", { host: "host.1e1" }],
+    ["IPv6 and a port of five digits", "FE80::1:54321", { host: "fe80::1", port: 54_321 }],
+    ["IPv6 and the lowest such port", "fe80::1:10000", { host: "fe80::1", port: 10_000 }],
+    [
+      "eight groups and a port",
+      "2001:db8:0:0:0:0:0:2:54321",
+      { host: "2001:db8:0:0:0:0:0:2", port: 54_321 },
+    ],
+    [
+      "IPv4 within IPv6 and a port",
+      "::ffff:10.0.0.1:54321",
+      { host: "::ffff:10.0.0.1", port: 54_321 },
+    ],
+    ["loopback and a port", "::1:54321", { host: "::1", port: 54_321 }],
+    ["an address that ends in :: and a port", "fe80:::54321", { host: "fe80::", port: 54_321 }],
+    ["a last group that is no port", "fd00::1:ab", { host: "fd00::1:ab" }],
+    ["a last group of 0", "fd00::1:0", { host: "fd00::1:0" }],
+    ["a last group with a leading zero", "fd00::1:0012", { host: "fd00::1:0012" }],
+    ["one group behind the ::", "fd00::12", { host: "fd00::12" }],
+    ["a zone", "FE80::1%Eth0", { host: "fe80::1%Eth0" }],
+    ["a zone in brackets", "[fe80::1%eth0]", { host: "fe80::1%eth0" }],
+    ["a zone and a port", "[fe80::1%eth0]:54321", { host: "fe80::1%eth0", port: 54_321 }],
+    [
+      "a zone and a port, no brackets",
+      "fe80::1%eth0.7:5432",
+      { host: "fe80::1%eth0.7", port: 5432 },
+    ],
+    ["a zone in digits", "fe80::1%2", { host: "fe80::1%2" }],
   ])("%s", (_what, text, expected) => {
     expect(parseDestination(text)).toEqual(expected);
   });
@@ -48,7 +90,26 @@ describe("parseDestination refuses", () => {
     ["a label of 64", "a".repeat(64)],
     ["a name of 254", `${"a.".repeat(126)}aa`],
     ["an empty label", "a..b"],
-    ["a trailing dot", "a."],
+    ["two trailing dots", "a.."],
+    ["a dot alone", "."],
+    ["a dot in front", ".a"],
+    ["an IPv4 address with a trailing dot", "10.0.0.1."],
+    ["a name whose last label is a number", "host.2024"],
+    ["a name whose last label is a number, and a dot", "host.2024."],
+    ["a name of 254 and a dot", `${"a.".repeat(126)}aa.`],
+    ["a zone of a global address", "[2001:db8::1%eth0]"],
+    ["a zone of IPv4", "10.0.0.1%eth0"],
+    ["a zone of a name", "host%eth0"],
+    ["an empty zone", "[fe80::1%]"],
+    ["a zone with a slash", "[fe80::1%a/b]"],
+    ["a zone of 16", `[fe80::1%${"a".repeat(16)}]`],
+    ["two zones", "[fe80::1%a%b]"],
+    ["a zone outside the brackets", "[fe80::1]%eth0"],
+    ["IPv6 with seven groups and a port", "1:2:3:4:5:6:7:54321"],
+    ["IPv6 and a port above 65535", "fe80::1:70000"],
+    ["IPv6 and five digits with a leading zero", "fe80::1:05432"],
+    ["two ports of IPv6", "fe80::1:54321:54321"],
+    ["a gap alone and a port", "::54321"],
     ["white space", "host "],
     ["a new line", "host\n"],
     ["a NUL", "host\0"],
@@ -62,7 +123,6 @@ describe("parseDestination refuses", () => {
     ["a hexadecimal number", "0x7f000001"],
     ["a hexadecimal number at the end", "10.0.0.0xF"],
     ["a hexadecimal number without digits", "a.0x"],
-    ["IPv6 with a zone", "[fe80::1%eth0]"],
     ["IPv6 with nine groups", "1:2:3:4:5:6:7:8:9"],
     ["IPv6 with two gaps", "1::2::3"],
     ["IPv6 with a gap for nothing", "1:2:3:4::5:6:7:8"],
@@ -75,8 +135,49 @@ describe("parseDestination refuses", () => {
   });
 });
 
+describe("readDestination calls ambiguous, and shows in brackets", () => {
+  it.each([
+    ["fe80::1:5432", ["[fe80::1]:5432", "[fe80::1:5432]"]],
+    ["FD00::A:1", ["[fd00::a]:1", "[fd00::a:1]"]],
+    ["1:2:3:4:5:6:7:8:9", ["[1:2:3:4:5:6:7:8]:9"]],
+    ["1:2:3:4:5:6:7:8:5432", ["[1:2:3:4:5:6:7:8]:5432"]],
+    ["::ffff:10.0.0.1:443", ["[::ffff:10.0.0.1]:443"]],
+    ["::1:443", ["[::1]:443", "[::1:443]"]],
+  ])("%s", (text, spellings) => {
+    expect(readDestination(text)).toEqual({ kind: "ambiguous", spellings });
+    expect(parseDestination(text)).toBeUndefined();
+  });
+});
+
+describe("one host, as each of its readers wants it", () => {
+  it.each([
+    ["host-b", "host-b", "host-b", "host-b"],
+    ["10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1"],
+    ["fe80::1", "[fe80::1]", "[fe80::1]", "fe80::1"],
+    ["fe80::1%eth0", "[fe80::1%eth0]", "[fe80::1%25eth0]", "fe80::1"],
+    ["fe80::1%25", "[fe80::1%25]", "[fe80::1%2525]", "fe80::1"],
+  ])("%s", (host, shown, inUri, inCertificate) => {
+    expect([formatHost(host), uriHost(host), certificateHost(host)]).toEqual([
+      shown,
+      inUri,
+      inCertificate,
+    ]);
+  });
+
+  it("the case of a zone is kept, all else is lower case", () => {
+    expect(lowerCaseHost("[FE80::A%Eth0]:54321")).toBe("[fe80::a%Eth0]:54321");
+    expect(lowerCaseHost("Host-B.:54321")).toBe("host-b.:54321");
+  });
+});
+
 describe("parseHost", () => {
   it.each([
+    ["fd00::a:1", "fd00::a:1"],
+    ["fe80::1%eth0", "fe80::1%eth0"],
+    ["[FE80::1%Eth0]", "fe80::1%Eth0"],
+    ["Host-B.", "host-b"],
+    ["fe80::1:54321", undefined],
+    ["[host-b]", undefined],
     ["host-b", "host-b"],
     ["[::1]", "::1"],
     ["::1", "::1"],
@@ -88,10 +189,24 @@ describe("parseHost", () => {
 });
 
 describe("properties", () => {
-  it("an IPv6 address passes if Node takes it for one", () => {
+  it("an IPv6 address in brackets passes if Node takes it for one", () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
-        expect(parseDestination(address)).toEqual({ host: address.toLowerCase() });
+        const expected = { host: address.toLowerCase() };
+        expect(parseDestination(`[${address}]`)).toEqual(expected);
+        expect(parseHost(address)).toBe(expected.host);
+        const read = readDestination(address);
+        if (read.kind === "ambiguous") expect(read.spellings).toContain(`[${expected.host}]`);
+        else expect(read).toEqual({ kind: "destination", destination: expected });
+      }),
+    );
+  });
+
+  it("an IPv6 address and a port of five digits are read without brackets as with them", () => {
+    fc.assert(
+      fc.property(fc.ipV6(), fc.integer({ min: 10_000, max: 65_535 }), (address, port) => {
+        const read = parseDestination(`${address}:${port}`);
+        expect(read).toEqual(parseDestination(`[${address}]:${port}`));
       }),
     );
   });
@@ -112,7 +227,7 @@ describe("properties", () => {
       fc.property(fc.string(), (text) => {
         const parsed = parseDestination(text);
         if (parsed === undefined) return;
-        expect(parsed.host).toMatch(/^[a-z0-9.:-]+$/);
+        expect(parsed.host).toMatch(/^([a-z0-9_.-]+|[a-f0-9.:]+(%[a-zA-Z0-9_.-]+)?)$/);
         expect(parseDestination(formatHost(parsed.host))).toEqual({ host: parsed.host });
       }),
     );

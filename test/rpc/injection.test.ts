@@ -114,7 +114,7 @@ describe("an address that is more than a host", () => {
         const parsed = parseMigrate(params);
         const host = parseDestination(parsed.dst)?.host ?? "";
         const call = callTemplate(parsed, host, vm, settings);
-        const bare = String.raw`([a-z0-9.-]+|\[[0-9a-f:.]+\])`;
+        const bare = String.raw`([a-z0-9_.-]+|\[[0-9a-f:.]+(%25[a-zA-Z0-9_.-]+)?\])`;
         expect(call.destinationUri).toMatch(new RegExp(`^qemu\\+tls://${bare}/system$`));
         expect(call.migrateUri).toMatch(new RegExp(`^tcp://${bare}$`));
         expect(call.graphicsUri).toMatch(new RegExp(`^spice://${bare}$`));

@@ -1,0 +1,79 @@
+/**
+ * Refuses a migration to this host itself before anything is done. A literal is judged at once. A
+ * name is also resolved, beside the calls to libvirt that acceptance makes anyway; a resolver that is
+ * slow, or busy with other names, does not hold acceptance up, and libvirt refuses in the end.
+ */
+import { lookup } from "node:dns/promises";
+import { networkInterfaces } from "node:os";
+import { parseDestination } from "../core/address.ts";
+import { isOwnAddress, isOwnHost, type OwnAddress } from "../core/own-host.ts";
+import { MonitorError } from "../errors.ts";
+import type { MigrateRequest } from "./service.ts";
+
+/** The longest that an answer of the resolver is waited for. */
+export const RESOLVE_WAIT_MS = 300;
+/** Names being resolved at once: each holds a thread of the pool that files are written by, too. */
+const RESOLVING_MAX = 2;
+
+/** By name, so that a resolver that hangs is asked once. */
+const resolving = new Map<string, Promise<readonly string[]>>();
+
+/** Addresses of this host's interfaces now. */
+export function ownAddresses(): readonly OwnAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([interfaceName, infos]) =>
+    (infos ?? []).map((info) => ({
+      address: info.address,
+      interfaceName,
+      scopeId: info.family === "IPv6" ? info.scopeid : 0,
+    })),
+  );
+}
+
+/** **Fails**: invalidParams if dst or dstqemu is this host by name or address. */
+export function refuseOwnHost(request: MigrateRequest, hostName: string): void {
+  if (request.mode === "file") return;
+  const own = { name: hostName, addresses: ownAddresses() };
+  const host = parseDestination(request.dst)?.host;
+  if (host !== undefined && isOwnHost(host, own)) throw itself("dst", request.dst);
+  const { dstqemu } = request;
+  if (dstqemu !== undefined && isOwnHost(dstqemu, own)) throw itself("dstqemu", dstqemu);
+}
+
+/**
+ * What remains to be said of a name once it is resolved: the refusal, or null. Settles within
+ * RESOLVE_WAIT_MS, and never rejects.
+ */
+export async function ownByResolving(request: MigrateRequest): Promise<MonitorError | null> {
+  const host = request.mode === "file" ? undefined : parseDestination(request.dst)?.host;
+  if (host === undefined) return null;
+  const addresses = await Promise.race([resolve(host), waited()]);
+  const own = ownAddresses();
+  const address = addresses.find((each) => isOwnAddress(each, own));
+  return address === undefined ? null : itself("dst", request.dst, address);
+}
+
+function resolve(host: string): Promise<readonly string[]> {
+  const asked = resolving.get(host);
+  if (asked !== undefined) return asked;
+  if (resolving.size >= RESOLVING_MAX) return Promise.resolve([]);
+  const asking = lookup(host, { all: true })
+    .then(
+      (found) => found.map(({ address }) => address),
+      () => [],
+    )
+    .finally(() => resolving.delete(host));
+  resolving.set(host, asking);
+  return asking;
+}
+
+function waited(): Promise<readonly string[]> {
+  return new Promise((done) => setTimeout(() => done([]), RESOLVE_WAIT_MS).unref());
+}
+
+function itself(parameter: string, value: string, address?: string): MonitorError {
+  const shown = JSON.stringify(value);
+  const by = address === undefined ? "" : ` (${address})`;
+  return new MonitorError("invalidParams", `${parameter}: ${shown}${by} is this host itself`, {
+    details: { parameter },
+  });
+}
