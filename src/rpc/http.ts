@@ -1,19 +1,16 @@
 /**
  * JSON-RPC as HTTP POST /jsonrpc: what a request must look like before its body is read.
  *
- * The first look is at Origin. Browsers send it with every POST and every WebSocket handshake, and a
- * page of any site may try both, so one that is not the daemon's own is answered with 403 before
- * anything is parsed. "Own" is never taken from the Host header, which a page whose name was
- * rebound to this host's address would control (DNS rebinding): it is the literal address and port
- * that the connection came in on, or what main.ts lists. Programs send no Origin and may call the
- * host by any name. Nothing here knows JSON-RPC; the dispatcher gets bytes.
+ * The first look is at Origin (origin.ts): one that is not the daemon's own is answered with 403
+ * before anything is parsed. Programs send none and may call the host by any name. Nothing here knows
+ * JSON-RPC; the dispatcher gets bytes.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Client } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { RpcLimits } from "./limits.ts";
+import { isOwnOrigin, reachedBy } from "./origin.ts";
 import type { DoorKind } from "./roles.ts";
 
 /** Where a connection came in. */
@@ -30,25 +27,25 @@ export interface Refused {
 
 const PATH = "/jsonrpc";
 
+/** application/json, and what JSON-RPC over HTTP has called it. No page may send any unasked. */
+const JSON_TYPES: ReadonlySet<string> = new Set([
+  "application/json",
+  "application/json-rpc",
+  "application/jsonrequest",
+]);
+
 /** Shared by POST and WebSocket: the origin, before anything else. */
 export function checkOrigin(request: IncomingMessage, door: Door): Refused | undefined {
   const origins = request.headersDistinct["origin"] ?? [];
-  const own = ownOrigins(request.socket, door);
-  if (origins.every((origin) => own.includes(origin.toLowerCase()))) return undefined;
+  if (origins.length === 0) return undefined;
+  const reached = reachedBy(request, door.kind, door.ownOrigins);
+  if (origins.every((origin) => isOwnOrigin(origin, reached))) return undefined;
   return { status: 403, reason: "requests from web pages are refused" };
 }
 
 export function checkPath(request: IncomingMessage): Refused | undefined {
   const path = request.url?.split("?", 1)[0];
   return path === PATH ? undefined : { status: 404, reason: `there is only ${PATH}` };
-}
-
-function ownOrigins({ localAddress, localPort }: Socket, door: Door): readonly string[] {
-  if (localAddress === undefined) return [];
-  const address = localAddress.replace(/^::ffff:(?=[0-9.]+$)/, "");
-  const host = address.includes(":") ? `[${address}]` : address;
-  const scheme = door.kind === "tls" ? "https" : "http";
-  return [`${scheme}://${host}:${localPort}`, ...door.ownOrigins];
 }
 
 function checkPost(request: IncomingMessage, limits: RpcLimits): Refused | undefined {
@@ -73,7 +70,7 @@ function isJson(contentType: string | undefined): boolean {
   const [type, ...parameters] = (contentType ?? "").toLowerCase().split(";");
   const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith("charset="));
   return (
-    type?.trim() === "application/json" &&
+    JSON_TYPES.has(type?.trim() ?? "") &&
     (charset === undefined || /^charset="?utf-8"?$/.test(charset))
   );
 }

@@ -97,7 +97,7 @@ describe("before a body is parsed", () => {
     ["a page of another site", 403, { Origin: "https://evil.example" }],
     ["a page of no site", 403, { Origin: "null" }],
     [
-      "an empty origin beside a good one",
+      "another origin beside a good one",
       403,
       { Origin: "http://127.0.0.1:{port}\r\nOrigin: http://evil.example" },
     ],
@@ -123,6 +123,8 @@ describe("before a body is parsed", () => {
     ["no content type", 415, { "Content-Type": "" }],
     ["a form", 415, { "Content-Type": "application/x-www-form-urlencoded" }],
     ["text, which a page may send unasked", 415, { "Content-Type": "text/plain" }],
+    ["another type of JSON-RPC", 415, { "Content-Type": "application/json-rpc; charset=latin1" }],
+    ["two types", 415, { "Content-Type": "text/plain, application/json-rpc" }],
     ["a type that begins alike", 415, { "Content-Type": "application/json-patch+json" }],
     ["another charset", 415, { "Content-Type": "application/json; charset=utf-16" }],
     ["a compressed body", 415, { "Content-Encoding": "gzip" }],
@@ -144,6 +146,8 @@ describe("before a body is parsed", () => {
     ["no origin, and any name of the host", { Host: "whatever.example" }],
     ["the literal address that was connected to", { Origin: "http://127.0.0.1:{port}" }],
     ["an origin that is listed", { Origin: "https://Host-B.example" }],
+    ["JSON-RPC's own type", { "Content-Type": "application/json-rpc" }],
+    ["its older one", { "Content-Type": "Application/JSONRequest; charset=utf-8" }],
     ["a charset that is UTF-8", { "Content-Type": 'Application/JSON; charset="UTF-8"' }],
   ])("%s is let through", async (_what, headers) => {
     const { at } = await start({ tcp, ownOrigins: ["https://host-b.example"] });
@@ -231,10 +235,11 @@ describe("the Unix socket", () => {
     expect(existsSync(socketPath())).toBe(false);
   });
 
-  it("takes no request from any page, its own address's neither", async () => {
+  it("takes a request from localhost, as programs call it, and from no page", async () => {
     await start({ unixSocket: socketPath() });
     expect(statusOf(await viaSocket({ Origin: "http://127.0.0.1:54321" }))).toBe(403);
-    expect(statusOf(await viaSocket({ Origin: "http://localhost" }))).toBe(403);
+    expect(statusOf(await viaSocket({ Host: "evil", Origin: "http://evil" }))).toBe(403);
+    expect(statusOf(await viaSocket({ Origin: "http://localhost" }))).toBe(200);
   });
 
   it("takes the place of one that nobody answers on", async () => {
