@@ -177,7 +177,7 @@ async function restore(daemon: Daemon, known: Replay): Promise<void> {
     epoch: events.epoch,
     nextSeq: () => events.next,
     carried: (afterFailure) => [
-      ...(afterFailure ? registry.ended(context.clock.wallMs()) : []).map((run) =>
+      ...(afterFailure ? registry.ended(context.clock.monotonicMs()) : []).map((run) =>
         run.journalRecord(),
       ),
       ...registry.live().map((run) => run.journalRecord()),

@@ -56,8 +56,15 @@ function backInTheQueue(migration: Migration): Migration {
  */
 export function afterReboot(migration: Migration, nowMs: number): Migration {
   if (migration.phase === "ended") {
-    // A read of the boot before has a time that means nothing in this one.
-    return { ...migration, pending: [], acceptedAtMs: nowMs, thereReads: 0, readAtMs: null };
+    // Times of the boot before mean nothing in this one: what counts from its end begins anew.
+    return {
+      ...migration,
+      pending: [],
+      acceptedAtMs: nowMs,
+      endedAtMs: nowMs,
+      thereReads: 0,
+      readAtMs: null,
+    };
   }
   return {
     ...migration,

@@ -73,7 +73,7 @@ export function explain(
     omitted: decisions.length - told.length,
     decisions: told.map((decision) => ({
       time: isoTime(decision.wallMs),
-      afterMs: Math.round(sinceMs(first ?? decision, decision)),
+      afterMs: afterMs(first ?? decision, decision),
       rule: decision.rule,
       what: decision.what,
       numbers: decision.numbers,
@@ -82,9 +82,9 @@ export function explain(
   };
 }
 
-/** Of two boots only the wall clock knows. */
-function sinceMs(first: ExplainedDecision, later: ExplainedDecision): number {
-  return first.bootId === later.bootId ? later.atMs - first.atMs : later.wallMs - first.wallMs;
+/** null: the host was restarted in between, and no clock that measures went on over that. */
+function afterMs(first: ExplainedDecision, later: ExplainedDecision): number | null {
+  return first.bootId === later.bootId ? Math.round(later.atMs - first.atMs) : null;
 }
 
 function summary({ id, request, migration, acceptedAtWallMs }: ReplayedMigration): WireObject {

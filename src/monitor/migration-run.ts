@@ -47,6 +47,8 @@ export interface RestoredRun {
   readonly acceptedAtWallMs: number;
   /** Of its last record. */
   readonly lastWallMs: number;
+  /** The same, monotonic; null: of a boot of this host before this one. */
+  readonly lastAtMs: number | null;
   readonly ended: boolean;
 }
 
@@ -111,6 +113,12 @@ export class MigrationRun {
     return this.#migration.phase !== "ended";
   }
 
+  /** Monotonic; after a reboot of this host from its restart on. */
+  endedForMs(nowMs: number): number {
+    return nowMs - (this.#migration.endedAtMs ?? nowMs);
+  }
+
+  /** For people. */
   get endedAtWallMs(): number | null {
     return this.#endedAtWallMs;
   }
@@ -123,7 +131,9 @@ export class MigrationRun {
   /** Said once, by the daemon that finds it in the journal. */
   takenOver(): void {
     const { phase, unwatched } = this.#migration;
-    const downForMs = this.#context.clock.wallMs() - (this.#restored?.lastWallMs ?? 0);
+    const lastAtMs = this.#restored?.lastAtMs ?? null;
+    const nowMs = this.#context.clock.monotonicMs();
+    const downForMs = lastAtMs === null ? null : Math.round(nowMs - lastAtMs);
     const numbers = { phase, unwatched, downForMs };
     this.#entry.decided(this.#migration, [{ rule: "takeOver", what: phase, numbers }]);
     this.log.info({ ...numbers, migrationId: this.id }, "migration taken over");
@@ -222,9 +232,9 @@ export class MigrationRun {
     const { target } = this;
     if (target.mode !== "remote" || !target.call.persistent) return false;
     if (this.#migration.cleared) return false;
-    const endedMs = this.#context.clock.wallMs() - (this.#endedAtWallMs ?? 0);
+    const endedForMs = this.endedForMs(this.#context.clock.monotonicMs());
     const arrived = outcome?.outcome === "completed" && outcome.confirmed;
-    return arrived && endedMs < LEFT_LOOKED_FOR_MS;
+    return arrived && endedForMs < LEFT_LOOKED_FOR_MS;
   }
 
   /** What did not work is tried again by whoever asks again. */

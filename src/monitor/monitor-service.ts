@@ -68,7 +68,7 @@ export class MonitorService implements MigrationService {
     }
     try {
       this.#logUnknownKeys(request);
-      await this.#registry.endedOf(vmId, this.#context.clock.wallMs())?.cleanedUp();
+      await this.#registry.endedOf(vmId, this.#context.clock.monotonicMs())?.cleanedUp();
       const run = await accept(request, this.#context, this.hooks);
       this.#add(run);
       run.log.info({ request, migrationId: run.id }, "migration accepted");
@@ -202,7 +202,7 @@ export class MonitorService implements MigrationService {
   async migrations(): Promise<readonly WireObject[]> {
     const { clock } = this.#context;
     const nowMs = clock.monotonicMs();
-    const ours = [...this.#registry.live(), ...this.#registry.ended(clock.wallMs())];
+    const ours = [...this.#registry.live(), ...this.#registry.ended(nowMs)];
     // While migrations of ours go on each cycle looks at the others, too.
     if (this.#registry.live().length === 0) await this.#tryLook();
     return [
@@ -267,13 +267,13 @@ export class MonitorService implements MigrationService {
 
   #runOf(vmId: string): MigrationRun | undefined {
     return (
-      this.#registry.liveOf(vmId) ?? this.#registry.endedOf(vmId, this.#context.clock.wallMs())
+      this.#registry.liveOf(vmId) ?? this.#registry.endedOf(vmId, this.#context.clock.monotonicMs())
     );
   }
 
   #ended(run: MigrationRun): void {
     this.#context.hostView.invalidate();
-    this.#registry.retire(run, this.#context.clock.wallMs());
+    this.#registry.retire(run, this.#context.clock.monotonicMs());
     this.admit();
   }
 
@@ -294,7 +294,7 @@ export class MonitorService implements MigrationService {
   }
 
   #leftVm(vmId: string): WireObject {
-    const run = this.#registry.endedOf(vmId, this.#context.clock.wallMs());
+    const run = this.#registry.endedOf(vmId, this.#context.clock.monotonicMs());
     const left = run === undefined || run.forgotten ? null : leftVmToWire(run, this.#context.clock);
     if (left === null) {
       throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
@@ -308,7 +308,7 @@ export class MonitorService implements MigrationService {
   }
 
   async #cancelNothing(vmId: string): Promise<never> {
-    const run = this.#registry.endedOf(vmId, this.#context.clock.wallMs());
+    const run = this.#registry.endedOf(vmId, this.#context.clock.monotonicMs());
     if (run?.migration.outcome?.outcome === "completed") throw tooLate(run);
     await this.#checkExists(vmId);
     if ((await foreignJob(vmId, this.#context)) !== null) {

@@ -113,7 +113,7 @@ export class MonitorThread {
   #unfinished(): readonly MigrationRun[] {
     const asks = this.#context.settings().peerMode !== "none";
     return this.#registry
-      .ended(this.#context.clock.wallMs())
+      .ended(this.#context.clock.monotonicMs())
       .filter(
         (run) =>
           run.mayHaveLeft ||

@@ -29,7 +29,7 @@ export function restoreRuns(
     const reached = migration.destinationReached || migration.callAtMs !== null;
     if (reached && target.mode === "remote") context.peers.noteReached(target);
   }
-  for (const found of current(replayed.migrations, context.clock.wallMs())) {
+  for (const found of current(replayed.migrations, context.clock.monotonicMs())) {
     const run = restored(found, context, hooks);
     if (run.live) registry.add(run);
     else registry.addEnded(run);
@@ -62,20 +62,26 @@ export async function settleRestored(registry: Registry, context: Context): Prom
 }
 
 /** Of each VM one live migration, the last; of ended ones those that are still spoken of. */
-function current(all: readonly ReplayedMigration[], wallMs: number): readonly ReplayedMigration[] {
+function current(all: readonly ReplayedMigration[], nowMs: number): readonly ReplayedMigration[] {
   const lastLive = new Map<string, ReplayedMigration>();
   for (const each of all) {
     if (each.migration.phase !== "ended") lastLive.set(each.migration.vmId, each);
   }
   return all.filter((each) =>
     each.migration.phase === "ended"
-      ? wallMs - each.lastWallMs < ENDED_KEPT_MS
+      ? endedForMs(each, nowMs) < ENDED_KEPT_MS
       : lastLive.get(each.migration.vmId) === each,
   );
 }
 
+/** Of another boot: as long as the host is known to have been up since. */
+function endedForMs(found: ReplayedMigration, nowMs: number): number {
+  const { migration, sameBoot, uptimeSinceMs } = found;
+  return sameBoot ? nowMs - (migration.endedAtMs ?? nowMs) : uptimeSinceMs;
+}
+
 function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): MigrationRun {
-  const { id, request, acceptedAtWallMs, lastWallMs } = found;
+  const { id, request, acceptedAtWallMs, lastWallMs, sameBoot } = found;
   const ended = found.migration.phase === "ended";
   return new MigrationRun(
     broughtBack(found, context.clock.monotonicMs()),
@@ -83,7 +89,7 @@ function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): 
     targetFrom(found.target, context),
     context,
     hooks,
-    { id, acceptedAtWallMs, lastWallMs, ended },
+    { id, acceptedAtWallMs, lastWallMs, lastAtMs: sameBoot ? found.lastAtMs : null, ended },
   );
 }
 

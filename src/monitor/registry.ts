@@ -34,9 +34,9 @@ export class Registry {
     this.#ended = [run, ...this.#ended].slice(0, ENDED_KEPT_MAX);
   }
 
-  retire(run: MigrationRun, nowWallMs: number): void {
+  retire(run: MigrationRun, nowMs: number): void {
     this.#live.delete(run.vmId);
-    this.#ended = [run, ...this.#kept(nowWallMs)].slice(0, ENDED_KEPT_MAX);
+    this.#ended = [run, ...this.#kept(nowMs)].slice(0, ENDED_KEPT_MAX);
   }
 
   /** The VM that left is spoken of no more; its migrations stay in the record. */
@@ -51,8 +51,8 @@ export class Registry {
   }
 
   /** The one that ended last. */
-  endedOf(vmId: string, nowWallMs: number): MigrationRun | undefined {
-    return this.#kept(nowWallMs).find((run) => run.vmId === vmId);
+  endedOf(vmId: string, nowMs: number): MigrationRun | undefined {
+    return this.#kept(nowMs).find((run) => run.vmId === vmId);
   }
 
   /** VMs with a live migration. */
@@ -64,8 +64,8 @@ export class Registry {
     return [...this.#live.values()];
   }
 
-  ended(nowWallMs: number): readonly MigrationRun[] {
-    this.#ended = this.#kept(nowWallMs);
+  ended(nowMs: number): readonly MigrationRun[] {
+    this.#ended = this.#kept(nowMs);
     return this.#ended;
   }
 
@@ -101,7 +101,7 @@ export class Registry {
     return begin;
   }
 
-  #kept(nowWallMs: number): readonly MigrationRun[] {
-    return this.#ended.filter((run) => nowWallMs - (run.endedAtWallMs ?? 0) < ENDED_KEPT_MS);
+  #kept(nowMs: number): readonly MigrationRun[] {
+    return this.#ended.filter((run) => run.endedForMs(nowMs) < ENDED_KEPT_MS);
   }
 }

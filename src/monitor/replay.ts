@@ -26,8 +26,12 @@ export interface ReplayedMigration {
   readonly target: JournaledTarget;
   readonly migration: Migration;
   readonly acceptedAtWallMs: number;
-  /** Of its last record. */
+  /** Of its last record, for people. */
   readonly lastWallMs: number;
+  /** Of its last record, monotonic in that record's boot; null: it has none. */
+  readonly lastAtMs: number | null;
+  /** How long the host was up since, as far as the journal has seen: no time when it was off. */
+  readonly uptimeSinceMs: number;
   /** Its last record is of this boot: its monotonic times are comparable with now. */
   readonly sameBoot: boolean;
 }
@@ -50,7 +54,14 @@ interface Trace {
   head: JournalRecord;
   state: Record<string, unknown>;
   wallMs: number;
+  atMs: number | null;
   bootId: string;
+}
+
+/** The times of one boot that the journal has seen. */
+interface Uptime {
+  readonly firstMs: number;
+  readonly lastMs: number;
 }
 
 /** All of a journal that is at hand. */
@@ -64,6 +75,8 @@ export function replay(segments: readonly Segment[], bootId: string): Replay {
 export class Replayer {
   readonly #bootId: string;
   readonly #traces = new Map<string, Trace>();
+  /** By boot, in their order. */
+  readonly #uptimes = new Map<string, Uptime>();
   readonly #troubles: string[] = [];
   #events: NumberedEvent[] = [];
   #epoch: string | null = null;
@@ -89,9 +102,27 @@ export class Replayer {
     if (ours) this.#epoch = unreadableLines > 0 ? null : header.epoch;
     if (ours) this.#nextSeq = Math.max(this.#nextSeq, header.nextSeq);
     for (const record of records) {
+      this.#upAt(header.bootId, record["atMs"]);
       trace(this.#traces, record, header.bootId);
       if (ours) this.#ofThisBoot(record);
     }
+  }
+
+  #upAt(bootId: string, atMs: unknown): void {
+    if (!isTime(atMs)) return;
+    const { firstMs, lastMs } = this.#uptimes.get(bootId) ?? { firstMs: atMs, lastMs: atMs };
+    this.#uptimes.set(bootId, {
+      firstMs: Math.min(firstMs, atMs),
+      lastMs: Math.max(lastMs, atMs),
+    });
+  }
+
+  #uptimeSince({ bootId, atMs }: Trace): number {
+    const boots = [...this.#uptimes];
+    const later = boots.slice(boots.findIndex(([id]) => id === bootId) + 1);
+    const lastMs = this.#uptimes.get(bootId)?.lastMs ?? 0;
+    const rest = lastMs - (atMs ?? lastMs);
+    return later.reduce((sum, [, uptime]) => sum + uptime.lastMs - uptime.firstMs, rest);
   }
 
   #ofThisBoot(record: JournalRecord): void {
@@ -113,7 +144,7 @@ export class Replayer {
     const events = this.#events.at(-1)?.seq === this.#nextSeq - 1 ? this.#events : [];
     const troubles = [...this.#troubles];
     const migrations = [...this.#traces].flatMap(([id, found]) => {
-      const migration = migrationOf(id, found, this.#bootId);
+      const migration = migrationOf(id, found, this.#bootId, this.#uptimeSince(found));
       if (migration === null) troubles.push(`migration ${id}: its records cannot be used`);
       return migration === null ? [] : [migration];
     });
@@ -129,22 +160,34 @@ export class Replayer {
 }
 
 function trace(traces: Map<string, Trace>, record: JournalRecord, bootId: string): void {
-  const { k, id, acceptedAtWallMs, state, d, wallMs } = record;
+  const { k, id, acceptedAtWallMs, state, d, wallMs, atMs } = record;
   if (typeof id !== "string") return;
   const known = traces.get(id);
   if (k === "migration" && isRecord(state)) {
     const sinceMs = parsed(wallMsSchema, acceptedAtWallMs) ?? 0;
     const lastMs = known?.wallMs ?? sinceMs;
-    traces.set(id, { head: record, state: { ...state }, wallMs: lastMs, bootId });
+    const headAtMs = isTime(atMs) ? atMs : null;
+    const lastAtMs = headAtMs ?? (known?.bootId === bootId ? known.atMs : null);
+    traces.set(id, { head: record, state: { ...state }, wallMs: lastMs, atMs: lastAtMs, bootId });
   }
   if (k !== "step" || known === undefined) return;
   if (isRecord(d)) known.state = { ...known.state, ...d };
   known.wallMs = parsed(wallMsSchema, wallMs) ?? known.wallMs;
+  if (isTime(atMs)) known.atMs = atMs;
   known.bootId = bootId;
 }
 
-function migrationOf(id: string, found: Trace, bootId: string): ReplayedMigration | null {
-  const { head, state, wallMs } = found;
+function isTime(atMs: unknown): atMs is number {
+  return typeof atMs === "number" && Number.isFinite(atMs);
+}
+
+function migrationOf(
+  id: string,
+  found: Trace,
+  bootId: string,
+  uptimeSinceMs: number,
+): ReplayedMigration | null {
+  const { head, state, wallMs: lastWallMs, atMs: lastAtMs } = found;
   const migration = parsed(migrationSchema, { ...state, pending: [], sampled: false });
   const request = parsed(requestSchema, head["request"]);
   const target = parsed(targetSchema, head["target"]);
@@ -154,7 +197,17 @@ function migrationOf(id: string, found: Trace, bootId: string): ReplayedMigratio
   }
   if (migration.vmId !== request.vmId) return null;
   const sameBoot = found.bootId === bootId;
-  return { id, request, target, migration, acceptedAtWallMs, lastWallMs: wallMs, sameBoot };
+  return {
+    id,
+    request,
+    target,
+    migration,
+    acceptedAtWallMs,
+    lastWallMs,
+    lastAtMs,
+    uptimeSinceMs,
+    sameBoot,
+  };
 }
 
 /** null: there are some that cannot be used. */

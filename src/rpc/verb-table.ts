@@ -175,7 +175,7 @@ export const verbTable = [
     unknownKeys: "refuse",
     result:
       "object: migrationId, acceptedAt, dst, outcome, reason, decisions (array of {time, afterMs, rule, what, numbers}), complete, omitted, journal, others",
-    doc: "Why a migration went as it did: every decision with its rule, numbers and time, also after a restart.",
+    doc: "Why a migration went as it did: every decision with its rule, numbers and time, also after a restart. afterMs is null where the host was restarted in between.",
   },
   {
     name: "Host.getEvents",

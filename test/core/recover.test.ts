@@ -342,7 +342,7 @@ describe("the host was restarted", () => {
 
   it("an ended one keeps its outcome, and nothing of the clock of before", () => {
     const before = inPhase("ended").migration;
-    const times = { acceptedAtMs: NOW_MS, thereReads: 0, readAtMs: null };
+    const times = { acceptedAtMs: NOW_MS, endedAtMs: NOW_MS, thereReads: 0, readAtMs: null };
     expect(afterReboot(before, NOW_MS)).toEqual({ ...before, ...times });
   });
 

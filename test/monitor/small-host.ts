@@ -1,22 +1,11 @@
 /**
- * A host without libvirt behind the hypervisor's port: VMs that stand where a test puts them, calls
- * that end when it says so, and faults that it plants (a call that throws). Above the port everything
- * is the daemon's own: loop, registry, service, journal in a folder; the clock is one that steps.
+ * A whole monitor on a host without libvirt: loop, registry, service and a journal in a folder are the
+ * daemon's own; below them stand small-hypervisor.ts and a clock that steps, and where a test gives
+ * one, the destination's daemon as a function.
  */
 import { onTestFinished } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import { parseConfig } from "../../src/config.ts";
-import type { JobStats } from "../../src/core/job-stats.ts";
-import { isOff } from "../../src/core/run-state.ts";
-import type {
-  CallResult,
-  Hypervisor,
-  HypervisorEvent,
-  JobView,
-  ScanOptions,
-  VmDetails,
-  VmJobView,
-} from "../../src/hypervisor/hypervisor.ts";
 import { defaultJournalLimits, Journal } from "../../src/journal/journal.ts";
 import { FolderLock } from "../../src/journal/folder-lock.ts";
 import { createLog } from "../../src/logger.ts";
@@ -30,16 +19,12 @@ import { Registry } from "../../src/monitor/registry.ts";
 import { replay } from "../../src/monitor/replay.ts";
 import type { MigrateRequest, NumberedEvent, WireObject } from "../../src/monitor/service.ts";
 import { settingsFrom } from "../../src/monitor/settings.ts";
-import { PeerClient } from "../../src/peer/peer-client.ts";
+import { type PeerAddress, type PeerAnswer, PeerClient } from "../../src/peer/peer-client.ts";
 import { Peers } from "../../src/peer/peer.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
-import { NOT_BEGUN } from "../core/fixtures.ts";
 import { temporaryFolder } from "../journal/fixtures.ts";
+import { SmallHypervisor, type SmallVm } from "./small-hypervisor.ts";
 
-export const NO_JOB: JobStats = { ...NOT_BEGUN, type: "none", timeElapsedMs: 0 };
-
-const NO_DOMAIN = { kind: "refused", refusal: { code: 42, message: "Domain not found" } } as const;
-const DONE = { kind: "ok", value: null } as const;
 const INTERVAL_SECONDS = 0.1;
 const DEADLINE_MS = 10_000;
 const LOOK_AGAIN_MS = 5;
@@ -58,182 +43,36 @@ export class SteppingClock implements Clock {
   }
 }
 
-export interface SmallVm {
-  details: VmDetails;
-  job: JobStats | "incoming";
-}
+/** What the destination's daemon answers; it may throw, which no daemon can make a peer client do. */
+export type Destination = (method: string) => PeerAnswer;
 
-type Faulty = keyof Hypervisor;
+class SmallPeerClient extends PeerClient {
+  readonly #destination: Destination;
 
-export class SmallHypervisor implements Hypervisor {
-  readonly vms = new Map<string, SmallVm>();
-  /** Migrate calls and saves that are out, by VM. */
-  readonly out = new Map<string, (result: CallResult<null>) => void>();
-  /** What was called, as "method vmId". */
-  readonly called: string[] = [];
-  /** Throws there, of this VM or of any ("*"): a defect that nobody foresaw. */
-  readonly faults = new Set<`${Faulty} ${string}`>();
-  readonly #clock: Clock;
-  #tell: (event: HypervisorEvent) => void = () => undefined;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(destination: Destination, nowMs: () => number) {
+    super(null, nowMs, () => DEADLINE_MS);
+    this.#destination = destination;
   }
 
-  put(vmId: string, fields: Partial<VmDetails> = {}): void {
-    this.vms.set(vmId, {
-      details: {
-        vmId,
-        name: `vm-${vmId.slice(0, 4)}`,
-        runState: "running",
-        persistent: false,
-        memoryBytes: 2 ** 30,
-        graphics: [],
-        ...fields,
-      },
-      job: NO_JOB,
-    });
-  }
-
-  tell(event: HypervisorEvent): void {
-    this.#tell(event);
-  }
-
-  /** libvirt's call for this VM ends. */
-  end(vmId: string, result: CallResult<null>): void {
-    const vm = this.vms.get(vmId);
-    if (vm !== undefined) vm.job = NO_JOB;
-    this.out.get(vmId)?.(result);
-    this.out.delete(vmId);
-  }
-
-  /** It has gone over to the other host. */
-  leave(vmId: string): void {
-    this.vms.delete(vmId);
-    this.tell({ kind: "lifecycle", vmId, event: 5, detail: 3 });
-    this.end(vmId, DONE);
-  }
-
-  #at(method: Faulty, vmId: string): SmallVm | undefined {
-    this.called.push(`${method} ${vmId}`);
-    if (this.faults.has(`${method} ${vmId}`) || this.faults.has(`${method} *`)) {
-      throw new Error(`a defect in ${method}`);
-    }
-    return this.vms.get(vmId);
-  }
-
-  #simple(method: Faulty, vmId: string): Promise<CallResult<null>> {
-    return Promise.resolve(this.#at(method, vmId) === undefined ? NO_DOMAIN : DONE);
-  }
-
-  #number(method: Faulty, vmId: string, value: number): Promise<CallResult<number>> {
-    const vm = this.#at(method, vmId);
-    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value });
-  }
-
-  #view(vm: SmallVm): JobView {
-    if (vm.job === "incoming") return { kind: "incoming" };
-    return { kind: "stats", stats: vm.job, atMs: this.#clock.monotonicMs(), tookMs: 0 };
-  }
-
-  start(onEvent: (event: HypervisorEvent) => void): Promise<void> {
-    this.#tell = onEvent;
-    return Promise.resolve();
-  }
-
-  stop(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  scan({ only }: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
-    this.#at("scan", "*");
-    const value = [...this.vms.values()]
-      .filter(({ details }) => !isOff(details.runState))
-      .filter(({ details }) => only === undefined || only.has(details.vmId))
-      .map((vm) => ({ vm: vm.details, job: this.#view(vm) }));
-    return Promise.resolve({ kind: "ok", value });
-  }
-
-  jobView(vmId: string): Promise<CallResult<JobView>> {
-    const vm = this.#at("jobView", vmId);
-    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: this.#view(vm) });
-  }
-
-  vmDetails(vmId: string): Promise<CallResult<VmDetails>> {
-    const vm = this.#at("vmDetails", vmId);
-    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: vm.details });
-  }
-
-  domainXml(vmId: string): Promise<CallResult<string>> {
-    const vm = this.#at("domainXml", vmId);
-    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: "<domain/>" });
-  }
-
-  migrate(vmId: string): Promise<CallResult<null>> {
-    const vm = this.#at("migrate", vmId);
-    if (vm === undefined) return Promise.resolve(NO_DOMAIN);
-    vm.job = { ...NO_JOB, type: "unbounded", operation: "migrationOut" };
-    return new Promise((resolve) => this.out.set(vmId, resolve));
-  }
-
-  save(vmId: string): Promise<CallResult<null>> {
-    const vm = this.#at("save", vmId);
-    if (vm === undefined) return Promise.resolve(NO_DOMAIN);
-    vm.job = { ...NO_JOB, type: "unbounded", operation: "save" };
-    return new Promise((resolve) => this.out.set(vmId, resolve));
-  }
-
-  abortJob(vmId: string): Promise<CallResult<null>> {
-    const answer = this.#simple("abortJob", vmId);
-    this.end(vmId, { kind: "refused", refusal: { code: 78, message: "canceled by client" } });
-    return answer;
-  }
-
-  setMaxBandwidth(vmId: string): Promise<CallResult<null>> {
-    return this.#simple("setMaxBandwidth", vmId);
-  }
-
-  maxBandwidthMiBps(vmId: string): Promise<CallResult<number>> {
-    return this.#number("maxBandwidthMiBps", vmId, 52);
-  }
-
-  setMaxDowntime(vmId: string): Promise<CallResult<null>> {
-    return this.#simple("setMaxDowntime", vmId);
-  }
-
-  maxDowntimeMs(vmId: string): Promise<CallResult<number>> {
-    return this.#number("maxDowntimeMs", vmId, 300);
-  }
-
-  startPostCopy(vmId: string): Promise<CallResult<null>> {
-    return this.#simple("startPostCopy", vmId);
-  }
-
-  pausePostCopy(vmId: string): Promise<CallResult<null>> {
-    return this.#simple("pausePostCopy", vmId);
-  }
-
-  destroyShell(vmId: string): Promise<CallResult<null>> {
-    return this.#simple("destroyShell", vmId);
-  }
-
-  undefineMigrated(vmId: string): Promise<CallResult<boolean>> {
-    const vm = this.#at("undefineMigrated", vmId);
-    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: false });
-  }
-
-  completedJob(vmId: string): Promise<CallResult<JobStats>> {
-    const vm = this.#at("completedJob", vmId);
-    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: NO_JOB });
+  override ask(_address: PeerAddress, method: string): Promise<PeerAnswer> {
+    return Promise.resolve(this.#destination(method));
   }
 }
+
+/** It has a slot, and then the guest. */
+export const WELCOMING: Destination = (method) => {
+  const counts = { incomingVmMigrations: 0, outgoingVmMigrations: 0 };
+  const result = method === "VM.getStats" ? [{ status: "Up" }] : counts;
+  return { kind: "result", result };
+};
 
 export interface SmallHostOptions {
   readonly folder?: string;
   readonly bootId?: string;
   readonly clock?: SteppingClock;
   readonly vars?: Readonly<Record<string, number | string | boolean>>;
-  readonly peerMode?: "daemon" | "none";
+  /** Absent: destinations have no daemon (peer.mode none). */
+  readonly destination?: Destination;
   readonly vms?: ReadonlyMap<string, SmallVm>;
 }
 
@@ -249,12 +88,14 @@ export class SmallHost {
   readonly events: NumberedEvent[] = [];
   /** The log's lines. */
   readonly lines: string[] = [];
+  readonly #options: SmallHostOptions;
   readonly #lock: FolderLock;
   readonly #journal: Journal;
   readonly #context: Context;
   readonly #ring = new EventRing();
 
   private constructor(options: SmallHostOptions) {
+    this.#options = options;
     this.clock = options.clock ?? new SteppingClock();
     this.folder = options.folder ?? temporaryFolder();
     this.bootId = options.bootId ?? "boot-1";
@@ -267,7 +108,7 @@ export class SmallHost {
     });
     const config = parseConfig({
       vars: { migration_monitor_interval: INTERVAL_SECONDS, ...options.vars },
-      peer: { mode: options.peerMode ?? "none" },
+      peer: { mode: options.destination === undefined ? "none" : "daemon" },
     });
     this.#lock = new FolderLock(this.folder, { pid: process.pid, startedAt: "", doors: [] });
     this.#journal = new Journal(
@@ -282,16 +123,21 @@ export class SmallHost {
       this.#lock,
       log,
     );
-    const peerClient = new PeerClient(null, nowMs, () => 1_000);
+    const silent: Destination = () => ({
+      kind: "silent",
+      cause: "unreachable",
+      message: "there is none",
+    });
+    const peerClient = new SmallPeerClient(options.destination ?? silent, nowMs);
     this.#context = {
       hypervisor: this.hypervisor,
       hostView: new HostView(
         this.hypervisor,
         nowMs,
-        () => 1_000,
+        () => DEADLINE_MS,
         () => this.registry.vmIds(),
       ),
-      peers: new Peers(peerClient, log, { deadlineMs: () => 1_000, nowMs }),
+      peers: new Peers(peerClient, log, { deadlineMs: () => DEADLINE_MS, nowMs }),
       clock: this.clock,
       log,
       settings: () => settingsFrom(config),
@@ -317,7 +163,8 @@ export class SmallHost {
   async restarted(options: Partial<SmallHostOptions> = {}): Promise<SmallHost> {
     await this.stop();
     const { folder, bootId, clock } = this;
-    return SmallHost.up({ folder, bootId, clock, vms: this.hypervisor.vms, ...options });
+    const { vms } = this.hypervisor;
+    return SmallHost.up({ ...this.#options, folder, bootId, clock, vms, ...options });
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,194 @@
+/**
+ * Behind the hypervisor's port, and no libvirt: VMs that stand where a test puts them, calls that end
+ * when it says so, and faults that it plants (a call that throws).
+ */
+import type { Clock } from "../../src/clock.ts";
+import type { JobStats } from "../../src/core/job-stats.ts";
+import { isOff } from "../../src/core/run-state.ts";
+import type {
+  CallResult,
+  Hypervisor,
+  HypervisorEvent,
+  JobView,
+  ScanOptions,
+  VmDetails,
+  VmJobView,
+} from "../../src/hypervisor/hypervisor.ts";
+import { NOT_BEGUN } from "../core/fixtures.ts";
+
+export const NO_JOB: JobStats = { ...NOT_BEGUN, type: "none", timeElapsedMs: 0 };
+
+const NO_DOMAIN = { kind: "refused", refusal: { code: 42, message: "Domain not found" } } as const;
+const DONE = { kind: "ok", value: null } as const;
+
+export interface SmallVm {
+  details: VmDetails;
+  job: JobStats | "incoming";
+}
+
+type Faulty = keyof Hypervisor;
+
+export class SmallHypervisor implements Hypervisor {
+  readonly vms = new Map<string, SmallVm>();
+  /** Migrate calls and saves that are out, by VM. */
+  readonly out = new Map<string, (result: CallResult<null>) => void>();
+  /** What was called, as "method vmId". */
+  readonly called: string[] = [];
+  /** Throws there, of this VM or of any ("*"): a defect that nobody foresaw. */
+  readonly faults = new Set<`${Faulty} ${string}`>();
+  readonly #clock: Clock;
+  #tell: (event: HypervisorEvent) => void = () => undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  put(vmId: string, fields: Partial<VmDetails> = {}): void {
+    this.vms.set(vmId, {
+      details: {
+        vmId,
+        name: `vm-${vmId.slice(0, 4)}`,
+        runState: "running",
+        persistent: false,
+        memoryBytes: 2 ** 30,
+        graphics: [],
+        ...fields,
+      },
+      job: NO_JOB,
+    });
+  }
+
+  tell(event: HypervisorEvent): void {
+    this.#tell(event);
+  }
+
+  /** libvirt's call for this VM ends. */
+  end(vmId: string, result: CallResult<null>): void {
+    const vm = this.vms.get(vmId);
+    if (vm !== undefined) vm.job = NO_JOB;
+    this.out.get(vmId)?.(result);
+    this.out.delete(vmId);
+  }
+
+  /** It has gone over to the other host; its definition may be left here. */
+  leave(vmId: string, left: "nothing" | "definition" = "nothing"): void {
+    const vm = this.vms.get(vmId);
+    if (left === "nothing") this.vms.delete(vmId);
+    else if (vm !== undefined) vm.details = { ...vm.details, runState: "offMigrated" };
+    this.tell({ kind: "lifecycle", vmId, event: 5, detail: 3 });
+    this.end(vmId, DONE);
+  }
+
+  #at(method: Faulty, vmId: string): SmallVm | undefined {
+    this.called.push(`${method} ${vmId}`);
+    if (this.faults.has(`${method} ${vmId}`) || this.faults.has(`${method} *`)) {
+      throw new Error(`a defect in ${method}`);
+    }
+    return this.vms.get(vmId);
+  }
+
+  #simple(method: Faulty, vmId: string): Promise<CallResult<null>> {
+    return Promise.resolve(this.#at(method, vmId) === undefined ? NO_DOMAIN : DONE);
+  }
+
+  #number(method: Faulty, vmId: string, value: number): Promise<CallResult<number>> {
+    const vm = this.#at(method, vmId);
+    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value });
+  }
+
+  #view(vm: SmallVm): JobView {
+    if (vm.job === "incoming") return { kind: "incoming" };
+    return { kind: "stats", stats: vm.job, atMs: this.#clock.monotonicMs(), tookMs: 0 };
+  }
+
+  start(onEvent: (event: HypervisorEvent) => void): Promise<void> {
+    this.#tell = onEvent;
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  scan({ only }: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
+    this.#at("scan", "*");
+    const value = [...this.vms.values()]
+      .filter(({ details }) => !isOff(details.runState))
+      .filter(({ details }) => only === undefined || only.has(details.vmId))
+      .map((vm) => ({ vm: vm.details, job: this.#view(vm) }));
+    return Promise.resolve({ kind: "ok", value });
+  }
+
+  jobView(vmId: string): Promise<CallResult<JobView>> {
+    const vm = this.#at("jobView", vmId);
+    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: this.#view(vm) });
+  }
+
+  vmDetails(vmId: string): Promise<CallResult<VmDetails>> {
+    const vm = this.#at("vmDetails", vmId);
+    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: vm.details });
+  }
+
+  domainXml(vmId: string): Promise<CallResult<string>> {
+    const vm = this.#at("domainXml", vmId);
+    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: "<domain/>" });
+  }
+
+  migrate(vmId: string): Promise<CallResult<null>> {
+    const vm = this.#at("migrate", vmId);
+    if (vm === undefined) return Promise.resolve(NO_DOMAIN);
+    vm.job = { ...NO_JOB, type: "unbounded", operation: "migrationOut" };
+    return new Promise((resolve) => this.out.set(vmId, resolve));
+  }
+
+  save(vmId: string): Promise<CallResult<null>> {
+    const vm = this.#at("save", vmId);
+    if (vm === undefined) return Promise.resolve(NO_DOMAIN);
+    vm.job = { ...NO_JOB, type: "unbounded", operation: "save" };
+    return new Promise((resolve) => this.out.set(vmId, resolve));
+  }
+
+  abortJob(vmId: string): Promise<CallResult<null>> {
+    const answer = this.#simple("abortJob", vmId);
+    this.end(vmId, { kind: "refused", refusal: { code: 78, message: "canceled by client" } });
+    return answer;
+  }
+
+  setMaxBandwidth(vmId: string): Promise<CallResult<null>> {
+    return this.#simple("setMaxBandwidth", vmId);
+  }
+
+  maxBandwidthMiBps(vmId: string): Promise<CallResult<number>> {
+    return this.#number("maxBandwidthMiBps", vmId, 52);
+  }
+
+  setMaxDowntime(vmId: string): Promise<CallResult<null>> {
+    return this.#simple("setMaxDowntime", vmId);
+  }
+
+  maxDowntimeMs(vmId: string): Promise<CallResult<number>> {
+    return this.#number("maxDowntimeMs", vmId, 300);
+  }
+
+  startPostCopy(vmId: string): Promise<CallResult<null>> {
+    return this.#simple("startPostCopy", vmId);
+  }
+
+  pausePostCopy(vmId: string): Promise<CallResult<null>> {
+    return this.#simple("pausePostCopy", vmId);
+  }
+
+  destroyShell(vmId: string): Promise<CallResult<null>> {
+    return this.#simple("destroyShell", vmId);
+  }
+
+  undefineMigrated(vmId: string): Promise<CallResult<boolean>> {
+    const vm = this.#at("undefineMigrated", vmId);
+    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: false });
+  }
+
+  completedJob(vmId: string): Promise<CallResult<JobStats>> {
+    const vm = this.#at("completedJob", vmId);
+    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: NO_JOB });
+  }
+}
