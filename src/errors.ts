@@ -46,6 +46,11 @@ export const errorTable = {
     level: "info",
     when: "no slot for a further incoming migration, or the VM's slot is another source's",
   },
+  invalidParameter: {
+    number: 91,
+    level: "info",
+    when: "cpusets or numaNodesets do not fit the VM: their number, or one of them; the message and data.reason say which",
+  },
   initializing: {
     number: 99,
     level: "info",

@@ -64,6 +64,17 @@ export interface VmDetails extends VmView {
   readonly memoryBytes: number;
   /** Graphics devices by type, for the URI that follows the guest's console. */
   readonly graphics: readonly ("spice" | "vnc" | "other")[];
+  readonly vcpus: number;
+  /** NUMA nodes that the guest sees; 0: none are defined. */
+  readonly numaNodes: number;
+}
+
+/** Where a guest's CPUs and memory are to be on another host, as sets in libvirt's words. */
+export interface Placement {
+  /** One for each vCPU, in their order; absent: as they are. */
+  readonly cpusets?: readonly string[];
+  /** One for each NUMA node of the guest. */
+  readonly numaNodesets?: readonly string[];
 }
 
 export interface MigrateCall {
@@ -88,6 +99,12 @@ export interface MigrateCall {
   readonly tunneled: boolean;
   /** PERSIST_DEST and UNDEFINE_SOURCE. */
   readonly persistent: boolean;
+  readonly placement?: Placement;
+  /**
+   * Names or addresses of the destination, its daemon's first: what of the guest listens on an address
+   * of this host will listen there on one of theirs.
+   */
+  readonly destinationHosts: readonly string[];
 }
 
 export type HypervisorEvent =

@@ -29,6 +29,8 @@ import { destroyShell, undefineMigrated } from "./leftovers.ts";
 import { failedJobView, statsView } from "./job-view.ts";
 import { Lane, messageOf, openConnection, resultOf } from "./lane.ts";
 import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
+import { definitionsFor } from "./destination-definition.ts";
+import { devicesIn } from "./devices.ts";
 import { EventStream } from "./libvirt-events.ts";
 import { ExclusiveCalls, SharedRead } from "./vm-calls.ts";
 import { migrateFlags, migrateParamsOf } from "./migrate-params.ts";
@@ -156,9 +158,10 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>> {
-    return this.#onOwnConnection(vmId, (domain) =>
-      domain.migrateToUri3(call.destinationUri, migrateParamsOf(call), migrateFlags(call)),
-    );
+    return this.#onOwnConnection(vmId, async (domain) => {
+      const params = { ...migrateParamsOf(call), ...(await definitionsFor(domain, call)) };
+      await domain.migrateToUri3(call.destinationUri, params, migrateFlags(call));
+    });
   }
 
   save(vmId: string, imagePath: string): Promise<CallResult<null>> {
@@ -210,18 +213,12 @@ async function readDetails(domain: Domain): Promise<VmDetails> {
     runState: runStateFromLibvirt(state),
     persistent,
     memoryBytes: Number(info.maxMemoryKiB) * 1024,
-    graphics: graphicsIn(xml),
+    vcpus: info.vcpus,
+    ...devicesIn(xml),
   };
 }
 
 async function readRecord(domain: Domain): Promise<JobStats> {
   const flags = JobStatsFlag.COMPLETED | JobStatsFlag.KEEP_COMPLETED;
   return jobStatsFromLibvirt(await domain.getJobStats(flags));
-}
-
-/** libvirt writes this XML itself, one way; only the devices' type is looked for. */
-function graphicsIn(xml: string): VmDetails["graphics"] {
-  return [...xml.matchAll(/<graphics type='([a-z-]+)'/g)].map(([, type]) =>
-    type === "spice" || type === "vnc" ? type : "other",
-  );
 }

@@ -3,6 +3,7 @@
  * defaults of what the request left open, and the run itself. Nothing has moved when this returns.
  */
 import { parseDestination } from "../core/address.ts";
+import { placementFault } from "../core/cpusets.ts";
 import {
   downtimeByEngine,
   downtimeBySchedule,
@@ -38,6 +39,7 @@ export async function accept(
   refuseOwnHost(request, context.hostName);
   const resolved = ownByResolving(request);
   const vm = await runningVm(request.vmId, context);
+  checkPlacement(request, vm);
   checkNoJob(request.vmId, await context.hypervisor.jobView(request.vmId));
   const itself = await resolved;
   if (itself !== null) throw itself;
@@ -108,6 +110,16 @@ function checkNoJob(vmId: string, view: CallResult<JobView>): void {
         );
       }
   }
+}
+
+function checkPlacement({ vmId, cpusets, numaNodesets }: MigrateRequest, vm: VmDetails): void {
+  const reason =
+    placementFault("cpusets", cpusets, vm.vcpus, "vCPUs") ??
+    placementFault("numaNodesets", numaNodesets, vm.numaNodes, "NUMA nodes");
+  if (reason === null) return;
+  throw new MonitorError("invalidParameter", `Invalid parameter: VM ${vmId}: ${reason}`, {
+    details: { reason },
+  });
 }
 
 async function targetOf(

@@ -279,6 +279,8 @@ export const requestSchema: v.GenericSchema<unknown, MigrateRequest> = v.object(
   convergenceSchedule: v.exactOptional(convergenceSchedule),
   outgoingLimit: optionalNumber,
   incomingLimit: optionalNumber,
+  cpusets: v.exactOptional(v.array(text)),
+  numaNodesets: v.exactOptional(v.array(text)),
   unknownKeys: v.array(text),
 });
 
@@ -295,6 +297,13 @@ const call: v.GenericSchema<unknown, CallTemplate> = v.object({
   encrypted: flag,
   tunneled: flag,
   persistent: flag,
+  placement: v.exactOptional(
+    v.object({
+      cpusets: v.exactOptional(v.array(text)),
+      numaNodesets: v.exactOptional(v.array(text)),
+    }),
+  ),
+  destinationHosts: v.optional(v.array(text), []),
 });
 
 /** A run's target without what lives in the process alone. */

@@ -12,6 +12,17 @@ import type { Settings } from "./settings.ts";
 /** The part of a call that does not change between its first and its second try. */
 export type CallTemplate = Omit<MigrateCall, "bandwidthMiBps" | "postcopy">;
 
+const GRAPHICS_BY_PREFERENCE = ["spice", "vnc"] as const;
+
+function placementOf({ cpusets, numaNodesets }: MigrateRequest): Pick<CallTemplate, "placement"> {
+  if (cpusets === undefined && numaNodesets === undefined) return {};
+  const placement = {
+    ...(cpusets === undefined ? {} : { cpusets }),
+    ...(numaNodesets === undefined ? {} : { numaNodesets }),
+  };
+  return { placement };
+}
+
 /** `host` as `parseDestination` gives it: without brackets. */
 export function callTemplate(
   request: MigrateRequest,
@@ -20,7 +31,8 @@ export function callTemplate(
   settings: Settings,
 ): CallTemplate {
   const console = request.consoleAddress;
-  const graphics = vm.graphics.find((type) => type !== "other");
+  // A guest that has both is looked at by spice.
+  const graphics = GRAPHICS_BY_PREFERENCE.find((type) => vm.graphics.includes(type));
   return {
     destinationUri: settings.destinationUri.replace("{host}", () => uriHost(host)),
     ...(request.tunneled ? {} : { migrateUri: `tcp://${uriHost(request.dstqemu ?? host)}` }),
@@ -36,6 +48,8 @@ export function callTemplate(
     encrypted: request.encrypted,
     tunneled: request.tunneled,
     persistent: vm.persistent,
+    ...placementOf(request),
+    destinationHosts: [host, ...(request.dstqemu === undefined ? [] : [request.dstqemu])],
   };
 }
 

@@ -36,6 +36,10 @@ export interface MigrateRequest {
   readonly convergenceSchedule?: ConvergenceSchedule;
   /** Stands for max_outgoing_migrations in this migration's own admission. */
   readonly outgoingLimit?: number;
+  /** Where its vCPUs run on the destination, one set for each; absent: as here. */
+  readonly cpusets?: readonly string[];
+  /** Where its NUMA nodes' memory is there, one set for each. */
+  readonly numaNodesets?: readonly string[];
   /** Handed to the destination, where it stands for max_incoming_migrations. */
   readonly incomingLimit?: number;
   /** Keys that no verb knows, accepted and logged once. */

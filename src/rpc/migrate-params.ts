@@ -4,7 +4,7 @@
  */
 
 import { ranges } from "../config.ts";
-import { boolean, integer, oneOf, type ParamRow, string, vmID } from "./verb-row.ts";
+import { boolean, integer, list, oneOf, type ParamRow, string, vmID } from "./verb-row.ts";
 
 /** Bounds of `VM.migrate` that the configuration does not share. */
 export const migrateRanges = {
@@ -20,6 +20,8 @@ export const migrateRanges = {
   /** outgoingLimit, incomingLimit. */
   slots: { min: 1, max: 1_000 },
   scheduleItems: { max: 1_000 },
+  /** Items of cpusets and numaNodesets: more than libvirt takes vCPUs. */
+  placementItems: { max: 16_384 },
 } as const;
 
 export const migrateParams: readonly ParamRow[] = [
@@ -84,6 +86,14 @@ export const migrateParams: readonly ParamRow[] = [
       "{init: [action], stalling: [{limit, action}]}, an action {name: setDowntime | postcopy | abort, params: [ms]}",
     doc: "The host acts by it: one action a cycle once more than limit new passes have begun, -1 = at the next; numbers may be strings of digits.",
   },
+  list("cpusets", "sets of host CPUs, one for each vCPU", {
+    default: "as on this host",
+    doc: "Where the vCPUs are pinned on the destination: `0-3,5`, `0-7,^2`.",
+  }),
+  list("numaNodesets", "sets of host NUMA nodes, one for each NUMA node of the VM", {
+    default: "as on this host",
+    doc: "Where its memory is bound there.",
+  }),
   integer("outgoingLimit", migrateRanges.slots, {
     default: "vars.max_outgoing_migrations",
     doc: "Stands for it in this migration's own admission.",

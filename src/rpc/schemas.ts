@@ -56,6 +56,9 @@ const seconds = (bounds: { readonly min: number; readonly max: number }) =>
     v.transform((value) => value * MS_PER_SECOND),
   );
 
+/** Whether they fit the VM is for the monitor to say. */
+const placement = v.pipe(v.array(v.string()), v.maxLength(migrateRanges.placementItems.max));
+
 const vmSchema = v.object({ vmID: uuid });
 
 const explainSchema = v.object({ vmID: uuid, migrationId: v.exactOptional(uuid) });
@@ -81,6 +84,8 @@ const migrateSchema = v.object({
   convergenceSchedule: v.exactOptional(convergenceSchedule),
   outgoingLimit: v.exactOptional(integer(migrateRanges.slots)),
   incomingLimit: v.exactOptional(integer(migrateRanges.slots)),
+  cpusets: v.exactOptional(placement),
+  numaNodesets: v.exactOptional(placement),
 });
 
 const migrationCreateSchema = v.object({
@@ -138,6 +143,8 @@ export function parseMigrate(params: FlatParams): MigrateRequest {
     }),
     ...(wire.outgoingLimit !== undefined && { outgoingLimit: wire.outgoingLimit }),
     ...(wire.incomingLimit !== undefined && { incomingLimit: wire.incomingLimit }),
+    ...(wire.cpusets !== undefined && { cpusets: wire.cpusets }),
+    ...(wire.numaNodesets !== undefined && { numaNodesets: wire.numaNodesets }),
     unknownKeys: Object.keys(params)
       .filter((name) => !known.has(name))
       .slice(0, MAX_UNKNOWN_KEYS)

@@ -7,7 +7,7 @@ import type { VerbRole } from "./roles.ts";
 
 export interface ParamRow {
   readonly name: string;
-  readonly kind: "uuid" | "string" | "integer" | "boolean" | "enum" | "object";
+  readonly kind: "uuid" | "string" | "integer" | "boolean" | "enum" | "object" | "list";
   readonly required: boolean;
   /** "" where there is none. */
   readonly unit: string;
@@ -52,6 +52,11 @@ export function string(name: string, range: string, text: Text): ParamRow {
   return { name, kind: "string", required: false, unit: "", range, ...text };
 }
 
+/** Of strings. */
+export function list(name: string, range: string, text: Text): ParamRow {
+  return { name, kind: "list", required: false, unit: "", range: `list of ${range}`, ...text };
+}
+
 export function boolean(name: string, doc: string): ParamRow {
   return {
     name,
@@ -71,6 +76,6 @@ export function oneOf(name: string, values: readonly string[], text: Text): Para
 /** A parameter's type, range and unit in one phrase: `integer or string of digits, 1 to 2000000, ms`. */
 export function describeParam({ kind, range, unit }: ParamRow): string {
   const named = kind === "integer" ? "integer or string of digits" : kind;
-  const type = ["enum", "boolean", "uuid", "object"].includes(kind) ? [] : [named];
+  const type = ["enum", "boolean", "uuid", "object", "list"].includes(kind) ? [] : [named];
   return [...type, range, ...(unit === "" ? [] : [unit])].join(", ");
 }

@@ -90,6 +90,8 @@ function goodValue(row: ParamRow): fc.Arbitrary<string> {
       return fc.constantFrom(...row.range.split(" | ")).map((each) => JSON.stringify(each));
     case "object":
       return schedule;
+    case "list":
+      return list(fc.constantFrom('"0"', '"0-3,^1"', '"x"', '"9-1"', "1", '""'));
     case "string":
       return text(fc.constantFrom(...ADDRESSES));
   }

@@ -33,6 +33,8 @@ const vm = {
   persistent: false,
   memoryBytes: 1,
   graphics: ["spice"],
+  vcpus: 1,
+  numaNodes: 0,
 } as const;
 
 /** The three URIs that libvirt is given hold a host and nothing else. **Fails**: Error. */

@@ -44,6 +44,7 @@ export const TARGET: JournaledTarget = {
     encrypted: false,
     tunneled: false,
     persistent: false,
+    destinationHosts: ["host2"],
   },
 };
 

@@ -127,6 +127,11 @@ export type GuestOptions = GuestLoad & {
   readonly preservedOnPanic?: boolean;
   /** Persistent (defined, then started) or transient (created). Default transient. */
   readonly persistent?: boolean;
+  /** Default 1; the kernel uses the first alone. */
+  readonly vcpus?: number;
+  /** More elements of the domain, and of its devices. */
+  readonly domainXml?: string;
+  readonly devicesXml?: string;
 };
 
 export type CounterDeadline = DeadlineOptions & {

@@ -56,7 +56,7 @@ function domainXml(name: string, uuid: string, options: GuestOptions): string {
   <name>${name}</name>
   <uuid>${uuid}</uuid>
   <memory unit='MiB'>${options.memoryMiB ?? DEFAULT_MEMORY_MIB}</memory>
-  <vcpu>1</vcpu>${options.preservedOnPanic === true ? "\n  <on_crash>preserve</on_crash>" : ""}
+  <vcpu>${options.vcpus ?? 1}</vcpu>${options.domainXml ?? ""}${options.preservedOnPanic === true ? "\n  <on_crash>preserve</on_crash>" : ""}
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>${GUEST_KERNEL_PATH}</kernel>
@@ -65,7 +65,7 @@ function domainXml(name: string, uuid: string, options: GuestOptions): string {
   <devices>
     <controller type='usb' model='none'/>
     <serial type='file'><source path='${serialPath(uuid)}' append='on'/></serial>
-    <memballoon model='none'/>${options.preservedOnPanic === true ? "\n    <panic model='isa'/>" : ""}
+    <memballoon model='none'/>${options.preservedOnPanic === true ? "\n    <panic model='isa'/>" : ""}${options.devicesXml ?? ""}
   </devices>
 </domain>
 `;

@@ -52,6 +52,8 @@ export class SmallHypervisor implements Hypervisor {
         persistent: false,
         memoryBytes: 2 ** 30,
         graphics: [],
+        vcpus: 1,
+        numaNodes: 0,
         ...fields,
       },
       job: NO_JOB,

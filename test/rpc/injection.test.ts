@@ -95,6 +95,8 @@ describe("an address that is more than a host", () => {
       persistent: false,
       memoryBytes: 1,
       graphics: ["spice"],
+      vcpus: 1,
+      numaNodes: 0,
     };
     const text = fc.oneof(
       fc.string(),

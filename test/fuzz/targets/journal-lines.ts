@@ -66,6 +66,7 @@ export function acceptedRecord(id: string, vmId: string, isStepped: boolean): st
     destinationUri: "qemu+tls://host-b/system",
     postcopyBandwidthMiBps: 0,
     persistent: false,
+    destinationHosts: ["host-b"],
     ...flags,
   };
   const facts = {

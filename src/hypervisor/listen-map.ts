@@ -1,0 +1,76 @@
+/**
+ * Which address of the destination stands for which of this host's: the one in the same network if the
+ * destination is known by one there, else that of its daemon. Names are resolved; an address of the
+ * same family is preferred.
+ */
+import { lookup } from "node:dns/promises";
+import { BlockList, isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { ListenMap } from "./destination-xml.ts";
+
+/** A resolver that takes longer costs the migration nothing: the address stays as it is. */
+const RESOLVE_MS = 5_000;
+
+export interface OwnAddress {
+  readonly address: string;
+  /** Bits of its network. */
+  readonly prefixLength: number;
+}
+
+/** What this host is reached at: no loopback, no link-local ones. */
+export function ownAddresses(): readonly OwnAddress[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, address }) => !internal && !address.startsWith("fe80:"))
+    .map(({ address, cidr }) => ({ address, prefixLength: Number(cidr?.split("/")[1] ?? 0) }));
+}
+
+/** `hosts`: names or addresses of the destination, its daemon's first. Never rejects. */
+export async function listenMap(
+  listened: readonly string[],
+  hosts: readonly string[],
+  own: readonly OwnAddress[],
+): Promise<ListenMap> {
+  const affected = own.filter(({ address }) => listened.includes(address));
+  if (affected.length === 0) return new Map();
+  const there = (await Promise.all(hosts.map(addressesOf))).flat();
+  return listenMapAmong(affected, there);
+}
+
+/** `there`: addresses of the destination, the best first. Pure. */
+export function listenMapAmong(
+  affected: readonly OwnAddress[],
+  there: readonly string[],
+): ListenMap {
+  return new Map(
+    affected.flatMap((own) => {
+      const near = there.find((each) => isInNetwork(each, own));
+      const alike = there.find((each) => isIP(each) === isIP(own.address));
+      const found = near ?? alike ?? there[0];
+      return found === undefined ? [] : [[own.address, found] as const];
+    }),
+  );
+}
+
+function isInNetwork(address: string, { address: own, prefixLength }: OwnAddress): boolean {
+  const family = isIP(address);
+  if (family === 0 || family !== isIP(own)) return false;
+  const type = family === 6 ? "ipv6" : "ipv4";
+  const network = new BlockList();
+  network.addSubnet(own, prefixLength, type);
+  return network.check(address, type);
+}
+
+async function addressesOf(host: string): Promise<readonly string[]> {
+  // A scope is this host's own name for one of its links.
+  if (isIP(host) !== 0) return host.includes("%") ? [] : [host];
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<readonly string[]>((resolve) => {
+    timer = setTimeout(() => resolve([]), RESOLVE_MS);
+  });
+  const found = lookup(host, { all: true }).then(
+    (all) => all.map(({ address }) => address),
+    () => [],
+  );
+  return Promise.race([found, late]).finally(() => clearTimeout(timer));
+}
