@@ -1,9 +1,10 @@
 /**
  * The log: pino, one JSON object a line on standard output, where journald takes it.
  *
- * A message is a constant phrase; what varies is a field with its unit in the name. A bigint never
- * reaches pino, which would write digits that readers lose: it becomes a number where that is exact
- * and a string elsewhere. The level is one for all loggers made from a root and changes at run time
+ * A message is a constant phrase; what varies is a field with its unit in the name. Units are small
+ * enough that a fraction of one says nothing: numbers are written whole. A bigint never reaches pino,
+ * which would write digits that readers lose: it becomes a number where that is exact and a string
+ * elsewhere. The level is one for all loggers made from a root and changes at run time
  * (pino's own children would keep theirs). Nothing here knows what is logged.
  */
 
@@ -78,12 +79,13 @@ function loggableFields(fields: LogFields): Record<string, unknown> {
   );
 }
 
-/** A copy without bigints. Errors pass: their serializer calls this on what it makes of them. */
+/** A copy without bigints and fractions. Errors pass: their serializer calls this on what it makes of them. */
 function loggable(value: unknown, depth: number): unknown {
   if (typeof value === "bigint") {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : String(value);
   }
+  if (typeof value === "number") return Math.round(value);
   if (typeof value !== "object" || value === null) return value;
   if (value instanceof Error) return depth === 0 ? value : String(value);
   if (depth >= MAX_DEPTH) return "…";

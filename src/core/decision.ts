@@ -65,7 +65,9 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
     case "place":
       return fromPlace(before, after, input.place);
     case "cancel":
-      return before.stop === null ? [decision("cancel", "asked for", { phase: before.phase })] : [];
+      return before.stop === null
+        ? [decision("cancel", "asked for", { phase: before.phase, by: input.by ?? null })]
+        : [];
     case "admitted":
     case "deferred":
     case "reached":

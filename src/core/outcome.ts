@@ -90,7 +90,7 @@ export function notAdmitted(migration: Migration, nowMs: number): Outcome {
     ...failed(
       "noSlot",
       CODE_FAILED,
-      `VM ${migration.vmId} was not admitted within ${seconds} s (asked ${migration.destination} ${migration.deferrals} times: ${last}); it is active here`,
+      `VM ${migration.vmId} was not admitted within ${seconds} s (asked ${migration.destination} ${migration.deferrals} times: ${last}); it stays here`,
     ),
     where: "source",
   };
@@ -256,32 +256,32 @@ function whyStayed(migration: Migration, refusal: Refusal | null): Why {
   const vm = `VM ${migration.vmId}`;
   const stop = effectiveStop(migration);
   if (stop?.why === "cancel") {
-    return cancelled("cancelled", `${vm} was cancelled and is active here`);
+    return cancelled("cancelled", `${vm} was cancelled and stays here`);
   }
   if (stop?.why === "progressTimeout") {
     const seconds = Math.round(migration.limits.progressTimeoutMs / 1000);
     return failed(
       "progressTimeout",
       CODE_FAILED,
-      `${vm} did not advance for ${seconds} s (migrationProgressTimeout) and was aborted; it is active here`,
+      `${vm} did not advance for ${seconds} s (migrationProgressTimeout) and was aborted; it stays here`,
     );
   }
   if (stop?.why === "schedule") {
     return failed(
       "scheduleAbort",
       CODE_FAILED,
-      `${vm} did not converge and was aborted by its convergenceSchedule; it is active here`,
+      `${vm} did not converge and was aborted by its convergenceSchedule; it stays here`,
     );
   }
   if (refusal?.code === LIBVIRT_ERROR.OPERATION_ABORTED) {
-    return cancelled("byOther", `${vm} was cancelled by somebody else and is active here`);
+    return cancelled("byOther", `${vm} was cancelled by somebody else and stays here`);
   }
   if (refusal === null && migration.unwatched !== null) {
     const { reason, why } = UNWATCHED[migration.unwatched];
-    return failed(reason, CODE_FAILED, `${vm} is active here; ${why}`);
+    return failed(reason, CODE_FAILED, `${vm} stays here; ${why}`);
   }
   const code = refusal?.code === LIBVIRT_ERROR.OPERATION_FAILED ? CODE_LIBVIRT_FAILED : CODE_FAILED;
-  return failed("libvirt", code, `${vm} is active here; libvirt said: ${said(refusal)}`);
+  return failed("libvirt", code, `${vm} stays here; libvirt said: ${said(refusal)}`);
 }
 
 /** A stop that came after the call's return and that libvirt never took has ended nothing. */

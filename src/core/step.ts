@@ -95,7 +95,8 @@ export type Input =
       /** The destination's completed record, if it was asked and has one. */
       readonly record: JobStats | null;
     }
-  | { readonly kind: "cancel" };
+  /** `by`: who asked for it, for the record. */
+  | { readonly kind: "cancel"; readonly by?: string };
 
 const LIVE: readonly Phase[] = [
   "queued",

@@ -113,8 +113,9 @@ export class MigrationEntry {
     return { k: "migration", id, acceptedAtWallMs, request, target, state };
   }
 
-  accepted(migration: Migration): void {
-    const why: Decision = { rule: "accepted", what: "in the queue", numbers: limitsOf(migration) };
+  accepted(migration: Migration, by: string): void {
+    const numbers = { ...limitsOf(migration), by };
+    const why: Decision = { rule: "accepted", what: "in the queue", numbers };
     this.#written = migration;
     this.#journal.append({ ...this.record(migration), ...this.#journal.times(), x: [why] });
   }

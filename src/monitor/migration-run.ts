@@ -28,6 +28,7 @@ import {
 } from "./run-effects.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
 import { Watchers } from "./watchers.ts";
+import { logStep } from "./run-log.ts";
 import { eventToWire } from "./wire-events.ts";
 
 export interface RunHooks {
@@ -97,7 +98,8 @@ export class MigrationRun {
     const { id, acceptedAtWallMs } = this;
     const facts = { id, acceptedAtWallMs, request, target: journaled(target) };
     this.#entry = context.journal.entry(facts, migration);
-    this.log = context.log.child({ component: "migration", vmId: migration.vmId });
+    const { vmId, vmName } = migration;
+    this.log = context.log.child({ component: "migration", migrationId: id, vmId, vmName });
     this.#cleanUp = new CleanUp(migration.vmId, target, context, this.log);
   }
 
@@ -123,9 +125,10 @@ export class MigrationRun {
     return this.#endedAtWallMs;
   }
 
-  /** Written down, before anything is done for it. */
-  accepted(): void {
-    this.#entry.accepted(this.#migration);
+  /** Written down, before anything is done for it. `by`: who asked for it. */
+  accepted(by: string): void {
+    this.#entry.accepted(this.#migration, by);
+    this.log.info({ request: this.request, by }, "migration accepted");
   }
 
   /** Said once, by the daemon that finds it in the journal. */
@@ -136,7 +139,7 @@ export class MigrationRun {
     const downForMs = lastAtMs === null ? null : Math.round(nowMs - lastAtMs);
     const numbers = { phase, unwatched, downForMs };
     this.#entry.decided(this.#migration, [{ rule: "takeOver", what: phase, numbers }]);
-    this.log.info({ ...numbers, migrationId: this.id }, "migration taken over");
+    this.log.info(numbers, "migration taken over");
   }
 
   /** The whole of it, for a new segment of the journal. */
@@ -151,12 +154,7 @@ export class MigrationRun {
     this.#migration = migration;
     const events = effects.flatMap((effect) => this.#numbered(effect));
     this.#entry.stepped(before, migration, input, effects, events);
-    if (migration.phase !== before.phase) {
-      this.log.info({ from: before.phase, to: migration.phase }, "phase changed");
-    }
-    if (before.stop === null && migration.stop !== null) {
-      this.log.info({ why: migration.stop.why, phase: migration.phase }, "migration is to end");
-    }
+    logStep(this.log, before, migration, effects);
     for (const event of events) this.#context.events.send(event);
     for (const effect of effects) this.#perform(effect);
     if (before.phase !== "ended" && migration.phase === "ended") this.#finish();
@@ -169,13 +167,13 @@ export class MigrationRun {
   }
 
   /** migrateChangeParams: checked and stored at once; the next cycle carries it out. */
-  change(changes: Changes): ChangeResult {
+  change(changes: Changes, by: string): ChangeResult {
     const result = changeParams(this.#migration, changes, this.#context.clock.monotonicMs());
     if (result.kind === "changed") {
       this.#migration = result.migration;
-      const change = { rule: "change", what: "by the engine", numbers: { ...changes } };
-      this.#entry.decided(result.migration, [change]);
-      this.log.info({ ...changes }, "parameters changed by the engine");
+      const numbers = { ...changes, by };
+      this.#entry.decided(result.migration, [{ rule: "change", what: "by the engine", numbers }]);
+      this.log.info(numbers, "parameters changed by the engine");
       this.#watchers.tell(this.#migration);
       this.#hooks.wake();
     }

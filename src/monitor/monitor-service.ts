@@ -6,8 +6,9 @@ import { isoTime } from "../clock.ts";
 import type { Migration } from "../core/migration.ts";
 import type { Reservation } from "../core/reservations.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
+import { isHalfArrived } from "../core/run-state.ts";
 import { MonitorError } from "../errors.ts";
-import type { HypervisorEvent } from "../hypervisor/hypervisor.ts";
+import type { HypervisorEvent, VmJobView } from "../hypervisor/hypervisor.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
 import { accept, detailsError } from "./accept.ts";
 import { begin } from "./begin.ts";
@@ -61,7 +62,7 @@ export class MonitorService implements MigrationService {
     this.#slots = new IncomingSlots(context);
   }
 
-  async migrate(request: MigrateRequest): Promise<true> {
+  async migrate(request: MigrateRequest, by: string): Promise<true> {
     const { vmId } = request;
     if (!this.#registry.reserve(vmId)) {
       throw new MonitorError("migrationInProgress", `VM ${vmId} is already migrating`);
@@ -70,8 +71,7 @@ export class MonitorService implements MigrationService {
       this.#logUnknownKeys(request);
       await this.#registry.endedOf(vmId, this.#context.clock.monotonicMs())?.cleanedUp();
       const run = await accept(request, this.#context, this.hooks);
-      this.#add(run);
-      run.log.info({ request, migrationId: run.id }, "migration accepted");
+      this.#add(run, by);
     } finally {
       this.#registry.release(vmId);
     }
@@ -80,9 +80,9 @@ export class MonitorService implements MigrationService {
     return true;
   }
 
-  #add(run: MigrationRun): void {
+  #add(run: MigrationRun, by: string): void {
     this.#registry.add(run);
-    run.accepted();
+    run.accepted(by);
   }
 
   /** Reservations of the daemon that ran before, in this boot. */
@@ -108,9 +108,9 @@ export class MonitorService implements MigrationService {
     }
   }
 
-  async changeParams(vmId: string, changes: ParamChanges): Promise<true> {
-    const run = this.#registry.liveOf(vmId) ?? (await this.#takeOver(vmId, changes));
-    const result = run?.change(changes) ?? { kind: "notMigrating" };
+  async changeParams(vmId: string, changes: ParamChanges, by: string): Promise<true> {
+    const run = this.#registry.liveOf(vmId) ?? (await this.#takeOver(vmId, changes, by));
+    const result = run?.change(changes, by) ?? { kind: "notMigrating" };
     switch (result.kind) {
       case "changed":
         await this.#context.journal.durable();
@@ -124,26 +124,31 @@ export class MonitorService implements MigrationService {
   }
 
   /** Somebody else's migration of this VM, if there is one: from now on it is ours. */
-  async #takeOver(vmId: string, changes: ParamChanges): Promise<MigrationRun | undefined> {
+  async #takeOver(
+    vmId: string,
+    changes: ParamChanges,
+    by: string,
+  ): Promise<MigrationRun | undefined> {
     if (!this.#registry.reserve(vmId)) return this.#registry.liveOf(vmId);
     try {
       const run = await takeOver(vmId, this.#context, this.hooks);
       if (run === null) return undefined;
       // Refused, it stays what it is.
       if (!run.mayChange(changes)) return run;
-      this.#add(run);
-      run.log.warn({ migrationId: run.id }, "somebody else's migration is taken over");
+      this.#add(run, by);
+      run.log.warn({ by }, "somebody else's migration is taken over");
       return run;
     } finally {
       this.#registry.release(vmId);
     }
   }
 
-  async cancel(vmId: string): Promise<true> {
+  async cancel(vmId: string, by: string): Promise<true> {
     const run = this.#registry.liveOf(vmId);
     if (run === undefined) return this.#cancelNothing(vmId);
     if (run.migration.phase === "postCopy") throw inPostCopy(run);
-    run.apply({ kind: "cancel" });
+    run.log.info({ by, phase: run.migration.phase }, "cancel asked for");
+    run.apply({ kind: "cancel", by });
     const known = (migration: Migration): boolean =>
       migration.phase === "ended" || migration.phase === "postCopy";
     await run.waitFor(known, CANCEL_WAIT_MAX_MS);
@@ -171,13 +176,21 @@ export class MonitorService implements MigrationService {
     const silence = await this.#tryLook();
     if (silence !== null && reserved) return true;
     if (silence !== null) throw silence;
-    if (this.#context.hostView.get(vmId) !== undefined || this.#registry.liveOf(vmId)) {
-      throw new MonitorError("migrationInProgress", `VM ${vmId} is active here, not destroyed`);
+    const view = this.#context.hostView.get(vmId);
+    if (view !== undefined || this.#registry.liveOf(vmId)) {
+      const state = view !== undefined && this.#arrives(view) ? "is still arriving" : "is active";
+      throw new MonitorError("migrationInProgress", `VM ${vmId} ${state}: it is not destroyed`);
     }
     const left = this.#registry.forgetLeft(vmId);
     if (!reserved && !left)
       throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
     return true;
+  }
+
+  /** Or is taken apart again by libvirt, after its migration has failed. */
+  #arrives(view: VmJobView): boolean {
+    const transfer = this.#context.hostView.transfer(view.vm.vmId);
+    return transfer === "incoming" || transfer === "broken" || isHalfArrived(view.vm.runState);
   }
 
   async migrationStatus(vmId: string): Promise<WireObject> {

@@ -65,10 +65,11 @@ export interface ExplainQuestion {
   readonly migrationId: string | null;
 }
 
+/** `by`: who asks, in words for the log and the journal. */
 export interface MigrationService {
-  migrate(request: MigrateRequest): Promise<true>;
-  changeParams(vmId: string, changes: ParamChanges): Promise<true>;
-  cancel(vmId: string): Promise<true>;
+  migrate(request: MigrateRequest, by: string): Promise<true>;
+  changeParams(vmId: string, changes: ParamChanges, by: string): Promise<true>;
+  cancel(vmId: string, by: string): Promise<true>;
   /** `source`: who asks, as it can be told from its connection. */
   migrationCreate(request: IncomingRequest, source: string): Promise<WireObject>;
   /** `onlyReservationOf`: frees this source's own reservation and touches nothing else. */

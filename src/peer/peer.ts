@@ -15,6 +15,11 @@ import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./
 const UNUSED_KEPT_MS = 60_000;
 /** VDSM's "no such VM". */
 const CODE_NO_VM = 1;
+/** No such VM, or one that has a libvirt job. */
+const FREED_ALREADY: ReadonlySet<number> = new Set([
+  CODE_NO_VM,
+  errorTable.migrationInProgress.number,
+]);
 /** VDSM's "incoming limit exceeded". */
 const CODE_NO_SLOT = 82;
 /** A stock VDSM prepares the VM before it answers. Source: VDSM, migration_create_timeout. */
@@ -136,8 +141,13 @@ export class Peer {
       { vmID: vmId },
       this.#deadlineMs(),
     );
-    if (answer.kind === "result") return;
-    this.#log.info({ vmId, why: answer.message }, "destination did not release the VM");
+    // It has become a domain meanwhile, or has lapsed: then there is nothing left to free.
+    const free = answer.kind === "error" && FREED_ALREADY.has(answer.code);
+    if (answer.kind === "result" || free) return;
+    this.#log.info(
+      { vmId, why: answer.message },
+      "slot on the destination not freed, it will lapse",
+    );
   }
 
   /** Where the guest is, as the destination's daemon sees it. */

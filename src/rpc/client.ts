@@ -7,12 +7,22 @@
 import { randomUUID, type X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import { descriptorOf, peerCredentials } from "posix";
+import { clip } from "./invalid-params.ts";
 import { type AccessRules, type DoorKind, formatSubject, type Role, roleOf } from "./roles.ts";
+
+/** Characters of a name. Long enough for a rule of access to be made of it. */
+const NAME_SHOWN = 512;
 
 /** One connection. Compared by identity. */
 export interface Client {
   /** `address:port` of the other end or `unix`, for the log. */
   readonly address: string;
+  /**
+   * Who it is, for the log and the journal: the subject of its certificate, the user and process at
+   * the other end of a Unix socket, or else its address.
+   */
+  readonly name: string;
   /** Of its certificate, in RFC 2253's form; absent: none. */
   readonly subject?: string;
   /**
@@ -38,8 +48,10 @@ export function clientOf(socket: Socket, door: DoorKind, access: () => AccessRul
   const subject = certificate === undefined ? undefined : subjectOf(certificate);
   const isUnix = door === "unix" || door === "unixReadOnly";
   const host = isUnix ? "unix" : hostOf(socket);
+  const address = isUnix ? "unix" : addressOf(socket);
   return {
-    address: isUnix ? "unix" : addressOf(socket),
+    address,
+    name: clip(subject ?? (isUnix ? userOf(socket) : address), NAME_SHOWN),
     ...(subject !== undefined && { subject }),
     source: subject ?? certificate?.fingerprint256 ?? host,
     role: () => roleOf(door, subject, access()),
@@ -61,6 +73,14 @@ export function addressOf(socket: Socket): string {
 export function hostOf({ remoteAddress = "gone" }: Socket): string {
   const address = remoteAddress.replace(/^::ffff:(?=[0-9.]+$)/, "");
   return address.includes(":") ? `[${address}]` : address;
+}
+
+/** As of its connect; the process is left out where it is in no namespace of ours. */
+function userOf(socket: Socket): string {
+  const descriptor = descriptorOf(socket);
+  if (descriptor === undefined) return "unix";
+  const { uid, pid } = peerCredentials(descriptor);
+  return pid === 0 ? `uid ${uid}` : `uid ${uid}, pid ${pid}`;
 }
 
 function certificateOf(socket: Socket): X509Certificate | undefined {

@@ -284,13 +284,12 @@ export class Dispatcher {
   }
 }
 
-/** Characters. Long enough for a rule to be made of it. */
-const SUBJECT_SHOWN = 512;
-
 function fieldsOf({ client, flowId }: Asker, method: string | undefined): LogFields {
   return {
     client: client.address,
-    ...(client.subject !== undefined && { subject: clip(client.subject, SUBJECT_SHOWN) }),
+    ...(client.subject === undefined
+      ? client.name !== client.address && { by: client.name }
+      : { subject: client.name }),
     ...(method !== undefined && { method: clip(method) }),
     ...(flowId !== undefined && { flowId: clip(flowId) }),
   };

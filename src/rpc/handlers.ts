@@ -19,7 +19,7 @@ import {
 import type { VerbName } from "./verb-table.ts";
 
 /** What a verb may know of who calls it. */
-export type Caller = Pick<Client, "source" | "role">;
+export type Caller = Pick<Client, "source" | "role" | "name">;
 
 export type Handler = (params: FlatParams, caller: Caller) => Promise<unknown>;
 
@@ -30,13 +30,13 @@ export function bindVerbs(
   events: EventRing,
 ): Readonly<Record<VerbName, Handler>> {
   return {
-    "VM.migrate": async (params) => await service.migrate(parseMigrate(params)),
-    "VM.migrateChangeParams": async (params) => {
+    "VM.migrate": async (params, { name }) => await service.migrate(parseMigrate(params), name),
+    "VM.migrateChangeParams": async (params, { name }) => {
       const { vmId, changes } = parseChanges(params);
-      return await service.changeParams(vmId, changes);
+      return await service.changeParams(vmId, changes, name);
     },
-    "VM.migrateCancel": async (params) =>
-      await service.cancel(parseVmId("VM.migrateCancel", params)),
+    "VM.migrateCancel": async (params, { name }) =>
+      await service.cancel(parseVmId("VM.migrateCancel", params), name),
     "VM.migrationCreate": async (params, caller) =>
       await service.migrationCreate(parseMigrationCreate(params), caller.source),
     "VM.destroy": async (params, caller) => {

@@ -35,6 +35,12 @@ describe("a log line", () => {
     expect(lines[0]).toContain(JSON.stringify(shown));
   });
 
+  it("holds whole numbers, also deep inside", () => {
+    const { log, last } = capture();
+    log.info({ tookMs: 5260.920000000158, count: 3, deep: [{ tookMs: 0.4 }] }, "x");
+    expect(last()).toMatchObject({ tookMs: 5261, count: 3, deep: [{ tookMs: 0 }] });
+  });
+
   it("holds an error with its cause and details, bigints among them as well", () => {
     const { log, last } = capture();
     const cause = new Error("inner");

@@ -149,7 +149,13 @@ describe("each rule has its word and its numbers", () => {
         passes: 1,
       }),
     ],
-    ["cancel", "asked for", inPhase("running"), give({ kind: "cancel" }), { phase: "running" }],
+    [
+      "cancel",
+      "asked for",
+      inPhase("running"),
+      give({ kind: "cancel", by: "CN=engine" }),
+      { phase: "running", by: "CN=engine" },
+    ],
     [
       "stop",
       "cancel",

@@ -25,7 +25,12 @@ describe("JSON-RPC", () => {
     ["sent so", '"\\ud800"', '"\\udc00"'],
   ])("half a character, %s, is in no reply", async (_what, ...methods) => {
     const { dispatcher } = startDispatcher();
-    const client: Client = { address: "unix", source: "unix", role: () => "control" };
+    const client: Client = {
+      address: "unix",
+      name: "uid 0",
+      source: "unix",
+      role: () => "control",
+    };
     for (const method of methods) {
       const message = `{"jsonrpc":"2.0","method":${method},"id":1}`;
       const { error } = JSON.parse((await dispatcher.receive(message, client)) ?? "");
@@ -36,7 +41,7 @@ describe("JSON-RPC", () => {
 
   it("a request that may be sent again and is nested too deep to be remembered is answered", async () => {
     const { dispatcher, journal } = startDispatcher();
-    const who = { address: "unix", source: "unix", resendsAs: "a" };
+    const who = { address: "unix", name: "uid 0", source: "unix", resendsAs: "a" };
     const client: Client = { ...who, role: () => "control" };
     const message = `{"jsonrpc":"2.0","method":"Host.ping2","params":${deep},"id":"${VM_IDS[0]}"}`;
     const reply = JSON.parse((await dispatcher.receive(message, client)) ?? "");

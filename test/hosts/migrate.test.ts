@@ -3,7 +3,8 @@
  * on both ends while a guest is on its way and after.
  */
 import { describe, expect, inject, it } from "vitest";
-import { startDaemon } from "../lab/daemon.ts";
+import type { Guest } from "../lab/api.ts";
+import { type Daemon, startDaemon } from "../lab/daemon.ts";
 import { attachLab } from "../lab/lab.ts";
 import { until } from "../lab/until.ts";
 import {
@@ -13,6 +14,7 @@ import {
   expectArrived,
   expectStayed,
   heard,
+  logged,
   migrateRunning,
   refusal,
   RESTLESS,
@@ -22,6 +24,17 @@ import {
 
 const NOBODY = "00000000-0000-4000-8000-000000000000";
 const ENDLESS_TO_B = { dst: "host-b", ...ENDLESS_PARAMS };
+
+/** A healthy migration tells its story in some fifteen lines. */
+const LOG_LINES_MAX = 16;
+
+function expectStory(daemon: Daemon, guest: Guest): void {
+  const story = logged(daemon, guest.uuid);
+  expect(story.length).toBeLessThanOrEqual(LOG_LINES_MAX);
+  expect(story[0]).toMatchObject({ msg: "migration accepted", by: expect.stringMatching(/^uid /) });
+  const { migrationId } = story[0] ?? {};
+  for (const line of story) expect(line).toMatchObject({ migrationId, vmName: guest.name });
+}
 
 describe("two daemons", () => {
   const pair = useDaemons({ vars: { min_migration_bandwidth: 1, max_outgoing_migrations: 1 } });
@@ -49,6 +62,7 @@ describe("two daemons", () => {
       { name: guest.name, uuid: guest.uuid, state: "running", persistent: false },
     ]);
 
+    expectStory(pair.a, guest);
     const all = heard(pair.a, guest.uuid);
     expect(all[0]).toMatchObject({ name: "VM_status", fields: { status: "Migration Source" } });
     expect(all.slice(-3)).toEqual([

@@ -120,6 +120,12 @@ export function heard(daemon: Daemon, vmId: string): readonly DaemonEvent[] {
   return daemon.events.filter((event) => event.vmId === vmId);
 }
 
+/** The daemon's log lines about this VM, oldest first. */
+export function logged(daemon: Daemon, vmId: string): readonly Record<string, unknown>[] {
+  const lines = daemon.process.log().split("\n");
+  return lines.filter((line) => line.includes(vmId)).map((line) => JSON.parse(line));
+}
+
 /** How many cycles the daemon has told of this VM: each timer cycle sends one status. */
 export function cyclesOf(daemon: Daemon, vmId: string): number {
   return heard(daemon, vmId).filter((event) => event.name === "VM_migration_status").length;

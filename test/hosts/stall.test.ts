@@ -7,6 +7,7 @@ import type { Guest } from "../lab/api.ts";
 import {
   expectArrived,
   expectStayed,
+  logged,
   RESTLESS,
   RESTLESS_CAP_MIBPS,
   stallings,
@@ -42,6 +43,17 @@ describe("a guest that does not converge", () => {
     expect(counts.map((each) => each["reason"])).toEqual(Array(3).fill("notConverging"));
     expect(counts.map((each) => each["stalledFor"])).toEqual([1, 2, 3]);
     await expectStayed(guest, pair.lab.a);
+
+    const stalls = logged(pair.a, guest.uuid).filter(
+      (line) => line["msg"] === "migration is stalling",
+    );
+    expect(stalls).toMatchObject(
+      [1, 2, 3].map((count) => ({ count, reason: "notConverging", capMiBps: RESTLESS_CAP_MIBPS })),
+    );
+    // Nothing that reads as if it ran on both hosts.
+    for (const daemon of [pair.a, pair.b]) {
+      expect(daemon.process.log()).not.toMatch(/did not release|active here/);
+    }
   });
 
   it("is aborted within two cycles of the timeout", async () => {

@@ -170,7 +170,7 @@ export class Desk {
   accept(id: string, fields: Partial<NewMigration> = {}): Written {
     const written = new Written(this, id, fields);
     this.live.push(written);
-    written.entry.accepted(written.run.migration);
+    written.entry.accepted(written.run.migration, "uid 0");
     return written;
   }
 

@@ -22,7 +22,7 @@ import { settingsFrom } from "../../src/monitor/settings.ts";
 import { type PeerAddress, type PeerAnswer, PeerClient } from "../../src/peer/peer-client.ts";
 import { Peers } from "../../src/peer/peer.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
-import { temporaryFolder } from "../journal/fixtures.ts";
+import { requestOf, temporaryFolder } from "../journal/fixtures.ts";
 import { SmallHypervisor, type SmallVm } from "./small-hypervisor.ts";
 
 const INTERVAL_SECONDS = 0.1;
@@ -195,18 +195,7 @@ export class SmallHost {
   }
 
   migrate(vmId: string, fields: Partial<MigrateRequest> = {}): Promise<true> {
-    return this.service.migrate({
-      vmId,
-      mode: "remote",
-      dst: "host2",
-      compressed: false,
-      autoConverge: false,
-      abortOnError: false,
-      encrypted: false,
-      tunneled: false,
-      unknownKeys: [],
-      ...fields,
-    });
+    return this.service.migrate({ ...requestOf(vmId), ...fields }, "uid 0");
   }
 
   /** Migrated away: its call is out and comes back, with the guest gone. */

@@ -21,7 +21,8 @@ export const pong = '{"jsonrpc":"2.0","id":1,"result":true}';
 
 /** A client that may do everything. */
 export function controlClient(fields: Partial<Client> = {}): Client {
-  return { address: "192.0.2.1:4242", source: "192.0.2.1", role: () => "control", ...fields };
+  const address = "192.0.2.1:4242";
+  return { address, name: address, source: "192.0.2.1", role: () => "control", ...fields };
 }
 
 /** A verb for everybody that control may call. */

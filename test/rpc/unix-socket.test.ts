@@ -13,6 +13,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Handler } from "../../src/rpc/handlers.ts";
 import { groupIdOf, listenWith } from "../../src/rpc/unix-socket.ts";
 import { type Bench, bodyOf, exchange, ping, pong, post, startListener } from "./lines.ts";
 
@@ -53,6 +54,18 @@ describe("the sockets", () => {
     expect(bodyOf(await exchange({ path: reading() }, post(ping)))).toContain("1101");
     await listener.close();
     expect([existsSync(control()), existsSync(reading())]).toEqual([false, false]);
+  });
+
+  it("tell whose process asks", async () => {
+    const asked: string[] = [];
+    const handler: Handler = async (_params, { name }) => {
+      asked.push(name);
+      return await Promise.resolve(true);
+    };
+    const handlers = { "Host.ping2": handler };
+    open.push(await startListener({ unixSocket: control(), handlers }));
+    expect(bodyOf(await exchange({ path: control() }, post(ping)))).toBe(pong);
+    expect(asked).toEqual([`uid ${process.getuid?.()}, pid ${process.pid}`]);
   });
 
   it.each([ownGroup, otherGroup])("the first is for the group %i, if there is one", async (id) => {

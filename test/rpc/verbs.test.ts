@@ -23,9 +23,9 @@ function recorder() {
     return await Promise.resolve(result);
   };
   const service: MigrationService = {
-    migrate: (request) => note(true as const, "migrate", request),
-    changeParams: (vmId, changes) => note(true as const, "changeParams", vmId, changes),
-    cancel: (vmId) => note(true as const, "cancel", vmId),
+    migrate: (request, by) => note(true as const, "migrate", request, by),
+    changeParams: (vmId, changes, by) => note(true as const, "changeParams", vmId, changes, by),
+    cancel: (vmId, by) => note(true as const, "cancel", vmId, by),
     migrationCreate: (request, source) =>
       note({ migrationPort: 0 }, "migrationCreate", request, source),
     destroy: (vmId, ...options) => note(true as const, "destroy", vmId, ...options),
@@ -42,7 +42,7 @@ function recorder() {
 }
 
 function caller(role: Role) {
-  return { source: "192.0.2.9", role: () => role };
+  return { source: "192.0.2.9", name: "CN=engine", role: () => role };
 }
 
 async function call(method: string, params: unknown, role: Role = "control") {
@@ -139,7 +139,7 @@ describe("one call, however it is written", () => {
   it.each(shapes)("%s", async (_what, method, params) => {
     expect(await call(method, params)).toEqual({
       result: true,
-      call: ["migrate", { ...plain, downtimeMs: 500 }],
+      call: ["migrate", { ...plain, downtimeMs: 500 }, "CN=engine"],
     });
   });
 
@@ -147,12 +147,12 @@ describe("one call, however it is written", () => {
     [
       "migrateChangeParams",
       { vmID: vm, downtime: 5 },
-      ["changeParams", vm, { downtimeMs: 5 }],
+      ["changeParams", vm, { downtimeMs: 5 }, "CN=engine"],
       true,
     ],
-    ["migrateCancel", { vmId: vm }, ["cancel", vm], true],
-    ["VM.migrateCancel", [vm], ["cancel", vm], true],
-    ["VM.migrateCancel", { vmID: vm, params: {} }, ["cancel", vm], true],
+    ["migrateCancel", { vmId: vm }, ["cancel", vm, "CN=engine"], true],
+    ["VM.migrateCancel", [vm], ["cancel", vm, "CN=engine"], true],
+    ["VM.migrateCancel", { vmID: vm, params: {} }, ["cancel", vm, "CN=engine"], true],
     ["migrateStatus", { vmID: vm }, ["migrationStatus", vm], { progress: 3 }],
     ["VM.getMigrationStatus", { vmID: vm }, ["migrationStatus", vm], { progress: 3 }],
     ["VM.getStats", { vmID: vm }, ["vmStats", vm], [{ vmId: vm }]],

@@ -67,6 +67,7 @@ export const jsonRpc: Target<Message> = {
       run: async ({ content, resendsAs, flowId, role }) => {
         const client: Client = {
           address: "192.0.2.1:4242",
+          name: "192.0.2.1:4242",
           source: "192.0.2.1",
           role: () => role,
           ...(resendsAs !== undefined && { resendsAs, wantsBareReply: true }),
@@ -77,7 +78,12 @@ export const jsonRpc: Target<Message> = {
         claimRole(content, reply, role);
       },
       check: async () => {
-        const client: Client = { address: "unix", source: "unix", role: () => "control" };
+        const client: Client = {
+          address: "unix",
+          name: "uid 0",
+          source: "unix",
+          role: () => "control",
+        };
         const reply = await within(dispatcher.receive(PING, client), "a good reply");
         claim(reply === '{"jsonrpc":"2.0","id":"good","result":true}', `got ${show(reply)}`);
       },
