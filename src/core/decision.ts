@@ -6,7 +6,7 @@
 import type { CoreEvent, Effect, Migration } from "./migration.ts";
 import type { Place } from "./place.ts";
 import { stalledForMs } from "./migration.ts";
-import type { Input } from "./step.ts";
+import type { Input } from "./input.ts";
 
 export type DecisionValue = number | string | boolean | null;
 

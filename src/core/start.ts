@@ -9,7 +9,7 @@ import { isNewReason } from "./destination.ts";
 import { downtimeApplied } from "./downtime.ts";
 import type { Effect, Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
 import { runStateRow } from "./run-state.ts";
-import type { Input } from "./step.ts";
+import type { Input } from "./input.ts";
 
 /** Why a suspended guest cannot go over to post-copy. */
 export const PAUSED_GUEST = "the guest is paused";

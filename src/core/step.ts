@@ -6,24 +6,14 @@
  * After `ended` nothing produces an effect any more, except a late confirmation, which changes the
  * record and nothing else.
  */
-import type { AdvanceSample } from "./advance.ts";
-import type { DestinationCount } from "./bandwidth.ts";
-import { beginPostCopy, cycleStep, passBegan, statusEvent, type CycleInput } from "./cycle.ts";
-import { judgeSilence, refusedTriesAfter, SOON_MS, type Silence } from "./destination.ts";
-import { effectDone, type EffectDone } from "./effect-done.ts";
+import { beginPostCopy, cycleStep, passBegan, statusEvent } from "./cycle.ts";
+import { judgeSilence, refusedTriesAfter, SOON_MS } from "./destination.ts";
+import { effectDone } from "./effect-done.ts";
 import type { JobStats } from "./job-stats.ts";
 import { admitted, begin, beginWithoutPostCopy, deferred, downtimePrepared } from "./start.ts";
+import type { Input } from "./input.ts";
 import { ask, askAbort } from "./steer.ts";
-import type {
-  DownWhy,
-  Effect,
-  GuestStopped,
-  Migration,
-  Phase,
-  Refusal,
-  Stepped,
-  VmStatus,
-} from "./migration.ts";
+import type { DownWhy, Effect, Migration, Phase, Refusal, Stepped, VmStatus } from "./migration.ts";
 import {
   confirmedLate,
   endedBeforeCall,
@@ -40,63 +30,6 @@ import {
   SURE_READS,
   type Place,
 } from "./place.ts";
-import type { RunState } from "./run-state.ts";
-
-export type Input =
-  | { readonly kind: "admitted" }
-  /** Nothing of a guest that has arrived is left here. */
-  | { readonly kind: "cleared" }
-  /** The destination keeps a slot for the guest. */
-  | { readonly kind: "reserved" }
-  /** The domain's own downtime, read before the first value is set. */
-  | { readonly kind: "downtimeFound"; readonly foundMs: number }
-  /** The first value, if libvirt took it. */
-  | { readonly kind: "downtimePrepared"; readonly appliedMs: number | null }
-  /** The destination has no slot, or cannot now: back into the queue, at the same place. */
-  | { readonly kind: "deferred"; readonly retryAtMs: number; readonly reason: string }
-  /** The destination's daemon has answered. */
-  | { readonly kind: "reached" }
-  /** It gave no useful answer. `reachedBefore`: it has given one to somebody. */
-  | {
-      readonly kind: "unanswered";
-      readonly silence: Silence;
-      readonly reachedBefore: boolean;
-      /** When it is asked again, if there is no hurry. */
-      readonly retryAtMs: number;
-    }
-  /** vars.migration_admission_timeout is over. */
-  | { readonly kind: "notAdmitted" }
-  /** The destination was asked (or was silent): make the call. */
-  | {
-      readonly kind: "begin";
-      readonly sourceMigrations: number;
-      readonly destination: DestinationCount;
-      /** As it is now; it may have been another when the migration was accepted. */
-      readonly runState: RunState;
-    }
-  /** It could not be begun: the call was never made. `active`: the guest is here. */
-  | { readonly kind: "notBegun"; readonly refusal: Refusal; readonly active: boolean }
-  | ({ readonly kind: "cycle" } & CycleInput)
-  | {
-      readonly kind: "passBegan";
-      readonly sample: AdvanceSample & {
-        readonly passStart: { readonly iteration: number; readonly tookMs: number };
-      };
-    }
-  | { readonly kind: "jobCompleted"; readonly stats: JobStats }
-  | { readonly kind: "stoppedByJob" }
-  /** libvirt's lifecycle event: the guest ended here in another way. */
-  | { readonly kind: "guestStopped"; readonly how: GuestStopped }
-  | { readonly kind: "callEnded"; readonly refusal: Refusal | null }
-  | ({ readonly kind: "effectDone" } & EffectDone)
-  | {
-      readonly kind: "place";
-      readonly place: Place;
-      /** The destination's completed record, if it was asked and has one. */
-      readonly record: JobStats | null;
-    }
-  /** `by`: who asked for it, for the record. */
-  | { readonly kind: "cancel"; readonly by?: string };
 
 const LIVE: readonly Phase[] = [
   "queued",

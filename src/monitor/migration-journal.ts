@@ -7,7 +7,7 @@
 import { decisionsOf, type Decision } from "../core/decision.ts";
 import type { Effect, Migration } from "../core/migration.ts";
 import type { Reservations } from "../core/reservations.ts";
-import type { Input } from "../core/step.ts";
+import type { Input } from "../core/input.ts";
 import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { JournalRecord, LineFilter, Segment } from "../journal/segments.ts";

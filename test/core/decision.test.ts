@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { decisionsOf, type Decision } from "../../src/core/decision.ts";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
 import type { NewMigration } from "../../src/core/migration.ts";
-import type { Input } from "../../src/core/step.ts";
+import type { Input } from "../../src/core/input.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 import { estimate, FILE_REQUEST, inPhase, LIMITS, Run, sample } from "./fixtures.ts";
 

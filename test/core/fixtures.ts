@@ -18,7 +18,8 @@ import {
 } from "../../src/core/migration.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
-import { step, type Input } from "../../src/core/step.ts";
+import type { Input } from "../../src/core/input.ts";
+import { step } from "../../src/core/step.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 
 export const LIMITS: Limits = {

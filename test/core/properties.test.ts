@@ -10,7 +10,8 @@ import { downtimeStepsMs, DOWNTIME_MIN_MS } from "../../src/core/downtime.ts";
 import type { Migration } from "../../src/core/migration.ts";
 import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
-import { step, type Input } from "../../src/core/step.ts";
+import type { Input } from "../../src/core/input.ts";
+import { step } from "../../src/core/step.ts";
 import { migrationSchema } from "../../src/monitor/journal-schema.ts";
 import {
   always,

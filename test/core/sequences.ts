@@ -9,7 +9,8 @@ import type { JobStats } from "../../src/core/job-stats.ts";
 import { newMigration, type Effect, type Migration } from "../../src/core/migration.ts";
 import type { Place } from "../../src/core/place.ts";
 import { RUN_STATES } from "../../src/core/run-state.ts";
-import { step, type Input } from "../../src/core/step.ts";
+import type { Input } from "../../src/core/input.ts";
+import { step } from "../../src/core/step.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, request } from "./fixtures.ts";
 
