@@ -38,3 +38,8 @@ export function bootId(): string {
 export function isoTime(wallMs: number): string {
   return new Date(wallMs).toISOString();
 }
+
+/** What a time that is written for people says, ms since 1970. NaN: none that can be read. */
+export function wallMsOf(text: string): number {
+  return Date.parse(text);
+}

@@ -120,10 +120,11 @@ describe("who may import what", () => {
     core: [],
     stomp: [],
     hypervisor: ["core", "clock.ts", "logger.ts"],
-    peer: ["core", "stomp", ...shared],
+    tls: ["config-file.ts", ...shared],
+    peer: ["core", "stomp", "tls", ...shared],
     journal: ["folders.ts", "logger.ts"],
     monitor: ["core", "hypervisor/hypervisor.ts", "journal", "peer", ...shared],
-    rpc: ["core", "stomp", "monitor/service.ts", "folders.ts", ...shared],
+    rpc: ["core", "stomp", "tls", "monitor/service.ts", "folders.ts", ...shared],
   };
 
   it.each(Object.keys(allowed))("src/%s knows only what it may", (folder) => {

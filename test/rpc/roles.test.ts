@@ -15,10 +15,10 @@ import type { Handlers } from "../../src/rpc/handlers.ts";
 import {
   type AccessRules,
   anyCertificateControls,
-  formatSubject,
   type Role,
   roleOf,
 } from "../../src/rpc/roles.ts";
+import { formatSubject } from "../../src/tls/subject.ts";
 import { verbRows } from "../../src/rpc/verb-table.ts";
 import {
   type Bench,

@@ -1,0 +1,176 @@
+/**
+ * What the three TLS files hold: certificates, key, and how they belong together. Reads and computes;
+ * what of it is a mistake, and when, is judge.ts's. No secret leaves this file.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
+import { wallMsOf } from "../clock.ts";
+import { whyUnreadable } from "../config-file.ts";
+import type { CertificateFacts, PartFacts, PathStep, TlsFacts, TlsPaths } from "./judge.ts";
+import { formatSubject } from "./subject.ts";
+
+const PEM_CERTIFICATE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]+-----END \1-----/g;
+const ENCRYPTED = /ENCRYPTED/;
+const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+/** Longer chains are none. */
+const PATH_STEPS_MAX = 8;
+
+/** One reading of the files. */
+export interface TlsMaterial {
+  readonly ca: Buffer;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+export interface TlsReading {
+  readonly facts: TlsFacts;
+  /** undefined: a file cannot be read. */
+  readonly material: TlsMaterial | undefined;
+}
+
+type Read<T> =
+  | { readonly kind: "unusable"; readonly why: string }
+  | { readonly kind: "read"; readonly bytes: Buffer; readonly value: T };
+
+/** **Fails**: never. */
+export function readTls(paths: TlsPaths): TlsReading {
+  const ca = readFile(paths.ca, certificatesIn);
+  const cert = readFile(paths.cert, certificatesIn);
+  const key = readFile(paths.key, keyIn);
+  const authorities = ca.kind === "read" ? ca.value : [];
+  const [leaf, ...chain] = cert.kind === "read" ? cert.value : [];
+  const material =
+    ca.kind === "read" && cert.kind === "read" && key.kind === "read"
+      ? { ca: ca.bytes, cert: cert.bytes, key: key.bytes }
+      : undefined;
+  const facts: TlsFacts = {
+    paths,
+    ca: partOf(ca),
+    cert: partOf(cert),
+    key: key.kind === "read" ? { kind: "read", certificates: [] } : key,
+    keyFits: leaf !== undefined && key.kind === "read" && fits(leaf, key.value),
+    routes: leaf === undefined ? [] : routesFrom(leaf, chain, authorities, []),
+    usage: leaf === undefined ? { server: true, client: true } : usageOf(leaf),
+    refusal: material === undefined ? null : refusalOf(material),
+  };
+  return { facts, material };
+}
+
+function readFile<T>(path: string, parse: (text: string) => T | string): Read<T> {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    return { kind: "unusable", why: `a readable file; ${whyUnreadable(error)}` };
+  }
+  const value = parse(bytes.toString("latin1"));
+  return typeof value === "string"
+    ? { kind: "unusable", why: value }
+    : { kind: "read", bytes, value };
+}
+
+/** A text says what would be allowed. */
+function certificatesIn(text: string): readonly X509Certificate[] | string {
+  const blocks = [...text.matchAll(PEM_CERTIFICATE)].map(([block]) => block);
+  if (blocks.length === 0) return "certificates in PEM; there is none in it";
+  try {
+    return blocks.map((block) => new X509Certificate(block));
+  } catch (error) {
+    return `certificates in PEM; one in it cannot be read: ${reasonOf(error)}`;
+  }
+}
+
+function keyIn(text: string): KeyObject | string {
+  if (!text.includes("PRIVATE KEY-----")) return "a private key in PEM; there is none in it";
+  if (ENCRYPTED.test(text)) return "a private key without a passphrase; it is encrypted";
+  try {
+    return createPrivateKey(text);
+  } catch (error) {
+    return `a private key in PEM; the one in it cannot be read: ${reasonOf(error)}`;
+  }
+}
+
+function partOf(read: Read<readonly X509Certificate[]>): PartFacts {
+  return read.kind === "unusable"
+    ? read
+    : { kind: "read", certificates: read.value.map((each) => factsOf(each)) };
+}
+
+export function factsOf(certificate: X509Certificate): CertificateFacts {
+  return {
+    subject: nameOf(certificate.subject),
+    issuer: nameOf(certificate.issuer),
+    notBeforeMs: wallMsOf(certificate.validFrom),
+    notAfterMs: wallMsOf(certificate.validTo),
+  };
+}
+
+/** Node gives undefined for an empty one, which its types do not say. */
+function nameOf(lines: string | undefined): string {
+  return lines === undefined || lines === "" ? "no subject" : formatSubject(lines);
+}
+
+function fits(certificate: X509Certificate, key: KeyObject): boolean {
+  try {
+    return certificate.checkPrivateKey(key);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Every way from a certificate up to one in the authorities' file that signs itself, as OpenSSL wants
+ * it; without the certificate itself.
+ */
+function routesFrom(
+  certificate: X509Certificate,
+  chain: readonly X509Certificate[],
+  authorities: readonly X509Certificate[],
+  seen: readonly X509Certificate[],
+): readonly (readonly PathStep[])[] {
+  if (seen.length > PATH_STEPS_MAX) return [];
+  const issuers = [
+    ...authorities.map((each) => ({ file: "ca", each }) as const),
+    ...chain.map((each) => ({ file: "cert", each }) as const),
+  ].filter(({ each }) => !seen.includes(each) && isIssuedBy(certificate, each));
+  return issuers.flatMap(({ file, each }) => {
+    const step: PathStep = { file, certificate: factsOf(each) };
+    if (file === "ca" && isIssuedBy(each, each)) return [[step]];
+    const further = routesFrom(each, chain, authorities, [...seen, each]);
+    return further.map((route) => [step, ...route]);
+  });
+}
+
+function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+  } catch {
+    return false;
+  }
+}
+
+/** No list of purposes is all of them. */
+function usageOf({ keyUsage }: X509Certificate): TlsFacts["usage"] {
+  // Node's name for the extended one. Its types do not say that it may be missing.
+  const purposes: readonly string[] | undefined = keyUsage;
+  const allows = (purpose: string): boolean => purposes?.includes(purpose) ?? true;
+  return { server: allows(SERVER_AUTH), client: allows(CLIENT_AUTH) };
+}
+
+/** What OpenSSL has against them: a key that is too short, a signature that is too weak. */
+function refusalOf(material: TlsMaterial): string | null {
+  try {
+    createSecureContext(material);
+    return null;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  // OpenSSL's come as `error:0A00018F:SSL routines::ee key too small`.
+  return message.replace(/^error:[0-9A-F]+:[^:]*:[^:]*:/, "");
+}
