@@ -1,24 +1,28 @@
 /**
- * Reads the configuration by the keys of config-keys.ts. A file that is wrong in any way is
- * refused with one line that names key, value and what is allowed; there is no half-read
+ * Checks the configuration by the keys of config-keys.ts. A file that is wrong in any way is refused
+ * with a line for each mistake that names key, value and what is allowed; there is no half-read
  * configuration. This is the only file that knows convict, and nothing here knows what the values
  * are used for: whoever needs one is given it by main.ts.
  */
 
-import { readFileSync } from "node:fs";
 import convict from "convict";
+import { readJsonFile } from "./config-file.ts";
 import { type Key, schema, show } from "./config-keys.ts";
+import { oneLine } from "./one-line.ts";
 
 export { logLevels, ranges } from "./config-keys.ts";
 
-const LINE_LENGTH_MAX = 1000;
-
-/** Its message is one line. */
+/** Its message is one line: the first mistake, and how many more there are. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+  /** Every mistake, a line each; at least one. */
+  readonly problems: readonly string[];
 
-  constructor(message: string) {
-    super(oneLine(message));
+  constructor(problems: readonly string[]) {
+    const lines = problems.map(oneLine);
+    const more = lines.length - 1;
+    super(`${lines[0] ?? ""}${more > 0 ? ` (and ${more} more: --check-config lists all)` : ""}`);
+    this.problems = lines;
   }
 }
 
@@ -31,32 +35,49 @@ export type Config = {
   };
 };
 
-/** Reads, checks and freezes the file, and looks whether TLS files can be read. **Fails**: ConfigError, one line. */
+/** Reads, checks and freezes the file. **Fails**: ConfigError. */
 export function loadConfig(path: string): Config {
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new ConfigError(`${path}: not readable as JSON: ${reasonOf(error)}`);
-  }
-  const config = parseConfig(json);
-  if (config.addresses.management_ip !== "" && config.ssl.enabled) checkReadable(config.ssl);
+  return faultless(examineConfig(path));
+}
+
+/** The same without a file. */
+export function parseConfig(json: unknown): Config {
+  return faultless(examined(json));
+}
+
+export interface Examined {
+  /** With defaults in place of what is wrong. */
+  readonly config: Config;
+  readonly problems: readonly string[];
+  /** The keys whose value in `config` is not the file's. */
+  readonly wrong: ReadonlySet<string>;
+}
+
+/** What a file says, whatever is wrong with it. **Fails**: ConfigError, where it cannot be read at all. */
+export function examineConfig(path: string): Examined {
+  const read = readJsonFile(path);
+  if (read.kind === "unreadable") throw new ConfigError([`${path}: ${read.why}`]);
+  return examined(read.value);
+}
+
+function faultless({ config, problems }: Examined): Config {
+  if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }
 
-/** The same without a file, and without a look at the files that it names. */
-export function parseConfig(json: unknown): Config {
-  refuseUnknown(json);
+function examined(json: unknown): Examined {
+  const { accepted, wrong, problems } = sorted(json);
   const parser = convict<Config>(schema, { args: [], env: {} });
-  for (const [name, spec] of keys()) {
-    const value = valueAt(json, name);
-    if (value !== undefined) check(name, value, spec.format);
-  }
-  parser.load(json).validate({ allowed: "strict" });
+  parser.load(accepted).validate({ allowed: "strict" });
   const read = parser.getProperties();
   const ip: string | null = read.addresses.management_ip;
-  const addressesRead = { ...read.addresses, management_ip: ip ?? "" };
-  return checkRelations(deepFreeze({ ...read, addresses: addressesRead }));
+  const config = { ...read, addresses: { ...read.addresses, management_ip: ip ?? "" } };
+  // A relation to a value that is wrong by itself says nothing.
+  const broken = brokenRelations(config).filter(
+    ({ keys: of }) => !of.some((key) => wrong.has(key)),
+  );
+  const all = [...problems, ...broken.map(({ problem }) => problem)];
+  return { config: deepFreeze(config), problems: all, wrong };
 }
 
 type AnyKey = Key<string | number | boolean | readonly string[]>;
@@ -107,76 +128,110 @@ function* keys(): Generator<readonly [string, AnyKey]> {
   }
 }
 
-function refuseUnknown(json: unknown): void {
-  const sections = entriesOf(json, "the configuration");
-  const known = new Set([...keys()].map(([name]) => name));
-  for (const [section, values] of sections) {
+interface Sorted {
+  /** What of the file is right by itself, by section and name. */
+  readonly accepted: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Known keys with a value that is not allowed. */
+  readonly wrong: ReadonlySet<string>;
+  readonly problems: readonly string[];
+}
+
+function sorted(json: unknown): Sorted {
+  const problems = [...unknownNames(json)];
+  const accepted: Record<string, Record<string, unknown>> = {};
+  const wrong = new Set<string>();
+  for (const [name, spec] of keys()) {
+    const value = valueAt(json, name);
+    if (value === undefined) continue;
+    const problem = problemOf(name, value, spec.format);
+    if (problem === undefined) {
+      const [section = "", own = ""] = name.split(".");
+      accepted[section] = { ...accepted[section], [own]: value };
+    } else {
+      wrong.add(name);
+      problems.push(problem);
+    }
+  }
+  return { accepted, wrong, problems };
+}
+
+function* unknownNames(json: unknown): Generator<string> {
+  if (!isObject(json)) {
+    yield `the configuration: ${show(json)} is not allowed: an object`;
+    return;
+  }
+  const known = [...keys()].map(([name]) => name);
+  for (const [section, values] of Object.entries(json)) {
     if (!Object.hasOwn(schema, section)) {
       const allowed = Object.keys(schema).join(", ");
-      throw new ConfigError(`${section}: ${show(values)} is in no known section: ${allowed}`);
-    }
-    for (const [name, value] of entriesOf(values, section)) {
-      if (known.has(`${section}.${name}`)) continue;
-      const allowed = [...known].filter((each) => each.startsWith(`${section}.`)).join(", ");
-      throw new ConfigError(`${section}.${name}: ${show(value)} is of no known key: ${allowed}`);
+      yield `${section}: ${show(values)} is in no known section: ${allowed}`;
+    } else if (!isObject(values)) {
+      yield `${section}: ${show(values)} is not allowed: an object`;
+    } else {
+      for (const [name, value] of Object.entries(values)) {
+        if (known.includes(`${section}.${name}`)) continue;
+        const allowed = known.filter((each) => each.startsWith(`${section}.`)).join(", ");
+        yield `${section}.${name}: ${show(value)} is of no known key: ${allowed}`;
+      }
     }
   }
 }
 
-function entriesOf(value: unknown, name: string): readonly (readonly [string, unknown])[] {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new ConfigError(`${name}: ${show(value)} is not allowed: an object`);
-  }
-  return Object.entries(value);
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function check(name: string, value: unknown, format: (value: unknown) => void): void {
+function problemOf(
+  name: string,
+  value: unknown,
+  format: (value: unknown) => void,
+): string | undefined {
   try {
     format(value);
+    return undefined;
   } catch (error) {
-    throw new ConfigError(`${name}: ${reasonOf(error)}`);
+    return `${name}: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+interface BrokenRelation {
+  readonly keys: readonly string[];
+  readonly problem: string;
 }
 
 /** min_migration_bandwidth above migration_max_bandwidth is no contradiction: the floor of a
  * migration is the lower of the two (design.md). */
-function checkRelations(config: Config): Config {
+function brokenRelations(config: Config): readonly BrokenRelation[] {
   const { addresses: at, ssl: tls, access } = config;
+  const broken: BrokenRelation[] = [];
   if (at.management_ip !== "" && !tls.enabled && !tls.allow_plaintext) {
-    throw new ConfigError(
-      `ssl.enabled: false is not allowed while addresses.management_ip is "${at.management_ip}": ` +
+    broken.push({
+      keys: ["addresses.management_ip", "ssl.enabled", "ssl.allow_plaintext"],
+      problem:
+        `ssl.enabled: false is not allowed while addresses.management_ip is "${at.management_ip}": ` +
         "true, or ssl.allow_plaintext true, or no management_ip",
-    );
+    });
   }
   if (at.unix_socket_ro === at.unix_socket) {
-    throw new ConfigError(
-      `addresses.unix_socket_ro: ${show(at.unix_socket_ro)} is not allowed: another path than addresses.unix_socket`,
-    );
+    broken.push({
+      keys: ["addresses.unix_socket_ro", "addresses.unix_socket"],
+      problem: `addresses.unix_socket_ro: ${show(at.unix_socket_ro)} is not allowed: another path than addresses.unix_socket`,
+    });
   }
   const named = new Map<string, string>();
   for (const role of ["control", "peer", "read_only"] as const) {
     for (const subject of access[role]) {
       const before = named.get(subject);
       if (before !== undefined && before !== role) {
-        throw new ConfigError(
-          `access.${role}: ${show(subject)} is not allowed: it is in access.${before} already`,
-        );
+        broken.push({
+          keys: [`access.${role}`, `access.${before}`],
+          problem: `access.${role}: ${show(subject)} is not allowed: it is in access.${before} already`,
+        });
       }
       named.set(subject, role);
     }
   }
-  return config;
-}
-
-function checkReadable(tls: Config["ssl"]): void {
-  for (const name of ["ca", "cert", "key"] as const) {
-    try {
-      readFileSync(tls[name]);
-    } catch (error) {
-      const reason = `ssl.${name}: ${show(tls[name])} is not allowed: a readable file; `;
-      throw new ConfigError(`${reason}${reasonOf(error)}`);
-    }
-  }
+  return broken;
 }
 
 function valueAt(root: unknown, name: string): unknown {
@@ -194,14 +249,4 @@ function deepFreeze(config: Config): Config {
     Object.freeze(section);
   }
   return Object.freeze(config);
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Also without what would move a terminal's cursor: keys and values come from outside. */
-function oneLine(text: string): string {
-  const line = text.replace(/[\s\p{Cc}]+/gu, " ");
-  return line.length <= LINE_LENGTH_MAX ? line : `${line.slice(0, LINE_LENGTH_MAX)}…`;
 }

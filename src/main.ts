@@ -1,16 +1,15 @@
 /**
- * The composition root: the one place where the parts meet. Reads the configuration, connects to
- * libvirt, starts the loop, opens the doors; from then on only signals reach it.
+ * The composition root: the one place where the parts meet. Reads the configuration, locks the
+ * journal, opens the doors, connects to libvirt, starts the loop; from then on only signals reach it.
  *
  *   node dist/main.js --config conf/vdsm.json
  *
- * SIGHUP reads the configuration again; SIGTERM and SIGINT stop within a second, and migrations go
- * on in libvirt. Exit status: 0 stopped, 1 could not start, 2 wrong usage, 78 wrong configuration
- * (sysexits.h EX_CONFIG: the unit does not start it again).
+ * Options, signals and exit statuses are command-line.ts's.
  */
 import { hostname } from "node:os";
-import { parseArgs } from "node:util";
+import { checkConfigFile, checkOnHost } from "./check-config.ts";
 import { bootId, isoTime, systemClock } from "./clock.ts";
+import { exitStatus, HELP, parseCommandLine } from "./command-line.ts";
 import { ConfigError, loadConfig, type Config } from "./config.ts";
 import { secondsToMs } from "./core/units.ts";
 import { makeFolder } from "./folders.ts";
@@ -27,6 +26,7 @@ import { restoreRuns, settleRestored } from "./monitor/recovery.ts";
 import { Registry } from "./monitor/registry.ts";
 import { Replayer, type Replay } from "./monitor/replay.ts";
 import { settingsFrom } from "./monitor/settings.ts";
+import { oneLine } from "./one-line.ts";
 import { loadPeerTls } from "./peer/peer-tls.ts";
 import { PeerClient, type PeerTls } from "./peer/peer-client.ts";
 import { Peers } from "./peer/peer.ts";
@@ -37,8 +37,9 @@ import { EventRing } from "./rpc/event-ring.ts";
 import { Listener } from "./rpc/listener.ts";
 import { listenerOptions } from "./rpc/listener-options.ts";
 import { verbRows } from "./rpc/verb-table.ts";
+import { TlsWatch } from "./tls/watch.ts";
+import { daemonVersion } from "./version.ts";
 
-const EXIT_CONFIGURATION = 78;
 /** What every verb is answered until each migration of the journal has been looked for. */
 const RECOVERING = "the daemon is recovering its migrations, ask again in a moment";
 /** The clean stop must be through by then; what is still open is left to the process's end. */
@@ -46,18 +47,42 @@ const STOP_WITHIN_MS = 900;
 /** A look at the host waits for slow VMs this share of a cycle, so that no cycle is late. */
 const SCAN_WAIT_SHARE = 0.5;
 
-const configPath = configPathFrom(process.argv.slice(2));
-const config = readConfigOrExit(configPath);
-const log = createLog({ level: config.log.level });
-try {
-  await run(new ReloadableConfig(configPath, config, log), log);
-} catch (error) {
-  fail(1, error instanceof Error ? error.message : String(error));
+await obey(process.argv.slice(2));
+
+async function obey(args: readonly string[]): Promise<void> {
+  const command = parseCommandLine(args);
+  switch (command.kind) {
+    case "help":
+      process.stdout.write(HELP);
+      return;
+    case "version":
+      process.stdout.write(`vdsm-migrationd ${daemonVersion()}\n`);
+      return;
+    case "checkConfig":
+      sayProblems(command.configPath);
+      return;
+    case "wrongUsage":
+      fail(exitStatus.usage, command.message);
+      return;
+    case "run":
+      await start(command.configPath);
+  }
+}
+
+async function start(configPath: string): Promise<void> {
+  const config = readConfigOrExit(configPath);
+  const log = createLog({ level: config.log.level });
+  try {
+    await run(new ReloadableConfig(configPath, config, log), log);
+  } catch (error) {
+    fail(exitStatus.failed, error instanceof Error ? error.message : String(error));
+  }
 }
 
 interface Daemon {
   readonly live: ReloadableConfig;
   readonly log: RootLog;
+  readonly tlsWatch: TlsWatch;
   readonly hypervisor: LibvirtHypervisor;
   readonly peerClient: PeerClient;
   readonly context: Context;
@@ -74,6 +99,7 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
   const lock = await lockJournal(live.config);
   const daemon = await assemble(live, lock, rootLog);
   handleSignals(daemon);
+  daemon.tlsWatch.start();
   makeHibernationFolder(live.config, rootLog);
   await bringUp(daemon);
   rootLog.info({ uri: live.config.libvirt.uri, pid: process.pid }, "ready");
@@ -90,6 +116,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
     systemClock,
     log,
   );
+  const tlsWatch = new TlsWatch(live.config, systemClock, log);
   const peerDeadlineMs = (): number => secondsToMs(live.config.vars.peer_timeout);
   const peerTls = (await loadPeerTls(live.config.ssl, log)) ?? noTls(live.config);
   const peerClient = new PeerClient(peerTls, nowMs, peerDeadlineMs);
@@ -123,6 +150,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
   return {
     live,
     log,
+    tlsWatch,
     hypervisor,
     peerClient,
     context,
@@ -142,9 +170,19 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
  * knows. Verbs are answered once each migration of it has been looked for.
  */
 async function bringUp(daemon: Daemon): Promise<void> {
-  const { context, registry, service, dispatcher } = daemon;
-  dispatcher.close(RECOVERING);
+  daemon.dispatcher.close(RECOVERING);
   await daemon.listener.start();
+  try {
+    await serve(daemon);
+  } catch (error) {
+    // No socket is left of a daemon that does not come to serve.
+    await daemon.listener.close();
+    throw error;
+  }
+}
+
+async function serve(daemon: Daemon): Promise<void> {
+  const { context, registry, service, dispatcher } = daemon;
   let recorded = false;
   await daemon.hypervisor.start((event) => {
     // Before there is a journal nothing happens; what was missed is seen in the first look.
@@ -190,10 +228,12 @@ function handleSignals(daemon: Daemon): void {
   const { live, log, listener, peerClient, registry } = daemon;
   process.on("SIGHUP", () => {
     live.reload();
-    void listener.reloadTls();
-    void loadPeerTls(live.config.ssl, log).then((tls) => {
-      if (tls !== undefined) peerClient.useTls(tls);
-    });
+    if (daemon.tlsWatch.mayReread()) {
+      void listener.reloadTls();
+      void loadPeerTls(live.config.ssl, log).then((tls) => {
+        if (tls !== undefined) peerClient.useTls(tls);
+      });
+    }
     // Not while it recovers: what was in the queue is not looked at yet.
     if (daemon.monitor.running) daemon.service.admit();
   });
@@ -269,26 +309,28 @@ function makeHibernationFolder({ vars }: Config, rootLog: RootLog): void {
   }
 }
 
-function configPathFrom(args: readonly string[]): string {
-  try {
-    const { values } = parseArgs({ args: [...args], options: { config: { type: "string" } } });
-    if (values.config !== undefined) return values.config;
-  } catch (error) {
-    fail(2, error instanceof Error ? error.message : String(error));
-  }
-  return fail(2, "usage: node dist/main.js --config <file>");
-}
-
 function readConfigOrExit(path: string): Config {
   try {
-    return loadConfig(path);
+    const read = loadConfig(path);
+    const { problems } = checkOnHost(read);
+    if (problems.length > 0) throw new ConfigError(problems);
+    return read;
   } catch (error) {
-    if (error instanceof ConfigError) return fail(EXIT_CONFIGURATION, error.message);
+    if (error instanceof ConfigError) return fail(exitStatus.configuration, error.message);
     throw error;
   }
 }
 
+function sayProblems(configPath: string): void {
+  const { problems, warnings } = checkConfigFile(configPath);
+  if (problems.length === 0) process.stdout.write(`${configPath}: no mistakes\n`);
+  else process.exitCode = exitStatus.configuration;
+  for (const problem of problems) process.stderr.write(`${problem}\n`);
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+}
+
+/** The last line on standard error says why. */
 function fail(status: number, message: string): never {
-  process.stderr.write(`vdsm-migrationd: ${message}\n`);
+  process.stderr.write(`vdsm-migrationd: ${oneLine(message)}\n`);
   process.exit(status);
 }

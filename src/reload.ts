@@ -27,7 +27,8 @@ export class ReloadableConfig {
       next = loadConfig(this.#path);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      this.#log.error({ why: error.message }, "configuration not reloaded, old values kept");
+      const { message, problems } = error;
+      this.#log.error({ why: message, problems }, "configuration not reloaded, old values kept");
       return;
     }
     const { changed, needsRestart } = diffConfig(this.#config, next);

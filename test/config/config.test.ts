@@ -238,7 +238,7 @@ describe("combinations", () => {
 describe("loadConfig", () => {
   it("names a file that is not there, in one line", () => {
     expect(messageOf(() => loadConfig(join(dir, "none.json")))).toMatch(
-      /^\/\S+none\.json: .*ENOENT/,
+      /^\/\S+none\.json: no such file/,
     );
   });
 
@@ -246,16 +246,6 @@ describe("loadConfig", () => {
     const message = messageOf(() => loadConfig(file('{\n"vars": \n}')));
     expect(message).toContain("not readable as JSON");
     expect(message).not.toContain("\n");
-  });
-
-  it("wants the certificate's files readable if TLS is spoken", () => {
-    const pem = join(dir, "there.pem");
-    writeFileSync(pem, "");
-    const ssl = { ca: pem, cert: pem, key: join(dir, "missing.pem") };
-    const tcp = { addresses: { management_ip: "127.0.0.1" }, ssl };
-    const message = messageOf(() => loadConfig(file(JSON.stringify(tcp))));
-    expect(message).toMatch(/^ssl\.key: "\S+missing\.pem" is not allowed: a readable file/);
-    expect(messageOf(() => loadConfig(file(JSON.stringify({ ssl }))))).toBe("accepted");
   });
 
   it("returns what nobody can change", () => {

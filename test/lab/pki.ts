@@ -1,7 +1,7 @@
 /**
  * The certificates of a TLS lab: an authority made anew for each lab, one certificate for each host
  * in all the places where libvirt, QEMU and the daemon look for it by default, and one for the
- * engine. They are good for two days and gone with the lab's folder. Made with openssl.
+ * engine. They are good for two months and gone with the lab's folder. Made with openssl.
  *
  * Source: https://libvirt.org/kbase/tlscerts.html for libvirt's files, qemu.conf for QEMU's,
  * src/config-keys.ts for the daemon's.
@@ -18,7 +18,7 @@ export const AUTHORITY_FOLDER = "authority";
 const HOST_PKI = "/etc/pki";
 
 const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-const DAYS = ["-days", "2"];
+const DAYS = ["-days", "60"];
 
 /** Under each name: authority, certificate, key. */
 const PLACES: readonly (readonly [string, string, string])[] = [

@@ -1,0 +1,76 @@
+/**
+ * What --check-config says, and what a start looks at before it begins: the file, and what it names on
+ * this host. Nothing is changed by it.
+ */
+import { systemClock } from "./clock.ts";
+import { ConfigError, examineConfig, type Config } from "./config.ts";
+import { oneLine } from "./one-line.ts";
+import { groupIdOf } from "./rpc/unix-socket.ts";
+import { readTls } from "./tls/facts.ts";
+import { judge } from "./tls/judge.ts";
+import { tlsUseOf } from "./tls/watch.ts";
+
+/** A line each, with the key first. */
+export interface Checked {
+  /** With one of these the daemon does not start. */
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Every mistake of the file. **Fails**: never. */
+export function checkConfigFile(path: string): Checked {
+  try {
+    const { config, problems, wrong } = examineConfig(path);
+    const onHost = checkOnHost(config, wrong);
+    return {
+      problems: [...problems, ...onHost.problems].map(oneLine),
+      warnings: onHost.warnings.map(oneLine),
+    };
+  } catch (error) {
+    if (error instanceof ConfigError) return { problems: error.problems, warnings: [] };
+    throw error;
+  }
+}
+
+/** What a file names that this host does not have. `wrong`: keys that say nothing. **Fails**: never. */
+export function checkOnHost(config: Config, wrong: ReadonlySet<string> = new Set()): Checked {
+  const looked = [
+    { keys: ["addresses.unix_socket_group"], look: groupOnHost },
+    { keys: TLS_KEYS, look: tlsOnHost },
+  ]
+    .filter(({ keys }) => !keys.some((key) => wrong.has(key)))
+    .map(({ look }) => look(config));
+  return {
+    problems: looked.flatMap(({ problems }) => problems),
+    warnings: looked.flatMap(({ warnings }) => warnings),
+  };
+}
+
+function groupOnHost({ addresses }: Config): Checked {
+  try {
+    if (addresses.unix_socket_group !== "") groupIdOf(addresses.unix_socket_group);
+    return { problems: [], warnings: [] };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { problems: [problem], warnings: [] };
+  }
+}
+
+const TLS_KEYS = [
+  "addresses.management_ip",
+  "peer.mode",
+  ...["enabled", "ca", "cert", "key"].map((name) => `ssl.${name}`),
+];
+
+/** Without a TCP listener the files serve to ask other hosts only: the daemon starts without them. */
+function tlsOnHost(config: Config): Checked {
+  const use = tlsUseOf(config);
+  if (use === "none") return { problems: [], warnings: [] };
+  const findings = judge(readTls(config.ssl).facts, systemClock.wallMs());
+  const ofSeverity = (wanted: string): readonly string[] =>
+    findings.filter(({ severity }) => severity === wanted).map(({ message }) => message);
+  const [errors, warnings] = [ofSeverity("error"), ofSeverity("warning")];
+  return use === "listen"
+    ? { problems: errors, warnings }
+    : { problems: [], warnings: [...errors, ...warnings] };
+}
