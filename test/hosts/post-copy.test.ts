@@ -48,6 +48,8 @@ async function inPostCopy(a: Daemon, persistent = false): Promise<Guest> {
     dstqemu: lab.b.migrationAddress,
     maxBandwidth: 1,
     stallingLimit: 1,
+    // The call that resumes it carries the same definitions as the one that began it.
+    cpusets: ["0"],
   });
   await a.call("VM.migrateChangeParams", { vmID: guest.uuid, migrationTechnique: "post-copy" });
   // The daemon says so as soon as libvirt has taken the switch; here it has happened.
