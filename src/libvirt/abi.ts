@@ -93,6 +93,16 @@ export interface NativeAddon {
   connectGetVersion(connection: ConnectionHandle): Promise<number>;
   connectGetLibVersion(connection: ConnectionHandle): Promise<number>;
   connectGetCapabilities(connection: ConnectionHandle): Promise<string>;
+  connectCompareCpu(connection: ConnectionHandle, xml: string, flags: number): Promise<number>;
+  connectCompareHypervisorCpu(
+    connection: ConnectionHandle,
+    emulator: string | null,
+    arch: string | null,
+    machine: string | null,
+    virtType: string | null,
+    xml: string,
+    flags: number,
+  ): Promise<number>;
   connectListAllDomains(connection: ConnectionHandle, flags: number): Promise<NativeDomain[]>;
   connectLookupByUuid(connection: ConnectionHandle, uuid: string): Promise<NativeDomain>;
   connectLookupByName(connection: ConnectionHandle, name: string): Promise<NativeDomain>;

@@ -41,6 +41,15 @@ export interface OpenOptions {
   readonly readOnly?: boolean | undefined;
 }
 
+/** What runs a guest; what is left out is the host's default. */
+export interface GuestKind {
+  readonly emulator?: string | undefined;
+  readonly arch?: string | undefined;
+  readonly machine?: string | undefined;
+  /** `kvm` or `qemu`: the domain's type. */
+  readonly virtType?: string | undefined;
+}
+
 const closeReasons: readonly (readonly [number, CloseReason])[] = [
   [ConnectionCloseReason.ERROR, "error"],
   [ConnectionCloseReason.EOF, "endOfFile"],
@@ -193,6 +202,30 @@ export class Connection {
   /** The host's capabilities as XML. */
   async capabilities(): Promise<string> {
     return settle("virConnectGetCapabilities", native.connectGetCapabilities(this.#handle));
+  }
+
+  /**
+   * What the host makes of a CPU, `<cpu>…</cpu>`: see CpuCompareResult. `flags`: see CompareCpuFlag; with
+   * FAIL_INCOMPATIBLE it rejects with CPU_INCOMPATIBLE (91) and names what the host lacks.
+   */
+  async compareCpu(xml: string, flags = 0): Promise<number> {
+    const cpu = checkString("xml", xml);
+    const call = native.connectCompareCpu(this.#handle, cpu, checkFlags("flags", flags));
+    return settle("virConnectCompareCPU", call);
+  }
+
+  /** The same of what the hypervisor there can give a guest of that kind. Since libvirt 4.4. */
+  async compareHypervisorCpu(xml: string, kind: GuestKind, flags = 0): Promise<number> {
+    const call = native.connectCompareHypervisorCpu(
+      this.#handle,
+      checkOptionalString("emulator", kind.emulator),
+      checkOptionalString("arch", kind.arch),
+      checkOptionalString("machine", kind.machine),
+      checkOptionalString("virtType", kind.virtType),
+      checkString("xml", xml),
+      checkFlags("flags", flags),
+    );
+    return settle("virConnectCompareHypervisorCPU", call);
   }
 
   /** One call whatever the number. `flags`: see ListDomainsFlag; 0 is all, inactive included. */

@@ -13,6 +13,7 @@ export type {
 export {
   type CloseReason,
   type Connection,
+  type GuestKind,
   type OpenOptions,
   open,
 } from "./connection.ts";
@@ -20,6 +21,7 @@ export { ConnectionPool, type ConnectionPoolOptions } from "./connection-pool.ts
 export * from "./constants-domain.ts";
 export * from "./constants-error.ts";
 export * from "./constants-event.ts";
+export * from "./constants-host.ts";
 export * from "./constants-job.ts";
 export type { Domain, DomainInfo, DomainStateView, SaveOptions } from "./domain.ts";
 export { LibvirtError } from "./errors.ts";

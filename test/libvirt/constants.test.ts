@@ -133,13 +133,20 @@ const groups: readonly Group[] = [
     "virConnectCloseReason",
     libvirt.ConnectionCloseReason,
   ],
+  ["CpuCompareResult", "VIR_CPU_COMPARE_", "virCPUCompareResult", libvirt.CpuCompareResult],
+  [
+    "CompareCpuFlag",
+    "VIR_CONNECT_COMPARE_CPU_",
+    "virConnectCompareCPUFlags",
+    libvirt.CompareCpuFlag,
+  ],
   ["ErrorCode", "VIR_ERR_", "virErrorNumber", libvirt.ErrorCode],
   ["ErrorLevel", "VIR_ERR_", "virErrorLevel", libvirt.ErrorLevel],
 ];
 
 /** `NAME: value` with the "Since" before it, as the sources write them. */
 function sinceInSource(exported: string, name: string): string | undefined {
-  const files = ["domain", "error", "event", "job"].map((part) =>
+  const files = ["domain", "error", "event", "host", "job"].map((part) =>
     readFileSync(path.join(SOURCES, `constants-${part}.ts`), "utf8"),
   );
   const group = files

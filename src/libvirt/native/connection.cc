@@ -88,6 +88,36 @@ Napi::Value ConnectGetCapabilities(const Info& info) {
       info, [](Connection& c) { return Text(virConnectGetCapabilities(c.ptr)); }, ToString);
 }
 
+// virCPUCompareResult; -1 is a failure.
+Outcome<int> Compared(int result) {
+  if (result < 0) return LastFailure();
+  return result;
+}
+
+Napi::Value ToNumber(Napi::Env env, int& value) { return Napi::Number::New(env, value); }
+
+Napi::Value ConnectCompareCpu(const Info& info) {
+  return OnConnection<int>(
+      info,
+      [xml = TextOf(info[1]), flags = UIntOf(info[2])](Connection& c) {
+        return Compared(virConnectCompareCPU(c.ptr, xml.c_str(), flags));
+      },
+      ToNumber);
+}
+
+Napi::Value ConnectCompareHypervisorCpu(const Info& info) {
+  return OnConnection<int>(
+      info,
+      [emulator = OptionalText(info[1]), arch = OptionalText(info[2]),
+       machine = OptionalText(info[3]), virttype = OptionalText(info[4]), xml = TextOf(info[5]),
+       flags = UIntOf(info[6])](Connection& c) {
+        return Compared(virConnectCompareHypervisorCPU(c.ptr, emulator.get(), arch.get(),
+                                                       machine.get(), virttype.get(),
+                                                       xml.c_str(), flags));
+      },
+      ToNumber);
+}
+
 Napi::Value Version(const Info& info, int (*get)(virConnectPtr, unsigned long*)) {
   return OnConnection<unsigned long>(
       info,
@@ -228,6 +258,8 @@ void ExportConnection(Napi::Env, Napi::Object exports) {
   Export(exports, "connectGetVersion", ConnectGetVersion);
   Export(exports, "connectGetLibVersion", ConnectGetLibVersion);
   Export(exports, "connectGetCapabilities", ConnectGetCapabilities);
+  Export(exports, "connectCompareCpu", ConnectCompareCpu);
+  Export(exports, "connectCompareHypervisorCpu", ConnectCompareHypervisorCpu);
   Export(exports, "connectListAllDomains", ConnectListAllDomains);
   Export(exports, "connectLookupByUuid", ConnectLookupByUuid);
   Export(exports, "connectLookupByName", ConnectLookupByName);

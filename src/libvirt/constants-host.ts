@@ -1,0 +1,26 @@
+/**
+ * libvirt's numbers about hosts. Names are libvirt's own, without their prefix; a test holds them to
+ * the installed libvirt's API description.
+ *
+ * Source: <libvirt/libvirt-host.h>.
+ */
+
+/** virCPUCompareResult (libvirt-host.h): what compareCpu answers about the host, seen from the CPU. */
+export const CpuCompareResult = {
+  /** Since 0.7.5. */
+  ERROR: -1,
+  /** Since 0.7.5. */
+  INCOMPATIBLE: 0,
+  /** Since 0.7.5. */
+  IDENTICAL: 1,
+  /** Since 0.7.5. */
+  SUPERSET: 2,
+} as const;
+
+/** virConnectCompareCPUFlags (libvirt-host.h): flags of compareCpu and compareHypervisorCpu. */
+export const CompareCpuFlag = {
+  /** Since 1.2.6. */
+  FAIL_INCOMPATIBLE: 1 << 0,
+  /** Since 6.9.0. */
+  VALIDATE_XML: 1 << 1,
+} as const;
