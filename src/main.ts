@@ -18,8 +18,11 @@ import { FolderHeldError, FolderLock, LOCK_WAIT_MS } from "./journal/folder-lock
 import { defaultJournalLimits, Journal } from "./journal/journal.ts";
 import { createLog, type RootLog } from "./logger.ts";
 import type { Context } from "./monitor/context.ts";
+import { Defects } from "./defects.ts";
 import { HostView } from "./monitor/host-view.ts";
+import type { JournalRecord } from "./journal/segments.ts";
 import { MigrationJournal } from "./monitor/migration-journal.ts";
+import type { MigrationRun } from "./monitor/migration-run.ts";
 import { MonitorService } from "./monitor/monitor-service.ts";
 import { MonitorThread } from "./monitor/monitor-thread.ts";
 import { restoreRuns, settleRestored } from "./monitor/recovery.ts";
@@ -134,6 +137,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
     peers: new Peers(peerClient, log, { deadlineMs: peerDeadlineMs, nowMs }),
     clock: systemClock,
     log,
+    defects: new Defects(log, systemClock),
     settings: () => settingsFrom(live.config),
     events: {
       number: (event) => events.add(event),
@@ -208,6 +212,8 @@ async function replayed(journal: Journal): Promise<Replay> {
 /** What was known, and a journal that goes on from there. */
 async function restore(daemon: Daemon, known: Replay): Promise<void> {
   const { context, registry, service, journal, events } = daemon;
+  const recordOf = (run: MigrationRun): JournalRecord | readonly never[] =>
+    context.defects.contained("journal", run.vmId, () => run.journalRecord()) ?? [];
   events.restore(known);
   restoreRuns(known, registry, context, service.hooks);
   service.restoreReservations(known.reservations);
@@ -215,10 +221,8 @@ async function restore(daemon: Daemon, known: Replay): Promise<void> {
     epoch: events.epoch,
     nextSeq: () => events.next,
     carried: (afterFailure) => [
-      ...(afterFailure ? registry.ended(context.clock.monotonicMs()) : []).map((run) =>
-        run.journalRecord(),
-      ),
-      ...registry.live().map((run) => run.journalRecord()),
+      ...(afterFailure ? registry.ended(context.clock.monotonicMs()) : []).flatMap(recordOf),
+      ...registry.live().flatMap(recordOf),
       context.journal.slotsRecord(),
     ],
   });

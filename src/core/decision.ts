@@ -68,6 +68,8 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
       return before.stop === null
         ? [decision("cancel", "asked for", { phase: before.phase, by: input.by ?? null })]
         : [];
+    case "abandoned":
+      return [decision("outcome", "given up: this daemon failed at it", {})];
     case "admitted":
     case "deferred":
     case "reached":

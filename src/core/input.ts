@@ -66,4 +66,6 @@ export type Input =
       readonly record: JobStats | null;
     }
   /** `by`: who asked for it, for the record. */
-  | { readonly kind: "cancel"; readonly by?: string };
+  | { readonly kind: "cancel"; readonly by?: string }
+  /** This daemon failed at it, and has tried again for a while. */
+  | { readonly kind: "abandoned" };

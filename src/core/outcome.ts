@@ -168,6 +168,13 @@ export function unseen(migration: Migration, nowMs: number): Outcome {
   };
 }
 
+/** This daemon failed at it, and can only say so. */
+export function abandoned(migration: Migration, nowMs: number): Outcome {
+  const { vmId, destination } = migration;
+  const text = `VM ${vmId}: this daemon failed at its migration to ${destination} and gave it up, its log says why; where the VM is was not seen; libvirt said: ${callSaid(migration)}`;
+  return { ...unseen(migration, nowMs), message: text };
+}
+
 export function arrived(migration: Migration, confirmed: boolean, nowMs: number): Outcome {
   const seen = confirmed ? "" : ", not confirmed: its daemon does not answer";
   return {

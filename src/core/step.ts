@@ -15,6 +15,7 @@ import type { Input } from "./input.ts";
 import { ask, askAbort } from "./steer.ts";
 import type { DownWhy, Effect, Migration, Phase, Refusal, Stepped, VmStatus } from "./migration.ts";
 import {
+  abandoned,
   confirmedLate,
   endedBeforeCall,
   noDestination,
@@ -64,6 +65,7 @@ const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   effectDone: LIVE,
   place: LIVE,
   cancel: ["queued", "preparing", "starting", "running", "settling"],
+  abandoned: LIVE,
 };
 
 /** Advances one migration by one input. Pure; never throws. */
@@ -125,6 +127,8 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
       return placed(migration, input, nowMs);
     case "cancel":
       return cancel(migration, nowMs);
+    case "abandoned":
+      return end(migration, abandoned(migration, nowMs), nowMs);
   }
 }
 

@@ -7,6 +7,7 @@
 import { ListDomainsFlag } from "libvirt";
 import type { Connection, Domain, JobStatsResult } from "libvirt";
 import type { Clock } from "../clock.ts";
+import type { Defects } from "../defects.ts";
 import { isOff, type RunState } from "../core/run-state.ts";
 import type { CallResult, JobView, ScanOptions, VmJobView } from "./hypervisor.ts";
 import { failedJobView, statsView } from "./job-view.ts";
@@ -22,14 +23,16 @@ const NOT_RUNNING = ListDomainsFlag.ACTIVE | ListDomainsFlag.PAUSED | ListDomain
 export class HostScan {
   readonly #poll: Lane;
   readonly #clock: Clock;
+  readonly #defects: Defects;
   /** Asked and not back, and since when. */
   readonly #out = new Map<string, number>();
   readonly #late = new Map<string, JobView>();
   #turn = 0;
 
-  constructor(poll: Lane, clock: Clock) {
+  constructor(poll: Lane, clock: Clock, defects: Defects) {
     this.#poll = poll;
     this.#clock = clock;
+    this.#defects = defects;
   }
 
   look(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
@@ -68,9 +71,10 @@ export class HostScan {
       onResult: (result) => {
         if (result.kind === "notAsked") return;
         const { uuid } = result.domain;
-        const view = this.#viewOf(result, this.#out.get(uuid) ?? this.#nowMs());
+        const sinceMs = this.#out.get(uuid) ?? this.#nowMs();
         this.#out.delete(uuid);
-        (over ? this.#late : jobs).set(uuid, view);
+        const view = this.#defects.contained("jobStats", uuid, () => this.#viewOf(result, sinceMs));
+        (over ? this.#late : jobs).set(uuid, view ?? { kind: "noAnswer" });
       },
     });
     over = true;

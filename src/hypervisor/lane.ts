@@ -35,16 +35,21 @@ export class Lane {
     settled: () => void = () => {},
   ): Promise<CallResult<T>> {
     const answered = this.#answer(call);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => resolve({ kind: "noAnswer", late: answered }),
         this.#deadlineMs(),
       );
-      void answered.then((result) => {
+      const end = (tell: () => void): void => {
         clearTimeout(timer);
         settled();
-        resolve(result);
-      });
+        tell();
+      };
+      answered.then(
+        (result) => end(() => resolve(result)),
+        // A defect is the caller's to hear of, and no reason to hold the VM for ever.
+        (error: unknown) => end(() => reject(error)),
+      );
     });
   }
 

@@ -12,6 +12,7 @@ import { AbortJobFlag, JobStatsFlag, LibvirtError } from "libvirt";
 import type { Connection, Domain } from "libvirt";
 import type { Clock } from "../clock.ts";
 import type { JobStats } from "../core/job-stats.ts";
+import { Defects } from "../defects.ts";
 import type { Log } from "../logger.ts";
 import type {
   CallResult,
@@ -65,7 +66,7 @@ export class LibvirtHypervisor implements Hypervisor {
     const lane = (): Lane => new Lane(options.uri, options.callTimeoutMs);
     this.#events = new EventStream(options.uri, this.#log);
     this.#poll = lane();
-    this.#scan = new HostScan(this.#poll, clock);
+    this.#scan = new HostScan(this.#poll, clock, new Defects(this.#log, clock));
     this.#query = lane();
     this.#control = lane();
     this.#jobViews = new SharedRead(this.#query, (domain) => this.#readJob(domain));

@@ -22,6 +22,7 @@ export async function begin(
   context: Context,
 ): Promise<void> {
   run.apply({ kind: "admitted" });
+  if (run.migration.phase !== "preparing") return;
   try {
     const prepared = await prepare(run, context);
     switch (prepared.kind) {
@@ -43,7 +44,7 @@ export async function begin(
         });
     }
   } catch (err) {
-    run.log.error({ err }, "migration could not be begun");
+    context.defects.note("begin", run.vmId, err);
     const message = err instanceof Error ? err.message : String(err);
     run.apply({ kind: "notBegun", refusal: { code: 0, message }, active: true });
   }

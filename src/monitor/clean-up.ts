@@ -52,9 +52,7 @@ export class CleanUp {
 
   #begin(work: Promise<void>): void {
     const done = work
-      .catch((err: unknown) => {
-        this.#log.error({ err }, "effect failed unexpectedly");
-      })
+      .catch((err: unknown) => this.#context.defects.note("cleanUp", this.#vmId, err))
       .finally(() => this.#begun.delete(done));
     this.#begun.add(done);
   }

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Log } from "../logger.ts";
 import type { Peers } from "../peer/peer.ts";
+import type { Defects } from "../defects.ts";
 import type { HostView } from "./host-view.ts";
 import type { MigrationJournal } from "./migration-journal.ts";
 import type { EventSink } from "./service.ts";
@@ -17,6 +18,7 @@ export interface Context {
   readonly peers: Peers;
   readonly clock: Clock;
   readonly log: Log;
+  readonly defects: Defects;
   /** As configured now; it may differ at the next call. */
   readonly settings: () => Settings;
   readonly events: EventSink;

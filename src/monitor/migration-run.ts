@@ -7,9 +7,8 @@ import { randomUUID } from "node:crypto";
 import type { Changes, ChangeResult } from "../core/change.ts";
 import { changeParams } from "../core/change.ts";
 import type { DestinationCount } from "../core/bandwidth.ts";
-import type { EffectDone } from "../core/effect-done.ts";
-import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
-import type { Effect, Migration } from "../core/migration.ts";
+import { LIBVIRT_ERROR, NO_CALL } from "../core/libvirt-codes.ts";
+import type { Effect, Migration, Stepped } from "../core/migration.ts";
 import type { Input } from "../core/input.ts";
 import { step } from "../core/step.ts";
 import type { CallResult } from "../hypervisor/hypervisor.ts";
@@ -18,12 +17,14 @@ import { CleanUp } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import type { JournaledTarget } from "./journal-schema.ts";
 import type { MigrationEntry } from "./migration-journal.ts";
+import { MissedInputs } from "./missed-inputs.ts";
 import { askPlace } from "./place.ts";
 import {
   callOf,
   effectResult,
   performReporting,
   refusalOf,
+  type Reporting,
   type Subject,
   type Target,
 } from "./run-effects.ts";
@@ -42,6 +43,8 @@ const PLACE_UNKNOWN = {
   place: { source: "unknown", sourceJob: false, destination: "silent" },
   record: null,
 } as const;
+
+const CALL_FAILED = { code: NO_CALL, message: "the call failed in this daemon" } as const;
 
 /** A run that a journal knows: what it was called and when it began and ended. */
 export interface RestoredRun {
@@ -73,6 +76,7 @@ export class MigrationRun {
   readonly #watchers = new Watchers<Migration>();
   readonly #cleanUp: CleanUp;
   readonly #entry: MigrationEntry;
+  readonly #missed = new MissedInputs();
   readonly #restored: RestoredRun | null;
   #migration: Migration;
   /** VM.destroy: the engine wants to hear no more of the VM that left. */
@@ -148,18 +152,50 @@ export class MigrationRun {
     return this.#entry.record(this.#migration);
   }
 
-  /** One input through the core; its effects are begun before this returns. */
+  /**
+   * One input through the core; its effects are begun before this returns. Never throws: what goes
+   * wrong where nothing may is this migration's alone, and the rest of it is done all the same.
+   */
   apply(input: Input): void {
+    if (input.kind === "cycle" && input.timer) this.#giveMissedAgain();
     const before = this.#migration;
-    const { migration, effects } = step(before, input, this.#context.clock.monotonicMs());
+    const nowMs = this.#context.clock.monotonicMs();
+    const stepped = this.#contained("step", () => step(before, input, nowMs));
+    if (stepped !== null) this.#follow(before, input, stepped);
+    else this.#missed.note(input, nowMs);
+    // The cycle would have asked.
+    const asks = stepped === null && input.kind === "cycle" && input.timer;
+    if (asks && before.callReturned) void this.askPlace();
+  }
+
+  #follow(before: Migration, input: Input, { migration, effects }: Stepped): void {
     this.#migration = migration;
-    const events = effects.flatMap((effect) => this.#numbered(effect));
-    this.#entry.stepped(before, migration, input, effects, events);
-    logStep(this.log, before, migration, effects);
-    for (const event of events) this.#context.events.send(event);
-    for (const effect of effects) this.#perform(effect);
-    if (before.phase !== "ended" && migration.phase === "ended") this.#finish();
+    const events = effects.flatMap(
+      (each) => this.#contained("event", () => this.#numbered(each)) ?? [],
+    );
+    this.#contained("journal", () =>
+      this.#entry.stepped(before, migration, input, effects, events),
+    );
+    this.#contained("log", () => logStep(this.log, before, migration, effects));
+    for (const event of events) this.#contained("event", () => this.#context.events.send(event));
+    for (const effect of effects) this.#contained(effect.kind, () => this.#perform(effect));
+    if (before.phase !== "ended" && migration.phase === "ended") {
+      this.#contained("end", () => this.#finish());
+    }
     if (migration !== before) this.#watchers.tell(this.#migration);
+  }
+
+  #contained<T>(where: string, work: () => T): T | null {
+    return this.#context.defects.contained(where, this.vmId, work);
+  }
+
+  /** Given up only if nobody's call for it is out: then what is left is to say so. */
+  #giveMissedAgain(): void {
+    this.#missed.giveAgain((input) => this.apply(input));
+    const { callAtMs, callReturned } = this.#migration;
+    const isOut = callAtMs !== null && !callReturned && !this.#missed.has("callEnded");
+    if (isOut || !this.#missed.isOverdue(this.#context.clock.monotonicMs())) return;
+    this.apply({ kind: "abandoned" });
   }
 
   mayChange(changes: Changes): boolean {
@@ -264,10 +300,10 @@ export class MigrationRun {
         this.log[effect.level](effect.fields, effect.message);
         return;
       case "call":
-        void this.#own(this.#call(effect.bandwidthMiBps, effect.postcopy));
+        void this.#call(effect.bandwidthMiBps, effect.postcopy);
         return;
       case "askPlace":
-        void this.#ownReporting(this.askPlace(), { kind: "place", ...PLACE_UNKNOWN });
+        void this.askPlace();
         return;
       case "putBackDowntime":
         this.#cleanUp.putBackDowntime(effect.maxDowntimeMs);
@@ -276,14 +312,10 @@ export class MigrationRun {
         this.#cleanUp.removeImage();
         return;
       case "setMaxBandwidth":
-        this.#report(
-          effect.kind,
-          effect.maxBandwidthMiBps,
-          performReporting(effect, this.#subject),
-        );
+        this.#report(effect, effect.maxBandwidthMiBps);
         return;
       case "setMaxDowntime":
-        this.#report(effect.kind, effect.maxDowntimeMs, performReporting(effect, this.#subject));
+        this.#report(effect, effect.maxDowntimeMs);
         return;
       case "readMaxBandwidth":
       case "startPostCopy":
@@ -292,64 +324,59 @@ export class MigrationRun {
       case "probeAddress":
       case "destroyShell":
       case "abort":
-        this.#report(effect.kind, null, performReporting(effect, this.#subject));
+        this.#report(effect, null);
     }
   }
 
-  /** A promise of ours that must not reject: if it does, that is a defect, and it is logged. */
-  #own(work: Promise<void>): Promise<void> {
-    return work.catch((err: unknown) => {
-      this.log.error({ err }, "effect failed unexpectedly");
-    });
-  }
-
   /** What a defect left out is made up for as "no answer": else the migration would wait for ever. */
-  #ownReporting(work: Promise<void>, instead: Input): Promise<void> {
-    return work.catch((err: unknown) => {
-      this.log.error({ err }, "effect failed unexpectedly");
+  async #reporting(where: string, work: () => Promise<void>, instead: Input): Promise<void> {
+    try {
+      await work();
+    } catch (err) {
+      this.#context.defects.note(where, this.vmId, err);
       this.apply(instead);
-    });
+    }
   }
 
-  #report(
-    effect: EffectDone["effect"],
-    asked: number | null,
-    call: Promise<CallResult<number | null>>,
-  ): void {
+  #report(asking: Reporting, asked: number | null): void {
+    const effect = asking.kind;
     const report = (answer: CallResult<number | null>): void => {
       const result = effectResult(answer);
       this.apply({ kind: "effectDone", effect, asked, result });
       if (result.kind === "ok") this.#hooks.wake();
     };
     const done = async (): Promise<void> => {
-      const answer = await call;
+      const answer = await performReporting(asking, this.#subject);
       // An abort behind a switch that is still on its way would lose the guest: only its end counts.
       const waits = effect === "startPostCopy" && answer.kind === "noAnswer";
       if (!waits || answer.late === undefined) report(answer);
       // Until then another one is `busy`, so what comes late is still the latest.
       if (answer.kind === "noAnswer" && answer.late !== undefined) report(await answer.late);
     };
-    void this.#ownReporting(done(), {
-      kind: "effectDone",
-      effect,
-      asked,
-      result: { kind: "noAnswer" },
-    });
+    const instead = { kind: "effectDone", effect, asked, result: { kind: "noAnswer" } } as const;
+    void this.#reporting(effect, done, instead);
   }
 
   async #call(bandwidthMiBps: number, postcopy: boolean): Promise<void> {
-    this.#hooks.wake();
-    const result = await callOf(this.#subject, bandwidthMiBps, postcopy);
-    const refusal = refusalOf(result);
-    this.log.info({ refusal }, "libvirt's call returned");
-    this.apply({ kind: "callEnded", refusal });
+    const work = async (): Promise<void> => {
+      this.#hooks.wake();
+      const result = await callOf(this.#subject, bandwidthMiBps, postcopy);
+      const refusal = refusalOf(result);
+      this.log.info({ refusal }, "libvirt's call returned");
+      this.apply({ kind: "callEnded", refusal });
+    };
+    // It may have gone out all the same: where the guest is tells.
+    await this.#reporting("call", work, { kind: "callEnded", refusal: CALL_FAILED });
   }
 
-  /** Where the guest is, as an input. */
+  /** Where the guest is, as an input. Never rejects. */
   async askPlace(): Promise<void> {
-    const doubtful = this.#migration.callRefusal?.code !== LIBVIRT_ERROR.OPERATION_ABORTED;
-    const answer = await askPlace(this.vmId, this.target, this.#context, doubtful);
-    this.apply({ kind: "place", ...answer });
+    const work = async (): Promise<void> => {
+      const doubtful = this.#migration.callRefusal?.code !== LIBVIRT_ERROR.OPERATION_ABORTED;
+      const answer = await askPlace(this.vmId, this.target, this.#context, doubtful);
+      this.apply({ kind: "place", ...answer });
+    };
+    await this.#reporting("askPlace", work, { kind: "place", ...PLACE_UNKNOWN });
   }
 }
 

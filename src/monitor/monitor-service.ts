@@ -102,9 +102,15 @@ export class MonitorService implements MigrationService {
         run.apply({ kind: "notAdmitted" });
       }
     }
-    for (const run of this.#registry.admissible(maxOutgoing, nowMs)) {
-      void begin(run, () => this.#monitor.ownMigrationsTo(run), this.#context);
-      this.#monitor.wake();
+    // One that cannot even be admitted must not hold up those behind it.
+    const stuck = new Set<MigrationRun>();
+    for (let before = -1; before < stuck.size; ) {
+      before = stuck.size;
+      for (const run of this.#registry.admissible(maxOutgoing, nowMs, stuck)) {
+        void begin(run, () => this.#monitor.ownMigrationsTo(run), this.#context);
+        if (run.migration.phase === "queued") stuck.add(run);
+        this.#monitor.wake();
+      }
     }
   }
 
@@ -213,13 +219,15 @@ export class MonitorService implements MigrationService {
   }
 
   async migrations(): Promise<readonly WireObject[]> {
-    const { clock } = this.#context;
+    const { clock, defects } = this.#context;
     const nowMs = clock.monotonicMs();
     const ours = [...this.#registry.live(), ...this.#registry.ended(nowMs)];
     // While migrations of ours go on each cycle looks at the others, too.
     if (this.#registry.live().length === 0) await this.#tryLook();
     return [
-      ...ours.map((run) => migrationToWire(run, nowMs)),
+      ...ours
+        .map((run) => defects.contained("answer", run.vmId, () => migrationToWire(run, nowMs)))
+        .filter((answer) => answer !== null),
       ...foreignToWire(this.#registry, this.#context),
     ];
   }
@@ -236,10 +244,13 @@ export class MonitorService implements MigrationService {
 
   async allVmStats(): Promise<readonly WireObject[]> {
     await this.#look();
-    const { hostView, clock } = this.#context;
-    return hostView
-      .views()
-      .map((view) => vmStatsToWire(view, hostView, this.#registry.liveOf(view.vm.vmId), clock));
+    const { hostView, clock, defects } = this.#context;
+    const answers = hostView.views().map((view) => {
+      const { vmId } = view.vm;
+      const run = this.#registry.liveOf(vmId);
+      return defects.contained("answer", vmId, () => vmStatsToWire(view, hostView, run, clock));
+    });
+    return answers.filter((answer) => answer !== null);
   }
 
   async vmList(): Promise<readonly WireObject[]> {
@@ -275,7 +286,9 @@ export class MonitorService implements MigrationService {
     if (event.kind !== "lifecycle") return;
     const arrived =
       event.event === LIFECYCLE.RESUMED && event.detail === LIFECYCLE.RESUMED_MIGRATED;
-    if (arrived || event.event === LIFECYCLE.STOPPED) this.#slots.release(event.vmId);
+    if (!arrived && event.event !== LIFECYCLE.STOPPED) return;
+    const { vmId } = event;
+    this.#context.defects.contained("event", vmId, () => this.#slots.release(vmId));
   }
 
   #runOf(vmId: string): MigrationRun | undefined {

@@ -70,9 +70,17 @@ export class MonitorThread {
 
   /** libvirt's events: facts for the migration they are about, and a reason to look early. */
   onHypervisorEvent(event: HypervisorEvent): void {
+    const vmId = "vmId" in event ? event.vmId : null;
+    this.#context.defects.contained("event", vmId, () => this.#heard(event));
+  }
+
+  #heard(event: HypervisorEvent): void {
+    const { defects } = this.#context;
     switch (event.kind) {
       case "iteration":
-        void this.#samplePassStart(event.vmId, event.iteration);
+        void defects.containedLater("passBegan", event.vmId, () =>
+          this.#samplePassStart(event.vmId, event.iteration),
+        );
         return;
       case "jobCompleted":
         this.#registry.liveOf(event.vmId)?.apply({ kind: "jobCompleted", stats: event.stats });
@@ -122,7 +130,7 @@ export class MonitorThread {
   }
 
   async #run(): Promise<void> {
-    const { clock, log, settings } = this.#context;
+    const { clock, defects, settings } = this.#context;
     while (this.#running) {
       await this.#untilDue();
       if (!this.#running) return;
@@ -131,12 +139,7 @@ export class MonitorThread {
       this.#woken = false;
       this.#lastCycleAtMs = now;
       if (timer) this.#nextTimerAtMs = now + settings().monitorIntervalMs;
-      try {
-        await this.#cycle(timer);
-      } catch (err) {
-        // A defect in one cycle must not leave every other migration unwatched.
-        log.error({ err, component: "monitor" }, "cycle failed");
-      }
+      await defects.containedLater("cycle", null, () => this.#cycle(timer));
     }
   }
 
@@ -167,41 +170,50 @@ export class MonitorThread {
   }
 
   async #cycle(timer: boolean): Promise<void> {
-    const { hostView, clock } = this.#context;
+    const { hostView, clock, defects } = this.#context;
     const startedAtMs = clock.monotonicMs();
-    if (timer) this.#askPeers();
+    if (timer) defects.contained("askPeers", null, () => this.#askPeers());
     // What others do can wait for the timer: a chatty libvirt must not have every VM asked each time.
     const vmIds = this.#registry.vmIds();
     if (vmIds.size > 0) {
-      const seen = timer ? await hostView.refresh() : await hostView.refreshOnly(vmIds);
-      for (const run of this.#registry.live()) {
-        run.apply({ kind: "cycle", ...this.#inputFor(run, timer, seen.kind === "ok") });
-      }
+      const look = () => (timer ? hostView.refresh() : hostView.refreshOnly(vmIds));
+      const seen = await defects.containedLater("look", null, look);
+      for (const run of this.#registry.live()) this.#cycleOf(run, timer, seen?.kind === "ok");
     }
     if (timer) {
-      this.#confirmArrivals();
-      this.#onTimer();
+      defects.contained("confirm", null, () => this.#confirmArrivals());
+      defects.contained("admit", null, () => this.#onTimer());
     }
     const tookMs = clock.monotonicMs() - startedAtMs;
     this.#context.log.debug({ component: "monitor", timer, tookMs }, "cycle");
   }
 
+  /** Whatever goes wrong with one is no other's; without what is to be known it goes by the clock. */
+  #cycleOf(run: MigrationRun, timer: boolean, seen: boolean): void {
+    const input = this.#context.defects.contained("cycle", run.vmId, () =>
+      this.#inputFor(run, seen),
+    );
+    run.apply({ kind: "cycle", timer, ...(input ?? UNSEEN) });
+  }
+
   #askPeers(): void {
-    if (this.#context.settings().peerMode === "none") return;
-    const nowMs = this.#context.clock.monotonicMs();
-    for (const run of this.#registry.live()) {
-      if (run.target.mode !== "remote") continue;
-      run.target.peer.usedAtMs = nowMs;
-      if (run.migration.callAtMs !== null) void run.target.peer.askCounts();
+    const { settings, clock, defects } = this.#context;
+    if (settings().peerMode === "none") return;
+    const nowMs = clock.monotonicMs();
+    for (const { target, migration, vmId } of this.#registry.live()) {
+      if (target.mode !== "remote") continue;
+      const { peer } = target;
+      peer.usedAtMs = nowMs;
+      if (migration.callAtMs === null) continue;
+      void defects.containedLater("askPeers", vmId, () => peer.askCounts());
     }
     this.#context.peers.forgetUnused();
   }
 
-  #inputFor(run: MigrationRun, timer: boolean, seen: boolean): CycleInput {
+  #inputFor(run: MigrationRun, seen: boolean): Omit<CycleInput, "timer"> {
     const { hostView } = this.#context;
     const view = seen ? hostView.get(run.vmId) : undefined;
     return {
-      timer,
       sample: view === undefined ? null : sampleOf(view.job),
       postCopyState: view !== undefined && inPostCopy(view),
       postCopyFailed: view !== undefined && postCopyFailed(view),
@@ -249,7 +261,7 @@ export class MonitorThread {
       const askedAtMs = this.#confirmAskedAtMs.get(run) ?? Number.NEGATIVE_INFINITY;
       if (now - askedAtMs < CONFIRM_AGAIN_MS) continue;
       this.#confirmAskedAtMs.set(run, now);
-      void this.#confirm(run);
+      void this.#context.defects.containedLater("confirm", run.vmId, () => this.#confirm(run));
     }
   }
 
@@ -260,6 +272,13 @@ export class MonitorThread {
     if (run.mayHaveLeft) run.undefineLeft();
   }
 }
+
+const UNSEEN: Omit<CycleInput, "timer"> = {
+  sample: null,
+  postCopyState: false,
+  sourceMigrations: 1,
+  destination: { kind: "unknown", silentQueries: 0 },
+};
 
 const STOPPED_HOW: ReadonlyMap<number, GuestStopped> = new Map([
   [LIFECYCLE.STOPPED_SHUTDOWN, "shutDown"],

@@ -30,7 +30,10 @@ export function restoreRuns(
     if (reached && target.mode === "remote") context.peers.noteReached(target);
   }
   for (const found of current(replayed.migrations, context.clock.monotonicMs())) {
-    const run = restored(found, context, hooks);
+    const run = context.defects.contained("restore", found.request.vmId, () =>
+      restored(found, context, hooks),
+    );
+    if (run === null) continue;
     if (run.live) registry.add(run);
     else registry.addEnded(run);
   }
@@ -38,16 +41,16 @@ export function restoreRuns(
 
 /** After it goes on: said, and looked after. Settles within RECOVERY_MAX_MS. */
 export async function settleRestored(registry: Registry, context: Context): Promise<void> {
+  const { hostView, log, defects } = context;
   const runs = registry.live();
-  for (const run of runs) run.takenOver();
+  for (const run of runs) defects.contained("takeOver", run.vmId, () => run.takenOver());
   // Cancelled just before its call was made: it waits in the queue for nothing.
   for (const run of runs) {
     const { phase, stop } = run.migration;
     if (phase === "queued" && stop !== null) run.apply({ kind: "cancel" });
   }
-  const { hostView, log } = context;
   const settled = async (): Promise<void> => {
-    await hostView.refresh();
+    await defects.containedLater("look", null, () => hostView.refresh());
     await Promise.all(
       runs.filter((run) => run.migration.callReturned).map((run) => run.askPlace()),
     );

@@ -84,11 +84,17 @@ export class Registry {
   /**
    * The queued ones that may begin now. A hibernation takes no slot and waits for none; one that its
    * destination deferred is passed over until its time, and has its old place then. Only the head is
-   * looked at, with its own outgoingLimit if it has one: nobody overtakes.
+   * looked at, with its own outgoingLimit if it has one: nobody overtakes but `stuck` ones.
    */
-  admissible(maxOutgoing: number, nowMs: number): readonly MigrationRun[] {
+  admissible(
+    maxOutgoing: number,
+    nowMs: number,
+    stuck: ReadonlySet<MigrationRun> = new Set(),
+  ): readonly MigrationRun[] {
     const remote = (run: MigrationRun): boolean => run.migration.mode === "remote";
-    const queued = this.queued().filter(({ migration }) => (migration.retryAtMs ?? 0) <= nowMs);
+    const queued = this.queued().filter(
+      (run) => (run.migration.retryAtMs ?? 0) <= nowMs && !stuck.has(run),
+    );
     const begin = queued.filter((run) => !remote(run));
     let holding = this.live().filter(
       (run) => remote(run) && run.migration.phase !== "queued",

@@ -29,7 +29,7 @@ export interface Subject {
   readonly context: Context;
 }
 
-type Reporting = Extract<Effect, { kind: EffectDone["effect"] }>;
+export type Reporting = Extract<Effect, { kind: EffectDone["effect"] }>;
 
 /** How long a destination's address may take to answer a connect. */
 const PROBE_MS = 2_000;

@@ -10,6 +10,7 @@ import { defaultJournalLimits, Journal } from "../../src/journal/journal.ts";
 import { FolderLock } from "../../src/journal/folder-lock.ts";
 import { createLog } from "../../src/logger.ts";
 import type { Context } from "../../src/monitor/context.ts";
+import { Defects } from "../../src/defects.ts";
 import { HostView } from "../../src/monitor/host-view.ts";
 import { MigrationJournal } from "../../src/monitor/migration-journal.ts";
 import { MonitorService } from "../../src/monitor/monitor-service.ts";
@@ -86,6 +87,8 @@ export class SmallHost {
   readonly monitor: MonitorThread;
   readonly registry = new Registry();
   readonly events: NumberedEvent[] = [];
+  /** Whoever events are sent to. */
+  onEvent: (event: NumberedEvent) => void = () => undefined;
   /** The log's lines. */
   readonly lines: string[] = [];
   readonly #options: SmallHostOptions;
@@ -140,10 +143,14 @@ export class SmallHost {
       peers: new Peers(peerClient, log, { deadlineMs: () => DEADLINE_MS, nowMs }),
       clock: this.clock,
       log,
+      defects: new Defects(log, this.clock),
       settings: () => settingsFrom(config),
       events: {
         number: (event) => this.#ring.add(event),
-        send: (event) => void this.events.push(event),
+        send: (event) => {
+          this.events.push(event);
+          this.onEvent(event);
+        },
       },
       journal: new MigrationJournal(this.#journal, this.clock),
       hostName: "host1",

@@ -36,6 +36,8 @@ export class SmallHypervisor implements Hypervisor {
   readonly called: string[] = [];
   /** Throws there, of this VM or of any ("*"): a defect that nobody foresaw. */
   readonly faults = new Set<`${Faulty} ${string}`>();
+  /** Told of each call as it is made. */
+  onCall: (call: string) => void = () => undefined;
   readonly #clock: Clock;
   #tell: (event: HypervisorEvent) => void = () => undefined;
 
@@ -64,6 +66,30 @@ export class SmallHypervisor implements Hypervisor {
     this.#tell(event);
   }
 
+  /** Its data move. */
+  flow(vmId: string): void {
+    const vm = this.vms.get(vmId);
+    if (vm === undefined || vm.job === "incoming") return;
+    vm.job = {
+      ...vm.job,
+      dataTotalBytes: 2 ** 30,
+      dataProcessedBytes: 2 ** 20,
+      memoryIteration: 1,
+    };
+  }
+
+  /** Its data move, and whoever looks at the number of its pass falls over it. */
+  garble(vmId: string): void {
+    this.flow(vmId);
+    const vm = this.vms.get(vmId);
+    if (vm === undefined || vm.job === "incoming") return;
+    vm.job = Object.defineProperty({ ...vm.job }, "memoryIteration", {
+      get: () => {
+        throw new Error("a defect in the stats");
+      },
+    });
+  }
+
   /** libvirt's call for this VM ends. */
   end(vmId: string, result: CallResult<null>): void {
     const vm = this.vms.get(vmId);
@@ -83,6 +109,7 @@ export class SmallHypervisor implements Hypervisor {
 
   #at(method: Faulty, vmId: string): SmallVm | undefined {
     this.called.push(`${method} ${vmId}`);
+    this.onCall(`${method} ${vmId}`);
     if (this.faults.has(`${method} ${vmId}`) || this.faults.has(`${method} *`)) {
       throw new Error(`a defect in ${method}`);
     }
