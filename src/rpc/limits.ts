@@ -3,6 +3,7 @@
  * Tests pass smaller ones. No limit on migrations is here; those are the configuration's.
  */
 
+import { definitionMessageBytes } from "../core/definition-size.ts";
 import type { Role } from "./roles.ts";
 
 export interface RpcLimits {
@@ -49,8 +50,15 @@ export interface RpcLimits {
   readonly resends: ResendLimits;
 }
 
-/** One STOMP connection. The length of a body is `messageBytes`. */
+/** One STOMP connection. The length of a body is `messageBytes`, but for the first two here. */
 export interface StompLimits {
+  /**
+   * A body of a client that may call VM.migrationCreate, if it is announced by content-length: a
+   * domain's definition, of which VDSM's sources send two copies.
+   */
+  readonly definitionBytes: number;
+  /** Bodies beyond `messageBytes` in hand at a time, of all clients together. */
+  readonly definitionBytesTotal: number;
   readonly lineBytes: number;
   readonly headerCount: number;
   readonly subscriptions: number;
@@ -109,6 +117,8 @@ export const defaultRpcLimits: RpcLimits = {
   logIntervalMs: 10_000,
   closeGraceMs: 400,
   stomp: {
+    definitionBytes: definitionMessageBytes(2),
+    definitionBytesTotal: 4 * definitionMessageBytes(2),
     lineBytes: 2048,
     headerCount: 32,
     subscriptions: 64,

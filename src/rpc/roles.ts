@@ -57,3 +57,8 @@ export function mayCall(role: Role, { roles }: Pick<VerbRow, "roles">): boolean 
 export function mayHearEvents(role: Role): boolean {
   return role === "control" || role === "read-only";
 }
+
+/** Those that VM.migrationCreate is open to: held to the verb table by a test. */
+export function maySendDefinitions(role: Role): boolean {
+  return role === "control" || role === "peer";
+}

@@ -24,6 +24,11 @@ export class StompOutbox {
     return this.#unsentBytes;
   }
 
+  /** Those behind the frame that is being written: one long answer does not make a slow reader. */
+  get waitingBytes(): number {
+    return this.#unsentBytes - (this.#frames[0]?.length ?? 0);
+  }
+
   /** Nothing after `end`. **Fails**: never. */
   send(frame: Uint8Array): void {
     if (this.#isEnding || !this.#socket.writable) return;

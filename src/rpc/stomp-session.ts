@@ -21,6 +21,7 @@ import {
   HeartBeats,
   hears,
   parseHeartBeat,
+  type RefuseLarge,
   requestQueues,
   RESPONSE_QUEUE,
   STOMP_VERSION,
@@ -55,12 +56,19 @@ export class StompSession {
   #frameSinceMs: number | undefined;
   #lastMessage = 0;
 
-  constructor(limits: Limits, nowMs: number) {
+  /** `refuseLarge`: of a body beyond `messageBytes`; asked once of each. Absent: refused. */
+  constructor(limits: Limits, nowMs: number, refuseLarge?: RefuseLarge) {
     this.#limits = limits;
     const { lineBytes, headerCount } = limits.stomp;
-    this.#parser = new FrameParser({ lineBytes, headerCount, bodyBytes: limits.messageBytes });
+    const frames = { lineBytes, headerCount, bodyBytes: limits.messageBytes };
+    this.#parser = new FrameParser(frames, refuseLarge);
     this.#heartBeats = new HeartBeats(nowMs);
     this.#startedAtMs = nowMs;
+  }
+
+  /** A frame has begun to come and is not whole. */
+  get isInFrame(): boolean {
+    return this.#parser.isInFrame;
   }
 
   receive(bytes: Uint8Array, nowMs: number): readonly SessionAction[] {

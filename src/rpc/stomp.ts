@@ -9,13 +9,14 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../logger.ts";
-import { heartBeatBytes, serializeFrame } from "../stomp/index.ts";
+import { heartBeatBytes, serializeFrame, tooLong } from "../stomp/index.ts";
 import type { Client } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { NumberedEvent } from "../monitor/service.ts";
+import { LargeBodies } from "./large-bodies.ts";
 import { type RpcLimits, unreadBytesOf } from "./limits.ts";
 import type { LogThrottle } from "./log-throttle.ts";
-import { mayHearEvents } from "./roles.ts";
+import { mayHearEvents, maySendDefinitions } from "./roles.ts";
 import type { SessionAction, StompRequest } from "./stomp-actions.ts";
 import { StompOutbox } from "./stomp-outbox.ts";
 import { StompSession } from "./stomp-session.ts";
@@ -32,6 +33,8 @@ interface Peer {
   pending: number;
   /** Nothing more is read; it ends when the last reply is out. */
   isFinishing: boolean;
+  /** Of its bodies beyond the common limit, until it is done with all that it has asked. */
+  largeBytes: number;
 }
 
 export class StompPeers {
@@ -40,6 +43,7 @@ export class StompPeers {
   readonly #dispatcher: Dispatcher;
   readonly #limits: RpcLimits;
   readonly #clock: Clock;
+  readonly #largeBodies: LargeBodies;
   readonly #peers = new Map<Socket, Peer>();
   readonly #ticks: NodeJS.Timeout;
 
@@ -55,6 +59,7 @@ export class StompPeers {
     this.#dispatcher = dispatcher;
     this.#limits = limits;
     this.#clock = clock;
+    this.#largeBodies = new LargeBodies(limits.stomp.definitionBytesTotal);
     this.#ticks = setInterval(() => this.#tick(), limits.stomp.tickMs);
     this.#ticks.unref();
   }
@@ -68,7 +73,8 @@ export class StompPeers {
    * client has been answered CONNECTED.
    */
   open(socket: Socket, client: Client, onConnected: () => void): void {
-    const session = new StompSession(this.#limits, this.#now());
+    const refuseLarge = (bytes: number): string | undefined => this.#takeLarge(peer, bytes);
+    const session = new StompSession(this.#limits, this.#now(), refuseLarge);
     const outbox = new StompOutbox(socket);
     const peer: Peer = {
       client,
@@ -77,6 +83,7 @@ export class StompPeers {
       onConnected,
       pending: 0,
       isFinishing: false,
+      largeBytes: 0,
     };
     this.#peers.set(socket, peer);
     this.#log.debug({ client: client.address }, "STOMP client connected");
@@ -84,13 +91,32 @@ export class StompPeers {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on("data", (chunk: Buffer) => {
       if (!peer.isFinishing) this.#perform(socket, peer, session.receive(chunk, this.#now()));
+      this.#giveBackLarge(peer);
     });
     socket.once("end", () => this.#finish(socket, peer));
     socket.once("close", () => {
       this.#peers.delete(socket);
+      this.#largeBodies.giveBack(peer.largeBytes);
+      peer.largeBytes = 0;
       this.#log.debug({ client: client.address }, "STOMP client gone");
     });
     socket.resume();
+  }
+
+  /** For a definition, of whoever may call the verb that takes one. Why it is refused, if it is. */
+  #takeLarge(peer: Peer, bytes: number): string | undefined {
+    const { messageBytes, stomp } = this.#limits;
+    if (!maySendDefinitions(peer.client.role())) return tooLong(messageBytes);
+    if (bytes > stomp.definitionBytes) return tooLong(stomp.definitionBytes);
+    if (!this.#largeBodies.take(bytes)) return `${tooLong(messageBytes)}, too many at a time`;
+    peer.largeBytes += bytes;
+    return undefined;
+  }
+
+  #giveBackLarge(peer: Peer): void {
+    if (peer.largeBytes === 0 || peer.pending > 0 || peer.session.isInFrame) return;
+    this.#largeBodies.giveBack(peer.largeBytes);
+    peer.largeBytes = 0;
   }
 
   /** To every subscriber whose role hears events; slow ones are dropped. **Fails**: never. */
@@ -162,17 +188,18 @@ export class StompPeers {
     if (reply !== undefined) {
       this.#perform(socket, peer, peer.session.reply(request, reply, this.#now()));
     }
+    this.#giveBackLarge(peer);
     if (peer.isFinishing) this.#finish(socket, peer);
   }
 
   #write(socket: Socket, peer: Peer, bytes: Uint8Array): void {
-    const { unsentBytes } = peer.outbox;
+    const { waitingBytes } = peer.outbox;
     const { client } = peer;
-    if (unsentBytes <= unreadBytesOf(this.#limits, client.role())) {
+    if (waitingBytes <= unreadBytesOf(this.#limits, client.role())) {
       peer.outbox.send(bytes);
       return;
     }
-    const fields = { client: client.address, unreadBytes: unsentBytes };
+    const fields = { client: client.address, unreadBytes: waitingBytes };
     this.#clientLog.say("warn", client.source, fields, "slow STOMP client dropped");
     this.#peers.delete(socket);
     socket.destroy();

@@ -21,5 +21,5 @@ export {
   HeartBeats,
   parseHeartBeat,
 } from "./heart-beat.ts";
-export { type FrameLimits, FrameParser, type Parsed } from "./parser.ts";
+export { type FrameLimits, FrameParser, type Parsed, type RefuseLarge, tooLong } from "./parser.ts";
 export { type FrameToSend, serializeFrame } from "./serializer.ts";

@@ -2,7 +2,8 @@
  * Bytes in, frames out: an incremental parser of STOMP 1.2 that knows no socket.
  *
  * However the bytes are cut, the same frames come out. Everything is bounded: the length of a line,
- * the number of headers, the body. What is wrong is a value, and final: nothing after it is read,
+ * the number of headers, the body, which may be longer only if it says so first and its reader lets
+ * it. What is wrong is a value, and final: nothing after it is read,
  * since nobody can tell where the next frame begins. Lines may end in LF or CRLF; a body ends where
  * content-length says, and then a NUL must follow, or else at the first NUL; line ends between
  * frames are heart-beats. Each byte is looked at once, and copied at most twice.
@@ -45,15 +46,20 @@ const CR = 0x0d;
 const between: Place = { kind: "between" };
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** A body longer than `bodyBytes` is announced: why it may not come, without colon; undefined: it may. */
+export type RefuseLarge = (bytes: number) => string | undefined;
+
 export class FrameParser {
   readonly #limits: FrameLimits;
+  readonly #refuseLarge: RefuseLarge;
   #place: Place = between;
   #pending = new GrowingBuffer();
   /** Headers of the frame so far, repeated ones too. */
   #headerCount = 0;
 
-  constructor(limits: FrameLimits) {
+  constructor(limits: FrameLimits, refuseLarge: RefuseLarge = () => tooLong(limits.bodyBytes)) {
     this.#limits = limits;
+    this.#refuseLarge = refuseLarge;
   }
 
   /** A frame has begun and not ended. */
@@ -138,12 +144,14 @@ export class FrameParser {
       return;
     }
     const bytes = length === undefined ? undefined : Number(length);
-    if (bytes !== undefined && bytes > bodyBytes) this.#fail(tooLong(bodyBytes));
+    const isLarge = bytes !== undefined && bytes > bodyBytes;
+    const refusal = isLarge ? this.#refuseLarge(bytes) : undefined;
+    if (refusal !== undefined) this.#fail(refusal);
     else this.#place = { kind: "body", command, headers, bytes };
   }
 
   #body(place: Extract<Place, { kind: "body" }>, bytes: Uint8Array, frames: Frame[]): Uint8Array {
-    const { bodyBytes } = this.#limits;
+    const bodyBytes = place.bytes ?? this.#limits.bodyBytes;
     const end = place.bytes === undefined ? bytes.indexOf(NUL) : place.bytes - this.#pending.length;
     const isWhole = end >= 0 && end < bytes.length;
     const piece = isWhole ? bytes.subarray(0, end) : bytes;
@@ -167,7 +175,7 @@ export class FrameParser {
   }
 }
 
-function tooLong(bodyBytes: number): string {
+export function tooLong(bodyBytes: number): string {
   return `a body of more than ${bodyBytes} bytes`;
 }
 

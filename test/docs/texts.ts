@@ -149,6 +149,12 @@ export const stallReasons: Texts = {
 
 export const limits: Texts = {
   messageBytes: ["bytes of a request body, WebSocket message or STOMP body; a batch is one (413)"],
+  "stomp.definitionBytes": [
+    "bytes of a STOMP body with a domain's definition, of roles control and peer, announced by content-length (ERROR)",
+  ],
+  "stomp.definitionBytesTotal": [
+    "bytes of STOMP bodies beyond messageBytes in hand at a time, of all clients together (ERROR)",
+  ],
   batchLength: ["requests in a batch (-32600)"],
   batchReplyBytes: ["bytes of a batch's replies together; those beyond are errors (1100)"],
   inFlightPerClient: ["requests being answered, of one connection (1100)"],

@@ -168,7 +168,7 @@ it("a batch of one is answered with an object, as VDSM does", async () => {
 });
 
 describe("what VDSM's server does not bound", () => {
-  const stomp = { ...defaultRpcLimits.stomp, subscriptions: 2 };
+  const stomp = { ...defaultRpcLimits.stomp, subscriptions: 2, definitionBytes: 1000 };
   beforeEach(async () => await start({ limits: { messageBytes: 1000, stomp } }));
 
   it.each<[string, string, RegExp]>([

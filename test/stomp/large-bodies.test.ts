@@ -1,0 +1,131 @@
+/**
+ * Bodies beyond the common limit: a domain's definition as VDSM's sources send it, twice in one
+ * request. Who may send one, how many at a time, and that its long answer makes nobody a slow reader.
+ */
+
+import { afterAll, afterEach, expect, it } from "vitest";
+import {
+  definitionMessageBytes,
+  LIBVIRT_STRING_MAX_BYTES,
+} from "../../src/core/definition-size.ts";
+import { defaultRpcLimits } from "../../src/rpc/limits.ts";
+import { maySendDefinitions, verbRoles } from "../../src/rpc/roles.ts";
+import { verbRows } from "../../src/rpc/verb-table.ts";
+import { makeBenches, type StompBench } from "./bench.ts";
+import { python } from "./stock-clients.ts";
+
+const benches = makeBenches();
+afterEach(async () => await benches.stop());
+afterAll(() => benches.dispose());
+
+const rules = { control: [], peer: [], read_only: [] } as const;
+const stomp = { ...defaultRpcLimits.stomp, definitionBytes: 4000, definitionBytesTotal: 6000 };
+const limits = { messageBytes: 1000, unreadBytes: 2000, stomp };
+const method = "VM.migrationCreate";
+const handlers = { [method]: async (params: unknown) => await Promise.resolve(params) };
+
+async function join(bench: StompBench) {
+  const stock = python();
+  const wire = await bench.open();
+  wire.write(stock.hello());
+  expect(await wire.next()).toMatch(/^CONNECTED\n/);
+  const next = async (): Promise<unknown> => JSON.parse(stock.read(await wire.next()).body);
+  /** All but the body. */
+  const announce = (bytes: number): void =>
+    wire.write(
+      stock.request("").replace("content-length:0", `content-length:${bytes}`).slice(0, -1),
+    );
+  const ask = (padding: number): string => {
+    const { id, body } = stock.call(method, { xml: "x".repeat(padding) });
+    wire.write(stock.request(body));
+    return id;
+  };
+  return { wire, stock, next, ask, announce };
+}
+
+it("roles that may ask for a slot may send a definition, and no others", () => {
+  const create = verbRows().find(({ name }) => name === method);
+  expect(verbRoles.filter(maySendDefinitions)).toEqual([...(create?.roles ?? [])].toSorted());
+  expect(maySendDefinitions("none")).toBe(false);
+});
+
+it("the limit admits two copies of the longest XML that libvirt has", () => {
+  const xml = '<a b="c">\n\u00e9\u4e00\u{1f600}</a>'.repeat(200_000).slice(0, 2_000_000);
+  expect(Buffer.byteLength(xml)).toBeLessThan(LIBVIRT_STRING_MAX_BYTES);
+  // As Python writes JSON.
+  const ascii = JSON.stringify({ xml, _srcDomXML: xml }).replaceAll(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  expect(ascii.length).toBeGreaterThan(defaultRpcLimits.messageBytes);
+  expect(ascii.length).toBeLessThan(defaultRpcLimits.stomp.definitionBytes);
+  expect(definitionMessageBytes(2)).toBeGreaterThan(2 * 3 * LIBVIRT_STRING_MAX_BYTES);
+});
+
+it.each(["control", "peer"] as const)("role %s may, and hears it back", async (role) => {
+  const verbs = verbRows().filter(({ name }) => name === method);
+  const access = () => ({ ...rules, default_role: role });
+  const bench = await benches.start("plain", { limits, handlers, verbs, access });
+  const { ask, next } = await join(bench);
+  const id = ask(3000);
+  expect(await next()).toMatchObject({ id, result: { xml: "x".repeat(3000) } });
+});
+
+it.each(["read-only", "none"] as const)("role %s may not", async (role) => {
+  const access = () => ({ ...rules, default_role: role });
+  const { ask, wire } = await join(await benches.start("plain", { limits, handlers, access }));
+  ask(3000);
+  expect(await wire.next()).toMatch(/^ERROR\n.*a body of more than 1000 bytes/s);
+  expect(await wire.next()).toBe("");
+});
+
+it("a body that is not announced keeps to the common limit", async () => {
+  const { wire } = await join(await benches.start("plain", { limits, handlers }));
+  wire.write(`SEND\ndestination:jms.topic.vdsm_requests\n\n${"x".repeat(1001)}`);
+  expect(await wire.next()).toMatch(/^ERROR\n.*a body of more than 1000 bytes/s);
+});
+
+it("one beyond even this limit is refused at its header, with the limit", async () => {
+  const { wire } = await join(await benches.start("plain", { limits, handlers }));
+  wire.write("SEND\ndestination:jms.topic.vdsm_requests\ncontent-length:4001\n\n");
+  expect(await wire.next()).toMatch(/^ERROR\n.*a body of more than 4000 bytes/s);
+});
+
+it("only so many at a time, of all clients, and they are free again afterwards", async () => {
+  const bench = await benches.start("plain", { limits, handlers });
+  const [one, two, three] = [await join(bench), await join(bench), await join(bench)];
+  one.announce(3500);
+  // Its header has been read once what came with it is answered.
+  await two.wire.drip(two.stock.request(two.stock.call("Host.ping2").body));
+  expect(await two.next()).toMatchObject({ result: true });
+  two.announce(3500);
+  expect(await two.wire.next()).toMatch(/^ERROR\n.*too many at a time/s);
+  const { id: first, body } = one.stock.call(method, {});
+  one.wire.write(`${body.padEnd(3500)}\0`);
+  expect(await one.next()).toMatchObject({ id: first });
+  const id = three.ask(3000);
+  expect(await three.next()).toMatchObject({ id });
+  const again = three.ask(3000);
+  expect(await three.next()).toMatchObject({ id: again });
+});
+
+it("what comes behind a long answer that is being read costs no connection", async () => {
+  const bench = await benches.start("plain", {
+    limits: { ...limits, unreadBytes: 10_000 },
+    handlers,
+  });
+  const { ask, next, stock, wire } = await join(bench);
+  wire.socket.pause();
+  const answer = "x".repeat(30_000_000);
+  const long = stock.call("Slow.wait");
+  wire.write(stock.request(long.body));
+  await bench.release(answer);
+  const ids = [1, 2, 3].map(() => ask(10));
+  // All of them are waiting behind the long one now.
+  const [other] = [await join(bench)];
+  other.ask(10);
+  await other.next();
+  wire.socket.resume();
+  expect(await next()).toMatchObject({ id: long.id });
+  for (const id of ids) expect(await next()).toMatchObject({ id });
+});
