@@ -5,8 +5,9 @@
  */
 import { isoTime } from "../clock.ts";
 import type { Silence } from "../core/destination.ts";
+import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { isOff, runStateRow, type RunState } from "../core/run-state.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { CallResult, Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
 import { writeParameters, type PreparedFiles } from "./hibernation.ts";
@@ -98,7 +99,7 @@ async function prepareSave(
   context: Context,
 ): Promise<Hindrance | null> {
   const xml = await context.hypervisor.domainXml(run.vmId);
-  if (xml.kind !== "ok") return NO_XML;
+  if (xml.kind !== "ok") return noXml(xml);
   await writeParameters(files, {
     vmId: run.vmId,
     name: run.migration.vmName,
@@ -136,9 +137,9 @@ async function reserveThere(
   peer: Peer,
   context: Context,
 ): Promise<Hindrance | null> {
-  const xml = await context.hypervisor.domainXml(run.vmId);
-  if (xml.kind !== "ok") return NO_XML;
-  const asked = peer.reserve(run.vmId, xml.value, run.request.incomingLimit);
+  const xml = peer.wantsDefinition ? await context.hypervisor.domainXml(run.vmId) : null;
+  if (xml !== null && xml.kind !== "ok") return noXml(xml);
+  const asked = peer.reserve(run.vmId, xml?.value ?? null, run.request.incomingLimit);
   const reserved = await Promise.race([asked, run.stopped()]);
   if (reserved === "stopped") {
     // Should it say yes after all, it is told that nobody comes.
@@ -162,7 +163,13 @@ function unanswered(peer: Peer, silence: Silence): Hindrance {
   return { kind: "unanswered", silence, reachedBefore: peer.reached };
 }
 
-const NO_XML: Hindrance = { kind: "later", reason: "libvirt does not give the domain's XML" };
+/** What libvirt cannot put into a message it will not be able to say later either. */
+function noXml(xml: Exclude<CallResult<string>, { kind: "ok" }>): Hindrance {
+  const reason = "libvirt does not give the domain's XML";
+  return xml.kind === "refused" && xml.refusal.code === LIBVIRT_ERROR.RPC
+    ? notBegun(`${reason}: ${xml.refusal.message}`, true, xml.refusal.code)
+    : { kind: "later", reason };
+}
 
 function retryAtMs({ clock, settings }: Context): number {
   const share = 1 - RETRY_JITTER_SHARE + 2 * RETRY_JITTER_SHARE * Math.random();

@@ -1,6 +1,9 @@
 /**
  * Questions to other hosts' daemons: JSON-RPC, one kept connection for each host, a deadline for each
- * question. It knows nothing of what an answer means; peer.ts does.
+ * question. What the other side may refuse as a frame, and end the connection over, must not cost the
+ * questions beside it their answers: a long one has a connection of its own, and where it turns out
+ * only by the refusal, each that was out is asked once more by itself. It knows nothing of what an
+ * answer means; peer.ts does.
  */
 import { randomUUID } from "node:crypto";
 import type { Silence, SilenceCause } from "../core/destination.ts";
@@ -23,8 +26,13 @@ export interface PeerAddress {
 export type PeerAnswer =
   | { readonly kind: "result"; readonly result: unknown }
   | { readonly kind: "error"; readonly code: number; readonly message: string }
+  /** This request, and no other, was answered by the end of its connection, with the reason. */
+  | { readonly kind: "rejected"; readonly message: string }
   /** No connection, no answer in time, or nothing that is JSON-RPC; `message` says it in words. */
   | { readonly kind: "silent"; readonly cause: SilenceCause; readonly message: string };
+
+/** A longer body goes on a connection of its own; VM.migrationCreate alone has such. */
+const SHARED_BODY_MAX_BYTES = 65_536;
 
 /** It goes into the log, the journal and the outcome. */
 const REASON_LENGTH_MAX = 1000;
@@ -34,6 +42,8 @@ export class PeerClient {
   readonly #nowMs: () => number;
   readonly #connectWithinMs: () => number;
   readonly #connections = new Map<string, PeerConnection>();
+  /** Those that are for one question. */
+  readonly #single = new Set<PeerConnection>();
 
   /** `tls` null: plain TCP, for peers on a trusted or test network. `nowMs` is monotonic. */
   constructor(tls: PeerTls | null, nowMs: () => number, connectWithinMs: () => number) {
@@ -55,15 +65,37 @@ export class PeerClient {
     params: Readonly<Record<string, unknown>>,
     deadlineMs: number,
   ): Promise<PeerAnswer> {
-    const connection = this.#to(address);
+    const endMs = this.#nowMs() + deadlineMs;
     const id = randomUUID();
     const body = JSON.stringify({ jsonrpc: "2.0", method, params, id });
+    const isLong = Buffer.byteLength(body) > SHARED_BODY_MAX_BYTES;
+    const connection = isLong ? this.#singleTo(address) : this.#to(address);
+    const answer = await this.#askOn(connection, id, body, deadlineMs);
+    if (answer !== "rejected with others") return answer;
+    // The same id: a daemon that had answered it by then does nothing twice.
+    const again = await this.#askOn(this.#singleTo(address), id, body, endMs - this.#nowMs());
+    return again === "rejected with others" ? noAnswer("it refuses every question") : again;
+  }
+
+  async #askOn(
+    connection: PeerConnection,
+    id: string,
+    body: string,
+    deadlineMs: number,
+  ): Promise<PeerAnswer | "rejected with others"> {
     const reply = await within(connection.ask(id, body), deadlineMs);
-    if (reply === null) {
-      connection.giveUp(id);
-      return silentAnswer(connection.late(deadlineMs));
+    if (reply === null) connection.giveUp(id);
+    const late = connection.late(deadlineMs);
+    if (this.#single.delete(connection)) connection.close();
+    if (reply === null) return silentAnswer(late);
+    switch (reply.kind) {
+      case "body":
+        return readAnswer(reply.body);
+      case "broken":
+        return silentAnswer(reply.silence);
+      case "rejected":
+        return reply.alone ? { kind: "rejected", message: reply.message } : "rejected with others";
     }
-    return reply.kind === "broken" ? silentAnswer(reply.silence) : readAnswer(reply.body);
   }
 
   /** Lets go of a host that nothing goes to any more. */
@@ -74,15 +106,24 @@ export class PeerClient {
   }
 
   close(): void {
-    for (const connection of this.#connections.values()) connection.close();
+    for (const connection of [...this.#connections.values(), ...this.#single]) connection.close();
     this.#connections.clear();
+    this.#single.clear();
+  }
+
+  #singleTo(address: PeerAddress): PeerConnection {
+    const connection = this.#open(address);
+    this.#single.add(connection);
+    return connection;
+  }
+
+  #open(address: PeerAddress): PeerConnection {
+    return new PeerConnection(address, this.#tls, this.#nowMs, this.#connectWithinMs);
   }
 
   #to(address: PeerAddress): PeerConnection {
     const key = keyOf(address);
-    const connection =
-      this.#connections.get(key) ??
-      new PeerConnection(address, this.#tls, this.#nowMs, this.#connectWithinMs);
+    const connection = this.#connections.get(key) ?? this.#open(address);
     this.#connections.set(key, connection);
     return connection;
   }

@@ -2,7 +2,8 @@
  * One connection to another host's daemon, kept open: STOMP over TLS, as VDSM speaks it, so that a
  * stock VDSM answers as our own daemon does. Questions go out with an id each, answers come back in
  * any order. A connection that breaks fails what is out at once and is made again by the next
- * question, after a pause that grows while the host cannot be reached.
+ * question, after a pause that grows while the host cannot be reached. A peer that says ERROR has
+ * refused something and is there: what is out is told so, and the next question need not wait.
  *
  * It knows frames and ids, not what is asked.
  */
@@ -10,6 +11,7 @@ import * as net from "node:net";
 import * as tls from "node:tls";
 import { randomUUID } from "node:crypto";
 import { certificateHost, formatHost } from "../core/address.ts";
+import { definitionMessageBytes } from "../core/definition-size.ts";
 import type { Silence } from "../core/destination.ts";
 import {
   FrameParser,
@@ -30,7 +32,8 @@ import {
   type Stage,
 } from "./silence.ts";
 
-const FRAME_LIMITS = { lineBytes: 8_192, headerCount: 64, bodyBytes: 4 * 1024 * 1024 };
+/** A stock VDSM's answer to VM.migrationCreate has the definition in it. */
+const FRAME_LIMITS = { lineBytes: 8_192, headerCount: 64, bodyBytes: definitionMessageBytes(1) };
 const RECONNECT_FIRST_MS = 500;
 /** Shorter than the time between two tries of a migration: each of them is one of a connection. */
 const RECONNECT_MAX_MS = 2_500;
@@ -42,6 +45,8 @@ const SILENT_TOO_LONG_MS = 2 * HEAR_EVERY_MS;
 
 export type Reply =
   | { readonly kind: "body"; readonly body: string }
+  /** It said ERROR, which ends the connection; `alone`: and no other question was out. */
+  | { readonly kind: "rejected"; readonly message: string; readonly alone: boolean }
   | { readonly kind: "broken"; readonly silence: Silence };
 
 type Waiting = (reply: Reply) => void;
@@ -145,8 +150,7 @@ export class PeerConnection {
       if (stranger !== undefined) this.#broke(socket, this.#silence("notADaemon", stranger));
       const { frames, malformed } = parser.parse(chunk);
       for (const frame of frames) this.#take(frame);
-      if (malformed === undefined) return;
-      this.#broke(socket, this.#silence("notADaemon", `it speaks no STOMP: ${malformed}`));
+      if (malformed !== undefined && this.#socket === socket) this.#malformed(malformed);
     });
     this.#watchStages(socket);
     socket.on("error", (error) => this.#broke(socket, this.#silenceOf(error)));
@@ -229,7 +233,9 @@ export class PeerConnection {
       return;
     }
     if (frame.command === "ERROR") {
-      this.#break(this.#ended(`it refused: ${frame.headers.get("message") ?? "no reason given"}`));
+      const message = `it refused: ${reasonIn(frame)}`;
+      if (this.#isOpen) this.#reject(message);
+      else this.#break(this.#ended(message));
       return;
     }
     if (frame.command !== "MESSAGE") return;
@@ -242,21 +248,40 @@ export class PeerConnection {
     waiting({ kind: "body", body });
   }
 
+  /** It has said CONNECTED. */
+  get #isOpen(): boolean {
+    return this.#stage === "open" || this.#stage === "answered";
+  }
+
+  #malformed(why: string): void {
+    if (this.#isOpen) this.#reject(`its answer cannot be read: ${why}`);
+    else this.#break(this.#silence("notADaemon", `it speaks no STOMP: ${why}`));
+  }
+
+  #reject(message: string): void {
+    const alone = this.#waiting.size === 1;
+    this.#hangUp({ kind: "rejected", message, alone });
+  }
+
   #broke(socket: net.Socket, why: Silence): void {
     if (this.#socket === socket) this.#break(why);
   }
 
   #break(why: Silence): void {
-    const socket = this.#socket;
-    if (socket === null) return;
+    if (this.#socket === null) return;
+    this.#names.keepLate();
+    this.#failed(why);
+    this.#hangUp({ kind: "broken", silence: why });
+  }
+
+  /** Whoever waits is told. */
+  #hangUp(reply: Reply): void {
+    this.#socket?.destroy();
     this.#socket = null;
     if (this.#watch !== null) clearInterval(this.#watch);
-    this.#names.keepLate();
-    socket.destroy();
-    this.#failed(why);
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const answer of waiting) answer({ kind: "broken", silence: why });
+    for (const answer of waiting) answer(reply);
   }
 
   #failed(why: Silence): void {
@@ -269,7 +294,7 @@ export class PeerConnection {
   /** A host that is switched off says nothing at all: neither that it refuses nor that it closed. */
   #lookAtSilence(): void {
     const silentMs = this.#nowMs() - this.#heardAtMs;
-    const connected = this.#stage === "open" || this.#stage === "answered";
+    const connected = this.#isOpen;
     const withinMs = connected ? SILENT_TOO_LONG_MS : this.#connectWithinMs();
     if (silentMs <= withinMs || (connected && this.#waiting.size === 0)) return;
     this.#break(this.late(withinMs));
@@ -285,6 +310,15 @@ const WAITED_FOR: Readonly<Record<Stage, string>> = {
   open: "no answer",
   answered: "no answer",
 };
+
+const REASON_LENGTH_MAX = 300;
+
+/** Its body says more than its header, where it is a text for people. */
+function reasonIn({ headers, body }: Frame): string {
+  const text = Buffer.from(body).toString("utf8").trim();
+  const isPlain = text !== "" && text.length <= REASON_LENGTH_MAX && !/\p{Cc}/u.test(text);
+  return isPlain ? text : (headers.get("message") ?? "no reason given");
+}
 
 /** The id of an answer, alone or in an array of one. */
 function idOf(body: string): string | null {

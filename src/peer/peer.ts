@@ -8,7 +8,7 @@ import type { DestinationCount } from "../core/bandwidth.ts";
 import type { Silence, SilenceCause } from "../core/destination.ts";
 import { errorTable } from "../errors.ts";
 import type { Log } from "../logger.ts";
-import { silence } from "./silence.ts";
+import { silence, wordsOf } from "./silence.ts";
 import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./peer-client.ts";
 
 /** A destination is forgotten when nothing has gone there for so long. */
@@ -71,6 +71,7 @@ export class Peer {
   /** When a migration was last on its way there. */
   usedAtMs = 0;
   #silentQueries = 0;
+  #isOurs = false;
 
   constructor(address: PeerAddress, client: PeerClient, log: Log, times: PeerTimes) {
     this.address = address;
@@ -98,15 +99,20 @@ export class Peer {
       : { kind: "counted", migrations: this.#migrations, askedAtMs: this.#askedAtMs };
   }
 
+  /** Whether it wants the guest's definition: a stock VDSM does. Known once it has been asked. */
+  get wantsDefinition(): boolean {
+    return !this.#isOurs;
+  }
+
   /**
    * Asks the destination to expect the guest: VM.migrationCreate, with what a stock VDSM needs to
-   * make its own record of the VM. Our own daemon looks at the id alone.
+   * make its own record of the VM. It takes `xml` where there is no `_srcDomXML`, so the definition
+   * goes once. Our own daemon looks at the id alone and is sent none (`domainXml` null).
    */
-  async reserve(vmId: string, domainXml: string, incomingLimit?: number): Promise<Reserved> {
+  async reserve(vmId: string, domainXml: string | null, incomingLimit?: number): Promise<Reserved> {
     const definition = {
       vmId,
-      xml: domainXml,
-      _srcDomXML: domainXml,
+      ...(domainXml === null ? {} : { xml: domainXml }),
       elapsedTimeOffset: 0,
       enableGuestEvents: false,
       migrationDest: "libvirt",
@@ -121,6 +127,12 @@ export class Peer {
     switch (answer.kind) {
       case "result":
         return { kind: "reserved" };
+      case "rejected":
+        return {
+          kind: "refused",
+          code: errorTable.migrationFailed.number,
+          message: answer.message,
+        };
       case "silent":
         // It may have heard the question and lost the answer: a stock VDSM would refuse the next one.
         void this.release(vmId);
@@ -161,7 +173,7 @@ export class Peer {
     if (answer.kind === "error") {
       return answer.code === CODE_NO_VM ? { kind: "absent" } : { kind: "silent" };
     }
-    if (answer.kind === "silent" || !Array.isArray(answer.result)) return { kind: "silent" };
+    if (answer.kind !== "result" || !Array.isArray(answer.result)) return { kind: "silent" };
     const stats: unknown = answer.result[0];
     if (!isObject(stats)) return { kind: "silent" };
     return guestFrom(stats);
@@ -181,6 +193,7 @@ export class Peer {
       return;
     }
     this.reached = true;
+    this.#isOurs = isOurs(answer);
     if (this.#silentQueries > 0) {
       this.#log.info({ silentQueries: this.#silentQueries }, "destination answers again");
     }
@@ -211,6 +224,8 @@ function silenceIn(answer: PeerAnswer, { host, port }: PeerAddress): Silence {
         "notADaemon",
         `what answers at ${at} is no daemon: its Host.getStats has no counts of migrations`,
       );
+    case "rejected":
+      return silence("closed", wordsOf("closed", at, host, answer.message));
     case "error":
       return silence(causeOfError(answer.code), `${at} says: ${answer.message} (${answer.code})`);
   }
@@ -227,6 +242,15 @@ function countsIn(answer: PeerAnswer): number | null {
   const incoming = answer.result["incomingVmMigrations"];
   const outgoing = answer.result["outgoingVmMigrations"];
   return isCount(incoming) && isCount(outgoing) ? incoming + outgoing : null;
+}
+
+/** VDSM's Host.getStats does not count what waits in a queue. */
+function isOurs(answer: PeerAnswer): boolean {
+  return (
+    answer.kind === "result" &&
+    isObject(answer.result) &&
+    isCount(answer.result["queuedVmMigrations"])
+  );
 }
 
 function isCount(value: unknown): value is number {

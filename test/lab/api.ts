@@ -125,6 +125,8 @@ export type GuestOptions = GuestLoad & {
   readonly sleeps?: boolean;
   /** It has a panic device, and libvirt keeps it as it is once it has panicked. */
   readonly preservedOnPanic?: boolean;
+  /** A description of that many KiB, for a definition of any size. */
+  readonly descriptionKiB?: number;
   /** Persistent (defined, then started) or transient (created). Default transient. */
   readonly persistent?: boolean;
   /** Default 1; the kernel uses the first alone. */

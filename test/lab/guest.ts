@@ -51,10 +51,15 @@ function kernelParameters(options: GuestOptions): string {
     .join(" ");
 }
 
+function description({ descriptionKiB = 0 }: GuestOptions): string {
+  const text = "about this guest ".repeat(descriptionKiB * 64).slice(0, descriptionKiB * 1024);
+  return text === "" ? "" : `\n  <description>${text}</description>`;
+}
+
 function domainXml(name: string, uuid: string, options: GuestOptions): string {
   return `<domain type='qemu'>
   <name>${name}</name>
-  <uuid>${uuid}</uuid>
+  <uuid>${uuid}</uuid>${description(options)}
   <memory unit='MiB'>${options.memoryMiB ?? DEFAULT_MEMORY_MIB}</memory>
   <vcpu>${options.vcpus ?? 1}</vcpu>${options.domainXml ?? ""}${options.preservedOnPanic === true ? "\n  <on_crash>preserve</on_crash>" : ""}
   <os>
