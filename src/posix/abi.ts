@@ -1,6 +1,6 @@
 /**
- * The edge to C++: what build/Release/node_posix.node exports, and its loading. Each function is one
- * system call; a failed one returns errno, negative. Nothing outside this package imports this file,
+ * The edge to C++: what build/Release/node_posix.node exports, and its loading. A system
+ * call that failed returns errno, negative. Nothing outside this package imports this file,
  * nor can it: package.json exports index.js alone.
  */
 import { createRequire } from "node:module";
@@ -11,9 +11,19 @@ export interface NativeCredentials {
   readonly gid: number;
 }
 
+export interface NativeRefusal {
+  /** X509_V_ERR_*. */
+  readonly code: number;
+  readonly text: string;
+  /** DER. */
+  readonly certificate: Buffer;
+}
+
 export interface NativeAddon {
   flock(fd: number, exclusive: boolean, nonBlocking: boolean): number;
   peerCredentials(fd: number): NativeCredentials | number;
+  verifyInHandshake(on: boolean): boolean;
+  takeRefusal(): NativeRefusal | null;
 }
 
 const load = createRequire(import.meta.url);

@@ -1,6 +1,6 @@
 /**
- * The few system calls that Node lacks: what this package offers. See README.md. It owns no
- * descriptor and no policy; it knows nothing of the daemon.
+ * The few calls that Node lacks, to the system and to its own OpenSSL: what this package offers. See
+ * README.md. It owns no descriptor and no policy; it knows nothing of the daemon.
  */
 import type { Socket } from "node:net";
 import { constants } from "node:os";
@@ -61,6 +61,36 @@ export function descriptorOf(socket: Socket): number | undefined {
   if (typeof handle !== "object" || handle === null) return undefined;
   const fd: unknown = Reflect.get(handle, "fd");
   return typeof fd === "number" && fd >= 0 ? fd : undefined;
+}
+
+/**
+ * TLS contexts made meanwhile verify certificates within the handshake: a refused one ends it with the
+ * alert that OpenSSL has for the reason. Node alone lets the handshake succeed and then drops the
+ * connection. Nothing is verified less: where Node does not let it be done, all is as without it.
+ */
+export function verifyingInHandshake<T>(make: () => T): T {
+  native.verifyInHandshake(true);
+  try {
+    return make();
+  } finally {
+    native.verifyInHandshake(false);
+  }
+}
+
+export interface HandshakeRefusal {
+  /** OpenSSL's words, as "certificate has expired". */
+  readonly reason: string;
+  /** The other side's own, in DER. */
+  readonly certificate: Buffer;
+}
+
+/**
+ * Why a handshake of such a context was refused last, if that has not been asked yet. To be asked in
+ * the event that tells of it, before another handshake goes on.
+ */
+export function takeHandshakeRefusal(): HandshakeRefusal | undefined {
+  const refusal = native.takeRefusal();
+  return refusal === null ? undefined : { reason: refusal.text, certificate: refusal.certificate };
 }
 
 function descriptor(fd: number): number {

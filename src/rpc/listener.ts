@@ -22,8 +22,9 @@ import type { Server as TlsServer } from "node:tls";
 import { systemClock } from "../clock.ts";
 import type { Log } from "../logger.ts";
 import type { NumberedEvent } from "../monitor/service.ts";
+import { certificateFields } from "../tls/refusal.ts";
 import { Admission } from "./admission.ts";
-import { addressOf, asStomp, type Client, clientOf } from "./client.ts";
+import { addressOf, asStomp, type Client, clientOf, hostOf } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { EventRing } from "./event-ring.ts";
 import { type Protocol, protocolOf } from "./first-bytes.ts";
@@ -188,9 +189,14 @@ export class Listener {
     const { handshakeMs } = this.#options.limits;
     this.#tls = await createMutualTls(files, {
       handshakeMs,
-      onRefused: (socket, reason) => {
-        const fields = { client: addressOf(socket), reason };
-        this.#clientLog.say("info", reason, fields, "TLS handshake refused");
+      onRefused: (socket, { reason, certificate }) => {
+        const shown = certificate === undefined ? {} : certificateFields(certificate);
+        const fields = { client: addressOf(socket), reason, ...shown };
+        // Of one kind is what comes from one client: an engine is not lost among scanners.
+        const kind = `${hostOf(socket)} ${reason} ${certificate?.subject ?? ""}`;
+        // One that shows a certificate is somebody's, whose calls do not arrive.
+        const level = certificate === undefined ? "info" : "warn";
+        this.#clientLog.say(level, kind, fields, "TLS handshake refused");
       },
     });
     return this.#tls;

@@ -1,6 +1,7 @@
 /**
  * The TLS side of the TCP door: mutual TLS, 1.2 or later, from three files that can be read again
- * while it runs. Files that do not fit together are refused before anything of the running server
+ * while it runs. A client whose certificate is refused hears why, by a TLS alert. Files that do not
+ * fit together are refused before anything of the running server
  * has changed. Connections that are open keep what they were made with; sessions of before cannot be
  * resumed, since their ticket keys go with the old certificates. What is said over a connection is
  * not known here.
@@ -9,6 +10,7 @@
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { createSecureContext, createServer, type Server as TlsServer } from "node:tls";
+import { clientRefusal, type Refusal, strictly } from "../tls/refusal.ts";
 
 export interface TlsFiles {
   /** Paths of PEM files. */
@@ -20,7 +22,7 @@ export interface TlsFiles {
 export interface TlsServerOptions {
   readonly handshakeMs: number;
   /** The socket is destroyed after it. */
-  readonly onRefused: (socket: Socket, reason: string) => void;
+  readonly onRefused: (socket: Socket, refusal: Refusal) => void;
 }
 
 /** Not listening yet. **Fails**: Error, which names a file that cannot be read. */
@@ -28,15 +30,18 @@ export async function createMutualTls(
   files: TlsFiles,
   { handshakeMs, onRefused }: TlsServerOptions,
 ): Promise<TlsServer> {
-  const server = createServer({
-    ...(await readTlsFiles(files)),
-    requestCert: true,
-    rejectUnauthorized: true,
-    handshakeTimeout: handshakeMs,
-    allowHalfOpen: true,
-  });
+  const material = await readTlsFiles(files);
+  const server = strictly(() =>
+    createServer({
+      ...material,
+      requestCert: true,
+      rejectUnauthorized: true,
+      handshakeTimeout: handshakeMs,
+      allowHalfOpen: true,
+    }),
+  );
   server.on("tlsClientError", (error, socket) => {
-    onRefused(socket, error.message);
+    onRefused(socket, clientRefusal(error));
     socket.destroy();
   });
   return server;
@@ -44,7 +49,8 @@ export async function createMutualTls(
 
 /** For handshakes from now on. **Fails**: Error, and then everything is as it was. */
 export async function rereadTlsFiles(server: TlsServer, files: TlsFiles): Promise<void> {
-  server.setSecureContext(await readTlsFiles(files));
+  const material = await readTlsFiles(files);
+  strictly(() => server.setSecureContext(material));
 }
 
 async function readTlsFiles(files: TlsFiles) {

@@ -165,7 +165,7 @@ function ofDates(
 }
 
 /** To the second, as certificates have it. */
-function dateOf(wallMs: number): string {
+export function dateOf(wallMs: number): string {
   return Number.isFinite(wallMs) ? isoTime(wallMs).replace(".000Z", "Z") : "an unreadable date";
 }
 

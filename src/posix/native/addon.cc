@@ -1,5 +1,5 @@
-// The addon: one function for each system call, on the calling thread. Nothing is decided here;
-// arguments were checked in TypeScript (abi.ts lists every function with its types).
+// The addon: one function for each system call, on the calling thread, and those of handshake.cc.
+// Nothing is decided here; arguments were checked in TypeScript (abi.ts lists every function with its types).
 //
 // A call that fails throws nothing itself: it returns errno, negative, and abi.ts makes an error
 // with the system's own name and text of it.
@@ -8,6 +8,8 @@
 #include <napi.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+
+#include "handshake.h"
 
 namespace vdsm {
 namespace {
@@ -41,6 +43,8 @@ Napi::Value PeerCredentials(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("flock", Napi::Function::New(env, Flock, "flock"));
   exports.Set("peerCredentials", Napi::Function::New(env, PeerCredentials, "peerCredentials"));
+  exports.Set("verifyInHandshake", Napi::Function::New(env, VerifyInHandshake));
+  exports.Set("takeRefusal", Napi::Function::New(env, TakeRefusal));
   return exports;
 }
 

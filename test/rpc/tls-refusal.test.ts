@@ -1,0 +1,193 @@
+/**
+ * A client that does not get in over TLS: it hears why by the alert that OpenSSL has for it, over 1.2
+ * and 1.3 and with stock clients, and the log has address, subject and reason.
+ */
+import { execFile } from "node:child_process";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { afterEach, describe, expect, it } from "vitest";
+import { pki, type Pki } from "../tls/authority.ts";
+import { type Bench, exchange, ping, post, startListener } from "./lines.ts";
+
+const open: Bench[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(async ({ listener }) => await listener.close()));
+});
+
+async function door(of: Pki) {
+  of.authority("ca");
+  of.leaf("host", "ca");
+  const tls = { ca: of.path("ca.pem"), cert: of.path("host.pem"), key: of.path("host.key") };
+  const bench = await startListener({ tcp: { host: "127.0.0.1", port: 0, tls } });
+  open.push(bench);
+  return { ...bench, port: bench.listener.port ?? 0 };
+}
+
+const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
+
+/** A client's certificate, what it hears over 1.2 and 1.3, and what the log says. */
+const CLIENTS: readonly {
+  readonly what: string;
+  readonly make?: (of: Pki) => void;
+  readonly hears: readonly [RegExp, RegExp];
+  readonly logged: Readonly<Record<string, unknown>>;
+}[] = [
+  {
+    what: "none",
+    hears: [/alert handshake failure/, /alert certificate required/],
+    logged: { reason: "it shows no certificate" },
+  },
+  {
+    what: "of another authority",
+    make: (of) => {
+      of.authority("other");
+      of.leaf("client", "other");
+    },
+    hears: [/alert unknown ca/, /alert unknown ca/],
+    logged: {
+      reason: "its certificate is refused: unable to get local issuer certificate",
+      subject: "CN=client",
+      issuer: "CN=other",
+    },
+  },
+  {
+    what: "of another authority of the same name",
+    make: (of) => {
+      of.authority("other", { subject: "/CN=ca" });
+      of.leaf("client", "other");
+    },
+    hears: [
+      /alert (decrypt error|unknown ca|bad certificate)/,
+      /alert (decrypt error|unknown ca|bad certificate)/,
+    ],
+    logged: { reason: expect.stringMatching(/^its certificate is refused: /), issuer: "CN=ca" },
+  },
+  {
+    what: "signed by itself",
+    make: (of) => of.authority("client"),
+    hears: [/alert unknown ca/, /alert unknown ca/],
+    logged: { reason: "its certificate is refused: self-signed certificate", subject: "CN=client" },
+  },
+  {
+    what: "expired",
+    make: (of) => of.leaf("client", "ca", { fromDays: -9, toDays: -2 }),
+    hears: [/alert certificate expired/, /alert certificate expired/],
+    logged: {
+      reason: "its certificate is refused: certificate has expired",
+      subject: "CN=client",
+      expires: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    },
+  },
+  {
+    what: "not valid yet",
+    make: (of) => of.leaf("client", "ca", { fromDays: 2 }),
+    hears: [/alert bad certificate/, /alert bad certificate/],
+    logged: { reason: "its certificate is refused: certificate is not yet valid" },
+  },
+  {
+    what: "for servers only",
+    make: (of) => of.leaf("client", "ca", { extensions: ["extendedKeyUsage=serverAuth"] }),
+    hears: [/alert unsupported certificate/, /alert unsupported certificate/],
+    logged: { reason: expect.stringMatching(/^its certificate is refused: unsuitable/) },
+  },
+];
+
+/** The error that ends the connection. */
+function heardBy(options: ConnectionOptions): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connectTls(options);
+    socket.on("error", (error) => resolve(error.message));
+    socket.on("close", () => resolve("closed"));
+    socket.write(post(ping));
+  });
+}
+
+describe("a client with a certificate", () => {
+  it.each(CLIENTS)("$what: hears the alert, and is in the log", async ({ make, hears, logged }) => {
+    const of = pki();
+    const { port, lines, calls } = await door(of);
+    make?.(of);
+    const shown =
+      make === undefined ? {} : { cert: of.read("client.pem"), key: of.read("client.key") };
+    for (const [index, version] of VERSIONS.entries()) {
+      const versions = { minVersion: version, maxVersion: version };
+      const own = { host: "127.0.0.1", port, ca: of.read("ca.pem"), ...shown, ...versions };
+      expect(await heardBy(own)).toMatch(hears[index] ?? /never/);
+    }
+    expect(calls).toEqual([]);
+    const refused = lines.filter(({ msg }) => msg === "TLS handshake refused");
+    expect(refused).toEqual([
+      expect.objectContaining({ client: expect.stringMatching(/^127\.0\.0\.1:\d+$/), ...logged }),
+    ]);
+  });
+
+  it("also after the files were read again, and one that is right gets in", async () => {
+    const of = pki();
+    const { port, listener } = await door(of);
+    of.authority("other");
+    of.leaf("client", "other");
+    of.leaf("right", "ca");
+    await listener.reloadTls();
+    const own = (name: string) => ({
+      host: "127.0.0.1",
+      port,
+      ca: of.read("ca.pem"),
+      cert: of.read(`${name}.pem`),
+      key: of.read(`${name}.key`),
+    });
+    expect(await heardBy(own("client"))).toMatch(/alert unknown ca/);
+    expect(await exchange(connectTls(own("right")), post(ping))).toContain("200 OK");
+  });
+
+  it("hears it as a stock client, too", async () => {
+    const of = pki();
+    const { port } = await door(of);
+    of.authority("other");
+    of.leaf("client", "other");
+    const args = ["-cert", of.path("client.pem"), "-key", of.path("client.key")];
+    const said = await new Promise<string>((resolve) => {
+      const run = execFile(
+        "openssl",
+        ["s_client", "-connect", `127.0.0.1:${port}`, ...args],
+        (_error, stdout, stderr) => resolve(stdout + stderr),
+      );
+      run.stdin?.write("x\n");
+    });
+    expect(said).toMatch(/alert unknown ca.*SSL alert number 48/);
+  });
+});
+
+describe("a client that", () => {
+  it("does not take this host's certificate is in the log", async () => {
+    const of = pki();
+    const { port, lines } = await door(of);
+    of.authority("other");
+    const args = [
+      "-connect",
+      `127.0.0.1:${port}`,
+      "-CAfile",
+      of.path("other.pem"),
+      "-verify_return_error",
+    ];
+    const run = execFile("openssl", ["s_client", ...args]);
+    await new Promise((resolve) => run.once("exit", resolve));
+    await expect
+      .poll(() => lines)
+      .toContainEqual(
+        expect.objectContaining({
+          msg: "TLS handshake refused",
+          reason: "it refuses this host's certificate: TLS alert unknown ca",
+        }),
+      );
+  });
+
+  it("speaks something else is in the log", async () => {
+    const { port, lines } = await door(pki());
+    await exchange({ host: "127.0.0.1", port }, post(ping));
+    await exchange({ host: "127.0.0.1", port }, "CONNECT\n\n\0");
+    const reasons = lines.filter(({ msg }) => msg === "TLS handshake refused");
+    expect(reasons.map(({ reason }) => reason)).toEqual([
+      "it speaks HTTP without TLS",
+      "it speaks no TLS",
+    ]);
+  });
+});
