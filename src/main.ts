@@ -32,7 +32,7 @@ import { settingsFrom } from "./monitor/settings.ts";
 import { oneLine } from "./one-line.ts";
 import { loadPeerTls } from "./peer/peer-tls.ts";
 import { PeerClient, type PeerTls } from "./peer/peer-client.ts";
-import { Peers } from "./peer/peer.ts";
+import { Peers } from "./peer/peers.ts";
 import { ReloadableConfig } from "./reload.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
 import { bindVerbs } from "./rpc/handlers.ts";
@@ -145,6 +145,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
     },
     journal: new MigrationJournal(journal, systemClock),
     hostName: hostname(),
+    version: daemonVersion(),
   };
   const monitor = new MonitorThread(context, registry, () => service.admit());
   const service = new MonitorService(context, registry, monitor);

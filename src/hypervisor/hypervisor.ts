@@ -9,6 +9,8 @@
  * happened, because what it means depends on the migration's state, and that is the core's to judge.
  */
 import type { JobStats } from "../core/job-stats.ts";
+import type { DestinationHost } from "./destination-host.ts";
+import type { GuestDevices } from "./guest-devices.ts";
 import type { RunState } from "../core/run-state.ts";
 
 /** libvirt's error in the daemon's words: the numeric code decides, the text is for people. */
@@ -135,6 +137,10 @@ export interface Hypervisor {
   /** Active or not. Refused with NO_DOMAIN (42) if there is none. */
   vmDetails(vmId: string): Promise<CallResult<VmDetails>>;
   domainXml(vmId: string): Promise<CallResult<string>>;
+  /** What ties the guest to this host. */
+  guestDevices(vmId: string): Promise<CallResult<GuestDevices>>;
+  /** Who is at a destination's libvirt, and whether the guest's CPU can be had there. */
+  destinationHost(vmId: string, destinationUri: string): Promise<CallResult<DestinationHost>>;
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>>;
   save(vmId: string, imagePath: string): Promise<CallResult<null>>;
   abortJob(vmId: string): Promise<CallResult<null>>;

@@ -25,12 +25,14 @@ import type {
   VmJobView,
 } from "./hypervisor.ts";
 import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
+import { type GuestDevices, guestDevicesIn } from "./guest-devices.ts";
 import { HostScan } from "./host-scan.ts";
 import { destroyShell, undefineMigrated } from "./leftovers.ts";
 import { failedJobView, statsView } from "./job-view.ts";
 import { Lane, messageOf, openConnection, resultOf } from "./lane.ts";
 import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
 import { definitionsFor } from "./destination-definition.ts";
+import { type DestinationHost, DestinationHosts } from "./destination-host.ts";
 import { devicesIn } from "./devices.ts";
 import { EventStream } from "./libvirt-events.ts";
 import { ExclusiveCalls, SharedRead } from "./vm-calls.ts";
@@ -52,6 +54,8 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #jobViews: SharedRead<JobView>;
   readonly #details: SharedRead<VmDetails>;
   readonly #xmls: SharedRead<string>;
+  readonly #guestDevices: SharedRead<GuestDevices>;
+  readonly #destinations = new DestinationHosts();
   readonly #records: SharedRead<JobStats>;
   readonly #bandwidths: SharedRead<number>;
   readonly #downtimes: SharedRead<number>;
@@ -72,6 +76,9 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#jobViews = new SharedRead(this.#query, (domain) => this.#readJob(domain));
     this.#details = new SharedRead(this.#query, readDetails);
     this.#xmls = new SharedRead(this.#query, (domain) => domain.getXml());
+    this.#guestDevices = new SharedRead(this.#query, async (domain) =>
+      guestDevicesIn(await domain.getXml()),
+    );
     this.#records = new SharedRead(this.#query, readRecord);
     this.#bandwidths = new SharedRead(this.#control, async (domain) =>
       Number(await domain.migrateGetMaxSpeed()),
@@ -110,6 +117,22 @@ export class LibvirtHypervisor implements Hypervisor {
 
   domainXml(vmId: string): Promise<CallResult<string>> {
     return this.#xmls.ask(vmId);
+  }
+
+  guestDevices(vmId: string): Promise<CallResult<GuestDevices>> {
+    return this.#guestDevices.ask(vmId);
+  }
+
+  destinationHost(vmId: string, destinationUri: string): Promise<CallResult<DestinationHost>> {
+    return this.#destinations.look(destinationUri, () =>
+      this.#query.run(async (connection) => {
+        const domain = await connection.lookupByUuid(vmId);
+        return {
+          domainXml: await domain.getXml(),
+          capabilitiesXml: await connection.capabilities(),
+        };
+      }),
+    );
   }
 
   completedJob(vmId: string): Promise<CallResult<JobStats>> {

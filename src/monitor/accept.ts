@@ -112,7 +112,10 @@ function checkNoJob(vmId: string, view: CallResult<JobView>): void {
   }
 }
 
-function checkPlacement({ vmId, cpusets, numaNodesets }: MigrateRequest, vm: VmDetails): void {
+export function checkPlacement(
+  { vmId, cpusets, numaNodesets }: MigrateRequest,
+  vm: VmDetails,
+): void {
   const reason =
     placementFault("cpusets", cpusets, vm.vcpus, "vCPUs") ??
     placementFault("numaNodesets", numaNodesets, vm.numaNodes, "NUMA nodes");

@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Log } from "../logger.ts";
-import type { Peers } from "../peer/peer.ts";
+import type { Peers } from "../peer/peers.ts";
 import type { Defects } from "../defects.ts";
 import type { HostView } from "./host-view.ts";
 import type { MigrationJournal } from "./migration-journal.ts";
@@ -25,4 +25,6 @@ export interface Context {
   readonly journal: MigrationJournal;
   /** This host's name, for what is written about it. */
   readonly hostName: string;
+  /** This daemon's. */
+  readonly version: string;
 }

@@ -8,6 +8,7 @@ import {
   NO_RESERVATIONS,
   release,
   reserve,
+  slotsInUse,
   type Reservation,
   type HostDomains,
   type Reservations,
@@ -86,6 +87,11 @@ export class IncomingSlots {
       [...reservations].every(([vmId, each]) => this.#reservations.get(vmId) === each);
     this.#reservations = reservations;
     if (!same) this.#context.journal.slots(reservations);
+  }
+
+  /** Reservations and incoming domains together, as the host was last seen. */
+  inUse(): number {
+    return slotsInUse(this.#reservations, this.#domains());
   }
 
   /** True if there was one. */

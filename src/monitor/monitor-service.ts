@@ -17,6 +17,7 @@ import type { Context } from "./context.ts";
 import { IncomingSlots } from "./incoming-slots.ts";
 import { explainFrom } from "./explain.ts";
 import { foreignJob, foreignToWire, takeOver } from "./foreign.ts";
+import { migrateCheck } from "./migrate-check.ts";
 import type { MigrationRun, RunHooks } from "./migration-run.ts";
 import type { MonitorThread } from "./monitor-thread.ts";
 import type { Registry } from "./registry.ts";
@@ -199,6 +200,10 @@ export class MonitorService implements MigrationService {
     return transfer === "incoming" || transfer === "broken" || isHalfArrived(view.vm.runState);
   }
 
+  migrateCheck(request: MigrateRequest): Promise<readonly WireObject[]> {
+    return migrateCheck(request, this.#registry, this.#context);
+  }
+
   async migrationStatus(vmId: string): Promise<WireObject> {
     const run = this.#runOf(vmId);
     if (run !== undefined) {
@@ -272,6 +277,9 @@ export class MonitorService implements MigrationService {
       incomingVmMigrations: incoming,
       outgoingVmMigrations: outgoing,
       queuedVmMigrations: this.#registry.queued().length,
+      incomingSlotsInUse: this.#slots.inUse(),
+      max_incoming_migrations: this.#context.settings().maxIncoming,
+      version: this.#context.version,
       journal: this.#context.journal.failing ?? "ok",
       dateTime: `${isoTime(this.#context.clock.wallMs()).slice(0, 19)} GMT`,
     };

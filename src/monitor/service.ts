@@ -74,6 +74,8 @@ export interface MigrationService {
   migrationCreate(request: IncomingRequest, source: string): Promise<WireObject>;
   /** `onlyReservationOf`: frees this source's own reservation and touches nothing else. */
   destroy(vmId: string, options?: { readonly onlyReservationOf: string }): Promise<true>;
+  /** What would stand in the way of this migration; nothing is done. */
+  migrateCheck(request: MigrateRequest): Promise<readonly WireObject[]>;
   migrationStatus(vmId: string): Promise<WireObject>;
   explain(question: ExplainQuestion): Promise<WireObject>;
   /** Running, queued and lately ended migrations. */

@@ -28,6 +28,8 @@ export interface Settings {
   readonly destinationUri: string;
   readonly managementPort: number;
   readonly peerMode: "daemon" | "none";
+  /** null: ssl.enabled is false. */
+  readonly tlsFiles: Config["ssl"] | null;
 }
 
 export function settingsFrom(config: Config): Settings {
@@ -52,5 +54,6 @@ export function settingsFrom(config: Config): Settings {
     destinationUri: config.libvirt.destination_uri,
     managementPort: config.addresses.management_port,
     peerMode: config.peer.mode,
+    tlsFiles: config.ssl.enabled ? config.ssl : null,
   };
 }

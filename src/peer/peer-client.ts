@@ -5,7 +5,7 @@
  * only by the refusal, each that was out is asked once more by itself. It knows nothing of what an
  * answer means; peer.ts does.
  */
-import { randomUUID } from "node:crypto";
+import { randomUUID, type X509Certificate } from "node:crypto";
 import type { Silence, SilenceCause } from "../core/destination.ts";
 import { PeerConnection, type Reply } from "./peer-connection.ts";
 
@@ -96,6 +96,11 @@ export class PeerClient {
       case "rejected":
         return reply.alone ? { kind: "rejected", message: reply.message } : "rejected with others";
     }
+  }
+
+  /** What that host showed when it was last connected to. */
+  certificateOf(address: PeerAddress): X509Certificate | undefined {
+    return this.#connections.get(keyOf(address))?.certificate;
   }
 
   /** Lets go of a host that nothing goes to any more. */

@@ -9,7 +9,7 @@
  */
 import * as net from "node:net";
 import * as tls from "node:tls";
-import { randomUUID } from "node:crypto";
+import { randomUUID, type X509Certificate } from "node:crypto";
 import { certificateHost, formatHost } from "../core/address.ts";
 import { definitionMessageBytes } from "../core/definition-size.ts";
 import type { Silence } from "../core/destination.ts";
@@ -63,6 +63,7 @@ export class PeerConnection {
   readonly #waiting = new Map<string, Waiting>();
   #socket: net.Socket | null = null;
   #heardAtMs = 0;
+  #certificate: X509Certificate | undefined;
   #stage: Stage = "connect";
   #first = Buffer.alloc(0);
   #watch: NodeJS.Timeout | null = null;
@@ -112,6 +113,11 @@ export class PeerConnection {
 
   close(): void {
     this.#break(silence("broken", "closed"));
+  }
+
+  /** What the peer showed when it was last connected to; undefined: nothing yet, or no TLS. */
+  get certificate(): X509Certificate | undefined {
+    return this.#certificate;
   }
 
   /** Nothing in time, and how far it had come by then. */
@@ -171,7 +177,10 @@ export class PeerConnection {
       const why = "this host has no certificate to ask with (ssl.ca, ssl.cert, ssl.key)";
       this.#broke(socket, this.#silence("noCertificate", why));
     });
-    socket.once("secureConnect", () => reached("hello"));
+    socket.once("secureConnect", () => {
+      reached("hello");
+      if (socket instanceof tls.TLSSocket) this.#certificate = socket.getPeerX509Certificate();
+    });
   }
 
   #strangerIn(chunk: Buffer): string | undefined {

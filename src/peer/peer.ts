@@ -3,6 +3,7 @@
  * arrived there. One question for the counts is out for each destination at any time, however many
  * VMs go there. A destination that says nothing is logged once, and once when it is back.
  */
+import type { X509Certificate } from "node:crypto";
 import { formatHost } from "../core/address.ts";
 import type { DestinationCount } from "../core/bandwidth.ts";
 import type { Silence, SilenceCause } from "../core/destination.ts";
@@ -11,8 +12,6 @@ import type { Log } from "../logger.ts";
 import { silence, wordsOf } from "./silence.ts";
 import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./peer-client.ts";
 
-/** A destination is forgotten when nothing has gone there for so long. */
-const UNUSED_KEPT_MS = 60_000;
 /** VDSM's "no such VM". */
 const CODE_NO_VM = 1;
 /** No such VM, or one that has a libvirt job. */
@@ -47,6 +46,25 @@ export interface GuestRecord {
   readonly downtimeNetMs: number | null;
   readonly dataProcessedBytes: number;
 }
+
+/** `certificate`: what it showed, undefined without TLS. */
+export type PeerLook =
+  | {
+      readonly kind: "answers";
+      readonly migrations: number;
+      /** null: it does not say, as a stock VDSM. */
+      readonly slotsInUse: number | null;
+      readonly slots: number | null;
+      readonly version: string | null;
+      readonly certificate: X509Certificate | undefined;
+    }
+  | {
+      readonly kind: "silent";
+      readonly silence: Silence;
+      readonly certificate: X509Certificate | undefined;
+    };
+
+const VERSION_LENGTH_MAX = 100;
 
 export interface PeerTimes {
   /** The longest to wait for an answer. */
@@ -160,6 +178,26 @@ export class Peer {
       { vmId, why: answer.message },
       "slot on the destination not freed, it will lapse",
     );
+  }
+
+  /** Who is there. Unlike askCounts it counts for nothing: no migration is slowed down by it. */
+  async look(): Promise<PeerLook> {
+    const answer = await this.#client.ask(this.address, "Host.getStats", {}, this.#deadlineMs());
+    const certificate = this.#client.certificateOf(this.address);
+    const migrations = countsIn(answer);
+    if (migrations === null || answer.kind !== "result" || !isObject(answer.result)) {
+      return { kind: "silent", silence: silenceIn(answer, this.address), certificate };
+    }
+    this.reached = true;
+    const { incomingSlotsInUse, max_incoming_migrations, version } = answer.result;
+    return {
+      kind: "answers",
+      migrations,
+      slotsInUse: isCount(incomingSlotsInUse) ? incomingSlotsInUse : null,
+      slots: isCount(max_incoming_migrations) ? max_incoming_migrations : null,
+      version: typeof version === "string" ? version.slice(0, VERSION_LENGTH_MAX) : null,
+      certificate,
+    };
   }
 
   /** Where the guest is, as the destination's daemon sees it. */
@@ -288,59 +326,4 @@ function recordFrom(value: unknown): GuestRecord | null {
     downtimeNetMs: isCount(downtimeNet) ? downtimeNet : null,
     dataProcessedBytes: isCount(dataProcessed) ? dataProcessed : 0,
   };
-}
-
-/** Far more than any host has destinations. */
-const REACHED_KEPT_MAX = 10_000;
-
-function keyOf({ host, port }: PeerAddress): string {
-  return `${host} ${port}`;
-}
-
-/** The destinations in use, one Peer for each address. */
-export class Peers {
-  readonly #client: PeerClient;
-  readonly #log: Log;
-  readonly #times: PeerTimes;
-  readonly #peers = new Map<string, Peer>();
-  /** Where a daemon has answered, those among them that are forgotten since. */
-  readonly #reached = new Set<string>();
-
-  constructor(client: PeerClient, log: Log, times: PeerTimes) {
-    this.#client = client;
-    this.#log = log;
-    this.#times = times;
-  }
-
-  get(address: PeerAddress): Peer {
-    const key = keyOf(address);
-    const peer = this.#peers.get(key) ?? new Peer(address, this.#client, this.#log, this.#times);
-    peer.reached ||= this.#reached.has(key);
-    peer.usedAtMs = this.#times.nowMs();
-    this.#peers.set(key, peer);
-    return peer;
-  }
-
-  /** A daemon answered there, to the daemon that ran on this host before. */
-  noteReached(address: PeerAddress): void {
-    const key = keyOf(address);
-    if (this.#reached.size < REACHED_KEPT_MAX) this.#reached.add(key);
-    const peer = this.#peers.get(key);
-    if (peer !== undefined) peer.reached = true;
-  }
-
-  /** Forgets those to which nothing has gone for a while: what they said grows stale. */
-  forgetUnused(): void {
-    const nowMs = this.#times.nowMs();
-    for (const [key, peer] of this.#peers) {
-      if (nowMs - peer.usedAtMs <= UNUSED_KEPT_MS) continue;
-      if (peer.reached) this.noteReached(peer.address);
-      this.#peers.delete(key);
-      this.#client.forget(peer.address);
-    }
-  }
-
-  close(): void {
-    this.#client.close();
-  }
 }

@@ -31,6 +31,7 @@ export function bindVerbs(
 ): Readonly<Record<VerbName, Handler>> {
   return {
     "VM.migrate": async (params, { name }) => await service.migrate(parseMigrate(params), name),
+    "VM.migrateCheck": async (params) => await service.migrateCheck(parseMigrate(params)),
     "VM.migrateChangeParams": async (params, { name }) => {
       const { vmId, changes } = parseChanges(params);
       return await service.changeParams(vmId, changes, name);

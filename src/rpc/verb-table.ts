@@ -46,6 +46,15 @@ export const verbTable = [
     doc: "Begins a migration or, with mode file, a hibernation; answers once it is accepted.",
   },
   {
+    name: "VM.migrateCheck",
+    aliases: ["migrateCheck"],
+    roles: CONTROL,
+    params: migrateParams,
+    unknownKeys: "report",
+    result: "array of {check, ok (true, false, or null: not to be told), detail}",
+    doc: "What would stand in the way of this VM.migrate; asks both hosts, does nothing.",
+  },
+  {
     name: "VM.migrateChangeParams",
     aliases: ["migrateChangeParams"],
     roles: CONTROL,
@@ -133,7 +142,7 @@ export const verbTable = [
     params: [],
     unknownKeys: "ignore",
     result:
-      "object: vmCount, vmActive, vmMigrating, incomingVmMigrations, outgoingVmMigrations, queuedVmMigrations, journal (ok, or why it is not written), dateTime",
+      "object: vmCount, vmActive, vmMigrating, incomingVmMigrations, outgoingVmMigrations, queuedVmMigrations, incomingSlotsInUse, max_incoming_migrations, version (the daemon's), journal (ok, or why it is not written), dateTime",
     doc: "The host's counts; what libvirt shows to be transferring, whoever started it.",
   },
   {

@@ -22,6 +22,9 @@ export const NO_TEXT = "no text in test/docs/texts.ts";
 /** Verbs whose parameters have a table of their own; those of the others share one. */
 const OWN_TABLE = ["VM.migrate", "VM.migrateChangeParams"];
 
+/** Takes what VM.migrate takes. */
+const SAME_AS_MIGRATE = "VM.migrateCheck";
+
 /** Every table by the name in its marker. */
 export function readmeTables(): ReadonlyMap<string, string> {
   const own = verbRows().filter(({ name }) => OWN_TABLE.includes(name));
@@ -49,6 +52,13 @@ export function readmeTables(): ReadonlyMap<string, string> {
     [
       "where",
       table(["Where", "The guest"], rowsOf(namesIn("outcome.ts", "readonly where:"), texts.places)),
+    ],
+    [
+      "checks",
+      table(
+        ["Check", "ok true", "ok false or null"],
+        rowsOf(namesIn("migrate-check.ts", "checkNames ="), texts.checks),
+      ),
     ],
     ["roles", roleTable()],
     ["configuration", configTable()],
@@ -112,7 +122,9 @@ function paramRows(params: readonly ParamRow[]): readonly Cells[] {
 
 function otherParamTable(): string {
   const rows = verbRows()
-    .filter(({ name, params }) => params.length > 1 && !OWN_TABLE.includes(name))
+    .filter(
+      ({ name, params }) => params.length > 1 && ![...OWN_TABLE, SAME_AS_MIGRATE].includes(name),
+    )
     .flatMap((verb) => paramRows(verb.params).map((cells) => [code(verb.name), ...cells]));
   return table(["Verb", ...PARAM_HEAD], rows);
 }

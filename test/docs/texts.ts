@@ -112,6 +112,47 @@ export const outcomes: Texts = {
   ],
 };
 
+/** Good, and what else it may be. */
+export const checks: Texts = {
+  vm: ["the VM's state lets it go", "false: it does not, see [States](#states)"],
+  job: [
+    "libvirt has no job on it",
+    "false: it has, or the VM is migrating; null: libvirt does not answer for it",
+  ],
+  outgoingSlot: ["a slot is free on this host", "false: it would wait"],
+  resolve: [
+    "the name of `dst` resolves; its addresses",
+    "false: it does not exist, or is this host; null: no resolver answers",
+  ],
+  migrationAddress: [
+    "`dstqemu`, or the host of `dst`, answers a TCP connect",
+    "false: no answer within 2 s",
+  ],
+  daemon: ["the destination's daemon answers", "false: why not, in words"],
+  version: ["its version", "null: it does not say, as a stock VDSM"],
+  incomingSlot: ["a slot is free there", "false: it would wait; null: it does not say"],
+  absentThere: ["no VM of that id is there", "false: one is"],
+  certificates: [
+    "both hosts' certificates are good, and until when; or TLS is off",
+    "false: what is wrong with this host's files, or which one is refused; null: the destination's was not seen",
+  ],
+  libvirt: [
+    "this host reaches the destination's libvirt at `libvirt.destination_uri`; its versions",
+    "false: libvirt's words",
+  ],
+  cpu: [
+    "the guest's CPU can be had there; how the hosts' CPUs compare",
+    "false: what is missing there; null: libvirt does not compare it, or the guest has the host's own CPU and they differ",
+  ],
+  disks: [
+    "no disk is on a file system of this host alone, by libvirt's rule of safety",
+    "false: which one is, libvirt refuses the start; null: it cannot be told",
+  ],
+  hostDevices: ["none", "null: QEMU says at the start whether it can move them"],
+  postCopy: ["possible, if QEMU on both hosts can", "false: why not"],
+  bandwidth: ["the cap that it would get now, in MiB/s", ""],
+};
+
 export const places: Texts = {
   source: ["it never left"],
   destination: ["it arrived"],

@@ -122,6 +122,10 @@ export function watchingService(): MigrationService {
       return await wire(vmId);
     },
     destroy: async (vmId) => await outcomeOf(vmId, true),
+    migrateCheck: async (request) => {
+      claimMigrate(request);
+      return await outcomeOf(request.vmId, [{ check: "vm", ok: true, detail: "Up" }]);
+    },
     migrationStatus: wire,
     explain: async ({ vmId, migrationId }) => {
       claim(migrationId === null || UUID.test(migrationId), `no id: ${show(migrationId)}`);

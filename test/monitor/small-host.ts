@@ -21,7 +21,7 @@ import { replay } from "../../src/monitor/replay.ts";
 import type { MigrateRequest, NumberedEvent, WireObject } from "../../src/monitor/service.ts";
 import { settingsFrom } from "../../src/monitor/settings.ts";
 import { type PeerAddress, type PeerAnswer, PeerClient } from "../../src/peer/peer-client.ts";
-import { Peers } from "../../src/peer/peer.ts";
+import { Peers } from "../../src/peer/peers.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
 import { requestOf, temporaryFolder } from "../journal/fixtures.ts";
 import { SmallHypervisor, type SmallVm } from "./small-hypervisor.ts";
@@ -154,6 +154,7 @@ export class SmallHost {
       },
       journal: new MigrationJournal(this.#journal, this.clock),
       hostName: "host1",
+      version: "1.2.3",
     };
     this.monitor = new MonitorThread(this.#context, this.registry, () => this.service.admit());
     this.service = new MonitorService(this.#context, this.registry, this.monitor);

@@ -14,6 +14,8 @@ import type {
   VmDetails,
   VmJobView,
 } from "../../src/hypervisor/hypervisor.ts";
+import type { DestinationHost } from "../../src/hypervisor/destination-host.ts";
+import type { GuestDevices } from "../../src/hypervisor/guest-devices.ts";
 import { NOT_BEGUN } from "../core/fixtures.ts";
 
 export const NO_JOB: JobStats = { ...NOT_BEGUN, type: "none", timeElapsedMs: 0 };
@@ -32,6 +34,13 @@ export class SmallHypervisor implements Hypervisor {
   readonly vms = new Map<string, SmallVm>();
   /** Migrate calls and saves that are out, by VM. */
   readonly out = new Map<string, (result: CallResult<null>) => void>();
+  /** Who answers at any destination's libvirt. */
+  destination: DestinationHost = {
+    hostName: "host2",
+    libvirtVersion: "9.0.0",
+    hypervisorVersion: "7.2.22",
+    cpu: { ok: true, detail: "the same" },
+  };
   /** What was called, as "method vmId". */
   readonly called: string[] = [];
   /** Throws there, of this VM or of any ("*"): a defect that nobody foresaw. */
@@ -214,6 +223,17 @@ export class SmallHypervisor implements Hypervisor {
   undefineMigrated(vmId: string): Promise<CallResult<boolean>> {
     const vm = this.#at("undefineMigrated", vmId);
     return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: false });
+  }
+
+  guestDevices(vmId: string): Promise<CallResult<GuestDevices>> {
+    const vm = this.#at("guestDevices", vmId);
+    const value = { disks: [], hostDevices: [] };
+    return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value });
+  }
+
+  destinationHost(vmId: string): Promise<CallResult<DestinationHost>> {
+    this.#at("destinationHost", vmId);
+    return Promise.resolve({ kind: "ok", value: this.destination });
   }
 
   completedJob(vmId: string): Promise<CallResult<JobStats>> {

@@ -74,6 +74,7 @@ const rights: Readonly<Record<Role, readonly string[]>> = {
   control: [
     ...READS,
     "VM.migrate",
+    "VM.migrateCheck",
     "VM.migrateChangeParams",
     "VM.migrateCancel",
     "VM.migrationCreate",

@@ -29,6 +29,7 @@ function recorder() {
     migrationCreate: (request, source) =>
       note({ migrationPort: 0 }, "migrationCreate", request, source),
     destroy: (vmId, ...options) => note(true as const, "destroy", vmId, ...options),
+    migrateCheck: (request) => note([], "migrateCheck", request),
     migrationStatus: (vmId) => note({ progress: 3 }, "migrationStatus", vmId),
     explain: (question) => note({ decisions: [] }, "explain", question),
     migrations: () => note([], "migrations"),

@@ -1,0 +1,186 @@
+/**
+ * A look at another host's libvirt, over a connection of this daemon's to the URI at which this host's
+ * libvirt would reach it: who is there, and whether the guest's CPU can be had there. The connection
+ * is closed at once; nothing there is changed.
+ */
+import {
+  CompareCpuFlag,
+  type Connection,
+  CpuCompareResult,
+  ErrorCode,
+  LibvirtError,
+} from "libvirt";
+import type { Finding } from "../core/migrate-check.ts";
+import type { CallResult } from "./hypervisor.ts";
+import { messageOf, openConnection, resultOf } from "./lane.ts";
+import { elementsIn, type XmlElement } from "./xml-elements.ts";
+
+export interface DestinationHost {
+  readonly hostName: string;
+  /** As people write it: 9.0.0. */
+  readonly libvirtVersion: string;
+  readonly hypervisorVersion: string;
+  readonly cpu: Finding;
+}
+
+export interface GuestXml {
+  readonly domainXml: string;
+  /** Of this host. */
+  readonly capabilitiesXml: string;
+}
+
+/** How long the look may take. */
+const LOOK_MS = 5_000;
+/** A host that swallows packets holds a thread for two minutes. */
+const LOOKS_MAX = 4;
+
+export class DestinationHosts {
+  /** By URI, those that are not over. */
+  readonly #out = new Map<string, number>();
+
+  /** Never rejects. `here`: what is to be compared there. */
+  async look(
+    uri: string,
+    here: () => Promise<CallResult<GuestXml>>,
+  ): Promise<CallResult<DestinationHost>> {
+    const out = [...this.#out.values()].reduce((sum, each) => sum + each, 0);
+    if (out >= LOOKS_MAX) return { kind: "busy" };
+    this.#count(uri, 1);
+    const looked = lookAt(uri, here).finally(() => this.#count(uri, -1));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<CallResult<DestinationHost>>((resolve) => {
+      timer = setTimeout(() => resolve({ kind: "noAnswer" }), LOOK_MS);
+    });
+    return Promise.race([looked, late]).finally(() => clearTimeout(timer));
+  }
+
+  #count(uri: string, by: number): void {
+    const count = (this.#out.get(uri) ?? 0) + by;
+    if (count === 0) this.#out.delete(uri);
+    else this.#out.set(uri, count);
+  }
+}
+
+async function lookAt(
+  uri: string,
+  here: () => Promise<CallResult<GuestXml>>,
+): Promise<CallResult<DestinationHost>> {
+  const [opened, guest] = await Promise.all([opening(uri), here()]);
+  if (!("connection" in opened)) return opened;
+  const { connection } = opened;
+  try {
+    return await resultOf(factsOf(connection, guest), () => false);
+  } finally {
+    // It never rejects; what is still out ends by itself.
+    void connection.close();
+  }
+}
+
+async function opening(
+  uri: string,
+): Promise<{ connection: Connection } | { kind: "disconnected"; message: string }> {
+  try {
+    return { connection: await openConnection(uri) };
+  } catch (error) {
+    return { kind: "disconnected", message: messageOf(error) };
+  }
+}
+
+async function factsOf(
+  connection: Connection,
+  guest: CallResult<GuestXml>,
+): Promise<DestinationHost> {
+  return {
+    hostName: await connection.hostname(),
+    libvirtVersion: versionText(await connection.libVersion()),
+    hypervisorVersion: versionText(await connection.version()),
+    cpu:
+      guest.kind === "ok"
+        ? await cpuFinding(connection, guest.value)
+        : { ok: null, detail: "this host's libvirt does not give the domain's XML" },
+  };
+}
+
+/** libvirt counts major * 1000000 + minor * 1000 + micro. */
+function versionText(version: number): string {
+  return [version / 1_000_000, (version / 1_000) % 1_000, version % 1_000]
+    .map(Math.floor)
+    .join(".");
+}
+
+async function cpuFinding(connection: Connection, guest: GuestXml): Promise<Finding> {
+  const hosts = await hostsCpu(connection, guest.capabilitiesXml);
+  const domain = elementsIn(guest.domainXml);
+  const [cpu] = at(domain, "domain/cpu");
+  if (cpu === undefined) return { ok: null, detail: `the guest's XML names no CPU; ${hosts.text}` };
+  const mode = cpu.attributes.get("mode")?.value ?? "custom";
+  if (mode !== "custom") {
+    // It is this host's own CPU that the guest has.
+    return { ok: hosts.same ? true : null, detail: `the guest has ${mode}; ${hosts.text}` };
+  }
+  const xml = guest.domainXml.slice(cpu.start, cpu.end);
+  const [type] = at(domain, "domain/os/type");
+  const kind = {
+    virtType: at(domain, "domain")[0]?.attributes.get("type")?.value,
+    arch: type?.attributes.get("arch")?.value,
+    machine: type?.attributes.get("machine")?.value,
+  };
+  const compared = await differences(
+    connection.compareHypervisorCpu(xml, kind, CompareCpuFlag.FAIL_INCOMPATIBLE),
+  );
+  switch (compared.kind) {
+    case "fits":
+      return { ok: true, detail: `the guest's CPU can be had there; ${hosts.text}` };
+    case "differs":
+      return { ok: false, detail: `the guest's CPU cannot be had there: ${compared.why}` };
+    case "untold":
+      return { ok: null, detail: `libvirt there does not compare: ${compared.why}` };
+  }
+}
+
+type Compared =
+  | { readonly kind: "fits"; readonly identical: boolean }
+  | { readonly kind: "differs"; readonly why: string }
+  | { readonly kind: "untold"; readonly why: string };
+
+/** CONFIG_UNSUPPORTED: for one, KVM is not there. */
+const DIFFERS: ReadonlySet<number> = new Set([
+  ErrorCode.CPU_INCOMPATIBLE,
+  ErrorCode.CONFIG_UNSUPPORTED,
+]);
+
+async function differences(call: Promise<number>): Promise<Compared> {
+  try {
+    const result = await call;
+    return result === CpuCompareResult.INCOMPATIBLE
+      ? { kind: "differs", why: "incompatible" }
+      : { kind: "fits", identical: result === CpuCompareResult.IDENTICAL };
+  } catch (error) {
+    if (!(error instanceof LibvirtError)) throw error;
+    return { kind: DIFFERS.has(error.code) ? "differs" : "untold", why: error.libvirtMessage };
+  }
+}
+
+async function hostsCpu(
+  connection: Connection,
+  capabilitiesXml: string,
+): Promise<{ readonly same: boolean; readonly text: string }> {
+  const [cpu] = at(elementsIn(capabilitiesXml), "capabilities/host/cpu");
+  if (cpu === undefined) return { same: false, text: "this host's CPU is not known to libvirt" };
+  const xml = capabilitiesXml.slice(cpu.start, cpu.end);
+  const compared = await differences(connection.compareCpu(xml, CompareCpuFlag.FAIL_INCOMPATIBLE));
+  switch (compared.kind) {
+    case "fits":
+      return compared.identical
+        ? { same: true, text: "the hosts' CPUs are the same" }
+        : { same: true, text: "the destination's CPU has all that this host's has, and more" };
+    case "differs":
+      return { same: false, text: `the hosts' CPUs differ: ${compared.why}` };
+    case "untold":
+      return { same: false, text: `the hosts' CPUs were not compared: ${compared.why}` };
+  }
+}
+
+function at(elements: readonly XmlElement[], path: string): readonly XmlElement[] {
+  return elements.filter((element) => element.path === path);
+}

@@ -1,0 +1,132 @@
+/**
+ * What VM.migrateCheck learns of a destination beside its libvirt: its name, its migration address,
+ * its daemon, and the certificates of both. It asks and reports; a destination that is silent costs
+ * no migration anything.
+ */
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { Silence } from "../core/destination.ts";
+import {
+  bad,
+  good,
+  slotFinding,
+  unknown,
+  type CheckName,
+  type Finding,
+} from "../core/migrate-check.ts";
+import { certificatesFinding } from "../peer/certificates.ts";
+import { answersConnect } from "../peer/probe.ts";
+import type { GuestThere, Peer, PeerLook } from "../peer/peer.ts";
+import type { Context } from "./context.ts";
+import { ownByResolving } from "./own-host.ts";
+import type { MigrateRequest } from "./service.ts";
+
+const RESOLVE_MS = 2_000;
+const PROBE_MS = 2_000;
+
+type DaemonCheck = Extract<
+  CheckName,
+  "daemon" | "version" | "incomingSlot" | "absentThere" | "certificates"
+>;
+
+export interface DaemonChecks {
+  readonly findings: Readonly<Record<DaemonCheck, Finding>>;
+  /** As the daemon counts them; null: it does not say. */
+  readonly migrations: number | null;
+}
+
+/** Never rejects. */
+export async function daemonChecks(
+  vmId: string,
+  address: { readonly host: string; readonly port: number },
+  context: Context,
+): Promise<DaemonChecks> {
+  if (context.settings().peerMode === "none") {
+    const unasked = unknown("peer.mode is none: no daemon is asked");
+    const names = ["daemon", "version", "incomingSlot", "absentThere"] as const;
+    const [daemon, version, incomingSlot, absentThere] = names.map(() => unasked);
+    return {
+      findings: {
+        daemon: daemon ?? unasked,
+        version: version ?? unasked,
+        incomingSlot: incomingSlot ?? unasked,
+        absentThere: absentThere ?? unasked,
+        certificates: unasked,
+      },
+      migrations: null,
+    };
+  }
+  const peer = context.peers.get(address);
+  const [look, guest] = await Promise.all([peer.look(), peer.guest(vmId)]);
+  return {
+    findings: {
+      ...(look.kind === "answers" ? answered(look, peer) : silent(look.silence)),
+      absentThere: guestFinding(guest),
+      certificates: certificatesFinding(look, context.settings().tlsFiles, context.clock.wallMs()),
+    },
+    migrations: look.kind === "answers" ? look.migrations : null,
+  };
+}
+
+type LookCheck = Extract<DaemonCheck, "daemon" | "version" | "incomingSlot">;
+
+function answered(
+  { slots, slotsInUse, version }: Extract<PeerLook, { kind: "answers" }>,
+  { address }: Peer,
+): Readonly<Record<LookCheck, Finding>> {
+  return {
+    daemon: good(`it answers at ${address.host}, port ${address.port}`),
+    version: version === null ? unknown("it does not say, as a stock VDSM") : good(version),
+    incomingSlot: slotFinding(slotsInUse, slots),
+  };
+}
+
+function silent({ text }: Silence): Readonly<Record<LookCheck, Finding>> {
+  const unasked = unknown("its daemon could not be asked");
+  return { daemon: bad(text), version: unasked, incomingSlot: unasked };
+}
+
+function guestFinding({ kind }: GuestThere): Finding {
+  switch (kind) {
+    case "absent":
+    case "left":
+      return good("no VM of that id is there");
+    case "active":
+      return bad("a VM of that id runs there already");
+    case "incoming":
+      return bad("a VM of that id is arriving there");
+    case "silent":
+      return unknown("its daemon could not be asked");
+  }
+}
+
+/** The name of dst, and that it is not this host. */
+export async function resolved(request: MigrateRequest, host: string): Promise<Finding> {
+  const [itself, finding] = await Promise.all([ownByResolving(request), lookedUp(host)]);
+  return itself === null ? finding : bad(itself.message);
+}
+
+async function lookedUp(host: string): Promise<Finding> {
+  if (isIP(host) !== 0) return good(`${host} is an address`);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Finding>((resolve) => {
+    timer = setTimeout(() => resolve(unknown(`no resolver answers for ${host}`)), RESOLVE_MS);
+  });
+  return Promise.race([addressesOf(host), late]).finally(() => clearTimeout(timer));
+}
+
+async function addressesOf(host: string): Promise<Finding> {
+  try {
+    const found = await lookup(host, { all: true });
+    return good(found.map(({ address }) => address).join(", "));
+  } catch (error) {
+    const isAbsent = error instanceof Error && "code" in error && error.code === "ENOTFOUND";
+    return isAbsent ? bad(`the name ${host} does not exist`) : unknown(`${host}: ${String(error)}`);
+  }
+}
+
+/** Its data go there; a refused connect is an answer, too. */
+export async function migrationAddress(host: string, managementPort: number): Promise<Finding> {
+  const answers = await answersConnect(host, managementPort, PROBE_MS);
+  return answers ? good(`${host} answers`) : bad(`${host} does not answer`);
+}

@@ -1,0 +1,162 @@
+/**
+ * VM.migrateCheck: asks both hosts all that may stand in the way of a migration, at once and each with
+ * a deadline, and does nothing. What the answers mean is core/migrate-check.ts's; what can be told
+ * about the destination alone is destination-checks.ts's.
+ */
+import { formatHost, parseDestination } from "../core/address.ts";
+import {
+  bad,
+  bandwidthFinding,
+  checksOf,
+  disksFinding,
+  good,
+  hostDevicesFinding,
+  slotFinding,
+  unknown,
+  type Check,
+  type Finding,
+} from "../core/migrate-check.ts";
+import { isOff, runStateRow } from "../core/run-state.ts";
+import { MonitorError } from "../errors.ts";
+import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
+import { checkPlacement, detailsError, limitsOf } from "./accept.ts";
+import type { Context } from "./context.ts";
+import { daemonChecks, migrationAddress, resolved } from "./destination-checks.ts";
+import { postCopyUnavailable } from "./migrate-call.ts";
+import { refuseOwnHost } from "./own-host.ts";
+import type { Registry } from "./registry.ts";
+import type { MigrateRequest } from "./service.ts";
+
+/**
+ * Every check, in the order of the table. **Fails**: what makes the request itself impossible: noVm,
+ * libvirtUnavailable, invalidParams (mode file, this host itself), invalidParameter.
+ */
+export async function migrateCheck(
+  request: MigrateRequest,
+  registry: Registry,
+  context: Context,
+): Promise<readonly Check[]> {
+  const destination = destinationOf(request, context);
+  const vm = await detailsOf(request.vmId, context);
+  checkPlacement(request, vm);
+  const { hypervisor, hostView } = context;
+  const { host } = destination;
+  const uri = context.settings().destinationUri.replace("{host}", () => formatHost(host));
+  const [job, devices, there, daemon, resolve, address] = await Promise.all([
+    told(hypervisor.jobView(request.vmId)),
+    told(hypervisor.guestDevices(request.vmId)),
+    told(hypervisor.destinationHost(request.vmId, uri)),
+    daemonChecks(request.vmId, destination, context),
+    resolved(request, host),
+    migrationAddress(request.dstqemu ?? host, destination.port),
+    told(hostView.refresh()),
+  ]);
+  const silent = (result: Exclude<CallResult<unknown>, { kind: "ok" }>): Finding =>
+    unknown(detailsError(request.vmId, result).message);
+  return checksOf({
+    ...daemon.findings,
+    resolve,
+    migrationAddress: address,
+    vm: vmFinding(vm),
+    job: jobFinding(request.vmId, job, registry),
+    outgoingSlot: outgoingFinding(request, registry, context),
+    libvirt:
+      there.kind === "ok"
+        ? good(
+            `${there.value.hostName}: libvirt ${there.value.libvirtVersion}, QEMU ${there.value.hypervisorVersion}`,
+          )
+        : bad(`${uri}: ${reasonOf(there)}`),
+    cpu: there.kind === "ok" ? there.value.cpu : unknown("its libvirt could not be asked"),
+    disks: devices.kind === "ok" ? disksFinding(devices.value.disks) : silent(devices),
+    hostDevices:
+      devices.kind === "ok" ? hostDevicesFinding(devices.value.hostDevices) : silent(devices),
+    postCopy: postCopyFinding(request, vm, context),
+    bandwidth: bandwidthFinding(
+      limitsOf(request, context.settings()),
+      hostView.migrationsWith(request.vmId),
+      daemon.migrations,
+    ),
+  });
+}
+
+function destinationOf(
+  request: MigrateRequest,
+  context: Context,
+): { readonly host: string; readonly port: number } {
+  if (request.mode === "file") {
+    throw new MonitorError("invalidParams", "mode: VM.migrateCheck is for mode remote");
+  }
+  refuseOwnHost(request, context.hostName);
+  const parsed = parseDestination(request.dst);
+  if (parsed === undefined) {
+    throw new MonitorError("invalidParams", `dst: ${JSON.stringify(request.dst)}: no host`);
+  }
+  return { host: parsed.host, port: parsed.port ?? context.settings().managementPort };
+}
+
+async function detailsOf(vmId: string, context: Context): Promise<VmDetails> {
+  const details = await context.hypervisor.vmDetails(vmId);
+  if (details.kind !== "ok") throw detailsError(vmId, details);
+  return details.value;
+}
+
+/** What a defect leaves out is not told; the other checks are. */
+async function told<T>(call: Promise<CallResult<T>>): Promise<CallResult<T>> {
+  try {
+    return await call;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { kind: "disconnected", message };
+  }
+}
+
+function reasonOf(result: Exclude<CallResult<unknown>, { kind: "ok" }>): string {
+  switch (result.kind) {
+    case "refused":
+      return `${result.refusal.message} (code ${result.refusal.code})`;
+    case "disconnected":
+      return result.message;
+    case "noAnswer":
+      return "no connection in time";
+    case "busy":
+      return "too many looks at destinations are under way";
+  }
+}
+
+function vmFinding({ runState }: VmDetails): Finding {
+  const { mayNotMigrate, status } = runStateRow(runState);
+  if (isOff(runState)) return bad("the VM is not running");
+  return mayNotMigrate === null ? good(status) : bad(`the VM ${mayNotMigrate}`);
+}
+
+function jobFinding(vmId: string, job: CallResult<JobView>, registry: Registry): Finding {
+  const live = registry.liveOf(vmId);
+  if (live !== undefined) return bad(`the VM is migrating already, ${live.migration.phase}`);
+  if (job.kind !== "ok") return unknown(`libvirt does not say: ${reasonOf(job)}`);
+  switch (job.value.kind) {
+    case "incoming":
+      return bad("the VM is still arriving on this host");
+    case "noAnswer":
+      return unknown("libvirt does not answer for this VM");
+    case "refused":
+      return unknown(`libvirt does not say: ${job.value.refusal.message}`);
+    case "stats":
+      return job.value.stats.type === "none"
+        ? good("none")
+        : bad(`libvirt has a job on it: ${job.value.stats.operation}`);
+  }
+}
+
+function outgoingFinding(request: MigrateRequest, registry: Registry, context: Context): Finding {
+  const remote = registry.live().filter(({ migration }) => migration.mode === "remote");
+  const queued = remote.filter(({ migration }) => migration.phase === "queued");
+  const nowMs = context.clock.monotonicMs();
+  const ready = queued.filter(({ migration }) => (migration.retryAtMs ?? 0) <= nowMs);
+  const limit = request.outgoingLimit ?? context.settings().maxOutgoing;
+  return slotFinding(remote.length - queued.length, limit, ready.length);
+}
+
+function postCopyFinding(request: MigrateRequest, vm: VmDetails, context: Context): Finding {
+  const why = postCopyUnavailable(request, vm, context.settings());
+  return why === null ? good("possible, if QEMU on both hosts can") : bad(why);
+}

@@ -1,0 +1,45 @@
+/**
+ * The certificates with which this host and a destination speak: whether they can work, and until
+ * when, in words. What is wrong with this host's files is the judgement that its start is held to.
+ */
+import { isoTime, wallMsOf } from "../clock.ts";
+import type { Silence } from "../core/destination.ts";
+import { bad, good, unknown, type Finding } from "../core/migrate-check.ts";
+import { factsOf, readTls } from "../tls/facts.ts";
+import { judge, type TlsPaths } from "../tls/judge.ts";
+import type { PeerLook } from "./peer.ts";
+
+/** What is the certificates' fault, and not the network's. */
+const CERTIFICATE_CAUSES: ReadonlySet<Silence["cause"]> = new Set([
+  "certificateHere",
+  "certificateThere",
+  "noCertificate",
+]);
+
+/** `files` null: without TLS. Reads them. */
+export function certificatesFinding(
+  look: PeerLook,
+  files: TlsPaths | null,
+  nowWallMs: number,
+): Finding {
+  if (files === null) return good("none are needed: ssl.enabled is false");
+  const { facts } = readTls(files);
+  const [own] = facts.cert.kind === "read" ? facts.cert.certificates : [];
+  const findings = judge(facts, nowWallMs);
+  const here = [
+    own === undefined ? "this host has none" : `this host's is good until ${dayOf(own.notAfterMs)}`,
+    ...findings.map(({ message }) => message),
+  ].join("; ");
+  if (findings.some(({ severity }) => severity === "error")) return bad(here);
+  if (look.kind === "silent" && CERTIFICATE_CAUSES.has(look.silence.cause)) {
+    return bad(`${look.silence.text}; ${here}`);
+  }
+  if (look.certificate === undefined) return unknown(`the destination's was not seen; ${here}`);
+  const { subject } = factsOf(look.certificate);
+  const until = dayOf(wallMsOf(look.certificate.validTo));
+  return good(`the destination's (${subject}) is good until ${until}; ${here}`);
+}
+
+function dayOf(wallMs: number): string {
+  return Number.isFinite(wallMs) ? isoTime(wallMs).slice(0, 10) : "an unreadable date";
+}

@@ -1,0 +1,63 @@
+/**
+ * The destinations of this host: a Peer for each address in use, and where a daemon has ever answered.
+ */
+import type { Log } from "../logger.ts";
+import type { PeerAddress, PeerClient } from "./peer-client.ts";
+import { Peer, type PeerTimes } from "./peer.ts";
+
+/** A destination is forgotten when nothing has gone there for so long. */
+const UNUSED_KEPT_MS = 60_000;
+/** Far more than any host has destinations. */
+const REACHED_KEPT_MAX = 10_000;
+
+function keyOf({ host, port }: PeerAddress): string {
+  return `${host} ${port}`;
+}
+
+/** The destinations in use, one Peer for each address. */
+export class Peers {
+  readonly #client: PeerClient;
+  readonly #log: Log;
+  readonly #times: PeerTimes;
+  readonly #peers = new Map<string, Peer>();
+  /** Where a daemon has answered, those among them that are forgotten since. */
+  readonly #reached = new Set<string>();
+
+  constructor(client: PeerClient, log: Log, times: PeerTimes) {
+    this.#client = client;
+    this.#log = log;
+    this.#times = times;
+  }
+
+  get(address: PeerAddress): Peer {
+    const key = keyOf(address);
+    const peer = this.#peers.get(key) ?? new Peer(address, this.#client, this.#log, this.#times);
+    peer.reached ||= this.#reached.has(key);
+    peer.usedAtMs = this.#times.nowMs();
+    this.#peers.set(key, peer);
+    return peer;
+  }
+
+  /** A daemon answered there, to the daemon that ran on this host before. */
+  noteReached(address: PeerAddress): void {
+    const key = keyOf(address);
+    if (this.#reached.size < REACHED_KEPT_MAX) this.#reached.add(key);
+    const peer = this.#peers.get(key);
+    if (peer !== undefined) peer.reached = true;
+  }
+
+  /** Forgets those to which nothing has gone for a while: what they said grows stale. */
+  forgetUnused(): void {
+    const nowMs = this.#times.nowMs();
+    for (const [key, peer] of this.#peers) {
+      if (nowMs - peer.usedAtMs <= UNUSED_KEPT_MS) continue;
+      if (peer.reached) this.noteReached(peer.address);
+      this.#peers.delete(key);
+      this.#client.forget(peer.address);
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
