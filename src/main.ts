@@ -75,6 +75,8 @@ async function obey(args: readonly string[]): Promise<void> {
 async function start(configPath: string): Promise<void> {
   const config = readConfigOrExit(configPath);
   const log = createLog({ level: config.log.level });
+  const { pid, version: node } = process;
+  log.info({ host: hostname(), version: daemonVersion(), pid, node, configPath }, "starting");
   try {
     await run(new ReloadableConfig(configPath, config, log), log);
   } catch (error) {

@@ -205,7 +205,7 @@ export class MonitorThread {
       const { peer } = target;
       peer.usedAtMs = nowMs;
       if (migration.callAtMs === null) continue;
-      void defects.containedLater("askPeers", vmId, () => peer.askCounts());
+      void defects.containedLater("askPeers", vmId, () => peer.askCounts(true));
     }
     this.#context.peers.forgetUnused();
   }

@@ -90,6 +90,10 @@ export class Peer {
   usedAtMs = 0;
   #silentQueries = 0;
   #isOurs = false;
+  /** Migrations are on their way there: its silence halves them. */
+  #goesThere = false;
+  /** What was said of its silence; null: nothing. */
+  #saidSilence: "silent" | "halving" | null = null;
 
   constructor(address: PeerAddress, client: PeerClient, log: Log, times: PeerTimes) {
     this.address = address;
@@ -99,8 +103,12 @@ export class Peer {
     this.#nowMs = times.nowMs;
   }
 
-  /** Asks for the counts; joins the question that is out, if there is one. Never rejects. */
-  askCounts(): Promise<void> {
+  /**
+   * Asks for the counts; joins the question that is out, if there is one. `goesThere`: for a migration
+   * that is on its way there already, and not only one that may begin. Never rejects.
+   */
+  askCounts(goesThere = false): Promise<void> {
+    this.#goesThere = this.#asking === null ? goesThere : this.#goesThere || goesThere;
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = null;
     });
@@ -224,20 +232,30 @@ export class Peer {
     if (migrations === null) {
       this.#silentQueries += 1;
       this.silence = silenceIn(answer, this.address);
-      if (this.#silentQueries === 1) {
-        const { cause, text: why } = this.silence;
-        this.#log.warn({ cause, why }, "destination is silent, halving what goes there");
-      }
+      this.#saySilence();
       return;
     }
     this.reached = true;
     this.#isOurs = isOurs(answer);
-    if (this.#silentQueries > 0) {
+    if (this.#saidSilence !== null) {
       this.#log.info({ silentQueries: this.#silentQueries }, "destination answers again");
+      this.#saidSilence = null;
     }
     this.#silentQueries = 0;
     this.#migrations = migrations;
     this.#askedAtMs = askedAtMs;
+  }
+
+  /** Once, and once more when it begins to cost something. */
+  #saySilence(): void {
+    const now = this.#goesThere ? "halving" : "silent";
+    if (this.#saidSilence === "halving" || this.#saidSilence === now) return;
+    this.#saidSilence = now;
+    const { cause, text: why } = this.silence;
+    const message = this.#goesThere
+      ? "destination is silent, halving what goes there"
+      : "destination does not answer";
+    this.#log.warn({ cause, why }, message);
   }
 }
 
