@@ -101,6 +101,18 @@ export interface AdvanceSample {
   readonly passStart?: { readonly iteration: number; readonly tookMs: number };
 }
 
+/**
+ * Whether a pass that began is a reason to look at once: a sweep began with it, or it was judged. Those
+ * that QEMU counts in mid-sweep come ten a second, and mostly mean nothing.
+ */
+export function isNews(before: Advance | null, after: Advance | null): boolean {
+  return (
+    before?.sweep.number !== after?.sweep.number ||
+    before?.bestPassBytes !== after?.bestPassBytes ||
+    before?.unproductiveInARow !== after?.unproductiveInARow
+  );
+}
+
 /** The clock starts anew: an engine is there, or post-copy began. Nothing else changes. */
 export function restartClock(advance: Advance, nowMs: number): Advance {
   return { ...advance, lastAdvanceAtMs: nowMs };

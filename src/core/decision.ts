@@ -94,7 +94,8 @@ function fromPlace(before: Migration, after: Migration, place: Place): readonly 
 function fromPasses(before: Migration, after: Migration): readonly Decision[] {
   const was = before.advance;
   const is = after.advance;
-  if (is === null || was === null || is.verdict === "unknown") return [];
+  if (is === null || was === null) return [];
+  if (is.verdict === "unknown" || is.verdict === "undecided") return [];
   const judged = is.pass !== was.pass || is.verdict !== was.verdict;
   const isNews = is.verdict === "productive" || is.unproductiveInARow <= 2;
   if (!judged || !isNews || is.pass <= 1) return [];

@@ -98,11 +98,11 @@ export function downtimeByEngine(before: Downtime | null, downtimeMs: number): D
 }
 
 /**
- * The next step if it is due: the first once pass 1 is complete, each later one a wait after
+ * The next step if it is due: the first once the first sweep is complete, each later one a wait after
  * libvirt took the one before. Unchanged otherwise, or while libvirt still refuses the present one.
  */
-export function nextDowntimeStep(downtime: Downtime, pass: number, nowMs: number): Downtime {
-  if (downtime.owner !== "steps" || pass < 2) return downtime;
+export function nextDowntimeStep(downtime: Downtime, sweep: number, nowMs: number): Downtime {
+  if (downtime.owner !== "steps" || sweep < 2) return downtime;
   const nextMs = downtime.stepsMs[downtime.step + 1];
   if (nextMs === undefined || downtime.appliedMs !== downtime.wantedMs) return downtime;
   const due = downtime.steppedAtMs === null || nowMs - downtime.steppedAtMs >= downtime.stepWaitMs;

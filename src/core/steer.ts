@@ -119,8 +119,8 @@ function steerDowntime(
   effects: Effect[],
 ): Migration {
   if (migration.downtime === null) return migration;
-  const pass = migration.advance?.pass ?? 0;
-  const downtime = timer ? nextDowntimeStep(migration.downtime, pass, nowMs) : migration.downtime;
+  const sweep = migration.advance?.sweep.number ?? 0;
+  const downtime = timer ? nextDowntimeStep(migration.downtime, sweep, nowMs) : migration.downtime;
   const stepped = { ...migration, downtime };
   if (downtime.wantedMs === null || downtime.appliedMs === downtime.wantedMs) return stepped;
   return ask(stepped, effects, { kind: "setMaxDowntime", maxDowntimeMs: downtime.wantedMs });

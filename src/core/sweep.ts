@@ -3,9 +3,10 @@
  * as much has been handled as remained then. Owns that account; what a sweep proves is advance.ts's.
  *
  * A pass (libvirt's iteration) was one sweep up to QEMU 9.1. From 9.2 on, with auto-converge, the
- * dirty bitmap is synchronised again every 5 s in mid-sweep and each time counts as an iteration, so
- * sweeps are measured in pages handled: pages, not bytes, since a zero page costs next to nothing.
- * Where libvirt does not count pages (disks, before memory flows) the bytes processed stand in.
+ * dirty bitmap is synchronised again every 5 s in mid-sweep, in QEMU 11.1 after each 100 ms of sending,
+ * in the first sweep too, and each time counts as an iteration. So sweeps are measured in pages
+ * handled: pages, not bytes, since a zero page costs next to nothing. Where libvirt does not count
+ * pages (disks, before memory flows) the bytes processed stand in.
  *
  * Measured on QEMU 7.2, pages handled from one boundary to the next over what remained at the first:
  * 1.003 to 1.012 plain, 1.006 to 1.142 with xbzrle (whose overflows count twice), 1.006 to 1.032 with

@@ -29,6 +29,15 @@ const operations: ReadonlyMap<number, Operation> = new Map([
   [JobOperation.SNAPSHOT_DELETE, "snapshotDelete"],
 ]);
 
+/** What QEMU 11 says of the expected downtime before it has measured: INT64_MAX. */
+const DOWNTIME_UNKNOWN_MS = 2n ** 63n - 1n;
+
+function knownDowntimeMs(downtimeMs: Int64 | undefined): Int64 | undefined {
+  return downtimeMs === undefined || BigInt(downtimeMs) >= DOWNTIME_UNKNOWN_MS
+    ? undefined
+    : downtimeMs;
+}
+
 function toNumber(value: Int64): number {
   const number = Number(value);
   return Math.min(Number.MAX_SAFE_INTEGER, number);
@@ -47,7 +56,7 @@ export function jobStatsFromLibvirt(
     normalPages: stats.memoryNormalPages,
     constantPages: stats.memoryConstantPages,
     compressedPages: stats.compressionPages,
-    downtimeMs: stats.downtimeMs,
+    downtimeMs: knownDowntimeMs(stats.downtimeMs),
     downtimeNetMs: stats.downtimeNetMs,
   };
   return {

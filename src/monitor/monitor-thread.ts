@@ -10,6 +10,7 @@
  *
  * It must not know what the numbers mean (core) nor how they come (hypervisor).
  */
+import { isNews } from "../core/advance.ts";
 import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
 import type { CycleInput } from "../core/cycle.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
@@ -246,7 +247,9 @@ export class MonitorThread {
     if (view.kind === "ok" && view.value.kind === "stats") {
       const { stats, atMs } = view.value;
       const tookMs = atMs - eventAtMs;
+      const before = run.migration.advance;
       run.apply({ kind: "passBegan", sample: { stats, atMs, passStart: { iteration, tookMs } } });
+      if (!isNews(before, run.migration.advance)) return;
     }
     this.wake();
   }

@@ -200,14 +200,14 @@ describe("what is wished goes on", () => {
       downtime: downtimeBySteps(500, 5, 50, GIB_BYTES),
       ...limits({ progressTimeoutMs: 600_000 }),
     });
-    run.cycle(sample({ memoryIteration: 2 }));
+    run.cycle(sample({ memoryIteration: 2, processedMiB: 102 }));
     run.accepted("setMaxDowntime", 104);
     expect(run.migration.downtime).toMatchObject({ owner: "steps", step: 1, stepWaitMs: 10_000 });
     restarted(run);
-    run.cycle(sample({ memoryIteration: 2, processedMiB: 2 }));
+    run.cycle(sample({ memoryIteration: 2, processedMiB: 103 }));
     expect(kinds(run.effects)).not.toContain("setMaxDowntime");
     run.nowMs += 3_000;
-    run.cycle(sample({ memoryIteration: 2, processedMiB: 3 }));
+    run.cycle(sample({ memoryIteration: 2, processedMiB: 104 }));
     expect(run.effects).toContainEqual({ kind: "setMaxDowntime", maxDowntimeMs: 120 });
   });
 

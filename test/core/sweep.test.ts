@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import {
   advanceFrom,
+  isNews,
   observePreCopy,
   PRODUCTIVE_SHARE,
   type Advance,
@@ -187,6 +188,18 @@ it("with one synchronisation a pass a sweep is a pass, whatever the sizes", () =
       });
     }),
   );
+});
+
+describe("a pass that began is a reason to look at once", () => {
+  it.each([
+    ["in mid-sweep, not smaller: no", 78, 130, false],
+    ["in mid-sweep, smaller: yes", 70, 130, true],
+    ["with a sweep done, not smaller: yes", 78, 181, true],
+  ])("%s", (_name, remainingMiB, handledMiB, news) => {
+    const before = inPass2();
+    const after = boundary(before, { iteration: 3, remainingMiB, handledMiB });
+    expect(isNews(before, after)).toBe(news);
+  });
 });
 
 describe("a daemon of before sweeps left its journal", () => {

@@ -12,6 +12,7 @@ const UNITS: Readonly<Record<string, number>> = {
   "": 1,
   ms: 1,
   s: 1_000,
+  m: 60_000,
   h: 3_600_000,
   MiB: MIB_BYTES,
   GiB: GIB_BYTES,
@@ -129,6 +130,7 @@ export function guestHabits(args: Arguments): GuestHabits {
     dirtiesBytes: args.bytes("dirties") ?? 0,
     withinBytes: args.bytes("within") ?? memoryBytes,
     resyncMs: args.ms("resync") ?? null,
+    fromStart: args.has("from-start"),
     cycleMs: args.ms("cycle") ?? 10_000,
     // Half a second of downtime.
     arrivesAtBytes: (args.bytes("sends") ?? MIB_BYTES) / 2,

@@ -1,7 +1,8 @@
 /**
  * What QEMU does with a guest's memory, in figures alone: it sends at one rate what is dirty, the
  * guest dirties other pages at another, and at each boundary the two are added up. A boundary comes
- * when everything is sent, or, with auto-converge from QEMU 9.2 on, also every 5 s from pass 2 on.
+ * when everything is sent; with auto-converge from QEMU 9.2 on also every 5 s after the first sweep, and
+ * in QEMU 11.1 always after each 100 ms.
  */
 import type { JobStats } from "../../src/core/job-stats.ts";
 import { sample } from "../core/fixtures.ts";
@@ -17,6 +18,8 @@ export interface GuestHabits {
   readonly withinBytes: number;
   /** How often QEMU synchronises in mid-sweep; null: never. */
   readonly resyncMs: number | null;
+  /** In the first sweep too, as QEMU 11.1. */
+  readonly fromStart: boolean;
   readonly cycleMs: number;
   /** What the downtime allows to remain. */
   readonly arrivesAtBytes: number;
@@ -28,6 +31,8 @@ export class GuestModel {
   arrives = false;
   #iteration = 0;
   #remainingBytes: number;
+  /** The first sweep is done. */
+  #sentAll = false;
   #dirtiedBytes = 0;
   #handledBytes = 0;
   #boundaryAtMs = 0;
@@ -42,9 +47,9 @@ export class GuestModel {
   /** Runs on to the next boundary, whose number it returns, or to the next cycle: null. */
   runToNext(): number | null {
     if (this.#iteration === 0) return this.#begin(this.#remainingBytes);
-    const { sendsBytes, resyncMs, cycleMs } = this.#habits;
+    const { sendsBytes, resyncMs, fromStart, cycleMs } = this.#habits;
     const sentAtMs = this.nowMs + Math.ceil((this.#remainingBytes / sendsBytes) * 1_000);
-    const resyncs = resyncMs !== null && this.#iteration > 1;
+    const resyncs = resyncMs !== null && (fromStart || this.#sentAll);
     const nextMs = resyncs ? Math.min(sentAtMs, this.#boundaryAtMs + resyncMs) : sentAtMs;
     if (this.#cycleAtMs < nextMs) {
       this.#runTo(this.#cycleAtMs);
@@ -52,12 +57,13 @@ export class GuestModel {
       return null;
     }
     this.#runTo(nextMs);
+    this.#sentAll ||= this.#handledBytes >= this.#habits.memoryBytes;
     return this.#begin(this.#remainingBytes + this.#dirtiedBytes);
   }
 
   #begin(sizeBytes: number): number {
     const { memoryBytes, withinBytes, arrivesAtBytes } = this.#habits;
-    const mostBytes = this.#iteration === 0 ? memoryBytes : withinBytes;
+    const mostBytes = this.#sentAll ? withinBytes : memoryBytes;
     this.#remainingBytes = wholePages(Math.min(sizeBytes, mostBytes));
     this.#dirtiedBytes = 0;
     this.#boundaryAtMs = this.nowMs;
