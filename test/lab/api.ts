@@ -27,6 +27,17 @@ export type LabOptions = {
    * lab's own (pki.ts). Default false: plain TCP.
    */
   readonly tls?: boolean;
+  /** For host-a, host-b, …: the root it runs in; null or absent: the machine's own. */
+  readonly roots?: readonly (HostRoot | null)[];
+};
+
+/** The root of another Debian, with its own libvirt, QEMU and Node; see test/matrix. */
+export type HostRoot = {
+  readonly folder: string;
+  /** Has a folder for each native package of the checkout, compiled for this root. */
+  readonly builds: string;
+  /** Its Node, as a path in it. */
+  readonly nodePath: string;
 };
 
 /** Plain data from which any process can attach to a running lab (vitest's provide and inject). */
@@ -45,6 +56,9 @@ export type HostCoordinates = {
   readonly controlAddress: string;
   readonly migrationAddress: string;
   readonly tls: boolean;
+  readonly root: HostRoot | null;
+  /** What runs a daemon there. */
+  readonly nodePath: string;
 };
 
 export type ExecResult = {

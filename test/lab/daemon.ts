@@ -88,7 +88,7 @@ export function launchDaemon(host: Host, crash?: CrashPoint): Promise<LabProcess
   const main = path.join(checkoutFolder(), "dist/main.js");
   const preload = path.join(checkoutFolder(), "test/lab/crash-point.mjs");
   const nodeArgs = crash === undefined ? [] : ["--import", preload];
-  return host.spawn(process.execPath, [...nodeArgs, main, "--config", CONFIG_PATH], {
+  return host.spawn(host.nodePath, [...nodeArgs, main, "--config", CONFIG_PATH], {
     logName: `daemon-${process.pid}-${started}`,
     ...(crash === undefined ? {} : { env: { CRASH_RECORD: crash.record, CRASH_WHEN: crash.when } }),
   });

@@ -18,6 +18,7 @@ export type HostPlan = Omit<HostCoordinates, "initPid">;
 /** Names and addresses of host number `index`; the addresses exist only inside the lab. */
 export function planHost(labFolder: string, index: number, options: LabOptions): HostPlan {
   const name = `host-${"abcdefgh".charAt(index)}`;
+  const root = options.roots?.[index] ?? null;
   return {
     name,
     folder: path.join(labFolder, name),
@@ -25,6 +26,8 @@ export function planHost(labFolder: string, index: number, options: LabOptions):
     controlAddress: `10.231.1.${index + 1}`,
     migrationAddress: `10.231.2.${index + 1}`,
     tls: options.tls === true,
+    root,
+    nodePath: root?.nodePath ?? process.execPath,
   };
 }
 

@@ -13,6 +13,7 @@ import type {
   GuestOptions,
   Host,
   HostCoordinates,
+  HostRoot,
   LabProcess,
   SpawnOptions,
 } from "./api.ts";
@@ -80,6 +81,8 @@ class LabHost implements Host {
   readonly controlAddress: string;
   readonly migrationAddress: string;
   readonly tls: boolean;
+  readonly root: HostRoot | null;
+  readonly nodePath: string;
   readonly libvirtUri: string;
   readonly #peers: () => readonly Host[];
 
@@ -91,6 +94,8 @@ class LabHost implements Host {
     this.controlAddress = at.controlAddress;
     this.migrationAddress = at.migrationAddress;
     this.tls = at.tls;
+    this.root = at.root;
+    this.nodePath = at.nodePath;
     this.libvirtUri = `qemu+unix:///system?socket=${at.folder}/run/libvirt/libvirt-sock`;
     this.#peers = peers;
   }
@@ -137,11 +142,11 @@ class LabHost implements Host {
 
   async domains(): Promise<readonly DomainEntry[]> {
     // One virsh for the three, so that they hardly ever see different moments.
-    const mark = "echo ----";
+    const mark = "echo ====";
     const lists = ["list --all", "list --all --uuid --name", "list --all --persistent --uuid"];
     const [listing = "", uuids = "", persistent = ""] = (
       await this.virsh(lists.join(`; ${mark}; `))
-    ).split("----");
+    ).split("====");
     return parseDomains(listing, uuids, persistent);
   }
 

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { CutKind, Host, LabCoordinates, LabHandle, LabOptions, LinkName } from "./api.ts";
 import { guestImage } from "./guest-image.ts";
+import { checkoutFolder } from "./checkout.ts";
 import { attachHost } from "./host.ts";
 import { type HostPlan, planHost, writeHostFolder } from "./host-config.ts";
 import { cutLink, layLinks, restoreLink } from "./network.ts";
@@ -43,7 +44,9 @@ function hostInitScript(): string {
 
 /** Starts a host's process 1 and resolves with its id, once its mounts are made. */
 async function startInit(plan: HostPlan): Promise<number> {
-  const init = ["sh", hostInitScript(), plan.folder, plan.name];
+  const { root } = plan;
+  const inRoot = root === null ? [] : [root.folder, checkoutFolder(), root.builds];
+  const init = ["sh", hostInitScript(), plan.folder, plan.name, ...inRoot];
   const child = spawn("setpriv", ["--pdeathsig", "KILL", "unshare", ...NAMESPACES, "--", ...init], {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,

@@ -76,7 +76,7 @@ export async function openPort(host: Host, pem: Partial<Pem> | null): Promise<So
 async function startRelay(host: Host): Promise<LabProcess> {
   const script = path.join(checkoutFolder(), "test/lab/relay.mjs");
   const args = [script, RELAY_SOCKET, host.controlAddress, String(PORT)];
-  const relay = await host.spawn(process.execPath, args, { logName: `relay-${process.pid}` });
+  const relay = await host.spawn(host.nodePath, args, { logName: `relay-${process.pid}` });
   await relay.waitForLog(/relay ready/);
   return relay;
 }
