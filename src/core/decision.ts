@@ -42,6 +42,8 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
       return [decision("downtime", "first value set before the start", { toMs: input.appliedMs })];
     case "cleared":
       return [decision("cleared", "nothing of the guest is left here", {})];
+    case "departureOver":
+      return [decision("departure", `spoken of no more: ${input.why}`, {})];
     case "reserved":
       return [decision("reserved", "the destination expects the guest", {})];
     case "downtimeFound":

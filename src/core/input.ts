@@ -8,7 +8,7 @@ import type { CycleInput } from "./cycle.ts";
 import type { Silence } from "./destination.ts";
 import type { EffectDone } from "./effect-done.ts";
 import type { JobStats } from "./job-stats.ts";
-import type { GuestStopped, Refusal } from "./migration.ts";
+import type { DepartureOver, GuestStopped, Refusal } from "./migration.ts";
 import type { Place } from "./place.ts";
 import type { RunState } from "./run-state.ts";
 
@@ -16,6 +16,8 @@ export type Input =
   | { readonly kind: "admitted" }
   /** Nothing of a guest that has arrived is left here. */
   | { readonly kind: "cleared" }
+  /** It had left; from now on it is what this host shows. */
+  | { readonly kind: "departureOver"; readonly why: DepartureOver }
   /** The destination keeps a slot for the guest. */
   | { readonly kind: "reserved" }
   /** The domain's own downtime, read before the first value is set. */

@@ -24,6 +24,7 @@ export const NO_CALL = 0;
 
 /** virDomainEventType with virDomainEventResumedDetailType and virDomainEventStoppedDetailType */
 export const LIFECYCLE = {
+  STARTED: 2,
   RESUMED: 4,
   RESUMED_MIGRATED: 1,
   STOPPED: 5,

@@ -183,7 +183,12 @@ export interface Migration {
   readonly outcome: Outcome | null;
   /** Arrived, and nothing of the guest is left here: looked for until then, and never again. */
   readonly cleared: boolean;
+  /** Why the VM that has left is spoken of no more as such; null: it is, or it has not left. */
+  readonly departureOver: DepartureOver | null;
 }
+
+/** It is seen here again, or on its way back; or the engine has destroyed it. */
+export type DepartureOver = "cameBack" | "destroyed";
 
 export type PendingKind =
   | "setMaxBandwidth"
@@ -337,6 +342,7 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     pending: [],
     outcome: null,
     cleared: false,
+    departureOver: null,
   };
 }
 

@@ -47,6 +47,7 @@ const FROM_CALL: readonly Phase[] = [...CALL_OUT, "settling"];
 const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   admitted: ["queued"],
   cleared: [],
+  departureOver: [],
   reserved: ["preparing"],
   downtimeFound: ["preparing"],
   downtimePrepared: ["preparing"],
@@ -72,6 +73,9 @@ const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
 export function step(migration: Migration, input: Input, nowMs: number): Stepped {
   if (migration.phase === "ended") {
     if (input.kind === "cleared") return unchanged({ ...migration, cleared: true });
+    if (input.kind === "departureOver") {
+      return unchanged({ ...migration, departureOver: input.why });
+    }
     return input.kind === "place"
       ? lateConfirmation(migration, input, nowMs)
       : unchanged(migration);
@@ -81,6 +85,7 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
     case "admitted":
       return admitted(migration);
     case "cleared":
+    case "departureOver":
       return unchanged(migration);
     case "reserved":
       return unchanged({ ...migration, reservedThere: true });

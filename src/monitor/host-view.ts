@@ -36,7 +36,10 @@ export class HostView {
   readonly #first: () => ReadonlySet<string>;
   #entries: ReadonlyMap<string, Entry> = new Map();
   #scannedAtMs: number | null = null;
-  #scanning: Promise<CallResult<null>> | null = null;
+  #lookedAtMs: number | null = null;
+  #scanning: { readonly promise: Promise<CallResult<null>>; readonly age: number } | null = null;
+  /** Counts what made views of before outdated. */
+  #age = 0;
 
   /**
    * `waitMs`: how long one look may take; VMs that have not answered by then show nothing. `first`:
@@ -54,12 +57,26 @@ export class HostView {
     this.#first = first;
   }
 
-  /** Looks again, or joins the look that is under way. The old view stays if libvirt is silent. */
+  /**
+   * Looks again, or joins the look that is under way unless that one is outdated already. The old view
+   * stays if libvirt is silent.
+   */
   refresh(): Promise<CallResult<null>> {
-    this.#scanning ??= this.#scan().finally(() => {
-      this.#scanning = null;
-    });
-    return this.#scanning;
+    const before = this.#scanning;
+    if (before?.age === this.#age) return before.promise;
+    const promise = before === null ? this.#scan() : this.#scanAfter(before.promise);
+    const own = { promise, age: this.#age };
+    this.#scanning = own;
+    const done = (): void => {
+      if (this.#scanning === own) this.#scanning = null;
+    };
+    own.promise.then(done, done);
+    return own.promise;
+  }
+
+  /** When the look began that the view of all VMs is from; null: there was none. */
+  get lookedAtMs(): number | null {
+    return this.#lookedAtMs;
   }
 
   /** A view not older than `maxAgeMs`, for questions that come from outside. */
@@ -70,6 +87,7 @@ export class HostView {
 
   /** Something changed that a view of a moment ago does not show. */
   invalidate(): void {
+    this.#age += 1;
     this.#scannedAtMs = null;
   }
 
@@ -110,11 +128,19 @@ export class HostView {
     return { kind: "ok", value: null };
   }
 
+  async #scanAfter(before: Promise<unknown>): Promise<CallResult<null>> {
+    await before.catch(() => undefined);
+    return this.#scan();
+  }
+
   async #scan(): Promise<CallResult<null>> {
+    const age = this.#age;
+    const beganAtMs = this.#nowMs();
     const views = await this.#views({ waitMs: this.#waitMs(), first: this.#first() });
     if (views.kind !== "ok") return views;
     this.#entries = new Map(this.#entriesOf(views.value));
-    this.#scannedAtMs = this.#nowMs();
+    this.#lookedAtMs = beganAtMs;
+    if (age === this.#age) this.#scannedAtMs = this.#nowMs();
     return { kind: "ok", value: null };
   }
 

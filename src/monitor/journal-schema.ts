@@ -257,6 +257,7 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   ),
   outcome: v.nullable(outcome),
   cleared: flag,
+  departureOver: v.optional(v.nullable(v.picklist(["cameBack", "destroyed"])), null),
 });
 
 export const requestSchema: v.GenericSchema<unknown, MigrateRequest> = v.object({

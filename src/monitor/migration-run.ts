@@ -79,8 +79,6 @@ export class MigrationRun {
   readonly #missed = new MissedInputs();
   readonly #restored: RestoredRun | null;
   #migration: Migration;
-  /** VM.destroy: the engine wants to hear no more of the VM that left. */
-  forgotten = false;
   #endedAtWallMs: number | null = null;
 
   constructor(
@@ -266,7 +264,8 @@ export class MigrationRun {
     const { outcome } = this.#migration;
     const { target } = this;
     if (target.mode !== "remote" || !target.call.persistent) return false;
-    if (this.#migration.cleared) return false;
+    // What came back is no leftover.
+    if (this.#migration.cleared || this.#migration.departureOver === "cameBack") return false;
     const endedForMs = this.endedForMs(this.#context.clock.monotonicMs());
     const arrived = outcome?.outcome === "completed" && outcome.confirmed;
     return arrived && endedForMs < LEFT_LOOKED_FOR_MS;

@@ -2,7 +2,6 @@
  * The verbs' side of the monitor: what an engine may ask for. It accepts migrations, hands wishes
  * and cancels to them, and answers from their states; the loop (monitor-thread.ts) does the rest.
  */
-import { isoTime } from "../clock.ts";
 import type { Migration } from "../core/migration.ts";
 import type { Reservation } from "../core/reservations.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
@@ -14,6 +13,7 @@ import { accept, detailsError } from "./accept.ts";
 import { begin } from "./begin.ts";
 import { capabilitiesToWire } from "./capabilities.ts";
 import type { Context } from "./context.ts";
+import { Departures } from "./departures.ts";
 import { IncomingSlots } from "./incoming-slots.ts";
 import { explainFrom } from "./explain.ts";
 import { foreignJob, foreignToWire, takeOver } from "./foreign.ts";
@@ -29,14 +29,8 @@ import type {
   ParamChanges,
   WireObject,
 } from "./service.ts";
-import { vmIncomingRecord } from "./incoming-record.ts";
-import {
-  leftVmToWire,
-  migrationStatusToWire,
-  migrationToWire,
-  shownPhase,
-  vmStatsToWire,
-} from "./wire-stats.ts";
+import { migrationStatusToWire, migrationToWire, shownPhase } from "./wire-stats.ts";
+import { VmAnswers } from "./vm-answers.ts";
 import { wireTimeMs } from "./wire-time.ts";
 
 /** The longest a cancel waits for its outcome. */
@@ -49,6 +43,8 @@ export class MonitorService implements MigrationService {
   readonly #registry: Registry;
   readonly #monitor: MonitorThread;
   readonly #slots: IncomingSlots;
+  readonly #departures: Departures;
+  readonly #vms: VmAnswers;
   readonly #unknownKeysLogged = new Set<string>();
   /** What every run tells: here, so that restored ones tell it, too. */
   readonly hooks: RunHooks = {
@@ -61,6 +57,8 @@ export class MonitorService implements MigrationService {
     this.#registry = registry;
     this.#monitor = monitor;
     this.#slots = new IncomingSlots(context);
+    this.#departures = new Departures(context, registry);
+    this.#vms = new VmAnswers(context, registry, this.#departures);
   }
 
   async migrate(request: MigrateRequest, by: string): Promise<true> {
@@ -82,6 +80,7 @@ export class MonitorService implements MigrationService {
   }
 
   #add(run: MigrationRun, by: string): void {
+    this.#departures.noteHere(run.vmId);
     this.#registry.add(run);
     run.accepted(by);
   }
@@ -165,6 +164,7 @@ export class MonitorService implements MigrationService {
   async migrationCreate(request: IncomingRequest, source: string): Promise<WireObject> {
     const { vmId, incomingLimit, xml } = request;
     await this.#slots.reserve(vmId, source, incomingLimit);
+    this.#departures.noteHere(vmId);
     return {
       migrationPort: 0,
       params: {
@@ -188,7 +188,7 @@ export class MonitorService implements MigrationService {
       const state = view !== undefined && this.#arrives(view) ? "is still arriving" : "is active";
       throw new MonitorError("migrationInProgress", `VM ${vmId} ${state}: it is not destroyed`);
     }
-    const left = this.#registry.forgetLeft(vmId);
+    const left = this.#departures.destroyed(vmId);
     if (!reserved && !left)
       throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
     return true;
@@ -205,7 +205,7 @@ export class MonitorService implements MigrationService {
   }
 
   async migrationStatus(vmId: string): Promise<WireObject> {
-    const run = this.#runOf(vmId);
+    const run = this.#registry.liveOf(vmId) ?? (await this.#endedOf(vmId));
     if (run !== undefined) {
       return migrationStatusToWire(run.migration, this.#context.clock.monotonicMs());
     }
@@ -239,50 +239,22 @@ export class MonitorService implements MigrationService {
 
   async vmStats(vmId: string): Promise<WireObject> {
     await this.#look();
-    const { hostView, clock } = this.#context;
-    const view = hostView.get(vmId);
-    if (view === undefined) return this.#leftVm(vmId);
-    if (hostView.transfer(vmId) === "unknown") throw detailsError(vmId, { kind: "noAnswer" });
-    const stats = vmStatsToWire(view, hostView, this.#registry.liveOf(vmId), clock);
-    return { ...stats, ...(await vmIncomingRecord(vmId, this.#context)) };
+    return this.#vms.stats(vmId);
   }
 
   async allVmStats(): Promise<readonly WireObject[]> {
     await this.#look();
-    const { hostView, clock, defects } = this.#context;
-    const answers = hostView.views().map((view) => {
-      const { vmId } = view.vm;
-      const run = this.#registry.liveOf(vmId);
-      return defects.contained("answer", vmId, () => vmStatsToWire(view, hostView, run, clock));
-    });
-    return answers.filter((answer) => answer !== null);
+    return this.#vms.all();
   }
 
   async vmList(): Promise<readonly WireObject[]> {
-    const all = await this.allVmStats();
-    return all.map((stats) => ({
-      vmId: stats["vmId"],
-      status: stats["status"],
-      statusTime: stats["statusTime"],
-    }));
+    await this.#look();
+    return this.#vms.list();
   }
 
   async hostStats(): Promise<WireObject> {
-    const all = await this.allVmStats();
-    const { incoming, outgoing } = this.#context.hostView.counts();
-    return {
-      vmCount: all.length,
-      vmActive: all.filter((stats) => stats["status"] === "Up").length,
-      vmMigrating: incoming + outgoing,
-      incomingVmMigrations: incoming,
-      outgoingVmMigrations: outgoing,
-      queuedVmMigrations: this.#registry.queued().length,
-      incomingSlotsInUse: this.#slots.inUse(),
-      max_incoming_migrations: this.#context.settings().maxIncoming,
-      version: this.#context.version,
-      journal: this.#context.journal.failing ?? "ok",
-      dateTime: `${isoTime(this.#context.clock.wallMs()).slice(0, 19)} GMT`,
-    };
+    await this.#look();
+    return this.#vms.host(this.#slots.inUse());
   }
 
   async capabilities(): Promise<WireObject> {
@@ -294,15 +266,23 @@ export class MonitorService implements MigrationService {
     if (event.kind !== "lifecycle") return;
     const arrived =
       event.event === LIFECYCLE.RESUMED && event.detail === LIFECYCLE.RESUMED_MIGRATED;
-    if (!arrived && event.event !== LIFECYCLE.STOPPED) return;
     const { vmId } = event;
-    this.#context.defects.contained("event", vmId, () => this.#slots.release(vmId));
+    const { defects } = this.#context;
+    if (arrived || event.event === LIFECYCLE.STARTED) {
+      defects.contained("event", vmId, () => this.#departures.noteHere(vmId));
+    }
+    if (arrived || event.event === LIFECYCLE.STOPPED) {
+      defects.contained("event", vmId, () => this.#slots.release(vmId));
+    }
   }
 
-  #runOf(vmId: string): MigrationRun | undefined {
-    return (
-      this.#registry.liveOf(vmId) ?? this.#registry.endedOf(vmId, this.#context.clock.monotonicMs())
-    );
+  /** The VM's last one, unless it came back since: then that is no answer for what it is now. */
+  async #endedOf(vmId: string): Promise<MigrationRun | undefined> {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (this.#registry.endedOf(vmId, nowMs) === undefined) return undefined;
+    await this.#tryLook();
+    const run = this.#registry.endedOf(vmId, nowMs);
+    return run?.migration.departureOver === "cameBack" ? undefined : run;
   }
 
   #ended(run: MigrationRun): void {
@@ -321,19 +301,11 @@ export class MonitorService implements MigrationService {
     const looked = await this.#context.hostView.freshWithin(STATS_MAX_AGE_MS);
     if (looked.kind === "ok") {
       this.#slots.note();
+      this.#departures.note();
       return null;
     }
     const why = looked.kind === "disconnected" ? looked.message : looked.kind;
     return new MonitorError("libvirtUnavailable", `libvirt does not answer: ${why}`);
-  }
-
-  #leftVm(vmId: string): WireObject {
-    const run = this.#registry.endedOf(vmId, this.#context.clock.monotonicMs());
-    const left = run === undefined || run.forgotten ? null : leftVmToWire(run, this.#context.clock);
-    if (left === null) {
-      throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
-    }
-    return left;
   }
 
   async #checkExists(vmId: string): Promise<void> {
@@ -342,7 +314,7 @@ export class MonitorService implements MigrationService {
   }
 
   async #cancelNothing(vmId: string): Promise<never> {
-    const run = this.#registry.endedOf(vmId, this.#context.clock.monotonicMs());
+    const run = await this.#endedOf(vmId);
     if (run?.migration.outcome?.outcome === "completed") throw tooLate(run);
     await this.#checkExists(vmId);
     if ((await foreignJob(vmId, this.#context)) !== null) {

@@ -39,13 +39,6 @@ export class Registry {
     this.#ended = [run, ...this.#kept(nowMs)].slice(0, ENDED_KEPT_MAX);
   }
 
-  /** The VM that left is spoken of no more; its migrations stay in the record. */
-  forgetLeft(vmId: string): boolean {
-    const left = this.#ended.filter((run) => run.vmId === vmId && !run.forgotten);
-    for (const run of left) run.forgotten = true;
-    return left.some((run) => run.migration.outcome?.where !== "source");
-  }
-
   liveOf(vmId: string): MigrationRun | undefined {
     return this.#live.get(vmId);
   }

@@ -106,7 +106,7 @@ export const verbTable = [
     unknownKeys: "refuse",
     result:
       "object: status {code, message}, progress (%), phase, postcopy, stalledFor (s); deferred: deferrals, deferralReason, retryIn (s); ended: outcome, reason, downtime (ms)",
-    doc: "How far the migration is, or how the last one ended.",
+    doc: "How far the migration is, or how the last one ended; of a VM that left and came back, nothing of before.",
   },
   {
     name: "VM.getStats",
@@ -115,7 +115,7 @@ export const verbTable = [
     params: [vmID],
     unknownKeys: "refuse",
     result: "array of one object",
-    doc: "Status of one VM.",
+    doc: "Status of one VM. One that has left is Down, with how it left, until VM.destroy or for an hour.",
   },
   {
     name: "Host.getAllVmStats",
@@ -124,7 +124,7 @@ export const verbTable = [
     params: [],
     unknownKeys: "ignore",
     result: "array of objects",
-    doc: "The same of all VMs.",
+    doc: "The same of all VMs, those that have left included.",
   },
   {
     name: "Host.getVMList",
@@ -132,8 +132,8 @@ export const verbTable = [
     roles: READERS,
     params: [],
     unknownKeys: "ignore",
-    result: "array of {vmId, status, statusTime}",
-    doc: "The VMs of this host.",
+    result: "array of {vmId, status, statusTime}, if Down with exitCode, exitMessage, exitReason",
+    doc: "The VMs of this host, those that have left included.",
   },
   {
     name: "Host.getStats",
@@ -143,7 +143,7 @@ export const verbTable = [
     unknownKeys: "ignore",
     result:
       "object: vmCount, vmActive, vmMigrating, incomingVmMigrations, outgoingVmMigrations, queuedVmMigrations, incomingSlotsInUse, max_incoming_migrations, version (the daemon's), journal (ok, or why it is not written), dateTime",
-    doc: "The host's counts; what libvirt shows to be transferring, whoever started it.",
+    doc: "The host's counts, of VMs that are here; what libvirt shows to be transferring, whoever started it.",
   },
   {
     name: "Host.getCapabilities",

@@ -206,12 +206,15 @@ export class SmallHost {
     return this.service.migrate({ ...requestOf(vmId), ...fields }, "uid 0");
   }
 
-  /** Migrated away: its call is out and comes back, with the guest gone. */
-  async depart(vmId: string): Promise<void> {
+  /** Migrated away, for which time: its call is out and comes back, with the guest gone. */
+  async depart(vmId: string, times = 1): Promise<void> {
     await this.migrate(vmId);
     await this.until(() => this.hypervisor.out.has(vmId) || undefined, `the call of ${vmId}`);
     this.hypervisor.leave(vmId);
-    await this.event("VM_migration_ended", vmId);
+    const method = `|virt|VM_migration_ended|${vmId}`;
+    const ended = (): boolean =>
+      this.events.filter((event) => event.method === method).length === times;
+    await this.until(() => ended() || undefined, method);
   }
 
   /** The fields of the first such event, also of the past. */

@@ -54,7 +54,7 @@ export class SmallHypervisor implements Hypervisor {
     this.#clock = clock;
   }
 
-  put(vmId: string, fields: Partial<VmDetails> = {}): void {
+  put(vmId: string, fields: Partial<VmDetails> = {}, job: SmallVm["job"] = NO_JOB): void {
     this.vms.set(vmId, {
       details: {
         vmId,
@@ -67,7 +67,7 @@ export class SmallHypervisor implements Hypervisor {
         numaNodes: 0,
         ...fields,
       },
-      job: NO_JOB,
+      job,
     });
   }
 

@@ -7,6 +7,7 @@ import { SmallHost } from "./small-host.ts";
 
 const GONE = "11111111-1111-4111-8111-111111111111";
 const HERE = "22222222-2222-4222-8222-222222222222";
+const COMING = "33333333-3333-4333-8333-333333333333";
 const BASE_MS = 2 ** 31 - 1;
 
 it("every statusTime is at least the notify_time of the events before it", async () => {
@@ -17,7 +18,7 @@ it("every statusTime is at least the notify_time of the events before it", async
 
   const notified = Number(host.events.at(-1)?.params["notify_time"]);
   expect(notified).toBeGreaterThan(BASE_MS);
-  const created = await host.service.migrationCreate({ vmId: GONE }, "host2");
+  const created = await host.service.migrationCreate({ vmId: COMING }, "host2");
   const all = await host.service.allVmStats();
   const list = await host.service.vmList();
   const answers = [await host.stats(HERE), await host.stats(GONE), ...all, ...list];

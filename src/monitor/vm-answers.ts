@@ -1,0 +1,97 @@
+/**
+ * What this host answers of its VMs: those that are here, as the last look showed them, and those that
+ * have left, as Down, until the engine has destroyed them or their record is gone. Whoever asks has
+ * looked at the host before.
+ */
+import { isoTime } from "../clock.ts";
+import { MonitorError } from "../errors.ts";
+import { detailsError } from "./accept.ts";
+import type { Context } from "./context.ts";
+import type { Departures } from "./departures.ts";
+import { vmIncomingRecord } from "./incoming-record.ts";
+import type { Registry } from "./registry.ts";
+import type { WireObject } from "./service.ts";
+import { leftVmToWire, vmStatsToWire } from "./wire-stats.ts";
+
+export class VmAnswers {
+  readonly #context: Context;
+  readonly #registry: Registry;
+  readonly #departures: Departures;
+
+  constructor(context: Context, registry: Registry, departures: Departures) {
+    this.#context = context;
+    this.#registry = registry;
+    this.#departures = departures;
+  }
+
+  /** **Fails**: noVm; libvirtUnavailable while the VM has not answered once. */
+  async stats(vmId: string): Promise<WireObject> {
+    const { hostView, clock } = this.#context;
+    const view = hostView.get(vmId);
+    if (view === undefined) return this.#left(vmId);
+    if (hostView.transfer(vmId) === "unknown") throw detailsError(vmId, { kind: "noAnswer" });
+    const stats = vmStatsToWire(view, hostView, this.#registry.liveOf(vmId), clock);
+    return { ...stats, ...(await vmIncomingRecord(vmId, this.#context)) };
+  }
+
+  all(): readonly WireObject[] {
+    const { clock, defects } = this.#context;
+    const left = this.#departures
+      .all()
+      .map((run) => defects.contained("answer", run.vmId, () => leftVmToWire(run, clock)));
+    return [...this.#here(), ...left.filter((answer) => answer !== null)];
+  }
+
+  list(): readonly WireObject[] {
+    return this.all().map(({ vmId, status, statusTime, ...rest }) => ({
+      vmId,
+      status,
+      statusTime,
+      ...(status === "Down" ? exitOf(rest) : {}),
+    }));
+  }
+
+  /** The host's counts: of VMs that are here. */
+  host(incomingSlotsInUse: number): WireObject {
+    const here = this.#here();
+    const { hostView, journal, clock, settings, version } = this.#context;
+    const { incoming, outgoing } = hostView.counts();
+    return {
+      vmCount: here.length,
+      vmActive: here.filter(({ status }) => status === "Up").length,
+      vmMigrating: incoming + outgoing,
+      incomingVmMigrations: incoming,
+      outgoingVmMigrations: outgoing,
+      queuedVmMigrations: this.#registry.queued().length,
+      incomingSlotsInUse,
+      max_incoming_migrations: settings().maxIncoming,
+      version,
+      journal: journal.failing ?? "ok",
+      dateTime: `${isoTime(clock.wallMs()).slice(0, 19)} GMT`,
+    };
+  }
+
+  #here(): readonly WireObject[] {
+    const { hostView, clock, defects } = this.#context;
+    const answers = hostView.views().map((view) => {
+      const { vmId } = view.vm;
+      const run = this.#registry.liveOf(vmId);
+      return defects.contained("answer", vmId, () => vmStatsToWire(view, hostView, run, clock));
+    });
+    return answers.filter((answer) => answer !== null);
+  }
+
+  #left(vmId: string): WireObject {
+    const run = this.#departures.of(vmId);
+    const isLive = this.#registry.liveOf(vmId) !== undefined;
+    const left = run === undefined || isLive ? null : leftVmToWire(run, this.#context.clock);
+    if (left === null) {
+      throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
+    }
+    return left;
+  }
+}
+
+function exitOf({ exitCode, exitMessage, exitReason }: WireObject): WireObject {
+  return { exitCode, exitMessage, exitReason };
+}
