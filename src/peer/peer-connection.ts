@@ -20,6 +20,9 @@ import {
   STOMP_VERSION,
   type Frame,
 } from "../stomp/index.ts";
+import { factsOfDer, firstFacts } from "../tls/facts.ts";
+import type { CertificateFacts } from "../tls/judge.ts";
+import { certificateText } from "../tls/refusal.ts";
 import { NameLookup } from "./lookup.ts";
 import type { PeerAddress, PeerTls } from "./peer-client.ts";
 import {
@@ -66,6 +69,8 @@ export class PeerConnection {
   #certificate: X509Certificate | undefined;
   #stage: Stage = "connect";
   #first = Buffer.alloc(0);
+  /** What the other side showed in the handshake. */
+  #shown: CertificateFacts | undefined;
   #watch: NodeJS.Timeout | null = null;
   #failures = 0;
   #notBeforeMs = 0;
@@ -134,6 +139,7 @@ export class PeerConnection {
     if (this.#socket !== null) return this.#socket;
     if (this.#nowMs() < this.#notBeforeMs) return null;
     let socket: net.Socket;
+    this.#shown = undefined;
     try {
       socket = this.#open();
     } catch (error) {
@@ -192,7 +198,18 @@ export class PeerConnection {
 
   #silenceOf(error: unknown): Silence {
     const hint = closeHint(this.#stage, this.#tls !== null);
-    return silenceOf(error, this.#at, this.#address.host, this.#stage, hint);
+    const found = silenceOf(error, this.#at, this.#address.host, this.#stage, hint);
+    const certificate = this.#refused(found.cause);
+    return certificate === undefined
+      ? found
+      : silence(found.cause, `${found.text} (${certificateText(certificate)})`);
+  }
+
+  /** Whose certificate it is about; undefined: it is about none. */
+  #refused(cause: Silence["cause"]): CertificateFacts | undefined {
+    if (cause === "certificateThere") return this.#shown;
+    const own = this.#tls?.cert;
+    return cause === "certificateHere" && own !== undefined ? firstFacts(own) : undefined;
   }
 
   /** Before it ever answered it may be somebody who never will. */
@@ -206,7 +223,7 @@ export class PeerConnection {
     const { forSocket: lookup } = this.#names;
     if (this.#tls === null) return net.connect({ host, port, lookup });
     const { verifyName = false, ...files } = this.#tls;
-    return tls.connect({
+    const socket = tls.connect({
       host,
       port,
       lookup,
@@ -216,6 +233,12 @@ export class PeerConnection {
       checkServerIdentity: (_name, certificate) =>
         verifyName ? tls.checkServerIdentity(certificateHost(host), certificate) : undefined,
     });
+    // Before Node judges it: a socket that is destroyed for it shows it no more. Not by
+    // getPeerX509Certificate, after which Node 20 has an empty certificate to judge.
+    socket.prependOnceListener("secure", () => {
+      this.#shown = factsOfDer(socket.getPeerCertificate().raw);
+    });
+    return socket;
   }
 
   #hello(): Buffer {

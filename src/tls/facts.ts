@@ -98,6 +98,22 @@ function partOf(read: Read<readonly X509Certificate[]>): PartFacts {
     : { kind: "read", certificates: read.value.map((each) => factsOf(each)) };
 }
 
+/** Of the first certificate in PEM; undefined: there is none that can be read. **Fails**: never. */
+export function firstFacts(pem: Buffer): CertificateFacts | undefined {
+  const certificates = certificatesIn(pem.toString("latin1"));
+  const first = typeof certificates === "string" ? undefined : certificates[0];
+  return first === undefined ? undefined : factsOf(first);
+}
+
+/** undefined: none that can be read. **Fails**: never. */
+export function factsOfDer(der: Buffer | undefined): CertificateFacts | undefined {
+  try {
+    return der === undefined ? undefined : factsOf(new X509Certificate(der));
+  } catch {
+    return undefined;
+  }
+}
+
 export function factsOf(certificate: X509Certificate): CertificateFacts {
   return {
     subject: nameOf(certificate.subject),

@@ -1,14 +1,13 @@
 /**
  * Why a TLS handshake failed, in words: whose certificate was refused by whom, and what for. From
  * Node's error, and from what OpenSSL said of the certificate; codes decide where there are some.
- * `strictly` makes the contexts whose handshakes end with an alert.
+ * `strictly` makes the servers whose handshakes end with an alert; a client of Node's sends none.
  */
-import { X509Certificate } from "node:crypto";
 import { takeHandshakeRefusal, verifyingInHandshake } from "posix";
-import { factsOf } from "./facts.ts";
+import { factsOfDer } from "./facts.ts";
 import { type CertificateFacts, dateOf } from "./judge.ts";
 
-/** A refused certificate ends the handshakes of servers and clients made in it, with an alert. */
+/** A refused certificate ends the handshakes of servers made in it, with an alert. */
 export const strictly = verifyingInHandshake;
 
 export interface Refusal {
@@ -25,17 +24,12 @@ const REFUSED = "ERR_SSL_CERTIFICATE_VERIFY_FAILED";
  * The certificate that the other side showed and that was refused here; undefined: it failed for
  * another reason. To be asked once, in the event that brings the error.
  */
-export function refusedCertificate(error: unknown): Required<Refusal> | undefined {
+function refusedCertificate(error: unknown): Required<Refusal> | undefined {
   if (codeOf(error) !== REFUSED) return undefined;
   const refusal = takeHandshakeRefusal();
   if (refusal === undefined) return undefined;
-  try {
-    const certificate = factsOf(new X509Certificate(refusal.certificate));
-    return { reason: refusal.reason, certificate };
-  } catch {
-    // One that OpenSSL took for a certificate and Node does not.
-    return undefined;
-  }
+  const certificate = factsOfDer(refusal.certificate);
+  return certificate === undefined ? undefined : { reason: refusal.reason, certificate };
 }
 
 /** Why a client did not get in. */
@@ -72,6 +66,13 @@ export function certificateFields({ subject, issuer, notAfterMs }: CertificateFa
     issuer: issuer.slice(0, NAME_LENGTH_MAX),
     expires: dateOf(notAfterMs),
   };
+}
+
+/** The same in words. */
+export function certificateText(certificate: CertificateFacts): string {
+  const { subject, issuer, expires } = certificateFields(certificate);
+  const from = dateOf(certificate.notBeforeMs);
+  return `${subject}, issued by ${issuer}, valid from ${from} to ${expires}`;
 }
 
 /** What a client sends that does not take this host's certificate. */

@@ -5,6 +5,7 @@
 import { execFile } from "node:child_process";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
+import { PeerClient } from "../../src/peer/peer-client.ts";
 import { pki, type Pki } from "../tls/authority.ts";
 import { type Bench, exchange, ping, post, startListener } from "./lines.ts";
 
@@ -21,6 +22,8 @@ async function door(of: Pki) {
   open.push(bench);
   return { ...bench, port: bench.listener.port ?? 0 };
 }
+
+const ANSWER_MS = 10_000;
 
 const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
 
@@ -189,5 +192,46 @@ describe("a client that", () => {
       "it speaks HTTP without TLS",
       "it speaks no TLS",
     ]);
+  });
+});
+
+describe("between two daemons", () => {
+  async function asked(of: Pki, name: string, ca: string, port: number) {
+    const own = { ca: of.read(ca), cert: of.read(`${name}.pem`), key: of.read(`${name}.key`) };
+    const nowMs = (): number => performance.now();
+    const client = new PeerClient(own, nowMs, () => ANSWER_MS);
+    const answer = await client.ask({ host: "127.0.0.1", port }, "Host.ping2", {}, ANSWER_MS);
+    client.close();
+    return answer;
+  }
+  const refusedBy = (lines: readonly Readonly<Record<string, unknown>>[]) =>
+    lines.filter(({ msg }) => msg === "TLS handshake refused").map(({ reason }) => reason);
+
+  it("the source hears why its certificate is refused, and both sides say whose", async () => {
+    const of = pki();
+    const { port, lines } = await door(of);
+    of.leaf("source", "ca", { fromDays: -9, toDays: -2 });
+    expect(await asked(of, "source", "ca.pem", port)).toEqual({
+      kind: "silent",
+      cause: "certificateHere",
+      message: expect.stringMatching(
+        /refuses this host's certificate: TLS alert certificate expired \(CN=source, issued by CN=ca, valid from \S+Z to \S+Z\)$/,
+      ),
+    });
+    expect(refusedBy(lines)).toEqual(["its certificate is refused: certificate has expired"]);
+  });
+
+  it("the source says whose certificate it refuses, since Node's client sends no alert", async () => {
+    const of = pki();
+    const { port } = await door(of);
+    of.authority("other");
+    of.leaf("source", "ca");
+    expect(await asked(of, "source", "other.pem", port)).toEqual({
+      kind: "silent",
+      cause: "certificateThere",
+      message: expect.stringMatching(
+        /^the certificate of 127\.0\.0\.1:\d+ is refused here: self-signed certificate in .* \(CN=host, issued by CN=ca, valid from /,
+      ),
+    });
   });
 });
