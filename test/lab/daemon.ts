@@ -3,7 +3,7 @@
  * that keeps every event: over the WebSocket on its Unix socket, or as one of the stock clients over
  * STOMP. Tests and the demo use it the same way. It knows the daemon only by its wire.
  */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Host, LabProcess } from "./api.ts";
 import { checkoutFolder } from "./checkout.ts";
@@ -21,6 +21,8 @@ export type DaemonVars = Readonly<Record<string, number | string | boolean>>;
 
 export interface DaemonOptions {
   readonly vars?: DaemonVars;
+  /** The configuration as it is shipped, and nothing else of these options' but the journal's. */
+  readonly shipped?: true;
   readonly peerMode?: "daemon" | "none";
   /** Who may do what; default: every certificate of the lab controls. */
   readonly access?: Readonly<Record<string, string | readonly string[]>>;
@@ -96,6 +98,12 @@ export function launchDaemon(host: Host, crash?: CrashPoint): Promise<LabProcess
 
 /** The lab's way of life: cycles of 0.2 s, limits of seconds; TLS as the lab has it. */
 export function writeConfig(host: Host, options: DaemonOptions = {}): void {
+  const file = host.outsidePath(CONFIG_PATH);
+  mkdirSync(path.dirname(file), { recursive: true });
+  if (options.shipped === true) {
+    copyFileSync(path.join(checkoutFolder(), "conf/vdsm.json"), file);
+    return;
+  }
   const config = {
     vars: {
       migration_monitor_interval: 0.2,
@@ -111,8 +119,6 @@ export function writeConfig(host: Host, options: DaemonOptions = {}): void {
     peer: { mode: options.peerMode ?? "daemon" },
     log: { level: options.logLevel ?? "info" },
   };
-  const file = host.outsidePath(CONFIG_PATH);
-  mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, JSON.stringify(config, null, 2));
 }
 
