@@ -39,6 +39,7 @@ function whyImpossible(migration: Migration, changes: Changes): string | null {
     const doing = migration.stop.why === "cancel" ? "being cancelled" : "being aborted";
     return `the migration is ${doing}`;
   }
+  if (migration.waitingEnd !== null) return "the migration is ending";
   const steering = steeringKey(changes);
   if (migration.mode === "file" && steering !== null) {
     return `${steering} has no meaning while the VM is being saved to a file`;

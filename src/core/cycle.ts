@@ -22,6 +22,7 @@ import {
 } from "./migration.ts";
 import { mendAnew, mendingBegun, mendPostCopy } from "./post-copy.ts";
 import { progressPercent } from "./progress.ts";
+import type { RunState } from "./run-state.ts";
 import {
   NOT_STALLING,
   progressTimeoutReached,
@@ -31,12 +32,15 @@ import {
 } from "./stall.ts";
 import { ask, steer } from "./steer.ts";
 import { mibpsToBytesPerSecond } from "./units.ts";
+import { seenWaiting } from "./waiting.ts";
 
 export interface CycleInput {
   /** The timer's cycle, not one that an event woke. */
   readonly timer: boolean;
   /** The VM's job as libvirt showed it; null: libvirt did not answer for this VM. */
   readonly sample: { readonly stats: JobStats; readonly atMs: number } | null;
+  /** As libvirt shows the VM; absent: it does not. */
+  readonly runState?: RunState;
   /** libvirt says that the guest is in post-copy (paused on the source for it). */
   readonly postCopyState: boolean;
   /**
@@ -54,11 +58,12 @@ export interface CycleInput {
 /** So long a daemon that was away waits for a first sample before it judges without one. */
 export const GAP_GRACE_MS = 5_000;
 
-/** One cycle of a migration whose call is out. Others are left as they are. */
+/** One cycle of a migration whose call is out. One that waits is only looked at. */
 export function cycleStep(before: Migration, input: CycleInput, nowMs: number): Stepped {
-  if (before.advance === null || before.phase === "ended")
-    return { migration: before, effects: [] };
   if (before.phase === "settling") return settlingCycle(before, input);
+  if (before.advance === null || before.phase === "ended") {
+    return { migration: seenWaiting(before, input), effects: [] };
+  }
   const effects: Effect[] = [];
   const seen = takeSample(before, input, nowMs, effects);
   // Somebody else's job is neither judged nor steered: what is left is where our guest is.
@@ -99,7 +104,10 @@ function mend(
 function settlingCycle(migration: Migration, input: CycleInput): Stepped {
   const effects: Effect[] = [];
   return {
-    migration: input.timer ? ask(migration, effects, { kind: "askPlace" }) : migration,
+    migration:
+      input.timer || migration.waitingEnd !== null
+        ? ask(migration, effects, { kind: "askPlace" })
+        : migration,
     effects,
   };
 }

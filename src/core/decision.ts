@@ -72,7 +72,10 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
         : [];
     case "abandoned":
       return [decision("outcome", "given up: this daemon failed at it", {})];
+    case "accepted":
     case "admitted":
+    case "seen":
+    case "guestStarted":
     case "deferred":
     case "reached":
     case "unanswered":

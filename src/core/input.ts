@@ -13,7 +13,16 @@ import type { Place } from "./place.ts";
 import type { RunState } from "./run-state.ts";
 
 export type Input =
+  /** It stands in the queue, and that is written down. */
+  | { readonly kind: "accepted" }
   | { readonly kind: "admitted" }
+  /** One that waits: its VM as libvirt shows it now. */
+  | {
+      readonly kind: "seen";
+      readonly runState: RunState;
+      readonly vmName: string;
+      readonly memoryBytes: number;
+    }
   /** Nothing of a guest that has arrived is left here. */
   | { readonly kind: "cleared" }
   /** It had left; from now on it is what this host shows. */
@@ -46,8 +55,8 @@ export type Input =
       /** As it is now; it may have been another when the migration was accepted. */
       readonly runState: RunState;
     }
-  /** It could not be begun: the call was never made. `active`: the guest is here. */
-  | { readonly kind: "notBegun"; readonly refusal: Refusal; readonly active: boolean }
+  /** It cannot be begun: the call is not made. */
+  | { readonly kind: "notBegun"; readonly refusal: Refusal }
   | ({ readonly kind: "cycle" } & CycleInput)
   | {
       readonly kind: "passBegan";
@@ -59,6 +68,8 @@ export type Input =
   | { readonly kind: "stoppedByJob" }
   /** libvirt's lifecycle event: the guest ended here in another way. */
   | { readonly kind: "guestStopped"; readonly how: GuestStopped }
+  /** The same: it was started here. */
+  | { readonly kind: "guestStarted" }
   | { readonly kind: "callEnded"; readonly refusal: Refusal | null }
   | ({ readonly kind: "effectDone" } & EffectDone)
   | {

@@ -25,6 +25,8 @@ export const NO_CALL = 0;
 /** virDomainEventType with virDomainEventResumedDetailType and virDomainEventStoppedDetailType */
 export const LIFECYCLE = {
   STARTED: 2,
+  STARTED_MIGRATED: 1,
+  SUSPENDED: 3,
   RESUMED: 4,
   RESUMED_MIGRATED: 1,
   STOPPED: 5,

@@ -10,7 +10,7 @@
  * - starting: the call to libvirt is out; no byte yet. The stall clock runs from here on.
  * - running: data flow.
  * - postCopy: the guest runs on the destination; nothing may abort it any more.
- * - settling: the call came back; where the guest is decides how it ended.
+ * - settling: the call came back, or one that waited is to end; where the guest is decides how it ended.
  * - ended: has an outcome, for ever.
  *
  * A migration taken over (recover.ts) goes on in the phase that it had, without a call of ours: its
@@ -33,6 +33,7 @@ import {
   type ConvergenceSchedule,
   type ScheduleState,
 } from "./schedule.ts";
+import type { WaitingEnd } from "./waiting.ts";
 import { NOT_STALLING, type StallLedger, type StallNews, type StallReason } from "./stall.ts";
 
 export type Phase =
@@ -145,6 +146,8 @@ export interface Migration {
   readonly settlingSinceMs: number | null;
   /** null: this daemon made the call and has watched it ever since. */
   readonly unwatched: Unwatched | null;
+  /** Never begun, and to end: why. Where its guest is is being asked. */
+  readonly waitingEnd: WaitingEnd | null;
   readonly guestStopped: GuestStopped | null;
   /** How often in a row the guest was read to run over there, while its shell is left here. */
   readonly shellReads: number;
@@ -321,6 +324,7 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     stoppedByJob: false,
     settlingSinceMs: null,
     unwatched: null,
+    waitingEnd: null,
     guestStopped: null,
     shellReads: 0,
     thereReads: 0,

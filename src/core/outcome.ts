@@ -6,6 +6,8 @@
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import type { GuestStopped, Migration, Refusal, Stop, Unwatched } from "./migration.ts";
 
+import type { Found, WaitingEnd } from "./waiting.ts";
+
 export type EndReason =
   | "arrived"
   | "saved"
@@ -16,6 +18,7 @@ export type EndReason =
   | "progressTimeout"
   | "scheduleAbort"
   | "noSlot"
+  | "leftByOther"
   | "noDestination"
   | "guestLost"
   | "guestStopped"
@@ -57,54 +60,64 @@ const CODE_FAILED = 12;
 const CODE_CANCELLED = 47;
 const CODE_LIBVIRT_FAILED = 102;
 
-/** Never reached libvirt: cancelled in the queue or before the call, or the start failed here. */
-export function endedBeforeCall(
+/** Never reached libvirt: cancelled, not admitted, or refused. Where its guest was found decides. */
+export function neverBegan(
   migration: Migration,
-  refusal: Refusal | null,
-  active: boolean,
+  waitingEnd: WaitingEnd,
+  found: Found,
+  nowMs: number,
 ): Outcome {
-  if (active) {
-    return { ...figures(migration, 0), ...whyStayed(migration, refusal), where: "source" };
+  const vm = `VM ${migration.vmId}`;
+  const numbers = figures(migration, nowMs);
+  switch (found.kind) {
+    case "here":
+      return { ...numbers, ...whyNotBegun(migration, waitingEnd, nowMs), where: "source" };
+    case "silent": {
+      const why = whyNotBegun(migration, waitingEnd, nowMs);
+      return { ...numbers, ...why, message: why.message.replace(HERE, NOT_SAID), where: "unknown" };
+    }
+    case "stopped": {
+      const { reason, text } = HOW_STOPPED[found.how];
+      const why = failed(reason, CODE_FAILED, `${vm} ${text} before its migration began`);
+      return { ...numbers, ...why, where: "nowhere" };
+    }
+    case "left": {
+      const to = found.there ? `; it is on ${migration.destination}` : "";
+      const text = `${vm} was migrated by somebody else before its migration began${to}`;
+      const where = found.there ? "destination" : "unknown";
+      return { ...numbers, ...failed("leftByOther", CODE_FAILED, text), where };
+    }
+    case "absent": {
+      const text = `${vm} is not on this host any more, and nothing says where it went`;
+      return { ...numbers, ...failed("unknown", CODE_FAILED, text), where: "unknown" };
+    }
   }
-  const { vmId, guestStopped } = migration;
-  if (guestStopped !== null) {
-    const how = HOW_STOPPED[guestStopped];
-    const text = `VM ${vmId} ${how.text} before its migration began`;
-    const why = failed(how.reason, CODE_FAILED, text);
-    return { ...figures(migration, 0), ...why, where: "nowhere" };
-  }
-  // Somebody may have moved it: nobody was asked.
-  return {
-    ...figures(migration, 0),
-    ...failed("libvirt", CODE_FAILED, `VM ${vmId} is not active here: ${said(refusal)}`),
-    where: "unknown",
-  };
 }
 
-/** The destination had no slot, or was silent, for as long as admission may take. */
-export function notAdmitted(migration: Migration, nowMs: number): Outcome {
-  const seconds = Math.round((nowMs - migration.acceptedAtMs) / 1000);
-  const last = migration.deferralReason ?? "it waited here for a slot";
-  return {
-    ...figures(migration, nowMs),
-    ...failed(
-      "noSlot",
-      CODE_FAILED,
-      `VM ${migration.vmId} was not admitted within ${seconds} s (asked ${migration.destination} ${migration.deferrals} times: ${last}); it stays here`,
-    ),
-    where: "source",
-  };
-}
+const HERE = "stays here";
+const NOT_SAID = "was here, but libvirt does not say where it is now";
 
-/** Nobody is at the destination who could take it, and waiting does not help. */
-export function noDestination(migration: Migration, why: string, tries: number): Outcome {
-  const times = tries > 1 ? ` (tried ${tries} times)` : "";
-  const text = `VM ${migration.vmId} was not sent, it is active here: ${why}${times}`;
-  return {
-    ...figures(migration, 0),
-    ...failed("noDestination", CODE_NO_PEER, text),
-    where: "source",
-  };
+/** In words that hold for a guest that is here. */
+function whyNotBegun(migration: Migration, waitingEnd: WaitingEnd, nowMs: number): Why {
+  const { vmId, destination, deferrals, deferralReason } = migration;
+  switch (waitingEnd.kind) {
+    case "stopped":
+      return whyStayed(migration, null);
+    case "notBegun":
+      return whyStayed(migration, waitingEnd.refusal);
+    case "notAdmitted": {
+      const seconds = Math.round((nowMs - migration.acceptedAtMs) / 1000);
+      const last = deferralReason ?? "it waited here for a slot";
+      const text = `VM ${vmId} was not admitted within ${seconds} s (asked ${destination} ${deferrals} times: ${last}); it ${HERE}`;
+      return failed("noSlot", CODE_FAILED, text);
+    }
+    case "noDestination": {
+      const { why, tries } = waitingEnd;
+      const times = tries > 1 ? ` (tried ${tries} times)` : "";
+      const text = `VM ${vmId} was not sent, it ${HERE}: ${why}${times}`;
+      return failed("noDestination", CODE_NO_PEER, text);
+    }
+  }
 }
 
 /** The source has it no more: it went into its image. */

@@ -4,6 +4,7 @@
  * for a guest that was nowhere. How an end is worded is outcome.ts's.
  */
 import type { GuestStopped, Migration } from "./migration.ts";
+import type { JobOperation } from "./job-stats.ts";
 import {
   arrived,
   arrivedAndEnded,
@@ -36,6 +37,8 @@ export interface Place {
    * left, or it does not say.
    */
   readonly endedHere?: "migrated" | GuestStopped;
+  /** The job that libvirt shows on the source; absent: none, or it does not say. */
+  readonly job?: JobOperation;
   /** Mode file, the guest not active here: whether libvirt has finished the image. */
   readonly image?: "complete" | "notComplete";
 }
@@ -122,7 +125,7 @@ export function countReads(migration: Migration, place: Place, nowMs: number): M
     ...migration,
     ...counted,
     readAtMs: changed ? nowMs : readAtMs,
-    undecidedSinceMs: isUndecided(place) ? (migration.undecidedSinceMs ?? nowMs) : null,
+    undecidedSinceMs: isUndecided(migration, place) ? (migration.undecidedSinceMs ?? nowMs) : null,
     heardAtMs: heard ? nowMs : migration.heardAtMs,
   };
 }
@@ -181,12 +184,22 @@ function sinceSettling({ settlingSinceMs, heardAtMs }: Migration, nowMs: number)
 }
 
 /** Libvirt does not say where it is, or a guest that has left here has not all come. */
-function isUndecided({ source, sourceJob, destination }: Place): boolean {
+function isUndecided(
+  { waitingEnd }: Migration,
+  { source, sourceJob, destination }: Place,
+): boolean {
   if (source === "unknown" || source === "ending") return true;
+  // Never begun, it cannot be there: what it has become is not known yet.
+  if (waitingEnd !== null) return source === "notActive";
   return destination === "incoming" && !sourceJob && source !== "shell";
 }
 
-function lastsTooLong({ undecidedSinceMs }: Migration, maxMs: number, nowMs: number): boolean {
+/** So long in a row the place could not be told. */
+export function lastsTooLong(
+  { undecidedSinceMs }: Migration,
+  maxMs: number,
+  nowMs: number,
+): boolean {
   return nowMs - (undecidedSinceMs ?? nowMs) >= maxMs;
 }
 

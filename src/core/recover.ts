@@ -36,18 +36,18 @@ export function takenOver(migration: Migration, nowMs: number): Migration {
   };
 }
 
-/** The engine was told of its preparing: with that it counts as deferred, and is told no more than once. */
+/** Nothing of it has reached libvirt: it begins, or ends, as any other that waits. */
 function backInTheQueue(migration: Migration): Migration {
-  const queued: Migration = {
+  return {
     ...migration,
     phase: "queued",
     pending: [],
+    waitingEnd: null,
+    undecidedSinceMs: null,
     shellReads: 0,
     thereReads: 0,
     lostReads: 0,
   };
-  if (migration.phase !== "preparing" || migration.deferrals > 0) return queued;
-  return { ...queued, deferrals: 1, deferralReason: "this host's daemon was restarted meanwhile" };
 }
 
 /**
@@ -73,6 +73,7 @@ export function afterReboot(migration: Migration, nowMs: number): Migration {
     sampled: false,
     callReturned: true,
     unwatched: "hostDown",
+    waitingEnd: null,
     acceptedAtMs: nowMs,
     callAtMs: migration.callAtMs === null ? null : nowMs,
     settlingSinceMs: nowMs,

@@ -7,22 +7,13 @@ import { advanceFrom } from "./advance.ts";
 import { nextCap, type DestinationCount } from "./bandwidth.ts";
 import { isNewReason } from "./destination.ts";
 import { downtimeApplied } from "./downtime.ts";
-import type { Effect, Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
-import { runStateRow } from "./run-state.ts";
+import type { Effect, Migration, Refusal, Stepped } from "./migration.ts";
 import type { Input } from "./input.ts";
+import { seenWaiting } from "./waiting.ts";
 
-/** Why a suspended guest cannot go over to post-copy. */
-export const PAUSED_GUEST = "the guest is paused";
-
-/** Has a slot here. The engine is told once, however often the destination defers it. */
+/** Has a slot here. The engine was told at acceptance. */
 export function admitted(migration: Migration): Stepped {
-  const status: VmStatus =
-    migration.mode === "file" ? { kind: "savingState" } : { kind: "migrationSource" };
-  return {
-    migration: { ...migration, phase: "preparing", retryAtMs: null },
-    effects:
-      migration.deferrals > 0 ? [] : [{ kind: "event", event: { kind: "vmStatus", status } }],
-  };
+  return { migration: { ...migration, phase: "preparing", retryAtMs: null }, effects: [] };
 }
 
 export interface Deferral {
@@ -60,6 +51,11 @@ export function deferred(
   };
 }
 
+/** Begun before, it was deferred or taken over since: then what is found now is a value of ours. */
+export function downtimeFound(migration: Migration, foundMs: number): Migration {
+  return { ...migration, downtimeFoundMs: migration.downtimeFoundMs ?? foundMs };
+}
+
 /** What libvirt holds for the domain. */
 export function downtimePrepared(
   migration: Migration,
@@ -86,21 +82,19 @@ export function begin(
   nowMs: number,
 ): Stepped {
   const destination = countingItself(input.destination);
+  const seen = seenWaiting(migration, { runState: input.runState });
   const started: Migration = {
-    ...migration,
+    ...seen,
     phase: "starting",
     callAtMs: nowMs,
     advance: advanceFrom(nowMs),
     sourceMigrations: input.sourceMigrations,
     destinationCount: destination,
     destinationAtCall: destination.kind === "counted" ? destination.migrations : null,
-    runState: input.runState,
     // What was heard of the guest in the queue was before it was looked at just now.
     stoppedByJob: false,
     guestStopped: null,
-    postCopy: runStateRow(input.runState).standsStill
-      ? withoutPostCopy(migration, PAUSED_GUEST)
-      : migration.postCopy,
+    postCopy: seen.postCopy.possible ? seen.postCopy : { ...seen.postCopy, wanted: false },
   };
   if (migration.mode === "file") {
     return { migration: started, effects: [{ kind: "call", bandwidthMiBps: 0, postcopy: false }] };

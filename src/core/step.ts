@@ -6,22 +6,23 @@
  * After `ended` nothing produces an effect any more, except a late confirmation, which changes the
  * record and nothing else.
  */
-import { beginPostCopy, cycleStep, passBegan, statusEvent } from "./cycle.ts";
+import { beginPostCopy, cycleStep, passBegan } from "./cycle.ts";
 import { judgeSilence, refusedTriesAfter, SOON_MS } from "./destination.ts";
 import { effectDone } from "./effect-done.ts";
+import { end } from "./end.ts";
 import type { JobStats } from "./job-stats.ts";
-import { admitted, begin, beginWithoutPostCopy, deferred, downtimePrepared } from "./start.ts";
+import {
+  admitted,
+  begin,
+  beginWithoutPostCopy,
+  deferred,
+  downtimeFound,
+  downtimePrepared,
+} from "./start.ts";
 import type { Input } from "./input.ts";
 import { ask, askAbort } from "./steer.ts";
-import type { DownWhy, Effect, Migration, Phase, Refusal, Stepped, VmStatus } from "./migration.ts";
-import {
-  abandoned,
-  confirmedLate,
-  endedBeforeCall,
-  noDestination,
-  notAdmitted,
-  type Outcome,
-} from "./outcome.ts";
+import type { Effect, Migration, Phase, Refusal, Stepped } from "./migration.ts";
+import { abandoned, confirmedLate } from "./outcome.ts";
 import { refusesPostCopy } from "./post-copy-refusal.ts";
 import {
   countReads,
@@ -31,6 +32,7 @@ import {
   SURE_READS,
   type Place,
 } from "./place.ts";
+import { accepted, endOfWaiting, leaveQueue, seenWaiting, type WaitingEnd } from "./waiting.ts";
 
 const LIVE: readonly Phase[] = [
   "queued",
@@ -40,28 +42,32 @@ const LIVE: readonly Phase[] = [
   "postCopy",
   "settling",
 ];
+const WAITING: readonly Phase[] = ["queued", "preparing"];
 const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
 const FROM_CALL: readonly Phase[] = [...CALL_OUT, "settling"];
 
 /** In which phases an input means anything; in the others it came too late and changes nothing. */
 const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
+  accepted: ["queued"],
   admitted: ["queued"],
+  seen: WAITING,
   cleared: [],
   departureOver: [],
   reserved: ["preparing"],
-  downtimeFound: ["preparing"],
+  downtimeFound: ["preparing", "settling"],
   downtimePrepared: ["preparing"],
   deferred: ["preparing"],
   reached: ["preparing"],
   unanswered: ["preparing"],
-  notAdmitted: ["queued", "preparing"],
+  notAdmitted: WAITING,
   begin: ["preparing"],
-  notBegun: ["queued", "preparing"],
+  notBegun: WAITING,
   cycle: LIVE,
   passBegan: LIVE,
   jobCompleted: FROM_CALL,
   stoppedByJob: LIVE,
   guestStopped: LIVE,
+  guestStarted: WAITING,
   callEnded: CALL_OUT,
   effectDone: LIVE,
   place: LIVE,
@@ -82,37 +88,37 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
   }
   if (!PHASES_OF[input.kind].includes(migration.phase)) return unchanged(migration);
   switch (input.kind) {
+    case "accepted":
+      return accepted(migration);
     case "admitted":
       return admitted(migration);
+    case "seen":
+      return unchanged(seenWaiting(migration, input));
     case "cleared":
     case "departureOver":
       return unchanged(migration);
     case "reserved":
       return unchanged({ ...migration, reservedThere: true });
     case "downtimeFound":
-      // Begun before, it was deferred or taken over since: what is found now is a value of ours.
-      return unchanged({
-        ...migration,
-        downtimeFoundMs: migration.downtimeFoundMs ?? input.foundMs,
-      });
+      return unchanged(downtimeFound(migration, input.foundMs));
     case "downtimePrepared":
       return downtimePrepared(migration, input, nowMs);
     case "deferred":
       return migration.stop === null
         ? deferred(migration, { ...input, refusedTries: 0 }, nowMs)
-        : end(migration, endedBeforeCall(migration, null, true), nowMs);
+        : leaveQueue(migration, STOPPED, nowMs);
     case "reached":
       return unchanged({ ...migration, destinationReached: true });
     case "unanswered":
       return unanswered(migration, input, nowMs);
     case "notAdmitted":
-      return end(migration, notAdmitted(migration, nowMs), nowMs);
+      return leaveQueue(migration, { kind: "notAdmitted" }, nowMs);
     case "begin":
       return migration.stop === null
         ? begin(migration, input, nowMs)
-        : end(migration, endedBeforeCall(migration, null, true), nowMs);
+        : leaveQueue(migration, STOPPED, nowMs);
     case "notBegun":
-      return end(migration, endedBeforeCall(migration, input.refusal, input.active), nowMs);
+      return leaveQueue(migration, { kind: "notBegun", refusal: input.refusal }, nowMs);
     case "cycle":
       return cycleStep(migration, input, nowMs);
     case "passBegan":
@@ -124,6 +130,8 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
       return unchanged(migration.superseded ? migration : { ...migration, stoppedByJob: true });
     case "guestStopped":
       return unchanged({ ...migration, guestStopped: input.how });
+    case "guestStarted":
+      return unchanged({ ...migration, guestStopped: null, stoppedByJob: false });
     case "callEnded":
       return callEnded(migration, input.refusal, nowMs);
     case "effectDone":
@@ -147,21 +155,21 @@ function unchanged(migration: Migration): Stepped {
   return { migration, effects: [] };
 }
 
-function vmStatus(status: VmStatus): Effect {
-  return { kind: "event", event: { kind: "vmStatus", status } };
-}
-
 function unanswered(
   migration: Migration,
   { silence, reachedBefore, retryAtMs }: Extract<Input, { kind: "unanswered" }>,
   nowMs: number,
 ): Stepped {
-  if (migration.stop !== null) return end(migration, endedBeforeCall(migration, null, true), nowMs);
+  if (migration.stop !== null) return leaveQueue(migration, STOPPED, nowMs);
   const { cause, text: reason } = silence;
   const refusedTries = refusedTriesAfter(migration.refusedTries, cause);
   switch (judgeSilence(cause, { refusedTries, reachedBefore })) {
     case "fatal":
-      return end(migration, noDestination(migration, reason, refusedTries), nowMs);
+      return leaveQueue(
+        migration,
+        { kind: "noDestination", why: reason, tries: refusedTries },
+        nowMs,
+      );
     case "soon":
       return deferred(migration, { retryAtMs: nowMs + SOON_MS, reason, refusedTries }, nowMs);
     case "wait":
@@ -201,10 +209,7 @@ function cancel(migration: Migration, nowMs: number): Stepped {
     refusal: null,
   };
   const stopping: Migration = { ...migration, stop };
-  if (migration.phase === "queued") {
-    const here = migration.guestStopped === null;
-    return end(stopping, endedBeforeCall(stopping, null, here), nowMs);
-  }
+  if (migration.phase === "queued") return leaveQueue(stopping, STOPPED, nowMs);
   if (migration.phase === "preparing") return unchanged(stopping);
   // As in the phase postCopy: nothing may stop it any more.
   if (migration.postCopy.begun) return unchanged(migration);
@@ -226,6 +231,8 @@ function placed(
     runState: input.place.runState ?? before.runState,
   };
   if (answered.phase !== "settling" && !answered.callReturned) return unchanged(answered);
+  const { waitingEnd } = answered;
+  if (waitingEnd !== null) return placedWaiting(answered, waitingEnd, input.place, nowMs);
   const effects: Effect[] = [];
   // A shell is left by post-copy alone, also by one that began while no daemon looked.
   const begun = answered.postCopy.begun || answered.superseded;
@@ -242,6 +249,18 @@ function placed(
   return { migration: cleaned, effects };
 }
 
+function placedWaiting(
+  before: Migration,
+  waitingEnd: WaitingEnd,
+  place: Place,
+  nowMs: number,
+): Stepped {
+  const migration = countReads(before, place, nowMs);
+  const outcome = endOfWaiting(migration, waitingEnd, place, nowMs);
+  return outcome === null ? unchanged(migration) : end(migration, outcome, nowMs, place.job);
+}
+
+const STOPPED: WaitingEnd = { kind: "stopped" };
 const DESTROY_SHELL = { kind: "destroyShell" } as const;
 
 /**
@@ -273,56 +292,4 @@ function lateConfirmation(
   if (!sure || !arrival || place.source === "active") return unchanged({ ...migration, pending });
   const seen: Migration = { ...migration, pending, completedStats, progressPercent: 100 };
   return unchanged({ ...seen, outcome: confirmedLate(seen, outcome) });
-}
-
-/** The one end: the last status, then what the VM is now, then the outcome, once. */
-function end(before: Migration, outcome: Outcome, nowMs: number): Stepped {
-  const completed = outcome.outcome === "completed";
-  const migration: Migration = {
-    ...before,
-    phase: "ended",
-    endedAtMs: nowMs,
-    outcome,
-    pending: [],
-    progressPercent: completed ? 100 : before.progressPercent,
-  };
-  const effects: Effect[] = [];
-  const ours = outcome.where === "source" && !before.superseded;
-  if (ours && before.downtimeFoundMs !== null) {
-    effects.push({ kind: "putBackDowntime", maxDowntimeMs: before.downtimeFoundMs });
-  }
-  // Only where the guest is seen here: an image that nobody can place may be the guest's only copy.
-  if (before.mode === "file" && ours) effects.push({ kind: "removeImage" });
-  if (before.callAtMs !== null) effects.push(lastStatus(migration, outcome));
-  // Of a guest that may run elsewhere nothing is said: "Down" would have it started twice.
-  const told = before.phase !== "queued" || before.deferrals > 0;
-  if (told && outcome.where !== "unknown") {
-    effects.push(vmStatus(statusAfter(migration, outcome.where)));
-  }
-  effects.push({ kind: "event", event: { kind: "ended", outcome } });
-  return { migration, effects };
-}
-
-function lastStatus(migration: Migration, outcome: Outcome): Effect {
-  const status = statusEvent(migration);
-  if (status.kind !== "event" || status.event.kind !== "migrationStatus") return status;
-  return { kind: "event", event: { ...status.event, downtimeMs: outcome.downtimeMs } };
-}
-
-function statusAfter(migration: Migration, where: Exclude<Outcome["where"], "unknown">): VmStatus {
-  switch (where) {
-    case "source":
-      return { kind: "staysHere", runState: migration.runState };
-    case "destination":
-      return { kind: "down", why: "migrated" };
-    case "image":
-      return { kind: "down", why: "saved" };
-    case "nowhere":
-      return { kind: "down", why: whyDown(migration) };
-  }
-}
-
-/** Nowhere: why the VM is down, also for who asks later. */
-export function whyDown({ postCopy, guestStopped }: Migration): DownWhy {
-  return postCopy.begun ? "lostInPostCopy" : (guestStopped ?? "lost");
 }

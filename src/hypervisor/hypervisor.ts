@@ -161,10 +161,11 @@ export interface Hypervisor {
    */
   destroyShell(vmId: string, undefine: boolean): Promise<CallResult<null>>;
   /**
-   * The definition of a VM that has migrated from here and that libvirt has left; no other's. False:
-   * libvirt is not through with the VM yet. Refused with NO_DOMAIN (42) if nothing is left.
+   * The definition of a VM that has migrated from here and that was left; no other's. False: libvirt is
+   * not through with the VM yet. Refused with NO_DOMAIN (42) if nothing is left. `wasPersistent`: when
+   * it was sent; of such a one libvirt may know no reason for its being off.
    */
-  undefineMigrated(vmId: string): Promise<CallResult<boolean>>;
+  undefineMigrated(vmId: string, wasPersistent: boolean): Promise<CallResult<boolean>>;
   /** The record of the VM's last completed job, left in place. */
   completedJob(vmId: string): Promise<CallResult<JobStats>>;
 }

@@ -28,15 +28,17 @@ export async function destroyShell(domain: Domain, undefine: boolean): Promise<v
 }
 
 /**
- * The definition that UNDEFINE_SOURCE was to take along, where libvirtd was restarted meanwhile and has
- * forgotten: started, the guest would run on both hosts. Nothing is done to any other domain. False
- * while libvirt has the domain still paused: for 30 s after its own restart.
+ * The definition of a guest that has left: one that UNDEFINE_SOURCE was to take along, where libvirtd
+ * was restarted meanwhile and has forgotten, or one that somebody made of a transient guest on its way.
+ * Started, the guest would run on both hosts. Nothing is done to any other domain. False while libvirt
+ * has the domain still paused: for 30 s after its own restart. `wasPersistent`: at the call.
  */
-export async function undefineMigrated(domain: Domain): Promise<boolean> {
+export async function undefineMigrated(domain: Domain, wasPersistent: boolean): Promise<boolean> {
   const state = runStateFromLibvirt(await domain.getState());
   if (isShell(state)) return false;
   // Killed before it wrote the reason down, libvirtd knows none after its restart.
-  if (state === "offMigrated" || state === "off") await domain.undefine(WITH_METADATA);
+  const left = state === "offMigrated" || (state === "off" && wasPersistent);
+  if (left) await domain.undefine(WITH_METADATA);
   return true;
 }
 

@@ -59,7 +59,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #records: SharedRead<JobStats>;
   readonly #bandwidths: SharedRead<number>;
   readonly #downtimes: SharedRead<number>;
-  readonly #undefines: SharedRead<boolean>;
+  readonly #undefines: Readonly<Record<"persistent" | "transient", SharedRead<boolean>>>;
   readonly #changes: ExclusiveCalls;
   readonly #scan: HostScan;
 
@@ -86,7 +86,9 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#downtimes = new SharedRead(this.#control, async (domain) =>
       Number(await domain.migrateGetMaxDowntime()),
     );
-    this.#undefines = new SharedRead(this.#control, undefineMigrated);
+    const undefine = (wasPersistent: boolean): SharedRead<boolean> =>
+      new SharedRead(this.#control, (domain) => undefineMigrated(domain, wasPersistent));
+    this.#undefines = { persistent: undefine(true), transient: undefine(false) };
     this.#changes = new ExclusiveCalls(this.#control);
   }
 
@@ -177,8 +179,8 @@ export class LibvirtHypervisor implements Hypervisor {
     return this.#changes.make("destroyShell", vmId, (domain) => destroyShell(domain, undefine));
   }
 
-  undefineMigrated(vmId: string): Promise<CallResult<boolean>> {
-    return this.#undefines.ask(vmId);
+  undefineMigrated(vmId: string, wasPersistent: boolean): Promise<CallResult<boolean>> {
+    return this.#undefines[wasPersistent ? "persistent" : "transient"].ask(vmId);
   }
 
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>> {

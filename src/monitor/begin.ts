@@ -7,7 +7,7 @@ import { isoTime } from "../clock.ts";
 import type { Silence } from "../core/destination.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { isOff, runStateRow, type RunState } from "../core/run-state.ts";
-import type { CallResult, Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { CallResult, Hypervisor, JobView } from "../hypervisor/hypervisor.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
 import { writeParameters, type PreparedFiles } from "./hibernation.ts";
@@ -47,7 +47,7 @@ export async function begin(
   } catch (err) {
     context.defects.note("begin", run.vmId, err);
     const message = err instanceof Error ? err.message : String(err);
-    run.apply({ kind: "notBegun", refusal: { code: 0, message }, active: true });
+    run.apply({ kind: "notBegun", refusal: { code: 0, message } });
   }
 }
 
@@ -56,29 +56,66 @@ type Prepared =
   | {
       readonly kind: "notBegun";
       readonly refusal: { readonly code: number; readonly message: string };
-      readonly active: boolean;
     }
   | { readonly kind: "later"; readonly reason: string }
   | { readonly kind: "unanswered"; readonly silence: Silence; readonly reachedBefore: boolean };
 
 type Hindrance = Exclude<Prepared, { kind: "ready" }>;
 
-function notBegun(message: string, active: boolean, code = 0): Hindrance {
-  return { kind: "notBegun", refusal: { code, message }, active };
+function notBegun(message: string, code = 0): Hindrance {
+  return { kind: "notBegun", refusal: { code, message } };
 }
 
+/**
+ * Looked at first, so that no destination is asked for a VM that cannot go, and last, since the
+ * destination may take its time: what begins is what libvirt shows right before the call.
+ */
 async function prepare(run: MigrationRun, context: Context): Promise<Prepared> {
-  const details = await context.hypervisor.vmDetails(run.vmId);
+  const before = await look(run, context);
+  if (before.kind !== "ready") return before;
+  return (await prepareBy(run, context)) ?? look(run, context);
+}
+
+/** The VM as it is now; where it may go, the migration and its call are made to fit. */
+async function look(run: MigrationRun, context: Context): Promise<Prepared> {
+  const { hypervisor } = context;
+  const details = await hypervisor.vmDetails(run.vmId);
   if (details.kind === "refused") {
-    return notBegun(details.refusal.message, false, details.refusal.code);
+    return notBegun(details.refusal.message, details.refusal.code);
   }
   if (details.kind !== "ok") return { kind: "later", reason: "libvirt does not answer" };
   const vm = details.value;
-  if (isOff(vm.runState)) return notBegun("the VM is not running any more", false);
+  if (isOff(vm.runState)) return notBegun("the VM is not running any more");
+  const job = await hypervisor.jobView(run.vmId);
+  const othersJob = job.kind === "ok" ? inTheWay(job.value) : "libvirt does not answer";
+  if (othersJob !== null) return { kind: "later", reason: othersJob };
   const { mayNotMigrate } = runStateRow(vm.runState);
-  if (mayNotMigrate !== null) return notBegun(`the VM ${mayNotMigrate}`, true);
-  const hindrance = await prepareBy(run, context);
-  return hindrance ?? { kind: "ready", runState: vm.runState };
+  if (mayNotMigrate !== null) return notBegun(`the VM ${mayNotMigrate}`);
+  run.seen(vm);
+  return { kind: "ready", runState: vm.runState };
+}
+
+/** What the VM of one that waits is now. */
+export async function lookAgain(run: MigrationRun, { hypervisor }: Context): Promise<void> {
+  if (run.migration.callAtMs !== null) return;
+  const details = await hypervisor.vmDetails(run.vmId);
+  if (details.kind === "ok") run.seen(details.value);
+}
+
+/** A job that somebody began while this one waited: it is waited for, whatever comes of it. */
+function inTheWay(view: JobView): string | null {
+  switch (view.kind) {
+    case "stats":
+      return view.stats.type === "none"
+        ? null
+        : `the VM has a libvirt job: ${view.stats.operation}`;
+    case "incoming":
+      return "the VM is arriving on this host";
+    case "noAnswer":
+      return "libvirt does not answer";
+    case "refused":
+      return view.refusal.message;
+  }
 }
 
 function prepareBy(run: MigrationRun, context: Context): Promise<Hindrance | null> {
@@ -89,7 +126,7 @@ function prepareBy(run: MigrationRun, context: Context): Promise<Hindrance | nul
     case "remote":
       return prepareMigration(run, target.peer, context);
     case "foreign":
-      return Promise.resolve(notBegun("somebody else began it", true));
+      return Promise.resolve(notBegun("somebody else began it"));
   }
 }
 
@@ -144,7 +181,7 @@ async function reserveThere(
   if (reserved === "stopped") {
     // Should it say yes after all, it is told that nobody comes.
     void asked.then((late) => (late.kind === "reserved" ? peer.release(run.vmId) : undefined));
-    return notBegun("cancelled before it began", true);
+    return notBegun("cancelled before it began");
   }
   switch (reserved.kind) {
     case "reserved":
@@ -155,7 +192,7 @@ async function reserveThere(
     case "unanswered":
       return unanswered(peer, reserved.silence);
     case "refused":
-      return notBegun(`the destination refused: ${reserved.message}`, true, reserved.code);
+      return notBegun(`the destination refused: ${reserved.message}`, reserved.code);
   }
 }
 
@@ -167,7 +204,7 @@ function unanswered(peer: Peer, silence: Silence): Hindrance {
 function noXml(xml: Exclude<CallResult<string>, { kind: "ok" }>): Hindrance {
   const reason = "libvirt does not give the domain's XML";
   return xml.kind === "refused" && xml.refusal.code === LIBVIRT_ERROR.RPC
-    ? notBegun(`${reason}: ${xml.refusal.message}`, true, xml.refusal.code)
+    ? notBegun(`${reason}: ${xml.refusal.message}`, xml.refusal.code)
     : { kind: "later", reason };
 }
 

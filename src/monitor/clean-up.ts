@@ -46,8 +46,8 @@ export class CleanUp {
   }
 
   /** The definition that libvirt may have left here; `cleared` is called if it is gone. */
-  undefineLeft(cleared: () => void): void {
-    this.#begin(this.#undefineLeft(cleared));
+  undefineLeft(wasPersistent: boolean, cleared: () => void): void {
+    this.#begin(this.#undefineLeft(wasPersistent, cleared));
   }
 
   #begin(work: Promise<void>): void {
@@ -72,8 +72,9 @@ export class CleanUp {
     }
   }
 
-  async #undefineLeft(cleared: () => void): Promise<void> {
-    const result = await this.#context.hypervisor.undefineMigrated(this.#vmId);
+  async #undefineLeft(wasPersistent: boolean, cleared: () => void): Promise<void> {
+    const { hypervisor } = this.#context;
+    const result = await hypervisor.undefineMigrated(this.#vmId, wasPersistent);
     const gone = result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
     if (gone || (result.kind === "ok" && result.value)) cleared();
     else this.#log.info({ result }, "the VM that left is not gone from here yet");

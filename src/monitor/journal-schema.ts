@@ -75,6 +75,7 @@ const outcome: v.GenericSchema<unknown, Outcome> = v.object({
     "progressTimeout",
     "scheduleAbort",
     "noSlot",
+    "leftByOther",
     "noDestination",
     "guestLost",
     "guestStopped",
@@ -169,6 +170,13 @@ const postCopy = v.object({
   }),
 });
 
+const waitingEnd = v.variant("kind", [
+  v.object({ kind: v.literal("stopped") }),
+  v.object({ kind: v.literal("notAdmitted") }),
+  v.object({ kind: v.literal("notBegun"), refusal }),
+  v.object({ kind: v.literal("noDestination"), why: text, tries: count }),
+]);
+
 const destinationCount = v.variant("kind", [
   v.object({ kind: v.literal("unknown"), silentQueries: count }),
   v.object({ kind: v.literal("counted"), migrations: count, askedAtMs: number }),
@@ -233,6 +241,7 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   stoppedByJob: flag,
   settlingSinceMs: v.nullable(number),
   unwatched: v.nullable(v.picklist(["daemonDown", "hostDown", "foreign"])),
+  waitingEnd: v.optional(v.nullable(waitingEnd), null),
   guestStopped: v.nullable(v.picklist(["shutDown", "destroyed", "crashed", "saved"])),
   shellReads: count,
   thereReads: count,

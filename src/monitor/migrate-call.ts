@@ -3,7 +3,7 @@
  * migration network's, the console's) and whether post-copy is possible at all.
  */
 import { runStateRow } from "../core/run-state.ts";
-import { PAUSED_GUEST } from "../core/start.ts";
+import { PAUSED_GUEST } from "../core/waiting.ts";
 import { certificateHost, uriHost } from "../core/address.ts";
 import type { MigrateCall, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { MigrateRequest } from "./service.ts";

@@ -96,19 +96,23 @@ export class MigrationJournal {
 
 /** One migration's part of the journal. */
 export class MigrationEntry {
-  readonly facts: EntryFacts;
   readonly #journal: MigrationJournal;
+  #facts: EntryFacts;
   #written: Migration;
 
   constructor(journal: MigrationJournal, facts: EntryFacts, written: Migration) {
     this.#journal = journal;
-    this.facts = facts;
+    this.#facts = facts;
     this.#written = written;
+  }
+
+  get facts(): EntryFacts {
+    return this.#facts;
   }
 
   /** The whole of it, as it begins or is carried into a new segment. */
   record(migration: Migration): JournalRecord {
-    const { id, acceptedAtWallMs, request, target } = this.facts;
+    const { id, acceptedAtWallMs, request, target } = this.#facts;
     const state = changedKeys({}, migration);
     return { k: "migration", id, acceptedAtWallMs, request, target, state };
   }
@@ -118,6 +122,13 @@ export class MigrationEntry {
     const why: Decision = { rule: "accepted", what: "in the queue", numbers };
     this.#written = migration;
     this.#journal.append({ ...this.record(migration), ...this.#journal.times(), x: [why] });
+  }
+
+  /** libvirt's call is to be another one: the whole of it again. */
+  retargeted(target: JournaledTarget, migration: Migration): void {
+    this.#facts = { ...this.#facts, target };
+    this.#written = migration;
+    this.#journal.append({ ...this.record(migration), ...this.#journal.times() });
   }
 
   /** One step, before its effects. */
@@ -153,7 +164,7 @@ export class MigrationEntry {
   }
 
   #append(fields: JournalRecord): void {
-    this.#journal.append({ k: "step", id: this.facts.id, ...this.#journal.times(), ...fields });
+    this.#journal.append({ k: "step", id: this.#facts.id, ...this.#journal.times(), ...fields });
   }
 }
 

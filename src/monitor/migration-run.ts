@@ -11,11 +11,10 @@ import { LIBVIRT_ERROR, NO_CALL } from "../core/libvirt-codes.ts";
 import type { Effect, Migration, Stepped } from "../core/migration.ts";
 import type { Input } from "../core/input.ts";
 import { step } from "../core/step.ts";
-import type { CallResult } from "../hypervisor/hypervisor.ts";
+import type { CallResult, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { Log } from "../logger.ts";
 import { CleanUp } from "./clean-up.ts";
 import type { Context } from "./context.ts";
-import type { JournaledTarget } from "./journal-schema.ts";
 import type { MigrationEntry } from "./migration-journal.ts";
 import { MissedInputs } from "./missed-inputs.ts";
 import { askPlace } from "./place.ts";
@@ -29,6 +28,7 @@ import {
   type Target,
 } from "./run-effects.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
+import { fitted, journaled } from "./target.ts";
 import { Watchers } from "./watchers.ts";
 import { logStep } from "./run-log.ts";
 import { eventToWire } from "./wire-events.ts";
@@ -67,7 +67,6 @@ export class MigrationRun {
   /** Of this migration among all; a VM may have many. */
   readonly id: string;
   readonly request: MigrateRequest;
-  readonly target: Target;
   readonly log: Log;
   /** Wall time of acceptance, for people. */
   readonly acceptedAtWallMs: number;
@@ -79,6 +78,7 @@ export class MigrationRun {
   readonly #missed = new MissedInputs();
   readonly #restored: RestoredRun | null;
   #migration: Migration;
+  #target: Target;
   #endedAtWallMs: number | null = null;
 
   constructor(
@@ -91,7 +91,7 @@ export class MigrationRun {
   ) {
     this.#migration = migration;
     this.request = request;
-    this.target = target;
+    this.#target = target;
     this.#context = context;
     this.#hooks = hooks;
     this.id = restored?.id ?? randomUUID();
@@ -126,6 +126,22 @@ export class MigrationRun {
   /** For people. */
   get endedAtWallMs(): number | null {
     return this.#endedAtWallMs;
+  }
+
+  get target(): Target {
+    return this.#target;
+  }
+
+  /** One that waits: its VM was looked at just now. The call is to fit what it is; written down. */
+  seen(vm: VmDetails): void {
+    if (this.#migration.callAtMs !== null) return;
+    const { runState, name: vmName, memoryBytes } = vm;
+    this.apply({ kind: "seen", runState, vmName, memoryBytes });
+    const target = fitted(this.#target, this.request, vm, this.#context.settings());
+    if (target === this.#target) return;
+    this.#target = target;
+    this.#entry.retargeted(journaled(target), this.#migration);
+    this.log.info({ persistent: vm.persistent }, "the VM has changed while it waited");
   }
 
   /** Written down, before anything is done for it. `by`: who asked for it. */
@@ -257,15 +273,14 @@ export class MigrationRun {
   }
 
   /**
-   * Of a persistent guest that has arrived libvirt may have left the definition here, if it was
-   * restarted meanwhile. True until that is looked for and nothing is left.
+   * A guest that has arrived may have a definition left here: libvirt was restarted meanwhile, or
+   * somebody defined it while it was on its way. True until that is looked for and nothing is left.
    */
   get mayHaveLeft(): boolean {
-    const { outcome } = this.#migration;
-    const { target } = this;
-    if (target.mode !== "remote" || !target.call.persistent) return false;
+    const { outcome, cleared, departureOver } = this.#migration;
+    if (this.#target.mode !== "remote" || cleared) return false;
     // What came back is no leftover.
-    if (this.#migration.cleared || this.#migration.departureOver === "cameBack") return false;
+    if (departureOver === "cameBack") return false;
     const endedForMs = this.endedForMs(this.#context.clock.monotonicMs());
     const arrived = outcome?.outcome === "completed" && outcome.confirmed;
     return arrived && endedForMs < LEFT_LOOKED_FOR_MS;
@@ -273,7 +288,8 @@ export class MigrationRun {
 
   /** What did not work is tried again by whoever asks again. */
   undefineLeft(): void {
-    this.#cleanUp.undefineLeft(() => this.apply({ kind: "cleared" }));
+    const wasPersistent = this.#target.mode === "remote" && this.#target.call.persistent;
+    this.#cleanUp.undefineLeft(wasPersistent, () => this.apply({ kind: "cleared" }));
   }
 
   get #subject(): Subject {
@@ -371,17 +387,14 @@ export class MigrationRun {
   /** Where the guest is, as an input. Never rejects. */
   async askPlace(): Promise<void> {
     const work = async (): Promise<void> => {
-      const doubtful = this.#migration.callRefusal?.code !== LIBVIRT_ERROR.OPERATION_ABORTED;
-      const answer = await askPlace(this.vmId, this.target, this.#context, doubtful);
+      const { waitingEnd, callRefusal } = this.#migration;
+      // One that never began can be nowhere else.
+      const doubtful = waitingEnd === null && callRefusal?.code !== LIBVIRT_ERROR.OPERATION_ABORTED;
+      const answer = await askPlace(this.vmId, this.#target, this.#context, doubtful);
       this.apply({ kind: "place", ...answer });
+      // Who cancelled it waits for an answer: it is asked again soon, not with the timer.
+      if (this.live && waitingEnd !== null) this.#hooks.wake();
     };
     await this.#reporting("askPlace", work, { kind: "place", ...PLACE_UNKNOWN });
   }
-}
-
-/** What of a target a journal can hold. */
-function journaled(target: Target): JournaledTarget {
-  if (target.mode !== "remote") return target;
-  const { host, port } = target.peer.address;
-  return { mode: "remote", host, port, call: target.call };
 }

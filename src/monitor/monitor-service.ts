@@ -10,7 +10,7 @@ import { MonitorError } from "../errors.ts";
 import type { HypervisorEvent, VmJobView } from "../hypervisor/hypervisor.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
 import { accept, detailsError } from "./accept.ts";
-import { begin } from "./begin.ts";
+import { begin, lookAgain } from "./begin.ts";
 import { capabilitiesToWire } from "./capabilities.ts";
 import type { Context } from "./context.ts";
 import { Departures } from "./departures.ts";
@@ -83,6 +83,7 @@ export class MonitorService implements MigrationService {
     this.#departures.noteHere(run.vmId);
     this.#registry.add(run);
     run.accepted(by);
+    run.apply({ kind: "accepted" });
   }
 
   /** Reservations of the daemon that ran before, in this boot. */
@@ -116,6 +117,9 @@ export class MonitorService implements MigrationService {
 
   async changeParams(vmId: string, changes: ParamChanges, by: string): Promise<true> {
     const run = this.#registry.liveOf(vmId) ?? (await this.#takeOver(vmId, changes, by));
+    // Resumed since it was accepted, its guest can go over to post-copy after all.
+    const asks = changes.migrationTechnique !== undefined;
+    if (run !== undefined && asks) await lookAgain(run, this.#context);
     const result = run?.change(changes, by) ?? { kind: "notMigrating" };
     switch (result.kind) {
       case "changed":
@@ -302,6 +306,7 @@ export class MonitorService implements MigrationService {
     if (looked.kind === "ok") {
       this.#slots.note();
       this.#departures.note();
+      this.#monitor.looked();
       return null;
     }
     const why = looked.kind === "disconnected" ? looked.message : looked.kind;

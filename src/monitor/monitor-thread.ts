@@ -15,11 +15,11 @@ import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
 import type { CycleInput } from "../core/cycle.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import type { GuestStopped } from "../core/migration.ts";
+import { Arrivals } from "./arrivals.ts";
 import type { Context } from "./context.ts";
 import { inPostCopy, inSwitchover, postCopyFailed } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { Registry } from "./registry.ts";
-import { arrivedToWire } from "./wire-events.ts";
 
 export const WAKE_SPACING_MS = 100;
 /**
@@ -32,6 +32,7 @@ export class MonitorThread {
   readonly #context: Context;
   readonly #registry: Registry;
   readonly #onTimer: () => void;
+  readonly #arrivals: Arrivals;
   readonly #confirmAskedAtMs = new Map<MigrationRun, number>();
   #running = false;
   #woken = false;
@@ -45,6 +46,7 @@ export class MonitorThread {
     this.#onTimer = onTimer;
     this.#context = context;
     this.#registry = registry;
+    this.#arrivals = new Arrivals(context, registry);
   }
 
   start(): void {
@@ -96,7 +98,8 @@ export class MonitorThread {
     if (this.#busy()) this.wake();
   }
 
-  #onLifecycle({ vmId, event, detail }: Extract<HypervisorEvent, { kind: "lifecycle" }>): void {
+  #onLifecycle(lifecycle: Extract<HypervisorEvent, { kind: "lifecycle" }>): void {
+    const { vmId, event, detail } = lifecycle;
     const run = this.#registry.liveOf(vmId);
     const leaves =
       run?.target.mode === "file" ? LIFECYCLE.STOPPED_SAVED : LIFECYCLE.STOPPED_MIGRATED;
@@ -105,17 +108,18 @@ export class MonitorThread {
       if (detail === leaves) run?.apply({ kind: "stoppedByJob" });
       else if (how !== undefined) run?.apply({ kind: "guestStopped", how });
     }
-    // Of a VM with a migration of ours its own events tell: there it goes on after a failure.
-    if (run === undefined && event === LIFECYCLE.RESUMED && detail === LIFECYCLE.RESUMED_MIGRATED) {
-      this.#context.hostView.invalidate();
-      const arrived = this.#context.events.number(arrivedToWire(vmId, this.#context.clock));
-      this.#context.journal.events([arrived]);
-      this.#context.events.send(arrived);
-    }
+    if (event === LIFECYCLE.STARTED) run?.apply({ kind: "guestStarted" });
+    this.#arrivals.onLifecycle(lifecycle);
+  }
+
+  /** The host was looked at outside of a cycle: who was coming may be here. */
+  looked(): void {
+    this.#arrivals.looked();
   }
 
   #busy(): boolean {
-    return this.#registry.live().length > 0 || this.#unfinished().length > 0;
+    const { size } = this.#arrivals.vmIds;
+    return size > 0 || this.#registry.live().length > 0 || this.#unfinished().length > 0;
   }
 
   /** Ended, and something is still to be asked or cleared up. */
@@ -175,12 +179,14 @@ export class MonitorThread {
     const startedAtMs = clock.monotonicMs();
     if (timer) defects.contained("askPeers", null, () => this.#askPeers());
     // What others do can wait for the timer: a chatty libvirt must not have every VM asked each time.
-    const vmIds = this.#registry.vmIds();
+    const vmIds = new Set([...this.#registry.vmIds(), ...this.#arrivals.vmIds]);
     if (vmIds.size > 0) {
       const look = () => (timer ? hostView.refresh() : hostView.refreshOnly(vmIds));
       const seen = await defects.containedLater("look", null, look);
+      if (seen?.kind === "ok") defects.contained("arrivals", null, () => this.#arrivals.looked());
       for (const run of this.#registry.live()) this.#cycleOf(run, timer, seen?.kind === "ok");
     }
+    if (this.#arrivals.soon) this.wake();
     if (timer) {
       defects.contained("confirm", null, () => this.#confirmArrivals());
       defects.contained("admit", null, () => this.#onTimer());
@@ -215,6 +221,7 @@ export class MonitorThread {
     const { hostView } = this.#context;
     const view = seen ? hostView.get(run.vmId) : undefined;
     return {
+      ...(view === undefined ? {} : { runState: view.vm.runState }),
       sample: view === undefined ? null : sampleOf(view.job),
       postCopyState: view !== undefined && inPostCopy(view),
       postCopyFailed: view !== undefined && postCopyFailed(view),

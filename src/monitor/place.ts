@@ -2,7 +2,7 @@
  * Where the guest is: asked of this host's libvirt, and of the destination's daemon where this host
  * has it no more. Only facts; core/place.ts judges them.
  */
-import { isOutgoing, type JobStats } from "../core/job-stats.ts";
+import { isOutgoing, type JobOperation, type JobStats } from "../core/job-stats.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import type { Place } from "../core/place.ts";
 import { runStateRow, type RunState } from "../core/run-state.ts";
@@ -42,10 +42,12 @@ export async function askPlace(
   const comesBack = view?.kind === "ok" && view.value.kind === "incoming";
   const source = comesBack ? "notActive" : presence;
   const sourceJob = view !== null && !comesBack && hasJob(view);
+  const job = comesBack ? null : jobOf(view);
   const place: Place = {
     source,
     sourceJob,
     destination: "notAsked",
+    ...(job === null ? {} : { job }),
     ...endHere(runState),
     ...(runState === "notHere" || runState === "unknown" ? {} : { runState }),
   };
@@ -87,6 +89,13 @@ function stateHere(details: CallResult<VmDetails>): RunState | "notHere" | "unkn
 function presenceOf(state: ReturnType<typeof stateHere>): Place["source"] {
   if (state === "notHere") return "notActive";
   return state === "unknown" ? "unknown" : runStateRow(state).presence;
+}
+
+/** What libvirt shows; null: none, or it does not say. */
+function jobOf(view: CallResult<JobView> | null): JobOperation | null {
+  if (view?.kind !== "ok" || view.value.kind !== "stats") return null;
+  const { type, operation } = view.value.stats;
+  return type === "none" ? null : operation;
 }
 
 function hasJob(view: CallResult<JobView>): boolean {

@@ -89,9 +89,7 @@ export class Registry {
       (run) => (run.migration.retryAtMs ?? 0) <= nowMs && !stuck.has(run),
     );
     const begin = queued.filter((run) => !remote(run));
-    let holding = this.live().filter(
-      (run) => remote(run) && run.migration.phase !== "queued",
-    ).length;
+    let holding = this.live().filter((run) => remote(run) && holdsSlot(run)).length;
     for (const run of queued.filter(remote)) {
       if (holding >= (run.request.outgoingLimit ?? maxOutgoing)) break;
       begin.push(run);
@@ -103,4 +101,9 @@ export class Registry {
   #kept(nowMs: number): readonly MigrationRun[] {
     return this.#ended.filter((run) => run.endedForMs(nowMs) < ENDED_KEPT_MS);
   }
+}
+
+/** What waits, or has waited and is only asked where it is, holds none. */
+function holdsSlot({ migration }: MigrationRun): boolean {
+  return migration.phase !== "queued" && migration.waitingEnd === null;
 }

@@ -59,7 +59,8 @@ export function performReporting(
     case "probeAddress":
       return probe(subject);
     case "destroyShell":
-      return hypervisor.destroyShell(vmId, isUndefinedAfter(subject.target));
+      // With a definition, also one that somebody made since: started, the guest would run twice.
+      return hypervisor.destroyShell(vmId, subject.target.mode === "remote");
   }
 }
 
@@ -113,11 +114,6 @@ async function probe({ request, target }: Subject): Promise<CallResult<null>> {
   const { host, port } = target.peer.address;
   const answers = await answersConnect(request.dstqemu ?? host, port, PROBE_MS);
   return answers ? { kind: "ok", value: null } : { kind: "noAnswer" };
-}
-
-/** libvirt would have taken the definition along with the guest. */
-function isUndefinedAfter(target: Target): boolean {
-  return target.mode === "remote" && target.call.persistent;
 }
 
 function refusedHere(message: string): CallResult<null> {

@@ -99,9 +99,9 @@ export function eventToWire(migration: Migration, event: CoreEvent, clock: Clock
   }
 }
 
-/** A guest has arrived on this host and runs. */
-export function arrivedToWire(vmId: string, clock: Clock): MonitorEvent {
-  return envelope("VM_status", vmId, clock, { status: "Up" });
+/** A guest has arrived on this host. */
+export function arrivedToWire(vmId: string, runState: RunState, clock: Clock): MonitorEvent {
+  return envelope("VM_status", vmId, clock, runStateToWire(runState));
 }
 
 function envelope(

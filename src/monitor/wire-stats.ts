@@ -7,7 +7,7 @@ import { figures } from "../core/cycle.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
 import { stalledForMs, type Migration } from "../core/migration.ts";
 import { isHalfArrived } from "../core/run-state.ts";
-import { whyDown } from "../core/step.ts";
+import { whyDown } from "../core/end.ts";
 import { isExhausted, type ScheduleState } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { VmJobView } from "../hypervisor/hypervisor.ts";
@@ -185,11 +185,6 @@ function stopToWire({ stop }: Migration): WireObject {
   };
 }
 
-/** Beyond the queue, or sent back there by its destination: the engine was told "Migration Source". */
-function isUnderWay({ migration }: MigrationRun): boolean {
-  return migration.phase !== "queued" || migration.deferrals > 0;
-}
-
 /** The VM's status word and what goes with it. */
 function liveStatus(
   view: VmJobView,
@@ -200,7 +195,7 @@ function liveStatus(
   if (inPostCopy(view) || run?.migration.phase === "postCopy") {
     return { status: "Paused", pauseCode: "POSTCOPY" };
   }
-  if (run !== undefined && isUnderWay(run)) {
+  if (run !== undefined) {
     return { status: run.migration.mode === "file" ? "Saving State" : "Migration Source" };
   }
   if (transfer === "outgoing") return { status: "Migration Source" };
@@ -221,9 +216,7 @@ export function vmStatsToWire(
     vmName: name,
     ...liveStatus(view, hostView.transfer(vmId), run),
     statusTime: String(wireTimeMs(clock)),
-    ...(run === undefined || !isUnderWay(run)
-      ? {}
-      : { migrationProgress: run.migration.progressPercent }),
+    ...(run === undefined ? {} : { migrationProgress: run.migration.progressPercent }),
   };
 }
 

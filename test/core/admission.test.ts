@@ -49,6 +49,7 @@ describe("a destination that has no slot", () => {
     if (where === "preparing") run.give({ kind: "admitted" });
     run.give({ kind: "cancel" });
     if (where === "preparing") run.give(deferred(20_000));
+    run.found();
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
     expect(run.events("vmStatus").at(-1)?.status.kind).toBe("staysHere");
   });
@@ -57,6 +58,7 @@ describe("a destination that has no slot", () => {
     const run = inPhase("preparing");
     run.give(deferred(10_000));
     run.give({ kind: "notAdmitted" });
+    run.found();
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "noSlot", where: "source" });
     expect(run.outcome().message).toContain("Incoming migration limit exceeded");
   });
@@ -93,7 +95,8 @@ describe("a destination that keeps a slot", () => {
     run.give(reserved);
     expect(takenOver(run.migration, 0)).toMatchObject({ phase: "queued", reservedThere: true });
     expect(afterReboot(run.migration, 0).reservedThere).toBe(false);
-    run.give({ kind: "notBegun", refusal: { code: 1, message: "no" }, active: true });
+    run.give({ kind: "notBegun", refusal: { code: 1, message: "no" } });
+    run.found();
     expect(run.migration).toMatchObject({ phase: "ended", reservedThere: true });
   });
 });

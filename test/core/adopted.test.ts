@@ -24,6 +24,7 @@ describe("somebody else's migration", () => {
     const migration = adopted({ ...facts, stats }, NOW_MS);
     if (migration === null) throw new Error("not adopted");
     run.migration = migration;
+    run.effects.length = 0;
     return run;
   }
 
@@ -60,6 +61,7 @@ describe("somebody else's migration", () => {
     if (migration === null) throw new Error("not adopted");
     expect(migration).toMatchObject({ phase: "postCopy", postCopy: { begun: true } });
     run.migration = migration;
+    run.effects.length = 0;
     expect(kinds(run.give({ kind: "cancel" }))).toEqual([]);
     run.nowMs += LIMITS.progressTimeoutMs;
     expect(kinds(run.cycle(stats, { postCopyState: true }))).not.toContain("abort");

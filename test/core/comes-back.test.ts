@@ -29,6 +29,7 @@ it("cancelled while preparing, then taken over: the next cancel ends it in the q
   run.give({ kind: "cancel" });
   run.migration = takenOver(run.migration, run.nowMs);
   run.give({ kind: "cancel" });
+  run.found();
   expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
 });
 it("a destination that is silent at the end is asked for a minute from then on", () => {

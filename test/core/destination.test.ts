@@ -87,6 +87,7 @@ describe("a migration to it", () => {
     (cause) => {
       const run = inPhase("preparing");
       unanswered(run, cause, true, "why it cannot");
+      run.found();
       expect(run.migration.phase).toBe("ended");
       expect(run.outcome()).toMatchObject({
         outcome: "failed",
@@ -114,6 +115,7 @@ describe("a migration to it", () => {
       run.give({ kind: "admitted" });
     }
     unanswered(run, "refused");
+    run.found();
     expect(run.outcome()).toMatchObject({ reason: "noDestination", code: 10, where: "source" });
     expect(run.outcome().message).toContain("tried 3 times");
     expect(run.events("deferred")).toHaveLength(1);
@@ -165,6 +167,7 @@ describe("a migration to it", () => {
     const run = inPhase("preparing");
     run.give({ kind: "cancel" });
     unanswered(run, "notADaemon");
+    run.found();
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
   });
 

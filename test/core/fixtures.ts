@@ -18,6 +18,7 @@ import {
 } from "../../src/core/migration.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
+import type { RunState } from "../../src/core/run-state.ts";
 import type { Input } from "../../src/core/input.ts";
 import { step } from "../../src/core/step.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
@@ -101,6 +102,12 @@ export class Run {
   constructor(fields: Partial<NewMigration> = {}, nowMs = 0) {
     this.nowMs = nowMs;
     this.migration = newMigration(request(fields), nowMs);
+    this.give({ kind: "accepted" });
+  }
+
+  /** Asked for its place it is here. */
+  found(runState: RunState = "running"): readonly Effect[] {
+    return this.place({ source: "active", runState });
   }
 
   /** Gives one input and returns its effects. */

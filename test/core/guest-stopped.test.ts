@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import type { GuestStopped } from "../../src/core/migration.ts";
 import type { Place } from "../../src/core/place.ts";
-import { whyDown } from "../../src/core/step.ts";
+import { whyDown } from "../../src/core/end.ts";
 import { FILE_REQUEST, inPhase, kinds } from "./fixtures.ts";
 
 const HERE: Partial<Place> = { source: "active", destination: "notAsked" };
@@ -113,15 +113,17 @@ describe("before the call", () => {
     const run = inPhase("queued");
     run.give({ kind: "guestStopped", how });
     run.give({ kind: "cancel" });
+    run.placeSurely({ source: "notActive" });
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason, where, code: 12 });
-    expect(run.events("vmStatus")).toEqual([]);
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: how });
   });
 
-  it("deferred, so that the engine was told, and shut down in the queue: it is told so", () => {
+  it("deferred, and shut down in the queue: the engine is told so", () => {
     const run = inPhase("preparing");
     run.give({ kind: "deferred", retryAtMs: 5_000, reason: "full" });
     run.give({ kind: "guestStopped", how: "shutDown" });
     run.give({ kind: "cancel" });
+    run.placeSurely({ source: "notActive" });
     expect(run.outcome()).toMatchObject({ reason: "guestStopped", where: "nowhere" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "shutDown" });
   });

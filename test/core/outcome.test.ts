@@ -284,11 +284,12 @@ describe("what the engine is told at the end", () => {
   });
 
   it.each([
-    ["the guest is here: libvirt's reason", true, "source"],
-    ["the guest is gone, nobody knows where", false, "unknown"],
-  ])("a call never made; %s", (_name, active, where) => {
+    ["the guest is here: libvirt's reason", "active", "source"],
+    ["the guest is gone, nobody knows where", "notActive", "unknown"],
+  ] as const)("a call never made; %s", (_name, source, where) => {
     const run = inPhase("preparing");
-    run.give({ kind: "notBegun", refusal: { code: 42, message: "no domain" }, active });
+    run.give({ kind: "notBegun", refusal: { code: 42, message: "no domain" } });
+    run.placeSurely({ source });
     expect(run.outcome()).toMatchObject({ outcome: "failed", where, durationMs: null, passes: 0 });
   });
 });

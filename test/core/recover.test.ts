@@ -58,7 +58,8 @@ describe("another daemon takes over in the same boot", () => {
     const run = restarted(inPhase("preparing"));
     run.give({ kind: "admitted" });
     run.give({ kind: "downtimeFound", foundMs: 500 });
-    run.give({ kind: "notBegun", refusal: { code: 1, message: "no" }, active: true });
+    run.give({ kind: "notBegun", refusal: { code: 1, message: "no" } });
+    run.found();
     expect(run.effects).toContainEqual({ kind: "putBackDowntime", maxDowntimeMs: 300 });
   });
 
@@ -68,6 +69,7 @@ describe("another daemon takes over in the same boot", () => {
   ])("it was told to leave, back in the queue and %s: it is told to stay", (_name, end) => {
     const run = restarted(inPhase("preparing"));
     end(run);
+    run.found();
     expect(run.events("vmStatus")).toEqual([
       { kind: "vmStatus", status: { kind: "staysHere", runState: "running" } },
     ]);
@@ -78,6 +80,7 @@ describe("another daemon takes over in the same boot", () => {
     run.give({ kind: "cancel" });
     restarted(run);
     bringTo("starting", run);
+    run.found();
     expect(kinds(run.effects)).not.toContain("call");
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
   });

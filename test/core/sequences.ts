@@ -109,7 +109,18 @@ const cycle = fc.record({
 const passStart = fc.record({ iteration: fc.nat({ max: 8 }), tookMs: fc.nat({ max: 200 }) });
 const placed = fc.record({ kind: fc.constant("place" as const), place, record: fc.option(stats) });
 const rare: fc.Arbitrary<Input> = fc.oneof(
-  fc.constantFrom({ kind: "admitted" as const }, { kind: "reserved" as const }),
+  fc.constantFrom(
+    { kind: "admitted" as const },
+    { kind: "reserved" as const },
+    { kind: "notAdmitted" as const },
+    { kind: "guestStarted" as const },
+  ),
+  fc.record({
+    kind: fc.constant("seen" as const),
+    runState: fc.constantFrom(...RUN_STATES),
+    vmName: fc.constant("guest"),
+    memoryBytes: fc.constant(GIB_BYTES),
+  }),
   fc.record({
     kind: fc.constant("downtimePrepared" as const),
     appliedMs: fc.option(number),
@@ -120,7 +131,7 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
     destination,
     runState: fc.constantFrom(...RUN_STATES),
   }),
-  fc.record({ kind: fc.constant("notBegun" as const), refusal, active: fc.boolean() }),
+  fc.record({ kind: fc.constant("notBegun" as const), refusal }),
   fc.record({ kind: fc.constant("callEnded" as const), refusal: fc.option(refusal) }),
   placed,
   fc.record({ kind: fc.constant("jobCompleted" as const), stats }),

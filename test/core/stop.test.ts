@@ -183,13 +183,13 @@ describe("an abort is pursued", () => {
 describe("cancel", () => {
   it("while queued: ended at once, VM status untouched", () => {
     const run = inPhase("queued");
-    run.give({ kind: "cancel" });
+    expect(kinds(run.give({ kind: "cancel" }))).toEqual(["askPlace"]);
+    run.found();
     expect(run.outcome()).toMatchObject({
       outcome: "cancelled",
       where: "source",
       durationMs: null,
     });
-    expect(run.events("vmStatus")).toEqual([]);
   });
 
   it.each([
@@ -202,11 +202,12 @@ describe("cancel", () => {
         runState: "running",
       },
     ],
-    ["notBegun", { kind: "notBegun", refusal: { code: 42, message: "gone" }, active: true }],
+    ["notBegun", { kind: "notBegun", refusal: { code: 42, message: "gone" } }],
   ] as const)("while preparing: remembered, ended without a call at %s", (_name, input) => {
     const run = inPhase("preparing");
     expect(kinds(run.give({ kind: "cancel" }))).toEqual([]);
-    expect(kinds(run.give(input))).toEqual(["putBackDowntime"]);
+    expect(kinds(run.give(input))).toEqual(["askPlace"]);
+    expect(kinds(run.found())).toEqual(["putBackDowntime"]);
     expect(run.outcome().reason).toBe("cancelled");
     expect(run.events("migrationStatus")).toEqual([]);
   });

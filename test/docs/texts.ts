@@ -65,6 +65,11 @@ export const outcomes: Texts = {
     "82",
     "the destination had no slot for it, or did not say, for `vars.migration_admission_timeout`; active on the source",
   ],
+  leftByOther: [
+    "failed",
+    "12",
+    "somebody else migrated the VM while it waited; `where` is `destination` if it went there, else `unknown`",
+  ],
   noDestination: [
     "failed",
     "10",

@@ -90,7 +90,9 @@ describe("the queue", () => {
       stalledFor: 0,
       timeoutIn: 1,
     });
-    expect(heard(pair.a, second.uuid)).toEqual([]);
+    expect(heard(pair.a, second.uuid).map(({ fields }) => fields)).toEqual([
+      { status: "Migration Source" },
+    ]);
     await change(second, { migrationProgressTimeout: 60 });
 
     await cancel(first);
@@ -137,7 +139,11 @@ describe("a cancel", () => {
 
     expect(await cancel(second)).toBe(true);
 
-    expect(heard(pair.a, second.uuid).map((event) => event.name)).toEqual(["VM_migration_ended"]);
+    expect(heard(pair.a, second.uuid)).toMatchObject([
+      { name: "VM_status", fields: { status: "Migration Source" } },
+      { name: "VM_status", fields: { status: "Up" } },
+      { name: "VM_migration_ended" },
+    ]);
     await cancel(first);
     await first.remove();
     await expectCancelled(second);
@@ -269,7 +275,7 @@ describe("migrateChangeParams", () => {
     await expect(change(guest, { stallingLimit: 9, downtime: 0 })).rejects.toMatchObject(
       refusal(-32602, /downtime/),
     );
-    await expect(change(guest, { maxBandwidth: "9" })).rejects.toMatchObject(
+    await expect(change(guest, { maxBandwidth: "nine" })).rejects.toMatchObject(
       refusal(-32602, /maxBandwidth/),
     );
     expect(await pair.a.migration(guest.uuid)).toMatchObject({

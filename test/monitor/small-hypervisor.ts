@@ -10,6 +10,7 @@ import type {
   Hypervisor,
   HypervisorEvent,
   JobView,
+  MigrateCall,
   ScanOptions,
   VmDetails,
   VmJobView,
@@ -41,6 +42,8 @@ export class SmallHypervisor implements Hypervisor {
     hypervisorVersion: "7.2.22",
     cpu: { ok: true, detail: "the same" },
   };
+  /** The last migrate call of each VM. */
+  readonly calls = new Map<string, MigrateCall>();
   /** What was called, as "method vmId". */
   readonly called: string[] = [];
   /** Throws there, of this VM or of any ("*"): a defect that nobody foresaw. */
@@ -172,8 +175,9 @@ export class SmallHypervisor implements Hypervisor {
     return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: "<domain/>" });
   }
 
-  migrate(vmId: string): Promise<CallResult<null>> {
+  migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>> {
     const vm = this.#at("migrate", vmId);
+    this.calls.set(vmId, call);
     if (vm === undefined) return Promise.resolve(NO_DOMAIN);
     vm.job = { ...NO_JOB, type: "unbounded", operation: "migrationOut" };
     return new Promise((resolve) => this.out.set(vmId, resolve));
@@ -220,8 +224,9 @@ export class SmallHypervisor implements Hypervisor {
     return this.#simple("destroyShell", vmId);
   }
 
-  undefineMigrated(vmId: string): Promise<CallResult<boolean>> {
+  undefineMigrated(vmId: string, wasPersistent: boolean): Promise<CallResult<boolean>> {
     const vm = this.#at("undefineMigrated", vmId);
+    this.called.push(`undefineMigrated ${vmId} ${String(wasPersistent)}`);
     return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: false });
   }
 

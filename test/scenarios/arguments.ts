@@ -4,6 +4,7 @@
  */
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Place } from "../../src/core/place.ts";
+import { RUN_STATES } from "../../src/core/run-state.ts";
 import type { ConvergenceSchedule, ScheduleAction } from "../../src/core/schedule.ts";
 import type { GuestHabits } from "./guest-model.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
@@ -90,12 +91,17 @@ export class Arguments {
     const source = this.text("source");
     const destination = this.text("destination") ?? "notAsked";
     const image = this.text("image");
+    const state = this.text("state");
+    const runState = RUN_STATES.find((one) => one === state);
+    const job = this.text("others-job");
     const sources = ["active", "switching", "shell", "unknown"] as const;
     const destinations = ["active", "incoming", "left", "absent", "silent", "notAsked"] as const;
     return {
       source: sources.find((one) => one === source) ?? "notActive",
       sourceJob: this.has("job"),
       destination: destinations.find((one) => one === destination) ?? "notAsked",
+      ...(runState === undefined ? {} : { runState }),
+      ...(job === "migrationOut" || job === "dump" ? { job } : {}),
       ...(image === undefined ? {} : { image: image === "complete" ? "complete" : "notComplete" }),
     };
   }

@@ -75,7 +75,7 @@ export class Interpreter {
         return this.#begin(args);
       case "not-begun": {
         const refusal = { code: args.number("code") ?? 1, message: "no" };
-        return this.#told(run.give({ kind: "notBegun", refusal, active: !args.has("gone") }));
+        return this.#told(run.give({ kind: "notBegun", refusal }));
       }
       case "sample":
         return this.#sample(args);
@@ -163,6 +163,7 @@ export class Interpreter {
         : { possible: true, unavailableReason: null },
       ...(args.has("file") ? FILE_REQUEST : {}),
     });
+    this.#told(this.#run.effects);
   }
 
   /** For so long; then another daemon goes on with what the journal knows. */

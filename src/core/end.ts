@@ -1,0 +1,77 @@
+/**
+ * The one end of a migration: what is put back, what the engine is told of the VM and of the migration,
+ * in this order, once. How it ended is outcome.ts's, and when is step.ts's.
+ */
+import { statusEvent } from "./cycle.ts";
+import type { DownWhy, Effect, Migration, Stepped, VmStatus } from "./migration.ts";
+import type { JobOperation } from "./job-stats.ts";
+import type { Outcome } from "./outcome.ts";
+
+function vmStatus(status: VmStatus): Effect {
+  return { kind: "event", event: { kind: "vmStatus", status } };
+}
+
+/**
+ * The one end: the last status, then what the VM is now, then the outcome, once.
+ * `othersJob`: what somebody else does with the VM meanwhile.
+ */
+export function end(
+  before: Migration,
+  outcome: Outcome,
+  nowMs: number,
+  othersJob?: JobOperation,
+): Stepped {
+  const completed = outcome.outcome === "completed";
+  const migration: Migration = {
+    ...before,
+    phase: "ended",
+    endedAtMs: nowMs,
+    outcome,
+    pending: [],
+    progressPercent: completed ? 100 : before.progressPercent,
+  };
+  const effects: Effect[] = [];
+  const ours = outcome.where === "source" && !before.superseded;
+  if (ours && before.downtimeFoundMs !== null) {
+    effects.push({ kind: "putBackDowntime", maxDowntimeMs: before.downtimeFoundMs });
+  }
+  // An image that nobody can place may be the guest's only copy: it goes only where the guest is seen
+  // here, or where none was ever begun.
+  if (before.mode === "file" && (ours || before.callAtMs === null)) {
+    effects.push({ kind: "removeImage" });
+  }
+  if (before.callAtMs !== null) effects.push(lastStatus(migration, outcome));
+  // Of a guest that may run elsewhere nothing is said: "Down" would have it started twice.
+  if (outcome.where !== "unknown") {
+    const staysLeaving = outcome.where === "source" && othersJob === "migrationOut";
+    effects.push(
+      vmStatus(staysLeaving ? { kind: "migrationSource" } : statusAfter(migration, outcome.where)),
+    );
+  }
+  effects.push({ kind: "event", event: { kind: "ended", outcome } });
+  return { migration, effects };
+}
+
+function lastStatus(migration: Migration, outcome: Outcome): Effect {
+  const status = statusEvent(migration);
+  if (status.kind !== "event" || status.event.kind !== "migrationStatus") return status;
+  return { kind: "event", event: { ...status.event, downtimeMs: outcome.downtimeMs } };
+}
+
+function statusAfter(migration: Migration, where: Exclude<Outcome["where"], "unknown">): VmStatus {
+  switch (where) {
+    case "source":
+      return { kind: "staysHere", runState: migration.runState };
+    case "destination":
+      return { kind: "down", why: "migrated" };
+    case "image":
+      return { kind: "down", why: "saved" };
+    case "nowhere":
+      return { kind: "down", why: whyDown(migration) };
+  }
+}
+
+/** Nowhere: why the VM is down, also for who asks later. */
+export function whyDown({ postCopy, guestStopped }: Migration): DownWhy {
+  return postCopy.begun ? "lostInPostCopy" : (guestStopped ?? "lost");
+}

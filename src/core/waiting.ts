@@ -1,0 +1,126 @@
+/**
+ * A migration that waits: in the queue, deferred, or preparing. Its VM can be suspended, resumed,
+ * switched off and on, saved or taken elsewhere meanwhile, so nothing that was seen at acceptance counts
+ * later. Whatever ends one that waits only says why; where its guest is by then is asked of libvirt,
+ * and the answer is the outcome.
+ */
+import type { Effect, GuestStopped, Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
+import { neverBegan, type Outcome } from "./outcome.ts";
+import { lastsTooLong, READ_SPACING_MS, SETTLE_MAX_MS, type Place } from "./place.ts";
+import { isOff, runStateRow, type RunState } from "./run-state.ts";
+import { beginsWithPostCopy } from "./schedule.ts";
+import { ask } from "./steer.ts";
+
+/** Why one that waits is to end. */
+export type WaitingEnd =
+  /** `stop` says why. */
+  | { readonly kind: "stopped" }
+  | { readonly kind: "notAdmitted" }
+  /** It could not be begun. */
+  | { readonly kind: "notBegun"; readonly refusal: Refusal }
+  /** Nobody is at the destination who could take it. */
+  | { readonly kind: "noDestination"; readonly why: string; readonly tries: number };
+
+/** Where the guest of one that never began was found. */
+export type Found =
+  | { readonly kind: "here" }
+  /** Somebody else's migration took it; `there`: to this migration's destination. */
+  | { readonly kind: "left"; readonly there: boolean }
+  | { readonly kind: "stopped"; readonly how: GuestStopped }
+  /** Not here, and nothing says why. */
+  | { readonly kind: "absent" }
+  /** libvirt does not answer. */
+  | { readonly kind: "silent" };
+
+/** Why a suspended guest cannot go over to post-copy. */
+export const PAUSED_GUEST = "the guest is paused";
+
+/** Accepted: the engine is told from here on, once, that the VM is leaving. */
+export function accepted(migration: Migration): Stepped {
+  const status: VmStatus =
+    migration.mode === "file" ? { kind: "savingState" } : { kind: "migrationSource" };
+  return { migration, effects: [{ kind: "event", event: { kind: "vmStatus", status } }] };
+}
+
+/** What may be known of a VM that waits. */
+export type SeenVm = Partial<Pick<Migration, "runState" | "vmName" | "memoryBytes">>;
+
+/** The VM as libvirt shows it now, and whether post-copy is possible for it. The same object if so before. */
+export function seenWaiting(before: Migration, seen: SeenVm): Migration {
+  const { runState = before.runState, vmName = before.vmName } = seen;
+  const { memoryBytes = before.memoryBytes } = seen;
+  const isNews =
+    runState !== before.runState || vmName !== before.vmName || memoryBytes !== before.memoryBytes;
+  if (!isNews) return before;
+  // What is off has no guest that could be paused: it is judged when it is on again, or at the end.
+  const postCopy = isOff(runState) ? before.postCopy : postCopyOf(before, runState);
+  return { ...before, runState, vmName, memoryBytes, postCopy };
+}
+
+function postCopyOf(migration: Migration, runState: RunState): Migration["postCopy"] {
+  const { postCopy, schedule } = migration;
+  if (runStateRow(runState).standsStill) {
+    return {
+      ...postCopy,
+      possible: false,
+      unavailableReason: postCopy.unavailableReason ?? PAUSED_GUEST,
+    };
+  }
+  if (postCopy.unavailableReason !== PAUSED_GUEST) return postCopy;
+  const wanted = postCopy.wanted || (schedule !== null && beginsWithPostCopy(schedule.schedule));
+  return { ...postCopy, possible: true, unavailableReason: null, wanted };
+}
+
+/** It is to end: first libvirt is asked where its guest is. */
+export function leaveQueue(before: Migration, waitingEnd: WaitingEnd, nowMs: number): Stepped {
+  const effects: Effect[] = [];
+  const leaving: Migration = {
+    ...before,
+    phase: "settling",
+    settlingSinceMs: nowMs,
+    waitingEnd,
+    undecidedSinceMs: null,
+  };
+  return { migration: ask(leaving, effects, { kind: "askPlace" }), effects };
+}
+
+/** How it ends, by where its guest was found; null: to be asked again. */
+export function endOfWaiting(
+  migration: Migration,
+  waitingEnd: WaitingEnd,
+  place: Place,
+  nowMs: number,
+): Outcome | null {
+  const found = foundAt(migration, place);
+  // An event that says why may be on its way; what is taken apart is gone next time.
+  const maxMs = place.source === "ending" ? SETTLE_MAX_MS : READ_SPACING_MS;
+  const unclear = place.source === "ending" || found.kind === "absent";
+  if (unclear && !lastsTooLong(migration, maxMs, nowMs)) return null;
+  return neverBegan(migration, waitingEnd, found, nowMs);
+}
+
+/** What its definition says comes first; how it was stopped an event says better (outcome.ts). */
+function foundAt({ mode, guestStopped, stoppedByJob }: Migration, place: Place): Found {
+  const there = place.destination === "active" || place.destination === "left";
+  switch (place.source) {
+    case "active":
+    case "switching":
+    case "ending":
+      return { kind: "here" };
+    case "shell":
+      return { kind: "left", there };
+    case "unknown":
+      return { kind: "silent" };
+    case "notActive": {
+      const { endedHere } = place;
+      if (endedHere === "migrated") return { kind: "left", there };
+      if (endedHere !== undefined) return { kind: "stopped", how: guestStopped ?? endedHere };
+      if (there) return { kind: "left", there };
+      // Of one that is to be saved libvirt's word is that it was saved: by somebody else.
+      if (stoppedByJob) return mode === "file" ? SAVED : { kind: "left", there };
+      return guestStopped === null ? { kind: "absent" } : { kind: "stopped", how: guestStopped };
+    }
+  }
+}
+
+const SAVED: Found = { kind: "stopped", how: "saved" };

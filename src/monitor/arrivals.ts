@@ -1,0 +1,115 @@
+/**
+ * Guests that come to this host, whoever sends them: each arrival is told once, in the state that the
+ * guest has. libvirt has an event for one that runs on; of a suspended one it says that it is coming and
+ * that it is paused, both before it has all arrived. So events only say whom to look at, and a look
+ * decides: one that was coming, and whose job is over, is here. An event that was lost costs time alone.
+ */
+import { LIFECYCLE } from "../core/libvirt-codes.ts";
+import { isHalfArrived } from "../core/run-state.ts";
+import type { HypervisorEvent, VmJobView } from "../hypervisor/hypervisor.ts";
+import type { Context } from "./context.ts";
+import type { Registry } from "./registry.ts";
+import { arrivedToWire } from "./wire-events.ts";
+
+/** So long after an event that may be its last the guest is looked at in each woken cycle. */
+const LOOKED_AT_MS = 2_000;
+
+/** A guest on its way. */
+interface Coming {
+  readonly sinceMs: number;
+  /** It may be here any moment: until then it is looked at often. */
+  readonly soonUntilMs: number;
+}
+
+type Lifecycle = Extract<HypervisorEvent, { kind: "lifecycle" }>;
+
+export class Arrivals {
+  readonly #context: Context;
+  readonly #registry: Registry;
+  readonly #coming = new Map<string, Coming>();
+  /** Told, and still here: an event of theirs that comes late tells nothing new. */
+  readonly #told = new Set<string>();
+
+  constructor(context: Context, registry: Registry) {
+    this.#context = context;
+    this.#registry = registry;
+  }
+
+  /** VMs that are to be looked at. */
+  get vmIds(): ReadonlySet<string> {
+    return new Set(this.#coming.keys());
+  }
+
+  /** One of them may be here any moment. */
+  get soon(): boolean {
+    const nowMs = this.#context.clock.monotonicMs();
+    return [...this.#coming.values()].some(({ soonUntilMs }) => soonUntilMs > nowMs);
+  }
+
+  onLifecycle({ vmId, event, detail }: Lifecycle): void {
+    switch (event) {
+      case LIFECYCLE.STARTED:
+        this.#told.delete(vmId);
+        if (detail === LIFECYCLE.STARTED_MIGRATED) this.#comes(vmId, 0);
+        return;
+      case LIFECYCLE.STOPPED:
+        this.#told.delete(vmId);
+        this.#coming.delete(vmId);
+        return;
+      case LIFECYCLE.RESUMED: {
+        // A guest of ours whose migration has failed goes on here with the same words.
+        const ours = this.#registry.liveOf(vmId) !== undefined && !this.#coming.has(vmId);
+        if (ours || this.#told.has(vmId)) return;
+        if (detail === LIFECYCLE.RESUMED_MIGRATED || this.#coming.has(vmId)) {
+          this.#comes(vmId, LOOKED_AT_MS);
+        }
+        return;
+      }
+      case LIFECYCLE.SUSPENDED:
+        if (this.#coming.has(vmId)) this.#comes(vmId, LOOKED_AT_MS);
+    }
+  }
+
+  #comes(vmId: string, soonForMs: number): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    const sinceMs = this.#coming.get(vmId)?.sinceMs ?? nowMs;
+    this.#coming.set(vmId, { sinceMs, soonUntilMs: nowMs + soonForMs });
+  }
+
+  /** The host was looked at just now. */
+  looked(): void {
+    const { hostView } = this.#context;
+    for (const { vm } of hostView.views()) {
+      const { vmId } = vm;
+      const transfer = hostView.transfer(vmId);
+      const comes = transfer === "incoming" || transfer === "broken";
+      if (comes && !this.#coming.has(vmId)) this.#comes(vmId, 0);
+    }
+    for (const [vmId, coming] of this.#coming) this.#settle(vmId, coming);
+  }
+
+  #settle(vmId: string, { sinceMs }: Coming): void {
+    const { hostView, clock } = this.#context;
+    const view = hostView.get(vmId);
+    if (view === undefined) {
+      // Gone again, or the look had begun before it was there.
+      if (clock.monotonicMs() - sinceMs >= LOOKED_AT_MS) this.#coming.delete(vmId);
+      return;
+    }
+    if (hostView.transfer(vmId) !== "none") return;
+    if (view.job.kind !== "stats" || isHalfArrived(view.vm.runState)) return;
+    // It came back before the end of its departure was told: first that.
+    if (this.#registry.liveOf(vmId) !== undefined) return;
+    this.#coming.delete(vmId);
+    this.#told.add(vmId);
+    this.#tell(view);
+  }
+
+  #tell({ vm: { vmId, name, runState } }: VmJobView): void {
+    const { events, journal, clock, log } = this.#context;
+    const arrived = events.number(arrivedToWire(vmId, runState, clock));
+    journal.events([arrived]);
+    events.send(arrived);
+    log.info({ vmId, vmName: name, runState }, "a guest has arrived here");
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Where a run goes, in the two shapes beside the living one: as a journal can hold it, and fitted to
+ * what its VM has become while it waited.
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { VmDetails } from "../hypervisor/hypervisor.ts";
+import type { JournaledTarget } from "./journal-schema.ts";
+import { callTemplate } from "./migrate-call.ts";
+import type { Target } from "./run-effects.ts";
+import type { MigrateRequest } from "./service.ts";
+import type { Settings } from "./settings.ts";
+
+/** What of a target a journal can hold. */
+export function journaled(target: Target): JournaledTarget {
+  if (target.mode !== "remote") return target;
+  const { host, port } = target.peer.address;
+  return { mode: "remote", host, port, call: target.call };
+}
+
+/** libvirt's call as the VM is now: persistent or not, its graphics. The same object if it is so. */
+export function fitted(
+  target: Target,
+  request: MigrateRequest,
+  vm: VmDetails,
+  settings: Settings,
+): Target {
+  if (target.mode !== "remote") return target;
+  const call = callTemplate(request, target.peer.address.host, vm, settings);
+  return isDeepStrictEqual(call, target.call) ? target : { ...target, call };
+}

@@ -1,0 +1,260 @@
+/**
+ * What waits begins and ends by what its VM is then, not by what it was at acceptance: however it is to
+ * end, libvirt is asked first, and outcome, place and status follow from the answer.
+ */
+import { describe, expect, it } from "vitest";
+import type { GuestStopped, Migration } from "../../src/core/migration.ts";
+import {
+  READ_SPACING_MS,
+  SETTLE_MAX_MS,
+  UNDECIDED_MAX_MS,
+  type Place,
+} from "../../src/core/place.ts";
+import { afterReboot, takenOver } from "../../src/core/recover.ts";
+import { RUN_STATES, runStateRow, type RunState } from "../../src/core/run-state.ts";
+import { PAUSED_GUEST } from "../../src/core/waiting.ts";
+import { bringTo, FILE_REQUEST, inPhase, kinds, Run } from "./fixtures.ts";
+
+const REFUSAL = { code: 1, message: "no" };
+const ENDINGS: readonly [string, (run: Run) => unknown, string, string][] = [
+  ["a cancel in the queue", (run) => run.give({ kind: "cancel" }), "cancelled", "cancelled"],
+  [
+    "a cancel while it prepares",
+    (run) => {
+      bringTo("preparing", run);
+      run.give({ kind: "cancel" });
+      run.give({ kind: "deferred", retryAtMs: 9_000, reason: "full" });
+    },
+    "cancelled",
+    "cancelled",
+  ],
+  ["admission that took too long", (run) => run.give({ kind: "notAdmitted" }), "failed", "noSlot"],
+  [
+    "a start that is refused",
+    (run) => run.give({ kind: "notBegun", refusal: REFUSAL }),
+    "failed",
+    "libvirt",
+  ],
+  [
+    "a destination where nobody is",
+    (run) => {
+      bringTo("preparing", run);
+      const silence = { cause: "nameUnknown", text: "no such name" } as const;
+      run.give({ kind: "unanswered", silence, reachedBefore: false, retryAtMs: 9_000 });
+    },
+    "failed",
+    "noDestination",
+  ],
+];
+
+describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
+  function ended(before: (run: Run) => unknown = () => null): Run {
+    const run = new Run();
+    before(run);
+    end(run);
+    expect(run.migration.phase).toBe("settling");
+    expect(run.migration.pending).toEqual(["askPlace"]);
+    return run;
+  }
+
+  it.each(RUN_STATES.filter((state) => runStateRow(state).presence === "active"))(
+    "%s, it is here, and its status is that",
+    (runState) => {
+      const run = ended();
+      run.place({ source: "active", runState });
+      expect(run.outcome()).toMatchObject({ outcome, reason, where: "source", durationMs: null });
+      expect(run.events("vmStatus").map(({ status }) => status)).toEqual([
+        { kind: "migrationSource" },
+        { kind: "staysHere", runState },
+      ]);
+    },
+  );
+
+  it("switched off and on again meanwhile it is here and runs", () => {
+    const run = ended((waits) => {
+      waits.give({ kind: "guestStopped", how: "shutDown" });
+      waits.give({ kind: "guestStarted" });
+    });
+    run.found();
+    expect(run.outcome()).toMatchObject({ outcome, reason, where: "source" });
+  });
+
+  it.each<[GuestStopped, string]>([
+    ["shutDown", "guestStopped"],
+    ["destroyed", "guestStopped"],
+    ["saved", "guestStopped"],
+    ["crashed", "guestCrashed"],
+  ])("%s for good, with or without a definition: it is down", (how, why) => {
+    for (const place of [{ endedHere: how }, {}] as const) {
+      const run = ended((waits) => waits.give({ kind: "guestStopped", how }));
+      run.place({ source: "notActive", ...place });
+      expect(run.outcome()).toMatchObject({ outcome: "failed", reason: why, where: "nowhere" });
+      expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: how });
+    }
+  });
+
+  it("the event that says why may come after the look", () => {
+    const run = ended();
+    run.place({ source: "notActive" });
+    expect(run.migration.outcome).toBeNull();
+    run.give({ kind: "guestStopped", how: "destroyed" });
+    run.place({ source: "notActive" });
+    expect(run.outcome()).toMatchObject({ reason: "guestStopped", where: "nowhere" });
+  });
+
+  it("gone, and nothing says why: nothing is said of its status", () => {
+    const run = ended();
+    run.place({ source: "notActive", destination: "absent" });
+    expect(run.migration.outcome).toBeNull();
+    run.nowMs += READ_SPACING_MS;
+    run.place({ source: "notActive", destination: "absent" });
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "unknown", where: "unknown" });
+    expect(run.events("vmStatus")).toHaveLength(1);
+  });
+
+  it.each<[string, Partial<Place>, Partial<Migration>, string]>([
+    ["its definition says so", { endedHere: "migrated" }, {}, "unknown"],
+    ["the event said so", {}, { stoppedByJob: true }, "unknown"],
+    ["it is where it was to go", { destination: "active" }, {}, "destination"],
+    ["what is here is a shell", { source: "shell" }, {}, "unknown"],
+  ])("taken by somebody else's migration, %s: never down for good", (_how, place, state, where) => {
+    const run = ended();
+    run.migration = { ...run.migration, ...state };
+    run.place({ source: "notActive", ...place });
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "leftByOther", where });
+    const [, ...told] = run.events("vmStatus").map(({ status }) => status);
+    expect(told).toEqual(where === "unknown" ? [] : [{ kind: "down", why: "migrated" }]);
+  });
+
+  it("somebody else migrates it right now: it is here, and it is leaving", () => {
+    const run = ended();
+    run.place({ source: "active", sourceJob: true, job: "migrationOut", runState: "running" });
+    expect(run.outcome()).toMatchObject({ outcome, where: "source" });
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "migrationSource" });
+  });
+
+  it("libvirt does not answer: where it is is not known, and nothing is said", () => {
+    const run = ended();
+    run.place({ source: "unknown" });
+    expect(run.outcome()).toMatchObject({ outcome, reason, where: "unknown" });
+    expect(run.outcome().message).not.toContain("stays here");
+    expect(run.events("vmStatus")).toHaveLength(1);
+  });
+
+  it("being taken apart: asked again, and not for ever", () => {
+    const run = ended();
+    run.place({ source: "ending", runState: "shuttingDown" });
+    expect(run.migration.outcome).toBeNull();
+    run.nowMs += SETTLE_MAX_MS;
+    run.place({ source: "ending", runState: "shuttingDown" });
+    expect(run.outcome()).toMatchObject({ outcome, where: "source" });
+  });
+
+  it("what comes late of its preparing changes nothing", () => {
+    const run = ended();
+    const { migration } = run;
+    run.give({ kind: "reserved" });
+    run.give({ kind: "deferred", retryAtMs: 9_000, reason: "full" });
+    const destination = { kind: "unknown", silentQueries: 0 } as const;
+    run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
+    run.give({ kind: "notBegun", refusal: REFUSAL });
+    expect(run.migration).toEqual(migration);
+  });
+
+  it("the daemon is killed meanwhile: it waits again", () => {
+    const run = ended();
+    const { stop } = run.migration;
+    expect(takenOver(run.migration, 0)).toMatchObject({ phase: "queued", waitingEnd: null, stop });
+    expect(afterReboot(run.migration, 0)).toMatchObject({ phase: "settling", waitingEnd: null });
+  });
+});
+
+it("each look of its cycles asks again until it has ended", () => {
+  const run = inPhase("queued");
+  run.give({ kind: "cancel" });
+  run.place({ source: "notActive" });
+  expect(kinds(run.cycle(null, { timer: false }))).toEqual(["askPlace"]);
+});
+
+it("the downtime that is found too late is put back", () => {
+  const run = bringTo("preparing", new Run());
+  run.migration = { ...run.migration, downtimeFoundMs: null };
+  run.give({ kind: "notAdmitted" });
+  run.give({ kind: "downtimeFound", foundMs: 700 });
+  expect(run.found()).toContainEqual({ kind: "putBackDowntime", maxDowntimeMs: 700 });
+});
+
+it("a save that never began leaves no file, wherever its guest is", () => {
+  const run = inPhase("queued", FILE_REQUEST);
+  expect(run.events("vmStatus").map(({ status }) => status.kind)).toEqual(["savingState"]);
+  run.give({ kind: "notBegun", refusal: REFUSAL });
+  expect(kinds(run.place({ source: "notActive", endedHere: "destroyed" }))).toEqual([
+    "removeImage",
+  ]);
+});
+
+it("one that waited when the host was restarted is asked for until the destination says", () => {
+  const run = inPhase("queued");
+  run.migration = afterReboot(run.migration, 0);
+  expect(kinds(run.cycle(null))).toEqual(["askPlace"]);
+  run.place({ source: "unknown", destination: "silent" });
+  run.nowMs += UNDECIDED_MAX_MS;
+  run.place({ source: "unknown", destination: "silent" });
+  expect(run.outcome()).toMatchObject({ reason: "unknown", where: "unknown" });
+});
+
+describe("suspended or resumed while it waits", () => {
+  const seen = (run: Run, runState: RunState): unknown =>
+    run.give({ kind: "seen", runState, vmName: "renamed", memoryBytes: 7 });
+  const PAUSED = { possible: false, unavailableReason: PAUSED_GUEST };
+
+  it("post-copy is possible, not, and possible again", () => {
+    const run = inPhase("queued");
+    seen(run, "suspended");
+    expect(run.migration).toMatchObject({
+      runState: "suspended",
+      vmName: "renamed",
+      memoryBytes: 7,
+    });
+    expect(run.migration.postCopy).toMatchObject(PAUSED);
+    expect(run.change({ migrationTechnique: "post-copy" })).toBe("impossible");
+    run.cycle(null, { runState: "running" });
+    expect(run.migration.postCopy).toMatchObject({ possible: true, unavailableReason: null });
+    expect(run.change({ migrationTechnique: "post-copy" })).toBe("changed");
+    seen(run, "asleep");
+    expect(run.migration.postCopy).toMatchObject(PAUSED);
+  });
+
+  it.each<[string, RunState, RunState, boolean]>([
+    ["accepted suspended, begun running", "suspended", "running", true],
+    ["accepted running, begun suspended", "running", "suspended", false],
+  ])("%s: the call's flag is by what it is then", (_name, before, then, postcopy) => {
+    const possible = before === "running";
+    const run = new Run({
+      runState: before,
+      postCopy: { possible, unavailableReason: possible ? null : PAUSED_GUEST },
+    });
+    run.give({ kind: "admitted" });
+    seen(run, then);
+    const destination = { kind: "unknown", silentQueries: 0 } as const;
+    run.give({ kind: "begin", sourceMigrations: 1, destination, runState: then });
+    expect(run.effects.find(({ kind }) => kind === "call")).toMatchObject({ postcopy });
+    expect(run.migration.postCopy.possible).toBe(postcopy);
+  });
+
+  it("another reason stays, whatever the guest does", () => {
+    const run = new Run({ postCopy: { possible: false, unavailableReason: "parallel" } });
+    seen(run, "suspended");
+    seen(run, "running");
+    expect(run.migration.postCopy).toMatchObject({
+      possible: false,
+      unavailableReason: "parallel",
+    });
+  });
+
+  it("switched off it says nothing of post-copy", () => {
+    const run = inPhase("queued");
+    seen(run, "offShutDown");
+    expect(run.migration.postCopy.possible).toBe(true);
+  });
+});

@@ -1,0 +1,136 @@
+/**
+ * Every arrival is told on the destination, once, in the state that the guest has: by whichever events
+ * libvirt sends of it, or by none.
+ */
+import { describe, expect, it } from "vitest";
+import type { RunState } from "../../src/core/run-state.ts";
+import { SmallHost } from "./small-host.ts";
+
+const VM = "11111111-1111-4111-8111-111111111111";
+const OTHER = "22222222-2222-4222-8222-222222222222";
+const STARTED_MIGRATED = [2, 1] as const;
+const SUSPENDED_PAUSED = [3, 0] as const;
+const RESUMED_MIGRATED = [4, 1] as const;
+const RESUMED_POSTCOPY = [4, 3] as const;
+const STOPPED_FAILED = [5, 5] as const;
+
+type Event = readonly [number, number];
+
+function tell(host: SmallHost, [event, detail]: Event, vmId = VM): void {
+  host.hypervisor.tell({ kind: "lifecycle", vmId, event, detail });
+}
+
+function comes(host: SmallHost): void {
+  host.hypervisor.put(VM, { runState: "switching" });
+  const vm = host.hypervisor.vms.get(VM);
+  if (vm !== undefined) vm.job = "incoming";
+}
+
+function told(host: SmallHost, vmId = VM): unknown[] {
+  return host.events
+    .filter(({ method }) => method === `|virt|VM_status|${vmId}`)
+    .map(({ params }) => params[vmId]);
+}
+
+/** What is looked at after this sees all that came before. */
+async function looks(host: SmallHost): Promise<void> {
+  await host.service.hostStats();
+  const looked = host.hypervisor.called.length;
+  host.monitor.wake();
+  host.clock.monotonicStepMs += 1_000;
+  await host.service.hostStats();
+  await host.until(() => host.hypervisor.called.length > looked || undefined, "a look");
+}
+
+describe("an arrival", () => {
+  it.each<[string, readonly Event[], RunState, readonly Event[], object]>([
+    ["running", [STARTED_MIGRATED], "running", [RESUMED_MIGRATED], { status: "Up" }],
+    [
+      "suspended",
+      [STARTED_MIGRATED],
+      "suspended",
+      [SUSPENDED_PAUSED],
+      { status: "Paused", pauseCode: "NOERR" },
+    ],
+    [
+      "stopped on a storage error",
+      [STARTED_MIGRATED],
+      "ioError",
+      [RESUMED_MIGRATED, [3, 2]],
+      { status: "Paused", pauseCode: "EIO" },
+    ],
+    [
+      "after post-copy",
+      [STARTED_MIGRATED, RESUMED_POSTCOPY],
+      "running",
+      [RESUMED_MIGRATED],
+      { status: "Up" },
+    ],
+    ["without its first event", [], "running", [RESUMED_MIGRATED], { status: "Up" }],
+    ["without its last event", [STARTED_MIGRATED], "running", [], { status: "Up" }],
+    ["without any event", [], "suspended", [], { status: "Paused", pauseCode: "NOERR" }],
+  ])("%s is told once", async (_name, first, runState, last, status) => {
+    const host = await SmallHost.up();
+    comes(host);
+    for (const event of first) tell(host, event);
+    await looks(host);
+    expect(told(host)).toEqual([]);
+
+    host.hypervisor.put(VM, { runState });
+    for (const event of last) tell(host, event);
+    await looks(host);
+    await host.event("VM_status", VM);
+    for (const event of last) tell(host, event);
+    await looks(host);
+
+    expect(told(host)).toEqual([status]);
+  });
+
+  it("that is half undone is none, and one that failed is told of when it comes again", async () => {
+    const host = await SmallHost.up();
+    comes(host);
+    tell(host, STARTED_MIGRATED);
+    await looks(host);
+    host.hypervisor.put(VM, { runState: "switching" });
+    await looks(host);
+    host.hypervisor.vms.delete(VM);
+    tell(host, STOPPED_FAILED);
+    await looks(host);
+    expect(told(host)).toEqual([]);
+
+    for (let times = 1; times <= 2; times += 1) {
+      comes(host);
+      tell(host, STARTED_MIGRATED);
+      host.hypervisor.put(VM);
+      tell(host, RESUMED_MIGRATED);
+      await host.until(() => told(host).length === times || undefined, "its arrival");
+      host.hypervisor.vms.delete(VM);
+      tell(host, [5, 3]);
+    }
+  });
+
+  it("is not made of a VM that is only resumed, suspended or started here", async () => {
+    const host = await SmallHost.up();
+    host.hypervisor.put(OTHER);
+    for (const event of [
+      [2, 0],
+      [3, 0],
+      [4, 0],
+    ] as const)
+      tell(host, event, OTHER);
+    await looks(host);
+    expect(told(host, OTHER)).toEqual([]);
+  });
+
+  it("is not made of a guest of ours that goes on here", async () => {
+    const host = await SmallHost.up();
+    host.hypervisor.put(VM);
+    await host.migrate(VM);
+    await host.until(() => host.hypervisor.out.has(VM) || undefined, "its call");
+    tell(host, RESUMED_MIGRATED);
+    host.hypervisor.end(VM, { kind: "refused", refusal: { code: 9, message: "no" } });
+    await host.event("VM_migration_ended", VM);
+    await looks(host);
+    expect(told(host)).toEqual([{ status: "Migration Source" }, { status: "Up" }]);
+  });
+});

@@ -1,0 +1,139 @@
+/**
+ * A VM that waits, as the engine sees it: it is leaving from acceptance on, told once; and when it ends
+ * or begins, what libvirt says then counts, and not what it said at acceptance.
+ */
+import { describe, expect, it } from "vitest";
+import { SmallHost, WELCOMING, type SmallHostOptions } from "./small-host.ts";
+
+const FIRST = "11111111-1111-4111-8111-111111111111";
+const VM = "22222222-2222-4222-8222-222222222222";
+const LEAVING = { status: "Migration Source" };
+
+/** One is on its way and holds the only slot; the other waits. */
+async function waiting(options: Partial<SmallHostOptions> = {}): Promise<SmallHost> {
+  const host = await SmallHost.up({ vars: { max_outgoing_migrations: 1 }, ...options });
+  host.hypervisor.put(FIRST);
+  host.hypervisor.put(VM);
+  await host.migrate(FIRST);
+  await host.until(() => host.hypervisor.out.has(FIRST) || undefined, "the first call");
+  await host.migrate(VM);
+  return host;
+}
+
+function told(host: SmallHost): unknown[] {
+  return host.events
+    .filter(({ method }) => method === `|virt|VM_status|${VM}`)
+    .map(({ params }) => params[VM]);
+}
+
+async function expectLeaving(host: SmallHost): Promise<void> {
+  expect(await host.stats(VM)).toMatchObject(LEAVING);
+  expect(await host.service.allVmStats()).toMatchObject([LEAVING, LEAVING]);
+  expect(await host.service.vmList()).toMatchObject([LEAVING, LEAVING]);
+  expect(await host.service.hostStats()).toMatchObject({ vmActive: 0, queuedVmMigrations: 1 });
+}
+
+async function begins(host: SmallHost): Promise<void> {
+  host.hypervisor.leave(FIRST);
+  await host.until(() => host.hypervisor.out.has(VM) || undefined, "its call");
+}
+
+describe("in the queue", () => {
+  it("is leaving in every answer, and in one event, over a restart, too", async () => {
+    const first = await waiting();
+    expect(told(first)).toEqual([LEAVING]);
+    await expectLeaving(first);
+    const host = await first.restarted({ vars: { max_outgoing_migrations: 1 } });
+    await expectLeaving(host);
+    await begins(host);
+    expect(told(host)).toEqual([]);
+  });
+
+  it("cancelled it is what it is then", async () => {
+    const host = await waiting();
+    host.hypervisor.put(VM, { runState: "ioError" });
+    expect(await host.service.cancel(VM, "uid 0")).toBe(true);
+    expect(told(host)).toEqual([LEAVING, { status: "Paused", pauseCode: "EIO" }]);
+    expect(await host.stats(VM)).toMatchObject({ status: "Paused", pauseCode: "EIO" });
+  });
+
+  it("cancelled while libvirt says nothing of it: not known, and nothing said", async () => {
+    const host = await waiting();
+    host.hypervisor.faults.add(`vmDetails ${VM}`);
+    expect(await host.service.cancel(VM, "uid 0")).toBe(true);
+    expect(await host.event("VM_migration_ended", VM)).toMatchObject({
+      outcome: "cancelled",
+      where: "unknown",
+    });
+    expect(told(host)).toEqual([LEAVING]);
+  });
+
+  it("gone without a word it is asked for a second, and the cancel says so", async () => {
+    const host = await waiting();
+    host.hypervisor.vms.delete(VM);
+    await expect(host.service.cancel(VM, "uid 0")).rejects.toMatchObject({
+      code: "cancelFailed",
+      message: expect.stringContaining("nothing says where it went"),
+    });
+    expect(told(host)).toEqual([LEAVING]);
+  });
+
+  it("asleep at its turn it does not go, and the next one has the slot", async () => {
+    const host = await waiting();
+    host.hypervisor.put(VM, { runState: "asleep" });
+    host.hypervisor.leave(FIRST);
+    expect(await host.event("VM_migration_ended", VM)).toMatchObject({
+      outcome: "failed",
+      where: "source",
+      message: expect.stringContaining("sleeps (S3)"),
+    });
+    expect(told(host)).toEqual([LEAVING, { status: "Paused", pauseCode: "NOERR" }]);
+    expect(host.hypervisor.out.has(VM)).toBe(false);
+  });
+
+  it("somebody else's job is waited for, whatever it is", async () => {
+    const host = await waiting();
+    const vm = host.hypervisor.vms.get(VM);
+    if (vm === undefined) throw new Error("it is there");
+    const { job } = vm;
+    if (job === "incoming") throw new Error("it is not coming");
+    vm.job = { ...job, type: "unbounded", operation: "dump" };
+    host.hypervisor.leave(FIRST);
+    expect(await host.event("VM_migration_deferred", VM)).toMatchObject({
+      reason: "the VM has a libvirt job: dump",
+    });
+    expect(await host.stats(VM)).toMatchObject(LEAVING);
+  });
+
+  it.each([
+    ["made persistent", false, true],
+    ["made transient", true, false],
+  ])("%s meanwhile it goes as such, also for the next daemon", async (_name, before, then) => {
+    const host = await waiting({ destination: WELCOMING });
+    host.hypervisor.put(VM, { persistent: before });
+    await host.service.cancel(VM, "uid 0");
+    await host.migrate(VM);
+    host.hypervisor.put(VM, { persistent: then, memoryBytes: 7, name: "renamed" });
+    await begins(host);
+    expect(host.hypervisor.calls.get(VM)).toMatchObject({ persistent: then });
+    const next = await host.restarted({ destination: WELCOMING });
+    next.hypervisor.leave(VM, "definition");
+    await next.event("VM_migration_ended", VM);
+    expect(next.hypervisor.called).toContain(`undefineMigrated ${VM} ${String(then)}`);
+  });
+
+  it("resumed since it was accepted it can be asked to go over to post-copy", async () => {
+    const host = await waiting();
+    host.hypervisor.put(VM, { runState: "suspended" });
+    await host.service.cancel(VM, "uid 0");
+    await host.migrate(VM);
+    const wish = { migrationTechnique: "post-copy" } as const;
+    await expect(host.service.changeParams(VM, wish, "uid 0")).rejects.toMatchObject({
+      message: expect.stringContaining("the guest is paused"),
+    });
+    host.hypervisor.put(VM);
+    expect(await host.service.changeParams(VM, wish, "uid 0")).toBe(true);
+    await begins(host);
+    expect(host.hypervisor.calls.get(VM)).toMatchObject({ postcopy: true });
+  });
+});
