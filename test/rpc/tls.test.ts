@@ -61,6 +61,17 @@ describe("TLS", () => {
     },
   );
 
+  it("sends one session ticket, so that nobody is a record behind", async () => {
+    const { at } = await startTls();
+    const socket = connectTls({ ...at, ...own(), minVersion: "TLSv1.3" });
+    let tickets = 0;
+    socket.on("session", () => {
+      tickets += 1;
+    });
+    expect(bodyOf(await exchange(socket, post(ping)))).toBe(pong);
+    expect(tickets).toBe(1);
+  });
+
   it("lets the own https origin through, and no other", async () => {
     const { at } = await startTls();
     for (const [scheme, status] of [

@@ -6,6 +6,10 @@
 // back; the context is caught where OpenSSL makes it, by the callback that it has for data of the
 // application (CRYPTO_get_ex_new_index), since Node shows none.
 //
+// The same callback is where a TLS 1.3 server can be told to send one session ticket and not two: a
+// client that reads one record at a turn is behind by one after two, and takes no answer until its
+// clock gives it a turn (vdsm-jsonrpc-java: 1 s at each reconnect). Node has no option for it.
+//
 // Node exports the symbols of its OpenSSL for addons. They are looked up when they are first needed,
 // so that a Node without them only loses the alerts. It makes nothing laxer: Node looks as before.
 #include "handshake.h"
@@ -15,6 +19,7 @@
 #include <string>
 #include <vector>
 
+struct SSL;
 struct SSL_CTX;
 struct X509;
 struct X509_STORE_CTX;
@@ -24,6 +29,8 @@ namespace {
 
 // Since OpenSSL 1.1. Source: openssl/crypto.h, CRYPTO_EX_INDEX_SSL_CTX.
 constexpr int kExIndexSslCtx = 1;
+// Of a session; OpenSSL's default is 2.
+constexpr size_t kTickets = 1;
 
 using ExNew = void(void* parent, void* ptr, void* ex_data, int index, long argl, void* argp);
 using VerifyCallback = int(int ok, X509_STORE_CTX* store);
@@ -36,6 +43,9 @@ struct OpenSsl {
   void (*X509_STORE_CTX_set_verify_cb)(X509_STORE_CTX*, VerifyCallback*);
   int (*X509_STORE_CTX_get_error)(const X509_STORE_CTX*);
   X509* (*X509_STORE_CTX_get0_cert)(const X509_STORE_CTX*);
+  void* (*X509_STORE_CTX_get_ex_data)(const X509_STORE_CTX*, int);
+  int (*SSL_get_ex_data_X509_STORE_CTX_idx)();
+  int (*SSL_set_num_tickets)(SSL*, size_t);
   int (*i2d_X509)(const X509*, unsigned char**);
   const char* (*X509_verify_cert_error_string)(long);
 };
@@ -56,6 +66,9 @@ thread_local Refusal refusal;
 int Verdict(int ok, X509_STORE_CTX*) { return ok; }
 
 int Verify(X509_STORE_CTX* store, void*) {
+  void* ssl = openssl.X509_STORE_CTX_get_ex_data(store, openssl.SSL_get_ex_data_X509_STORE_CTX_idx());
+  // Without effect on a client.
+  if (ssl != nullptr) openssl.SSL_set_num_tickets(static_cast<SSL*>(ssl), kTickets);
   // Instead of Node's, which says yes to everything.
   openssl.X509_STORE_CTX_set_verify_cb(store, Verdict);
   const int ok = openssl.X509_verify_cert(store);
@@ -93,6 +106,9 @@ bool Prepare() {
          Find("X509_STORE_CTX_set_verify_cb", openssl.X509_STORE_CTX_set_verify_cb) &&
          Find("X509_STORE_CTX_get_error", openssl.X509_STORE_CTX_get_error) &&
          Find("X509_STORE_CTX_get0_cert", openssl.X509_STORE_CTX_get0_cert) &&
+         Find("X509_STORE_CTX_get_ex_data", openssl.X509_STORE_CTX_get_ex_data) &&
+         Find("SSL_get_ex_data_X509_STORE_CTX_idx", openssl.SSL_get_ex_data_X509_STORE_CTX_idx) &&
+         Find("SSL_set_num_tickets", openssl.SSL_set_num_tickets) &&
          Find("i2d_X509", openssl.i2d_X509) &&
          Find("X509_verify_cert_error_string", openssl.X509_verify_cert_error_string) &&
          openssl.CRYPTO_get_ex_new_index(kExIndexSslCtx, 0, nullptr, Catch, nullptr, nullptr) >= 0;
