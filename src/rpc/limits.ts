@@ -67,6 +67,9 @@ export interface StompLimits {
   /** With two ids of the above in one frame, escaped, headers stay below the 1024 bytes that
    * vdsm-jsonrpc-java reads them from. */
   readonly destinationBytes: number;
+  /** Between two frames to a client of vdsm-jsonrpc-java's habits, and before the first. Measured with
+   * it: 15 to 20 of 100 pairs of frames waited 1 s without, none of 60 with 3 ms. */
+  readonly frameGapMs: number;
   /** From the first byte of the connection to CONNECT, which may come after other frames. */
   readonly connectMs: number;
   /** From the first byte of a frame to its last. */
@@ -124,6 +127,7 @@ export const defaultRpcLimits: RpcLimits = {
     subscriptions: 64,
     idBytes: 100,
     destinationBytes: 200,
+    frameGapMs: 3,
     connectMs: 30_000,
     frameMs: 30_000,
     tickMs: 250,

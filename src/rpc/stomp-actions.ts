@@ -13,13 +13,21 @@ import {
 } from "../stomp/index.ts";
 
 export type SessionAction =
-  | { readonly kind: "send"; readonly frame: FrameToSend }
-  | { readonly kind: "heartBeat" }
+  | Send
+  /** `apart` as for a frame. */
+  | { readonly kind: "heartBeat"; readonly apart: boolean }
   | { readonly kind: "request"; readonly request: StompRequest }
   /** A warning: a client does what it should not, or will wait in vain. */
   | { readonly kind: "log"; readonly message: string; readonly fields: SessionFields }
   /** Once what was sent before is out. Nothing follows. */
   | { readonly kind: "end"; readonly why: string };
+
+/** `apart`: not close behind what went out before it (stomp-outbox.ts). */
+interface Send {
+  readonly kind: "send";
+  readonly frame: FrameToSend;
+  readonly apart: boolean;
+}
 
 type SessionFields = Readonly<Record<string, string | number>>;
 
@@ -30,8 +38,15 @@ export interface StompRequest {
   readonly replyTo: string;
 }
 
-export function send(frame: FrameToSend): SessionAction {
-  return { kind: "send", frame };
+export function send(frame: FrameToSend): Send {
+  return { kind: "send", frame, apart: false };
+}
+
+/** Whether the client gets something to read. */
+export function isOutgoing(
+  action: SessionAction,
+): action is Extract<SessionAction, { kind: "send" | "heartBeat" }> {
+  return action.kind === "send" || action.kind === "heartBeat";
 }
 
 /** `text` is constant. */

@@ -1,23 +1,41 @@
 /**
  * What a STOMP connection has yet to write: one frame at a time, the next when the one before has
- * left for the kernel.
+ * left for the kernel and, where a client needs it, has had a moment to be read by itself.
  *
- * Node would join waiting writes into one TLS record. vdsm-jsonrpc-java reads one record at a time,
+ * Node would join waiting writes into one TLS record. vdsm-jsonrpc-java reads one record at a turn,
  * looks at its first 1024 bytes, and takes what follows a frame in the same record only with the
  * next bytes that come, or not at all if those 1024 end within a header. A record for each frame, as
- * VDSM's server sends them, is what it was tried with.
+ * VDSM's server sends them, is what it was tried with. Nor does it take a second record that came in
+ * one read with the first: that waits for its next turn, up to 1 s over TLS and up to the next
+ * heart-beat without. So its frames keep a gap, and the first of them one from the end of the TLS
+ * handshake, whose last records it reads in the same way.
  */
 
 import type { Socket } from "node:net";
+import type { Clock } from "../clock.ts";
+
+interface Waiting {
+  readonly bytes: Uint8Array;
+  /** Least time since the frame before it, or since the beginning. */
+  readonly gapMs: number;
+}
 
 export class StompOutbox {
   readonly #socket: Socket;
-  readonly #frames: Uint8Array[] = [];
+  readonly #clock: Clock;
+  readonly #frames: Waiting[] = [];
   #unsentBytes = 0;
   #isEnding = false;
+  /** When the last frame had left. */
+  #leftAtMs: number;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(socket: Socket) {
+  /** Made when the handshake, if there was one, is done. */
+  constructor(socket: Socket, clock: Clock) {
     this.#socket = socket;
+    this.#clock = clock;
+    this.#leftAtMs = clock.monotonicMs();
+    socket.once("close", () => clearTimeout(this.#timer));
   }
 
   get unsentBytes(): number {
@@ -26,15 +44,16 @@ export class StompOutbox {
 
   /** Those behind the frame that is being written: one long answer does not make a slow reader. */
   get waitingBytes(): number {
-    return this.#unsentBytes - (this.#frames[0]?.length ?? 0);
+    return this.#unsentBytes - (this.#frames[0]?.bytes.length ?? 0);
   }
 
-  /** Nothing after `end`. **Fails**: never. */
-  send(frame: Uint8Array): void {
+  /** Nothing after `end`. `gapMs` 0: as soon as the one before has left. **Fails**: never. */
+  send(bytes: Uint8Array, gapMs: number): void {
     if (this.#isEnding || !this.#socket.writable) return;
+    const frame = { bytes, gapMs };
     this.#frames.push(frame);
-    this.#unsentBytes += frame.length;
-    if (this.#frames.length === 1) this.#write(frame);
+    this.#unsentBytes += bytes.length;
+    if (this.#frames.length === 1) this.#writeDue(frame);
   }
 
   /** Closes our half once all is written. */
@@ -43,14 +62,22 @@ export class StompOutbox {
     if (this.#frames.length === 0) this.#socket.end();
   }
 
-  #write(frame: Uint8Array): void {
-    this.#socket.write(frame, (error) => {
+  /** Now, or when its gap is over; a timer may fire a little early. */
+  #writeDue(frame: Waiting): void {
+    const waitMs = this.#leftAtMs + frame.gapMs - this.#clock.monotonicMs();
+    if (frame.gapMs === 0 || waitMs <= 0) this.#write(frame);
+    else this.#timer = setTimeout(() => this.#writeDue(frame), Math.ceil(waitMs));
+  }
+
+  #write({ bytes }: Waiting): void {
+    this.#socket.write(bytes, (error) => {
       this.#frames.shift();
-      this.#unsentBytes -= frame.length;
+      this.#unsentBytes -= bytes.length;
+      this.#leftAtMs = this.#clock.monotonicMs();
       const [next] = this.#frames;
       // A failed write destroys the socket, and nobody is left to be told.
       if (error !== undefined && error !== null) return;
-      if (next !== undefined) this.#write(next);
+      if (next !== undefined) this.#writeDue(next);
       else if (this.#isEnding) this.#socket.end();
     });
   }

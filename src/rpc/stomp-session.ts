@@ -31,6 +31,7 @@ import type { RpcLimits } from "./limits.ts";
 import {
   connectedFrame,
   errorFrame,
+  isOutgoing,
   log,
   messageFrame,
   receiptFrame,
@@ -48,6 +49,10 @@ export class StompSession {
   readonly #limits: Limits;
   readonly #parser: FrameParser;
   readonly #heartBeats: HeartBeats;
+  /** A `host` in CONNECT, which VDSM's other stock client does not send. */
+  #namesHost = false;
+  /** It has subscribed to what vdsm-jsonrpc-java subscribes to. */
+  #hearsAsJava = false;
   /** Destination by subscription id. */
   readonly #subscriptions = new Map<string, string>();
   readonly #startedAtMs: number;
@@ -123,15 +128,18 @@ export class StompSession {
     if (this.#frameSinceMs !== undefined && nowMs - this.#frameSinceMs > frameMs) {
       return this.#end(`a frame took more than ${frameMs} ms`);
     }
-    return this.#heartBeats.isDue(nowMs) ? this.#sending([{ kind: "heartBeat" }], nowMs) : [];
+    return this.#heartBeats.isDue(nowMs)
+      ? this.#sending([{ kind: "heartBeat", apart: false }], nowMs)
+      : [];
   }
 
-  /** What goes out counts as a heart-beat. */
+  /** What goes out counts as a heart-beat, and keeps apart where the client needs it. */
   #sending(actions: readonly SessionAction[], nowMs: number): readonly SessionAction[] {
-    if (actions.some(({ kind }) => kind === "send" || kind === "heartBeat")) {
-      this.#heartBeats.sent(nowMs);
-    }
-    return actions;
+    if (actions.some(isOutgoing)) this.#heartBeats.sent(nowMs);
+    const isPaced = this.#namesHost && this.#hearsAsJava;
+    return isPaced
+      ? actions.map((action) => (isOutgoing(action) ? { ...action, apart: true } : action))
+      : actions;
   }
 
   #frame(frame: Frame, nowMs: number): readonly SessionAction[] {
@@ -170,7 +178,9 @@ export class StompSession {
     const ours = answerHeartBeat(theirs);
     this.#heartBeats.agree(ours, theirs, nowMs);
     this.#isConnected = true;
-    return [send(connectedFrame(ours))];
+    this.#namesHost = frame.headers.has("host");
+    // What it subscribes to may not be known yet.
+    return [{ ...send(connectedFrame(ours)), apart: this.#namesHost }];
   }
 
   #send(frame: Frame): readonly SessionAction[] {
@@ -209,6 +219,7 @@ export class StompSession {
       return this.#error("too many subscriptions", `at most ${subscriptions}`, frame);
     }
     this.#subscriptions.set(id.value, to.value);
+    this.#hearsAsJava ||= to.value === RESPONSE_QUEUE || to.value === EVENT_QUEUE;
     return this.#receipt(frame);
   }
 

@@ -75,7 +75,7 @@ export class StompPeers {
   open(socket: Socket, client: Client, onConnected: () => void): void {
     const refuseLarge = (bytes: number): string | undefined => this.#takeLarge(peer, bytes);
     const session = new StompSession(this.#limits, this.#now(), refuseLarge);
-    const outbox = new StompOutbox(socket);
+    const outbox = new StompOutbox(socket, this.#clock);
     const peer: Peer = {
       client,
       session,
@@ -151,11 +151,12 @@ export class StompPeers {
       switch (action.kind) {
         case "send":
           if (action.frame.command === "CONNECTED") peer.onConnected();
-          this.#write(socket, peer, serializeFrame(action.frame));
+          this.#write(socket, peer, serializeFrame(action.frame), action.apart);
           break;
         case "heartBeat":
           // A frame that waits is one, too.
-          if (peer.outbox.unsentBytes === 0) this.#write(socket, peer, heartBeatBytes);
+          if (peer.outbox.unsentBytes === 0)
+            this.#write(socket, peer, heartBeatBytes, action.apart);
           break;
         case "request":
           void this.#answer(socket, peer, action.request);
@@ -192,11 +193,11 @@ export class StompPeers {
     if (peer.isFinishing) this.#finish(socket, peer);
   }
 
-  #write(socket: Socket, peer: Peer, bytes: Uint8Array): void {
+  #write(socket: Socket, peer: Peer, bytes: Uint8Array, apart: boolean): void {
     const { waitingBytes } = peer.outbox;
     const { client } = peer;
     if (waitingBytes <= unreadBytesOf(this.#limits, client.role())) {
-      peer.outbox.send(bytes);
+      peer.outbox.send(bytes, apart ? this.#limits.stomp.frameGapMs : 0);
       return;
     }
     const fields = { client: client.address, unreadBytes: waitingBytes };

@@ -229,6 +229,9 @@ export const limits: Texts = {
   "stomp.subscriptions": ["subscriptions of a connection"],
   "stomp.idBytes": ["bytes of a subscription's or receipt's id"],
   "stomp.destinationBytes": ["bytes of a destination"],
+  "stomp.frameGapMs": [
+    "ms between two frames to vdsm-jsonrpc-java, which reads one at a turn; others have none",
+  ],
   "stomp.connectMs": ["ms from the first byte to CONNECT"],
   "stomp.frameMs": ["ms from a frame's first byte to its last"],
   "stomp.tickMs": ["ms between two looks at heart-beats and deadlines"],

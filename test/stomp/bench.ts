@@ -6,12 +6,15 @@ import { join } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import type { Handlers } from "../../src/rpc/handlers.ts";
 import { type Bench, type BenchOptions, makeCertificates, startListener } from "../rpc/lines.ts";
+import { openTurnReader, type TurnReader } from "./turns.ts";
 import { openWire, type Way, type Wire } from "./wire.ts";
 
 export interface StompBench extends Bench {
   readonly port: number;
   /** As the engine, unless another name of the authority is given. */
   readonly open: (name?: "engine" | "host") => Promise<Wire>;
+  /** The same as vdsm-jsonrpc-java reads. */
+  readonly openInTurns: () => Promise<TurnReader>;
   /** Lets the oldest waiting `Slow.wait` answer, once it waits. */
   readonly release: (result: unknown) => Promise<void>;
 }
@@ -29,6 +32,7 @@ export function makeBenches(): Benches {
   makeCertificates(dir);
   const benches: Bench[] = [];
   const wires: Wire[] = [];
+  const readers: TurnReader[] = [];
   return {
     start: async (way, options = {}) => {
       const gate = makeGate();
@@ -47,9 +51,18 @@ export function makeBenches(): Benches {
         wires.push(wire);
         return wire;
       };
-      return { ...bench, port, open, release: gate.release };
+      const openInTurns = async (): Promise<TurnReader> => {
+        const reader = await openTurnReader(
+          port,
+          way === "TLS" ? optionsOf(dir, "engine") : undefined,
+        );
+        readers.push(reader);
+        return reader;
+      };
+      return { ...bench, port, open, openInTurns, release: gate.release };
     },
     stop: async () => {
+      for (const reader of readers.splice(0)) reader.close();
       await Promise.all(wires.splice(0).map(async (wire) => await wire.close()));
       await Promise.all(benches.splice(0).map(async ({ listener }) => await listener.close()));
     },

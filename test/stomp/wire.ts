@@ -79,7 +79,7 @@ export async function openWire(port: number, tls?: ConnectionOptions): Promise<W
 }
 
 /** By content-length, which the server always sends; undefined while it is not all there. */
-function frameLength(text: string): number | undefined {
+export function frameLength(text: string): number | undefined {
   const head = text.indexOf("\n\n");
   if (head < 0) return undefined;
   const length = Number(/\ncontent-length:(\d+)/.exec(text.slice(0, head + 1))?.[1]);
