@@ -6,6 +6,7 @@
  *
  * Options, signals and exit statuses are command-line.ts's.
  */
+import { fail, startIsOver } from "./startup-errors.ts";
 import { hostname } from "node:os";
 import { checkConfigFile, checkOnHost } from "./check-config.ts";
 import { bootId, isoTime, systemClock } from "./clock.ts";
@@ -29,7 +30,6 @@ import { restoreRuns, settleRestored } from "./monitor/recovery.ts";
 import { Registry } from "./monitor/registry.ts";
 import { Replayer, type Replay } from "./monitor/replay.ts";
 import { settingsFrom } from "./monitor/settings.ts";
-import { oneLine } from "./one-line.ts";
 import { loadPeerTls } from "./peer/peer-tls.ts";
 import { PeerClient, type PeerTls } from "./peer/peer-client.ts";
 import { Peers } from "./peer/peers.ts";
@@ -107,6 +107,7 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
   daemon.tlsWatch.start();
   makeHibernationFolder(live.config, rootLog);
   await bringUp(daemon);
+  startIsOver();
   rootLog.info({ uri: live.config.libvirt.uri, pid: process.pid }, "ready");
 }
 
@@ -121,7 +122,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
     systemClock,
     log,
   );
-  const tlsWatch = new TlsWatch(live.config, systemClock, log);
+  const tlsWatch = new TlsWatch(() => live.config, systemClock, log);
   const peerDeadlineMs = (): number => secondsToMs(live.config.vars.peer_timeout);
   const peerTls = (await loadPeerTls(live.config.ssl, log)) ?? noTls(live.config);
   const peerClient = new PeerClient(peerTls, nowMs, peerDeadlineMs);
@@ -334,10 +335,4 @@ function sayProblems(configPath: string): void {
   else process.exitCode = exitStatus.configuration;
   for (const problem of problems) process.stderr.write(`${problem}\n`);
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
-}
-
-/** The last line on standard error says why. */
-function fail(status: number, message: string): never {
-  process.stderr.write(`vdsm-migrationd: ${oneLine(message)}\n`);
-  process.exit(status);
 }

@@ -21,13 +21,13 @@ export function tlsUseOf({ ssl, addresses, peer }: Config): TlsUse {
 }
 
 export class TlsWatch {
-  readonly #config: Config;
+  readonly #config: () => Config;
   readonly #clock: Clock;
   readonly #log: Log;
   #inUse: TlsFacts | null = null;
 
-  /** `config`: where the files are, and what for; neither changes without a restart. */
-  constructor(config: Config, clock: Clock, log: Log) {
+  /** `config`: where the files are, and what they are for at present. */
+  constructor(config: () => Config, clock: Clock, log: Log) {
     this.#config = config;
     this.#clock = clock;
     this.#log = log.child({ component: "tls" });
@@ -35,10 +35,10 @@ export class TlsWatch {
 
   /** Looks at the files that are taken into use now, and at these again each day. */
   start(): void {
-    if (tlsUseOf(this.#config) === "none") return;
-    this.#inUse = readTls(this.#config.ssl).facts;
-    this.#say(this.#findings(this.#inUse));
     setInterval(() => this.look(), LOOK_EVERY_MS).unref();
+    if (tlsUseOf(this.#config()) === "none") return;
+    this.#inUse = readTls(this.#config().ssl).facts;
+    this.look();
   }
 
   /** What is in use, as of now. */
@@ -48,8 +48,8 @@ export class TlsWatch {
 
   /** Whether the files as they are now may be taken into use. */
   mayReread(): boolean {
-    if (tlsUseOf(this.#config) === "none") return true;
-    const { facts } = readTls(this.#config.ssl);
+    if (tlsUseOf(this.#config()) === "none") return true;
+    const { facts } = readTls(this.#config().ssl);
     const findings = this.#findings(facts);
     this.#say(findings);
     if (findings.some(({ severity }) => severity === "error")) {
