@@ -239,7 +239,9 @@ function handleSignals(daemon: Daemon): void {
     if (daemon.tlsWatch.mayReread()) {
       void listener.reloadTls();
       void loadPeerTls(live.config.ssl, log).then((tls) => {
-        if (tls !== undefined) peerClient.useTls(tls);
+        if (tls === undefined) return;
+        peerClient.useTls(tls);
+        if (tls !== null) log.info({}, "certificate for asking other hosts read again");
       });
     }
     // Not while it recovers: what was in the queue is not looked at yet.

@@ -91,9 +91,11 @@ export class PeerConnection {
     this.#at = `${formatHost(address.host)}:${address.port}`;
   }
 
-  /** For the next connection. */
+  /** For the next connection, which does not wait: what failed before says nothing of these. */
   useTls(tlsFiles: PeerTls | null): void {
     this.#tls = tlsFiles;
+    this.#failures = 0;
+    this.#notBeforeMs = 0;
   }
 
   /** Sends one JSON-RPC request; resolves with its answer or when the connection broke. */

@@ -221,6 +221,29 @@ describe("between two daemons", () => {
     expect(refusedBy(lines)).toEqual(["its certificate is refused: certificate has expired"]);
   });
 
+  it("a renewed certificate is tried at once, not after the pause of the one before", async () => {
+    const of = pki();
+    const { port } = await door(of);
+    const filesOf = (name: string) => ({
+      ca: of.read("ca.pem"),
+      cert: of.read(`${name}.pem`),
+      key: of.read(`${name}.key`),
+    });
+    of.leaf("old", "ca", { fromDays: -9, toDays: -2 });
+    of.leaf("new", "ca");
+    // Time stands still: no pause ever ends.
+    const client = new PeerClient(
+      filesOf("old"),
+      () => 0,
+      () => ANSWER_MS,
+    );
+    const ask = () => client.ask({ host: "127.0.0.1", port }, "Host.ping2", {}, ANSWER_MS);
+    expect(await ask()).toMatchObject({ kind: "silent", cause: "certificateHere" });
+    client.useTls(filesOf("new"));
+    expect(await ask()).toMatchObject({ kind: "result" });
+    client.close();
+  });
+
   it("the source says whose certificate it refuses, since Node's client sends no alert", async () => {
     const of = pki();
     const { port } = await door(of);
