@@ -141,6 +141,8 @@ export interface Hypervisor {
   guestDevices(vmId: string): Promise<CallResult<GuestDevices>>;
   /** Who is at a destination's libvirt, and whether the guest's CPU can be had there. */
   destinationHost(vmId: string, destinationUri: string): Promise<CallResult<DestinationHost>>;
+  /** Guests can have the host's hardware virtualisation. */
+  hasKvm(): Promise<CallResult<boolean>>;
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>>;
   save(vmId: string, imagePath: string): Promise<CallResult<null>>;
   abortJob(vmId: string): Promise<CallResult<null>>;

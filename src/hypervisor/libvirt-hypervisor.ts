@@ -35,6 +35,7 @@ import { definitionsFor } from "./destination-definition.ts";
 import { type DestinationHost, DestinationHosts } from "./destination-host.ts";
 import { devicesIn } from "./devices.ts";
 import { EventStream } from "./libvirt-events.ts";
+import { offersKvm } from "./offers-kvm.ts";
 import { ExclusiveCalls, SharedRead } from "./vm-calls.ts";
 import { migrateFlags, migrateParamsOf } from "./migrate-params.ts";
 
@@ -135,6 +136,10 @@ export class LibvirtHypervisor implements Hypervisor {
         };
       }),
     );
+  }
+
+  hasKvm(): Promise<CallResult<boolean>> {
+    return this.#query.run(async (connection) => offersKvm(await connection.capabilities()));
   }
 
   completedJob(vmId: string): Promise<CallResult<JobStats>> {

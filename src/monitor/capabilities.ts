@@ -2,25 +2,46 @@
  * Host.getCapabilities: what an engine asks of a host before it sends migrations there. VDSM's names
  * and types where it has them (kvmEnabled is a string there); the limits are ours.
  */
-import { access } from "node:fs/promises";
+import type { Context } from "./context.ts";
 import type { WireObject } from "./service.ts";
-import type { Settings } from "./settings.ts";
 
-export async function capabilitiesToWire(
-  hostName: string,
-  settings: Settings,
-): Promise<WireObject> {
-  const kvm = await access("/dev/kvm").then(
-    () => true,
-    () => false,
-  );
-  return {
-    hostName,
-    vmTypes: ["kvm"],
-    kvmEnabled: String(kvm),
-    zerocopy_migrations: false,
-    refresh_disk_supported: false,
-    max_outgoing_migrations: settings.maxOutgoing,
-    max_incoming_migrations: settings.maxIncoming,
-  };
+/** libvirt asks QEMU anew each time, and what a host can do changes with a kernel module at most. */
+const KVM_KEPT_MS = 60_000;
+
+export type CapabilitiesContext = Pick<Context, "settings" | "clock" | "hostName"> & {
+  readonly hypervisor: Pick<Context["hypervisor"], "hasKvm">;
+};
+
+export class Capabilities {
+  readonly #context: CapabilitiesContext;
+  /** As libvirt said last; false until it has said anything. */
+  #kvm = false;
+  #saidAtMs: number | null = null;
+
+  constructor(context: CapabilitiesContext) {
+    this.#context = context;
+  }
+
+  async toWire(): Promise<WireObject> {
+    const { hostName, settings } = this.#context;
+    return {
+      hostName,
+      vmTypes: ["kvm"],
+      kvmEnabled: String(await this.#hasKvm()),
+      zerocopy_migrations: false,
+      refresh_disk_supported: false,
+      max_outgoing_migrations: settings().maxOutgoing,
+      max_incoming_migrations: settings().maxIncoming,
+    };
+  }
+
+  async #hasKvm(): Promise<boolean> {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (this.#saidAtMs !== null && nowMs - this.#saidAtMs < KVM_KEPT_MS) return this.#kvm;
+    const said = await this.#context.hypervisor.hasKvm();
+    if (said.kind !== "ok") return this.#kvm;
+    this.#kvm = said.value;
+    this.#saidAtMs = nowMs;
+    return this.#kvm;
+  }
 }

@@ -11,7 +11,7 @@ import type { HypervisorEvent, VmJobView } from "../hypervisor/hypervisor.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
 import { accept, detailsError } from "./accept.ts";
 import { begin, lookAgain } from "./begin.ts";
-import { capabilitiesToWire } from "./capabilities.ts";
+import { Capabilities } from "./capabilities.ts";
 import type { Context } from "./context.ts";
 import { Departures } from "./departures.ts";
 import { IncomingSlots } from "./incoming-slots.ts";
@@ -43,6 +43,7 @@ export class MonitorService implements MigrationService {
   readonly #registry: Registry;
   readonly #monitor: MonitorThread;
   readonly #slots: IncomingSlots;
+  readonly #capabilities: Capabilities;
   readonly #departures: Departures;
   readonly #vms: VmAnswers;
   readonly #unknownKeysLogged = new Set<string>();
@@ -57,6 +58,7 @@ export class MonitorService implements MigrationService {
     this.#registry = registry;
     this.#monitor = monitor;
     this.#slots = new IncomingSlots(context);
+    this.#capabilities = new Capabilities(context);
     this.#departures = new Departures(context, registry);
     this.#vms = new VmAnswers(context, registry, this.#departures);
   }
@@ -262,7 +264,7 @@ export class MonitorService implements MigrationService {
   }
 
   async capabilities(): Promise<WireObject> {
-    return capabilitiesToWire(this.#context.hostName, this.#context.settings());
+    return await this.#capabilities.toWire();
   }
 
   /** A guest that was expected has come, or has come and gone: its slot is the domain's, or free. */

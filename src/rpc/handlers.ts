@@ -4,6 +4,7 @@
  * which transport the request came by is not known here, and libvirt even less.
  */
 
+import { MonitorError } from "../errors.ts";
 import type { MigrationService } from "../monitor/service.ts";
 import type { Client } from "./client.ts";
 import type { EventRing } from "./event-ring.ts";
@@ -12,6 +13,7 @@ import {
   parseChanges,
   parseExplain,
   parseGetEvents,
+  parseHibernate,
   parseMigrate,
   parseMigrationCreate,
   parseVmId,
@@ -38,6 +40,8 @@ export function bindVerbs(
     },
     "VM.migrateCancel": async (params, { name }) =>
       await service.cancel(parseVmId("VM.migrateCancel", params), name),
+    "VM.hibernate": async (params, { name }) =>
+      await namingHandle(service.migrate(parseHibernate(params), name)),
     "VM.migrationCreate": async (params, caller) =>
       await service.migrationCreate(parseMigrationCreate(params), caller.source),
     "VM.destroy": async (params, caller) => {
@@ -59,6 +63,19 @@ export function bindVerbs(
       const { since, epoch } = parseGetEvents(params);
       return await Promise.resolve(events.read(since, epoch));
     },
+    "Host.ping": async () => await Promise.resolve(true),
     "Host.ping2": async () => await Promise.resolve(true),
   };
+}
+
+/** VM.hibernate names both files by its one parameter, and so do its errors. */
+async function namingHandle<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof MonitorError) || error.code !== "invalidParams") throw error;
+    const parameter = "hibernationVolHandle";
+    const message = error.message.replace(/^dst(params)?: /, `${parameter}: `);
+    throw new MonitorError(error.code, message, { details: { parameter }, cause: error });
+  }
 }

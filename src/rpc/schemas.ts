@@ -88,6 +88,8 @@ const migrateSchema = v.object({
   numaNodesets: v.exactOptional(placement),
 });
 
+const hibernateSchema = v.object({ vmID: uuid, hibernationVolHandle: path });
+
 const migrationCreateSchema = v.object({
   vmID: uuid,
   incomingLimit: v.exactOptional(v.nullable(integer(migrateRanges.slots))),
@@ -149,6 +151,29 @@ export function parseMigrate(params: FlatParams): MigrateRequest {
       .filter((name) => !known.has(name))
       .slice(0, MAX_UNKNOWN_KEYS)
       .map((name) => clip(name)),
+  };
+}
+
+/** Of the parameters file: the image's path with this behind it. */
+const PARAMETERS_SUFFIX = ".json";
+
+/** A hibernation by the one path that VDSM's callers give. **Fails**: invalidParams. */
+export function parseHibernate(params: FlatParams): MigrateRequest {
+  const verb = rowOf("VM.hibernate");
+  const { vmID, hibernationVolHandle: dst } = check(hibernateSchema, verb, params);
+  const dstparams = `${dst}${PARAMETERS_SUFFIX}`;
+  if (!v.is(path, dstparams)) throw invalid(verb, "hibernationVolHandle", dst);
+  return {
+    vmId: vmID,
+    mode: "file",
+    dst,
+    dstparams,
+    compressed: false,
+    autoConverge: false,
+    abortOnError: false,
+    encrypted: false,
+    tunneled: false,
+    unknownKeys: [],
   };
 }
 

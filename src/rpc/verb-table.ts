@@ -73,6 +73,25 @@ export const verbTable = [
     doc: "Cancels; answers when the outcome is known, after 10 s at the latest.",
   },
   {
+    name: "VM.hibernate",
+    aliases: [],
+    roles: CONTROL,
+    params: [
+      vmID,
+      {
+        ...string("hibernationVolHandle", "absolute path below vars.hibernation_dir", {
+          default: "",
+          doc: "The image; the parameters file is beside it, with .json behind its name. Volumes of oVirt's storage are refused.",
+        }),
+        required: true,
+      },
+    ],
+    positions: ["vmID", "hibernationVolHandle"],
+    unknownKeys: "ignore",
+    result: "true",
+    doc: "VM.migrate with mode file, as VDSM's callers ask for it.",
+  },
+  {
     name: "VM.migrationCreate",
     aliases: [],
     roles: PEERS,
@@ -195,6 +214,15 @@ export const verbTable = [
     result:
       "object: epoch, first, next, gone, events (array of {seq, method, params}); gone = some of those asked for are lost",
     doc: "The events of late, for a client that was away.",
+  },
+  {
+    name: "Host.ping",
+    aliases: [],
+    roles: ALL,
+    params: [],
+    unknownKeys: "ignore",
+    result: "true",
+    doc: "Answers; what VDSM's source asks before it migrates.",
   },
   {
     name: "Host.ping2",

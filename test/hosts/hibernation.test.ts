@@ -76,6 +76,31 @@ describe("a hibernated guest", () => {
     await expectArrived(guest, pair.lab.a);
   });
 
+  it("is saved by VM.hibernate in the same way, under the one name that it gives", async () => {
+    const guest = await pair.lab.a.startGuest();
+    const hibernate = (hibernationVolHandle: string): Promise<unknown> =>
+      pair.a.call("VM.hibernate", { vmID: guest.uuid, hibernationVolHandle });
+
+    await expect(hibernate("/tmp/vdsm-test-image")).rejects.toMatchObject(
+      refusal(-32602, /^hibernationVolHandle: .*below/),
+    );
+    await expect(hibernate("d1,p1,i1,v1,i2,v2")).rejects.toMatchObject(
+      refusal(-32602, /^hibernationVolHandle: .*absolute path/),
+    );
+    expect(await hibernate(IMAGE)).toBe(true);
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", where: "image" });
+    expect(files()).toEqual(["image", "image.json"]);
+    expect(await pair.a.call("VM.getMigrationStatus", { vmID: guest.uuid })).toMatchObject({
+      progress: 100,
+      outcome: "completed",
+    });
+    const hasKvm = (await pair.lab.a.virsh("capabilities")).includes("<domain type='kvm'");
+    expect(await pair.a.call("Host.getCapabilities")).toMatchObject({
+      kvmEnabled: String(hasKvm),
+    });
+  });
+
   it("goes into files that are there and empty", async () => {
     const guest = await pair.lab.a.startGuest();
     writeFileSync(outside(IMAGE), "");

@@ -175,6 +175,10 @@ export class SmallHypervisor implements Hypervisor {
     return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: "<domain/>" });
   }
 
+  hasKvm(): Promise<CallResult<boolean>> {
+    return Promise.resolve({ kind: "ok", value: true });
+  }
+
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>> {
     const vm = this.#at("migrate", vmId);
     this.calls.set(vmId, call);

@@ -68,6 +68,7 @@ const READS = [
   "Host.getCapabilities",
   "Host.getMigrations",
   "Host.getEvents",
+  "Host.ping",
   "Host.ping2",
 ];
 const rights: Readonly<Record<Role, readonly string[]>> = {
@@ -77,10 +78,18 @@ const rights: Readonly<Record<Role, readonly string[]>> = {
     "VM.migrateCheck",
     "VM.migrateChangeParams",
     "VM.migrateCancel",
+    "VM.hibernate",
     "VM.migrationCreate",
     "VM.destroy",
   ],
-  peer: ["Host.getStats", "VM.getStats", "VM.migrationCreate", "VM.destroy", "Host.ping2"],
+  peer: [
+    "Host.getStats",
+    "VM.getStats",
+    "VM.migrationCreate",
+    "VM.destroy",
+    "Host.ping",
+    "Host.ping2",
+  ],
   "read-only": READS,
   none: [],
 };
