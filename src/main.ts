@@ -14,6 +14,7 @@ import { exitStatus, HELP, parseCommandLine } from "./command-line.ts";
 import { ConfigError, loadConfig, type Config } from "./config.ts";
 import { secondsToMs } from "./core/units.ts";
 import { makeFolder } from "./folders.ts";
+import type { HypervisorEvent } from "./hypervisor/hypervisor.ts";
 import { LibvirtHypervisor } from "./hypervisor/libvirt-hypervisor.ts";
 import { FolderHeldError, FolderLock, LOCK_WAIT_MS } from "./journal/folder-lock.ts";
 import { defaultJournalLimits, Journal } from "./journal/journal.ts";
@@ -192,7 +193,7 @@ async function bringUp(daemon: Daemon): Promise<void> {
 async function serve(daemon: Daemon): Promise<void> {
   const { context, registry, service, dispatcher } = daemon;
   let recorded = false;
-  await daemon.hypervisor.start((event) => {
+  await connectToLibvirt(daemon, (event) => {
     // Before there is a journal nothing happens; what was missed is seen in the first look.
     if (!recorded) return;
     service.onHypervisorEvent(event);
@@ -204,6 +205,21 @@ async function serve(daemon: Daemon): Promise<void> {
   dispatcher.open();
   daemon.monitor.start();
   service.admit();
+}
+
+/** **Fails**: Error naming the configuration's key. */
+async function connectToLibvirt(
+  { hypervisor, live }: Daemon,
+  onEvent: (event: HypervisorEvent) => void,
+): Promise<void> {
+  try {
+    await hypervisor.start(onEvent);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`libvirt.uri: "${live.config.libvirt.uri}" cannot be reached: ${why}`, {
+      cause,
+    });
+  }
 }
 
 /** A segment at a time, with the loop free in between: all of them are some 64 MiB. */

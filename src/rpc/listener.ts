@@ -164,7 +164,9 @@ export class Listener {
         : group === undefined
           ? { mode: OWNER_ONLY }
           : { mode: OWNER_AND_GROUP, groupId: groupIdOf(group) };
-    await clearPath(path);
+    await clearPath(path).catch((cause: Error) => {
+      throw new Error(`cannot listen on unix socket ${path}: ${cause.message}`, { cause });
+    });
     const server = createTcpServer({ allowHalfOpen: true });
     const listen = (): void => listenWith(server, path, rights);
     await this.#open(server, listen, `unix socket ${path}`, { kind, ownOrigins: [] });

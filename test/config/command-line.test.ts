@@ -221,7 +221,9 @@ describe("a daemon that could not start", () => {
       file({ ...own(), addresses: addresses(), libvirt: { uri } }),
     );
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^vdsm-migrationd: .*none\.sock.*\n$/);
+    expect(stderr).toMatch(
+      /^vdsm-migrationd: libvirt\.uri: "qemu\+unix:\S+" cannot be reached: .*none\.sock.*\n$/,
+    );
     expect(readdirSync(path.join(dir, "run"))).toEqual([]);
   });
 
