@@ -20,6 +20,7 @@ import {
   type StallingEvent,
   type Stepped,
 } from "./migration.ts";
+import { isLastStep, type LastStepView } from "./last-step.ts";
 import { mendAnew, mendingBegun, mendPostCopy } from "./post-copy.ts";
 import { progressPercent } from "./progress.ts";
 import type { RunState } from "./run-state.ts";
@@ -48,6 +49,8 @@ export interface CycleInput {
    * counts it as passes, but nothing is dirtied any more: every byte is advance.
    */
   readonly switchover?: boolean;
+  /** libvirt answered, and the VM is not among those that are active here. */
+  readonly gone?: boolean;
   /** libvirt says that post-copy has failed; it says so also while QEMU goes on (post-copy.ts). */
   readonly postCopyFailed?: boolean;
   /** Outgoing and incoming migrations on this host, this one included. */
@@ -70,7 +73,7 @@ export function cycleStep(before: Migration, input: CycleInput, nowMs: number): 
   if (seen.superseded) {
     return { migration: input.timer ? ask(seen, effects, { kind: "askPlace" }) : seen, effects };
   }
-  const judged = judge(before, seen, nowMs, effects);
+  const judged = judge(before, seen, input, nowMs, effects);
   const wished = steer(judged, input, nowMs, effects);
   const mended = input.timer ? mend(wished, input.postCopyFailed === true, nowMs, effects) : wished;
   const asks = input.timer && mended.callReturned;
@@ -243,6 +246,7 @@ function withStats(migration: Migration, stats: JobStats, atMs: number): Migrati
 function judge(
   before: Migration,
   migration: Migration,
+  view: LastStepView,
   nowMs: number,
   effects: Effect[],
 ): Migration {
@@ -255,6 +259,8 @@ function judge(
   if (!postCopy && timedOut(migration, advance, nowMs)) {
     return decideAbort(migration, advance, nowMs, effects);
   }
+  // What was said to stall and goes on is said to, wherever it is.
+  if (isLastStep(migration, view) && !sawAdvance(before, advance)) return migration;
   return announceStall(before, migration, advance, nowMs, effects);
 }
 

@@ -223,6 +223,7 @@ export class MonitorThread {
     return {
       ...(view === undefined ? {} : { runState: view.vm.runState }),
       sample: view === undefined ? null : sampleOf(view.job),
+      gone: seen && view === undefined,
       postCopyState: view !== undefined && inPostCopy(view),
       postCopyFailed: view !== undefined && postCopyFailed(view),
       switchover: view !== undefined && inSwitchover(view),

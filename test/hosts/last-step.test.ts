@@ -1,0 +1,38 @@
+/**
+ * All is sent, and the destination's libvirtd takes its time over the end: an engine that wants to hear
+ * of each second without advance hears of none, since there is nothing left to advance.
+ */
+import { expect, it } from "vitest";
+import { until } from "../lab/until.ts";
+import { cyclesOf, expectArrived, migrateRunning, stallings, useDaemons } from "./pair.ts";
+
+const pair = useDaemons();
+/** Of 0.2 s each: two and more of the limit. */
+const CYCLES = 14;
+
+it("a migration in its last step does not stall", async () => {
+  const guest = await pair.lab.a.startGuest({ filledMiB: 16 });
+  const vmID = guest.uuid;
+  // QEMU sends to QEMU, and needs it for the end alone.
+  const libvirtd = (await pair.lab.b.exec("pidof", ["libvirtd"])).trim();
+  await migrateRunning(pair.a, guest, {
+    dst: "host-b",
+    dstqemu: pair.lab.b.migrationAddress,
+    maxBandwidth: 8,
+    stallingLimit: 1,
+  });
+  await pair.lab.b.exec("kill", ["-STOP", libvirtd]);
+  await pair.a.migrationIs(vmID, (each) => each["dataRemaining"] === 0);
+  const seen = cyclesOf(pair.a, vmID) + CYCLES;
+  await until(
+    () => cyclesOf(pair.a, vmID) >= seen || undefined,
+    20_000,
+    () => "its cycles go on",
+  );
+  expect(await pair.a.migration(vmID)).toMatchObject({ phase: "running", dataRemaining: 0 });
+  await pair.lab.b.exec("kill", ["-CONT", libvirtd]);
+
+  expect(await pair.a.ended(vmID)).toMatchObject({ outcome: "completed", confirmed: true });
+  expect(stallings(pair.a, vmID)).toEqual([]);
+  await expectArrived(guest, pair.lab.b);
+});
