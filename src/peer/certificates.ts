@@ -2,10 +2,10 @@
  * The certificates with which this host and a destination speak: whether they can work, and until
  * when, in words. What is wrong with this host's files is the judgement that its start is held to.
  */
-import { isoTime, wallMsOf } from "../clock.ts";
+import { isoTime } from "../clock.ts";
 import type { Silence } from "../core/destination.ts";
 import { bad, good, unknown, type Finding } from "../core/migrate-check.ts";
-import { factsOf, readTls } from "../tls/facts.ts";
+import { readTls } from "../tls/facts.ts";
 import { judge, type TlsPaths } from "../tls/judge.ts";
 import type { PeerLook } from "./peer.ts";
 
@@ -35,9 +35,8 @@ export function certificatesFinding(
     return bad(`${look.silence.text}; ${here}`);
   }
   if (look.certificate === undefined) return unknown(`the destination's was not seen; ${here}`);
-  const { subject } = factsOf(look.certificate);
-  const until = dayOf(wallMsOf(look.certificate.validTo));
-  return good(`the destination's (${subject}) is good until ${until}; ${here}`);
+  const { subject, notAfterMs } = look.certificate;
+  return good(`the destination's (${subject}) is good until ${dayOf(notAfterMs)}; ${here}`);
 }
 
 function dayOf(wallMs: number): string {

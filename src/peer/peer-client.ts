@@ -5,8 +5,9 @@
  * only by the refusal, each that was out is asked once more by itself. It knows nothing of what an
  * answer means; peer.ts does.
  */
-import { randomUUID, type X509Certificate } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Silence, SilenceCause } from "../core/destination.ts";
+import type { CertificateFacts } from "../tls/judge.ts";
 import { PeerConnection, type Reply } from "./peer-connection.ts";
 
 /** Empty where the files could not be read: peers will refuse the handshake. */
@@ -99,7 +100,7 @@ export class PeerClient {
   }
 
   /** What that host showed when it was last connected to. */
-  certificateOf(address: PeerAddress): X509Certificate | undefined {
+  certificateOf(address: PeerAddress): CertificateFacts | undefined {
     return this.#connections.get(keyOf(address))?.certificate;
   }
 

@@ -9,7 +9,7 @@
  */
 import * as net from "node:net";
 import * as tls from "node:tls";
-import { randomUUID, type X509Certificate } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { certificateHost, formatHost } from "../core/address.ts";
 import { definitionMessageBytes } from "../core/definition-size.ts";
 import type { Silence } from "../core/destination.ts";
@@ -66,7 +66,6 @@ export class PeerConnection {
   readonly #waiting = new Map<string, Waiting>();
   #socket: net.Socket | null = null;
   #heardAtMs = 0;
-  #certificate: X509Certificate | undefined;
   #stage: Stage = "connect";
   #first = Buffer.alloc(0);
   /** What the other side showed in the handshake. */
@@ -123,8 +122,8 @@ export class PeerConnection {
   }
 
   /** What the peer showed when it was last connected to; undefined: nothing yet, or no TLS. */
-  get certificate(): X509Certificate | undefined {
-    return this.#certificate;
+  get certificate(): CertificateFacts | undefined {
+    return this.#shown;
   }
 
   /** Nothing in time, and how far it had come by then. */
@@ -185,10 +184,7 @@ export class PeerConnection {
       const why = "this host has no certificate to ask with (ssl.ca, ssl.cert, ssl.key)";
       this.#broke(socket, this.#silence("noCertificate", why));
     });
-    socket.once("secureConnect", () => {
-      reached("hello");
-      if (socket instanceof tls.TLSSocket) this.#certificate = socket.getPeerX509Certificate();
-    });
+    socket.once("secureConnect", () => reached("hello"));
   }
 
   #strangerIn(chunk: Buffer): string | undefined {

@@ -3,11 +3,11 @@
  * arrived there. One question for the counts is out for each destination at any time, however many
  * VMs go there. A destination that says nothing is logged once, and once when it is back.
  */
-import type { X509Certificate } from "node:crypto";
 import { formatHost } from "../core/address.ts";
 import type { DestinationCount } from "../core/bandwidth.ts";
 import type { Silence, SilenceCause } from "../core/destination.ts";
 import { errorTable } from "../errors.ts";
+import type { CertificateFacts } from "../tls/judge.ts";
 import type { Log } from "../logger.ts";
 import { silence, wordsOf } from "./silence.ts";
 import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./peer-client.ts";
@@ -56,12 +56,12 @@ export type PeerLook =
       readonly slotsInUse: number | null;
       readonly slots: number | null;
       readonly version: string | null;
-      readonly certificate: X509Certificate | undefined;
+      readonly certificate: CertificateFacts | undefined;
     }
   | {
       readonly kind: "silent";
       readonly silence: Silence;
-      readonly certificate: X509Certificate | undefined;
+      readonly certificate: CertificateFacts | undefined;
     };
 
 const VERSION_LENGTH_MAX = 100;

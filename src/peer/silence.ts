@@ -3,6 +3,7 @@
  * the cause, by which the core judges it (core/destination.ts), and words for whoever has to mend it.
  * Codes decide; OpenSSL's text is looked at where Node has no code of its own for it.
  */
+import { getSystemErrorMap } from "node:util";
 import type { Silence, SilenceCause } from "../core/destination.ts";
 
 /** How far a connection had come. */
@@ -136,14 +137,19 @@ function facts(error: unknown): { readonly code: string; readonly message: strin
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   // One for several addresses has no message of its own.
   const inner: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
-  const message = error.message === "" && inner instanceof Error ? inner.message : error.message;
-  return { code, message: withoutSource(message) };
+  const said = error.message === "" && inner instanceof Error ? inner : error;
+  return { code, message: reasonOfTls(said) ?? systemMessage(said) ?? said.message.trim() };
+}
+
+/** Without the call and the addresses, which differ from one try to the next. */
+function systemMessage(error: Error): string | undefined {
+  const errno = "errno" in error && typeof error.errno === "number" ? error.errno : 0;
+  return getSystemErrorMap().get(errno)?.[1];
 }
 
 /** OpenSSL's errors come as `40E7…:error:0A00010B:SSL routines:func:reason:../file.c:355:`. */
-function withoutSource(message: string): string {
-  const [, reason] = /:SSL routines:[^:]*:([^:]+):/.exec(message) ?? [];
-  return (reason ?? message).trim();
+function reasonOfTls({ message }: Error): string | undefined {
+  return /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1]?.trim();
 }
 
 const FRAMES = ["CONNECTED", "ERROR"];
