@@ -232,6 +232,8 @@ function judgeSwitching(migration: Migration, place: Place, nowMs: number): Verd
 
 function judgeShell(migration: Migration, place: Place, nowMs: number): Verdict {
   const { advance, settlingSinceMs } = migration;
+  // It had all arrived and is not there any more: nobody needs the copy, and nobody comes to take it.
+  if (place.destination === "left" && !place.sourceJob) return ended(there(migration, nowMs));
   const heardAtMs = Math.max(
     advance?.lastByteAtMs ?? 0,
     settlingSinceMs ?? 0,

@@ -8,7 +8,9 @@ import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { isHalfArrived } from "../core/run-state.ts";
 import type { HypervisorEvent, VmJobView } from "../hypervisor/hypervisor.ts";
 import type { Context } from "./context.ts";
+import { EndedArrivals } from "./ended-arrivals.ts";
 import type { Registry } from "./registry.ts";
+import { stoppedHow } from "./stopped-how.ts";
 import { arrivedToWire } from "./wire-events.ts";
 
 /** So long after an event that may be its last the guest is looked at in each woken cycle. */
@@ -19,6 +21,8 @@ interface Coming {
   readonly sinceMs: number;
   /** It may be here any moment: until then it is looked at often. */
   readonly soonUntilMs: number;
+  /** libvirt said that it runs on here. */
+  readonly hasCome: boolean;
 }
 
 type Lifecycle = Extract<HypervisorEvent, { kind: "lifecycle" }>;
@@ -29,6 +33,7 @@ export class Arrivals {
   readonly #coming = new Map<string, Coming>();
   /** Told, and still here: an event of theirs that comes late tells nothing new. */
   readonly #told = new Set<string>();
+  readonly ended = new EndedArrivals();
 
   constructor(context: Context, registry: Registry) {
     this.#context = context;
@@ -50,9 +55,11 @@ export class Arrivals {
     switch (event) {
       case LIFECYCLE.STARTED:
         this.#told.delete(vmId);
+        this.ended.forget(vmId);
         if (detail === LIFECYCLE.STARTED_MIGRATED) this.#comes(vmId, 0);
         return;
       case LIFECYCLE.STOPPED:
+        this.#noteEnd(vmId, detail);
         this.#told.delete(vmId);
         this.#coming.delete(vmId);
         return;
@@ -60,9 +67,8 @@ export class Arrivals {
         // A guest of ours whose migration has failed goes on here with the same words.
         const ours = this.#registry.liveOf(vmId) !== undefined && !this.#coming.has(vmId);
         if (ours || this.#told.has(vmId)) return;
-        if (detail === LIFECYCLE.RESUMED_MIGRATED || this.#coming.has(vmId)) {
-          this.#comes(vmId, LOOKED_AT_MS);
-        }
+        const hasCome = detail === LIFECYCLE.RESUMED_MIGRATED;
+        if (hasCome || this.#coming.has(vmId)) this.#comes(vmId, LOOKED_AT_MS, hasCome);
         return;
       }
       case LIFECYCLE.SUSPENDED:
@@ -70,10 +76,25 @@ export class Arrivals {
     }
   }
 
-  #comes(vmId: string, soonForMs: number): void {
+  #comes(vmId: string, soonForMs: number, hasCome = false): void {
     const nowMs = this.#context.clock.monotonicMs();
-    const sinceMs = this.#coming.get(vmId)?.sinceMs ?? nowMs;
-    this.#coming.set(vmId, { sinceMs, soonUntilMs: nowMs + soonForMs });
+    const known = this.#coming.get(vmId);
+    this.#coming.set(vmId, {
+      sinceMs: known?.sinceMs ?? nowMs,
+      soonUntilMs: nowMs + soonForMs,
+      hasCome: hasCome || known?.hasCome === true,
+    });
+  }
+
+  /** Of a guest that had come; one that was taken apart half arrived never was here. */
+  #noteEnd(vmId: string, detail: number): void {
+    const { clock, hostView } = this.#context;
+    const how = stoppedHow(detail);
+    const had = this.#told.has(vmId) || this.#coming.get(vmId)?.hasCome === true;
+    // What takes it away from here again and is ours says so itself.
+    if (!had || how === undefined || this.#registry.liveOf(vmId) !== undefined) return;
+    const vmName = hostView.get(vmId)?.vm.name ?? "";
+    this.ended.note({ vmId, vmName, how, atMs: clock.monotonicMs() });
   }
 
   /** The host was looked at just now. */

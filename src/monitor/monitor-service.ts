@@ -60,7 +60,7 @@ export class MonitorService implements MigrationService {
     this.#slots = new IncomingSlots(context);
     this.#capabilities = new Capabilities(context);
     this.#departures = new Departures(context, registry);
-    this.#vms = new VmAnswers(context, registry, this.#departures);
+    this.#vms = new VmAnswers(context, registry, this.#departures, monitor.arrivals.ended);
   }
 
   async migrate(request: MigrateRequest, by: string): Promise<true> {
@@ -171,6 +171,7 @@ export class MonitorService implements MigrationService {
     const { vmId, incomingLimit, xml } = request;
     await this.#slots.reserve(vmId, source, incomingLimit);
     this.#departures.noteHere(vmId);
+    this.#monitor.arrivals.ended.forget(vmId);
     return {
       migrationPort: 0,
       params: {
@@ -194,7 +195,8 @@ export class MonitorService implements MigrationService {
       const state = view !== undefined && this.#arrives(view) ? "is still arriving" : "is active";
       throw new MonitorError("migrationInProgress", `VM ${vmId} ${state}: it is not destroyed`);
     }
-    const left = this.#departures.destroyed(vmId);
+    const ended = this.#monitor.arrivals.ended.forget(vmId);
+    const left = this.#departures.destroyed(vmId) || ended;
     if (!reserved && !left)
       throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
     return true;

@@ -14,12 +14,12 @@ import { isNews } from "../core/advance.ts";
 import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
 import type { CycleInput } from "../core/cycle.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
-import type { GuestStopped } from "../core/migration.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Context } from "./context.ts";
 import { inPostCopy, inSwitchover, postCopyFailed } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { Registry } from "./registry.ts";
+import { stoppedHow } from "./stopped-how.ts";
 
 export const WAKE_SPACING_MS = 100;
 /**
@@ -32,7 +32,8 @@ export class MonitorThread {
   readonly #context: Context;
   readonly #registry: Registry;
   readonly #onTimer: () => void;
-  readonly #arrivals: Arrivals;
+  /** Who comes here, and who came and has ended since. */
+  readonly arrivals: Arrivals;
   readonly #confirmAskedAtMs = new Map<MigrationRun, number>();
   #running = false;
   #woken = false;
@@ -46,7 +47,7 @@ export class MonitorThread {
     this.#onTimer = onTimer;
     this.#context = context;
     this.#registry = registry;
-    this.#arrivals = new Arrivals(context, registry);
+    this.arrivals = new Arrivals(context, registry);
   }
 
   start(): void {
@@ -101,24 +102,23 @@ export class MonitorThread {
   #onLifecycle(lifecycle: Extract<HypervisorEvent, { kind: "lifecycle" }>): void {
     const { vmId, event, detail } = lifecycle;
     const run = this.#registry.liveOf(vmId);
-    const leaves =
-      run?.target.mode === "file" ? LIFECYCLE.STOPPED_SAVED : LIFECYCLE.STOPPED_MIGRATED;
     if (event === LIFECYCLE.STOPPED) {
-      const how = STOPPED_HOW.get(detail);
-      if (detail === leaves) run?.apply({ kind: "stoppedByJob" });
-      else if (how !== undefined) run?.apply({ kind: "guestStopped", how });
+      const how = stoppedHow(detail);
+      const leaves = run?.target.mode === "file" ? "saved" : "migrated";
+      if (how === leaves) run?.apply({ kind: "stoppedByJob" });
+      else if (how !== undefined && how !== "migrated") run?.apply({ kind: "guestStopped", how });
     }
     if (event === LIFECYCLE.STARTED) run?.apply({ kind: "guestStarted" });
-    this.#arrivals.onLifecycle(lifecycle);
+    this.arrivals.onLifecycle(lifecycle);
   }
 
   /** The host was looked at outside of a cycle: who was coming may be here. */
   looked(): void {
-    this.#arrivals.looked();
+    this.arrivals.looked();
   }
 
   #busy(): boolean {
-    const { size } = this.#arrivals.vmIds;
+    const { size } = this.arrivals.vmIds;
     return size > 0 || this.#registry.live().length > 0 || this.#unfinished().length > 0;
   }
 
@@ -179,14 +179,14 @@ export class MonitorThread {
     const startedAtMs = clock.monotonicMs();
     if (timer) defects.contained("askPeers", null, () => this.#askPeers());
     // What others do can wait for the timer: a chatty libvirt must not have every VM asked each time.
-    const vmIds = new Set([...this.#registry.vmIds(), ...this.#arrivals.vmIds]);
+    const vmIds = new Set([...this.#registry.vmIds(), ...this.arrivals.vmIds]);
     if (vmIds.size > 0) {
       const look = () => (timer ? hostView.refresh() : hostView.refreshOnly(vmIds));
       const seen = await defects.containedLater("look", null, look);
-      if (seen?.kind === "ok") defects.contained("arrivals", null, () => this.#arrivals.looked());
+      if (seen?.kind === "ok") defects.contained("arrivals", null, () => this.arrivals.looked());
       for (const run of this.#registry.live()) this.#cycleOf(run, timer, seen?.kind === "ok");
     }
-    if (this.#arrivals.soon) this.wake();
+    if (this.arrivals.soon) this.wake();
     if (timer) {
       defects.contained("confirm", null, () => this.#confirmArrivals());
       defects.contained("admit", null, () => this.#onTimer());
@@ -290,15 +290,6 @@ const UNSEEN: Omit<CycleInput, "timer"> = {
   sourceMigrations: 1,
   destination: { kind: "unknown", silentQueries: 0 },
 };
-
-const STOPPED_HOW: ReadonlyMap<number, GuestStopped> = new Map([
-  [LIFECYCLE.STOPPED_SHUTDOWN, "shutDown"],
-  [LIFECYCLE.STOPPED_DESTROYED, "destroyed"],
-  [LIFECYCLE.STOPPED_CRASHED, "crashed"],
-  // Its QEMU is gone without a word.
-  [LIFECYCLE.STOPPED_FAILED, "crashed"],
-  [LIFECYCLE.STOPPED_SAVED, "saved"],
-]);
 
 function sampleOf(job: JobView): CycleInput["sample"] {
   return job.kind === "stats" ? { stats: job.stats, atMs: job.atMs } : null;

@@ -1,6 +1,6 @@
 /**
  * What this host answers of its VMs: those that are here, as the last look showed them, and those that
- * have left, as Down, until the engine has destroyed them or their record is gone. Whoever asks has
+ * have left, or came and have ended, as Down, until the engine has destroyed them or their record is gone. Whoever asks has
  * looked at the host before.
  */
 import { isoTime } from "../clock.ts";
@@ -8,20 +8,28 @@ import { MonitorError } from "../errors.ts";
 import { detailsError } from "./accept.ts";
 import type { Context } from "./context.ts";
 import type { Departures } from "./departures.ts";
+import type { EndedArrivals } from "./ended-arrivals.ts";
 import { vmIncomingRecord } from "./incoming-record.ts";
 import type { Registry } from "./registry.ts";
 import type { WireObject } from "./service.ts";
-import { leftVmToWire, vmStatsToWire } from "./wire-stats.ts";
+import { endedArrivalToWire, leftVmToWire, vmStatsToWire } from "./wire-stats.ts";
 
 export class VmAnswers {
   readonly #context: Context;
   readonly #registry: Registry;
   readonly #departures: Departures;
+  readonly #endedArrivals: EndedArrivals;
 
-  constructor(context: Context, registry: Registry, departures: Departures) {
+  constructor(
+    context: Context,
+    registry: Registry,
+    departures: Departures,
+    endedArrivals: EndedArrivals,
+  ) {
     this.#context = context;
     this.#registry = registry;
     this.#departures = departures;
+    this.#endedArrivals = endedArrivals;
   }
 
   /** **Fails**: noVm; libvirtUnavailable while the VM has not answered once. */
@@ -39,7 +47,13 @@ export class VmAnswers {
     const left = this.#departures
       .all()
       .map((run) => defects.contained("answer", run.vmId, () => leftVmToWire(run, clock)));
-    return [...this.#here(), ...left.filter((answer) => answer !== null)];
+    const known = [...this.#here(), ...left.filter((answer) => answer !== null)];
+    const knownIds = new Set(known.map(({ vmId }) => vmId));
+    const ended = this.#endedArrivals
+      .all(clock.monotonicMs())
+      .filter(({ vmId }) => !knownIds.has(vmId) && this.#registry.liveOf(vmId) === undefined)
+      .map((each) => endedArrivalToWire(each, clock));
+    return [...known, ...ended];
   }
 
   list(): readonly WireObject[] {
@@ -84,11 +98,12 @@ export class VmAnswers {
   #left(vmId: string): WireObject {
     const run = this.#departures.of(vmId);
     const isLive = this.#registry.liveOf(vmId) !== undefined;
-    const left = run === undefined || isLive ? null : leftVmToWire(run, this.#context.clock);
-    if (left === null) {
-      throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
-    }
-    return left;
+    const { clock } = this.#context;
+    const left = run === undefined || isLive ? null : leftVmToWire(run, clock);
+    if (left !== null) return left;
+    const ended = isLive ? undefined : this.#endedArrivals.of(vmId, clock.monotonicMs());
+    if (ended !== undefined) return endedArrivalToWire(ended, clock);
+    throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
   }
 }
 

@@ -11,6 +11,7 @@ import { whyDown } from "../core/end.ts";
 import { isExhausted, type ScheduleState } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { VmJobView } from "../hypervisor/hypervisor.ts";
+import type { EndedArrival } from "./ended-arrivals.ts";
 import { inPostCopy, type HostView, type Transfer } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { WireObject } from "./service.ts";
@@ -217,6 +218,17 @@ export function vmStatsToWire(
     ...liveStatus(view, hostView.transfer(vmId), run),
     statusTime: String(wireTimeMs(clock)),
     ...(run === undefined ? {} : { migrationProgress: run.migration.progressPercent }),
+  };
+}
+
+/** A VM that had arrived here, and has ended since. `arrivedHere` is for the source that sent it. */
+export function endedArrivalToWire({ vmId, vmName, how }: EndedArrival, clock: Clock): WireObject {
+  return {
+    vmId,
+    vmName,
+    ...vmStatusToWire({ kind: "down", why: how }),
+    statusTime: String(wireTimeMs(clock)),
+    arrivedHere: true,
   };
 }
 

@@ -313,16 +313,15 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
-/** VDSM's exit reasons of a VM that migrated, and of one that was saved. */
-const LEFT_AGAIN: ReadonlySet<number> = new Set([4, 5]);
+/** VDSM's exit reasons of a VM that migrated, was saved, was switched off, or switched itself off. */
+const WAS_THERE: ReadonlySet<number> = new Set([4, 5, 6, 7]);
 
 function guestFrom(stats: Record<string, unknown>): GuestThere {
   switch (stats["status"]) {
     case "Migration Destination":
       return { kind: "incoming" };
     case "Down":
-      // It had arrived there and has gone on, or has been saved, since.
-      return { kind: LEFT_AGAIN.has(Number(stats["exitReason"])) ? "left" : "absent" };
+      return { kind: hadArrived(stats) ? "left" : "absent" };
     case "Up":
     case "Paused":
     case "Migration Source":
@@ -334,6 +333,11 @@ function guestFrom(stats: Record<string, unknown>): GuestThere {
     default:
       return { kind: "silent" };
   }
+}
+
+/** It has gone on, or has ended there, since. */
+function hadArrived(stats: Record<string, unknown>): boolean {
+  return stats["arrivedHere"] === true || WAS_THERE.has(Number(stats["exitReason"]));
 }
 
 function recordFrom(value: unknown): GuestRecord | null {

@@ -38,6 +38,15 @@ describe("the shell that post-copy leaves", () => {
     expect(run.outcome()).toMatchObject({ outcome: "completed", where: "destination" });
   });
 
+  it("of a guest that has gone on from there is left alone, and the guest has arrived", () => {
+    const run = inPhase("postCopy");
+    run.callEnded(38);
+    expect(kinds(run.place({ ...SHELL, destination: "left", sourceJob: true }))).toEqual([]);
+    expect(run.migration.outcome).toBeNull();
+    expect(kinds(run.place({ ...SHELL, destination: "left" }))).toEqual([]);
+    expect(run.outcome()).toMatchObject({ outcome: "completed", where: "destination" });
+  });
+
   it("is asked for again if libvirt refuses, never twice at a time", () => {
     const run = inPhase("postCopy");
     run.callEnded(38);

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import type { ExecResult, Guest, GuestOptions } from "../lab/api.ts";
 import { ARRIVED, expectTold, LOST_IN_POST_COPY, STOPPED } from "./dying.ts";
 import { until } from "../lab/until.ts";
-import { expectArrived, heard, migrateRunning, useDaemons } from "./pair.ts";
+import { expectArrived, heard, migrateRunning, useDaemons, vmStats } from "./pair.ts";
 
 const pair = useDaemons({
   vars: {
@@ -132,7 +132,9 @@ describe("a guest that has arrived", () => {
     }
 
     await expectTold(pair.a, guest, ARRIVED);
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ confirmed: true });
     expect(await pair.lab.a.domains()).toEqual([]);
+    expect(await vmStats(pair.b, guest.uuid)).toMatchObject({ status: "Down", exitReason: 6 });
   });
 });
 

@@ -134,3 +134,53 @@ describe("an arrival", () => {
     expect(told(host)).toEqual([{ status: "Migration Source" }, { status: "Up" }]);
   });
 });
+
+describe("one that came and has ended since", () => {
+  const STOPPED_SHUTDOWN = [5, 0] as const;
+
+  async function hasCome(host: SmallHost): Promise<void> {
+    comes(host);
+    tell(host, STARTED_MIGRATED);
+    host.hypervisor.put(VM);
+    tell(host, RESUMED_MIGRATED);
+  }
+
+  async function ends(host: SmallHost, event: Event): Promise<void> {
+    host.hypervisor.vms.delete(VM);
+    tell(host, event);
+    await looks(host);
+  }
+
+  it.each<[string, Event, object]>([
+    ["switched itself off", STOPPED_SHUTDOWN, { exitCode: 0, exitReason: 7 }],
+    ["was destroyed", [5, 1], { exitCode: 0, exitReason: 6 }],
+    ["died", STOPPED_FAILED, { exitCode: 1, exitReason: 2 }],
+    ["was sent on by somebody else", [5, 3], { exitCode: 0, exitReason: 4 }],
+  ])("and %s is Down, and said to have been here", async (_name, event, exit) => {
+    const host = await SmallHost.up();
+    await hasCome(host);
+    await ends(host, event);
+    const answer = { vmId: VM, status: "Down", arrivedHere: true, ...exit };
+    expect(await host.service.vmStats(VM)).toMatchObject(answer);
+    expect(await host.service.allVmStats()).toMatchObject([answer]);
+    expect(await host.service.destroy(VM)).toBe(true);
+    await expect(host.service.vmStats(VM)).rejects.toMatchObject({ code: "noVm" });
+  });
+
+  it("is spoken of no more once it is expected again", async () => {
+    const host = await SmallHost.up();
+    await hasCome(host);
+    await ends(host, STOPPED_SHUTDOWN);
+    await host.service.migrationCreate({ vmId: VM }, "host3");
+    await expect(host.service.vmStats(VM)).rejects.toMatchObject({ code: "noVm" });
+  });
+
+  it("is not one that was taken apart half arrived", async () => {
+    const host = await SmallHost.up();
+    comes(host);
+    tell(host, STARTED_MIGRATED);
+    await looks(host);
+    await ends(host, STOPPED_FAILED);
+    await expect(host.service.vmStats(VM)).rejects.toMatchObject({ code: "noVm" });
+  });
+});

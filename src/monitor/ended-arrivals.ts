@@ -1,0 +1,41 @@
+/**
+ * Guests that had arrived on this host and have ended or gone on since: a source that asks late, or an
+ * engine that missed the moment, finds here that they came, and how they ended. Kept for as long and as
+ * many as ended migrations are, and until the VM is started here again or expected again.
+ */
+import type { GuestStopped } from "../core/migration.ts";
+import { ENDED_KEPT_MAX, ENDED_KEPT_MS } from "./registry.ts";
+
+export interface EndedArrival {
+  readonly vmId: string;
+  readonly vmName: string;
+  /** `migrated`: away from here, by somebody else's migration. */
+  readonly how: GuestStopped | "migrated";
+  /** Monotonic. */
+  readonly atMs: number;
+}
+
+export class EndedArrivals {
+  readonly #ended = new Map<string, EndedArrival>();
+
+  note(ended: EndedArrival): void {
+    // The last one goes to the end of the order.
+    this.#ended.delete(ended.vmId);
+    this.#ended.set(ended.vmId, ended);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > ENDED_KEPT_MAX && oldest !== undefined) this.#ended.delete(oldest);
+  }
+
+  /** False: nothing was known of it. */
+  forget(vmId: string): boolean {
+    return this.#ended.delete(vmId);
+  }
+
+  of(vmId: string, nowMs: number): EndedArrival | undefined {
+    return this.all(nowMs).find((each) => each.vmId === vmId);
+  }
+
+  all(nowMs: number): readonly EndedArrival[] {
+    return [...this.#ended.values()].filter(({ atMs }) => nowMs - atMs < ENDED_KEPT_MS);
+  }
+}
