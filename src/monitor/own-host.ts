@@ -40,16 +40,29 @@ export function refuseOwnHost(request: MigrateRequest, hostName: string): void {
 }
 
 /**
- * What remains to be said of a name once it is resolved: the refusal, or null. Settles within
+ * What remains to be said of the names once they are resolved: the refusal, or null. Settles within
  * RESOLVE_WAIT_MS, and never rejects.
  */
 export async function ownByResolving(request: MigrateRequest): Promise<MonitorError | null> {
-  const host = request.mode === "file" ? undefined : parseDestination(request.dst)?.host;
-  if (host === undefined) return null;
+  if (request.mode === "file") return null;
+  const { dst, dstqemu } = request;
+  const found = await Promise.all([
+    resolvesToOwn("dst", dst, parseDestination(dst)?.host),
+    resolvesToOwn("dstqemu", dstqemu, dstqemu),
+  ]);
+  return found.find((each) => each !== null) ?? null;
+}
+
+async function resolvesToOwn(
+  parameter: string,
+  value: string | undefined,
+  host: string | undefined,
+): Promise<MonitorError | null> {
+  if (value === undefined || host === undefined) return null;
   const addresses = await Promise.race([resolve(host), waited()]);
   const own = ownAddresses();
   const address = addresses.find((each) => isOwnAddress(each, own));
-  return address === undefined ? null : itself("dst", request.dst, address);
+  return address === undefined ? null : itself(parameter, value, address);
 }
 
 function resolve(host: string): Promise<readonly string[]> {

@@ -80,9 +80,10 @@ it("this host itself is refused, by whatever name, and nothing is begun", async 
       refusal(-32602, /^dst: .* is this host itself$/),
     );
   }
-  const params = { dst: "host-b", dstqemu: lab.a.migrationAddress };
-  const asked = a?.call("VM.migrate", { vmID: guest.uuid, params });
-  await expect(asked).rejects.toMatchObject(refusal(-32602, /^dstqemu: .* is this host itself$/));
+  for (const dstqemu of [lab.a.migrationAddress, "host-a-migration"]) {
+    const asked = a?.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b", dstqemu } });
+    await expect(asked).rejects.toMatchObject(refusal(-32602, /^dstqemu: .* is this host itself$/));
+  }
   expect(await a?.call("Host.getMigrations")).toEqual([]);
   expect(a?.events).toEqual([]);
 });
