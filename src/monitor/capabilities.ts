@@ -8,7 +8,7 @@ import type { WireObject } from "./service.ts";
 /** libvirt asks QEMU anew each time, and what a host can do changes with a kernel module at most. */
 const KVM_KEPT_MS = 60_000;
 
-export type CapabilitiesContext = Pick<Context, "settings" | "clock" | "hostName"> & {
+export type CapabilitiesContext = Pick<Context, "settings" | "clock" | "hostName" | "version"> & {
   readonly hypervisor: Pick<Context["hypervisor"], "hasKvm">;
 };
 
@@ -23,9 +23,10 @@ export class Capabilities {
   }
 
   async toWire(): Promise<WireObject> {
-    const { hostName, settings } = this.#context;
+    const { hostName, settings, version } = this.#context;
     return {
       hostName,
+      version,
       vmTypes: ["kvm"],
       kvmEnabled: String(await this.#hasKvm()),
       zerocopy_migrations: false,

@@ -43,13 +43,13 @@ export async function migrateCheck(
   const { host } = destination;
   const uri = context.settings().destinationUri.replace("{host}", () => formatHost(host));
   const [job, devices, there, daemon, resolve, address] = await Promise.all([
-    told(hypervisor.jobView(request.vmId)),
-    told(hypervisor.guestDevices(request.vmId)),
-    told(hypervisor.destinationHost(request.vmId, uri)),
+    told(() => hypervisor.jobView(request.vmId)),
+    told(() => hypervisor.guestDevices(request.vmId)),
+    told(() => hypervisor.destinationHost(request.vmId, uri)),
     daemonChecks(request.vmId, destination, context),
     resolved(request, host),
     migrationAddress(request.dstqemu ?? host, destination.port),
-    told(hostView.refresh()),
+    told(() => hostView.refresh()),
   ]);
   const silent = (result: Exclude<CallResult<unknown>, { kind: "ok" }>): Finding =>
     unknown(detailsError(request.vmId, result).message);
@@ -101,9 +101,9 @@ async function detailsOf(vmId: string, context: Context): Promise<VmDetails> {
 }
 
 /** What a defect leaves out is not told; the other checks are. */
-async function told<T>(call: Promise<CallResult<T>>): Promise<CallResult<T>> {
+async function told<T>(call: () => Promise<CallResult<T>>): Promise<CallResult<T>> {
   try {
-    return await call;
+    return await call();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { kind: "disconnected", message };

@@ -171,7 +171,7 @@ export const verbTable = [
     params: [],
     unknownKeys: "ignore",
     result:
-      "object: hostName, vmTypes, kvmEnabled (a string, as VDSM's), zerocopy_migrations, refresh_disk_supported, max_outgoing_migrations, max_incoming_migrations",
+      "object: hostName, version (the daemon's), vmTypes, kvmEnabled (a string, as VDSM's), zerocopy_migrations, refresh_disk_supported, max_outgoing_migrations, max_incoming_migrations",
     doc: "What the host can do, as far as migrations go.",
   },
   {

@@ -16,6 +16,7 @@ it("is what libvirt says, kept for a minute, and what it said last while it is s
   let asked = 0;
   const capabilities = new Capabilities({
     hostName: "host-a",
+    version: "1.2.3",
     settings: () => settingsFrom(parseConfig({})),
     clock: { monotonicMs: () => nowMs, wallMs: () => 0 },
     hypervisor: {
