@@ -78,7 +78,7 @@ const table = {
   startingUp: still("active", "WaitForLaunch", "is only starting, or arriving"),
   postCopy: shell,
   postCopyFailed: shell,
-  asleep: paused("NOERR", "sleeps (S3): libvirt could not end its migration; wake it up first"),
+  asleep: paused("NOERR", "sleeps (S3), and libvirt could not end its migration: wake it up first"),
   crashed: paused(
     "EOTHER",
     "has crashed and is preserved as it is; a migration would set it going",

@@ -20,6 +20,7 @@ import {
   downtimePrepared,
 } from "./start.ts";
 import type { Input } from "./input.ts";
+import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import { ask, askAbort } from "./steer.ts";
 import type { Effect, Migration, Phase, Refusal, Stepped } from "./migration.ts";
 import { abandoned, confirmedLate } from "./outcome.ts";
@@ -229,6 +230,7 @@ function placed(
     pending: before.pending.filter((kind) => kind !== "askPlace"),
     completedStats: before.completedStats ?? input.record,
     runState: input.place.runState ?? before.runState,
+    superseded: before.superseded || isOthersJob(before, input.place),
   };
   if (answered.phase !== "settling" && !answered.callReturned) return unchanged(answered);
   const { waitingEnd } = answered;
@@ -241,12 +243,19 @@ function placed(
   const migration = countReads(seen, input.place, nowMs);
   const verdict = judgePlace(migration, input.place, nowMs);
   if (verdict.kind === "ended") {
-    const ended = end(migration, verdict.outcome, nowMs);
+    const othersJob = migration.superseded ? input.place.job : undefined;
+    const ended = end(migration, verdict.outcome, nowMs, othersJob);
     return { migration: ended.migration, effects: [...effects, ...ended.effects] };
   }
   const watched = watchOn(migration, input.place, nowMs);
   const cleaned = mayDestroyShell(watched) ? ask(watched, effects, DESTROY_SHELL) : watched;
   return { migration: cleaned, effects };
+}
+
+/** libvirt refused our call because the VM had a job: the one that it shows is somebody else's. */
+function isOthersJob({ callRefusal, dataSinceMs, unwatched }: Migration, place: Place): boolean {
+  const refused = callRefusal?.code === LIBVIRT_ERROR.OPERATION_INVALID;
+  return refused && dataSinceMs === null && unwatched === null && place.job !== undefined;
 }
 
 function placedWaiting(

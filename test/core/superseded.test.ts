@@ -200,3 +200,25 @@ describe("where our guest is", () => {
     expect(run.migration).toMatchObject({ phase: "running", outcome: null });
   });
 });
+
+describe("libvirt refuses our call because somebody was faster", () => {
+  const FOREIGN: Partial<Place> = { ...HERE_WITH_JOB, job: "migrationOut", runState: "running" };
+
+  it("it has failed, and the VM is leaving all the same", () => {
+    const run = inPhase("starting");
+    run.callEnded(55);
+    run.place(FOREIGN);
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "libvirt", where: "source" });
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "migrationSource" });
+  });
+
+  it.each([
+    ["another reason", 38],
+    ["no reason", null],
+  ])("%s: the job may be ours", (_name, code) => {
+    const run = inPhase("starting");
+    run.callEnded(code);
+    run.place(FOREIGN);
+    expect(run.migration).toMatchObject({ superseded: false, outcome: null });
+  });
+});

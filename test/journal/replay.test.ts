@@ -4,9 +4,11 @@
  * named, and never made up for.
  */
 import { appendFileSync, rmSync } from "node:fs";
+import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import type { Migration } from "../../src/core/migration.ts";
 import { segmentPath } from "../../src/journal/segments.ts";
+import { migrationSchema } from "../../src/monitor/journal-schema.ts";
 import { Replayer } from "../../src/monitor/replay.ts";
 import { ALL_PHASES, bringTo, FILE_REQUEST, sample } from "../core/fixtures.ts";
 import { BOOT, Desk, desk, OTHER_VM, VM, WALL_MS } from "./fixtures.ts";
@@ -58,6 +60,14 @@ describe("a migration is found as it was", () => {
       expect(await only(own)).toEqual(lasting(run.migration));
     },
   );
+
+  it("as a daemon before this one wrote it", async () => {
+    const own = await desk();
+    const { migration } = bringTo("running", own.accept("m1").run);
+    const { runState: _state, undecidedSinceMs: _since, waitingEnd: _why, ...older } = migration;
+    const found = v.parse(migrationSchema, { ...older, guestPaused: false });
+    expect(lasting(found)).toEqual(lasting(migration));
+  });
 
   it("after cycles that only looked, but for what each sample shows", async () => {
     const own = await desk();
