@@ -230,6 +230,8 @@ export class Peer {
     const answer = await this.#client.ask(this.address, "Host.getStats", {}, this.#deadlineMs());
     const migrations = countsIn(answer);
     if (migrations === null) {
+      // One that is just starting, or too busy, is a daemon all the same.
+      if (answer.kind === "error" && worthAskingAgain(answer.code)) this.reached = true;
       this.#silentQueries += 1;
       this.silence = silenceIn(answer, this.address);
       this.#saySilence();
