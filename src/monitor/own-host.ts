@@ -12,7 +12,7 @@ import type { MigrateRequest } from "./service.ts";
 
 /** The longest that an answer of the resolver is waited for. */
 export const RESOLVE_WAIT_MS = 300;
-/** Names being resolved at once: each holds a thread of the pool that files are written by, too. */
+/** Names being resolved at once: libuv does no more with four threads, and a third would only wait. */
 const RESOLVING_MAX = 2;
 
 /** By name, so that a resolver that hangs is asked once. */
