@@ -22,6 +22,7 @@ const rules = { control: [], peer: [], read_only: [] } as const;
 const stomp = { ...defaultRpcLimits.stomp, definitionBytes: 4000, definitionBytesTotal: 6000 };
 const limits = { messageBytes: 1000, unreadBytes: 2000, stomp };
 const method = "VM.migrationCreate";
+const verbs = verbRows().filter(({ name }) => name === method);
 const handlers = { [method]: async (params: unknown) => await Promise.resolve(params) };
 
 async function join(bench: StompBench) {
@@ -63,13 +64,23 @@ it("the limit admits two copies of the longest XML that libvirt has", () => {
 });
 
 it.each(["control", "peer"] as const)("role %s may, and hears it back", async (role) => {
-  const verbs = verbRows().filter(({ name }) => name === method);
   const access = () => ({ ...rules, default_role: role });
   const bench = await benches.start("plain", { limits, handlers, verbs, access });
   const { ask, next } = await join(bench);
   const id = ask(3000);
   expect(await next()).toMatchObject({ id, result: { xml: "x".repeat(3000) } });
 });
+
+it.each(["plain", "TLS"] as const)(
+  "a definition of libvirt's longest goes both ways, %s",
+  async (way) => {
+    const { ask, next } = await join(await benches.start(way, { handlers, verbs }));
+    const id = ask(2 * LIBVIRT_STRING_MAX_BYTES);
+    const { result, ...rest } = (await next()) as { id: string; result: { xml: string } };
+    expect(rest).toMatchObject({ id });
+    expect(result.xml.length).toBe(2 * LIBVIRT_STRING_MAX_BYTES);
+  },
+);
 
 it.each(["read-only", "none"] as const)("role %s may not", async (role) => {
   const access = () => ({ ...rules, default_role: role });
