@@ -17,7 +17,7 @@ import { initialDowntimeMs, namesAbort } from "../core/schedule.ts";
 import { MonitorError } from "../errors.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { Context } from "./context.ts";
-import { prepareFiles } from "./hibernation.ts";
+import { SaveFiles } from "./hibernation.ts";
 import { callTemplate, postCopyUnavailable } from "./migrate-call.ts";
 import { ownByResolving, refuseOwnHost } from "./own-host.ts";
 import { MigrationRun, type RunHooks } from "./migration-run.ts";
@@ -133,7 +133,7 @@ async function targetOf(
 ): Promise<Target> {
   if (request.mode === "file") {
     const files = { imagePath: request.dst, parametersPath: request.dstparams ?? "" };
-    return { mode: "file", files: await prepareFiles(files, settings.hibernationFolder) };
+    return { mode: "file", files: await SaveFiles.take(files, settings.hibernationFolder) };
   }
   const parsed = parseDestination(request.dst);
   if (parsed === undefined) {

@@ -10,7 +10,7 @@ import { isOff, runStateRow, type RunState } from "../core/run-state.ts";
 import type { CallResult, Hypervisor, JobView } from "../hypervisor/hypervisor.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
-import { writeParameters, type PreparedFiles } from "./hibernation.ts";
+import type { SaveFiles } from "./hibernation.ts";
 import type { MigrationRun } from "./migration-run.ts";
 
 /** A destination that was full is asked again after this share of the time, or up to so much more. */
@@ -132,12 +132,13 @@ function prepareBy(run: MigrationRun, context: Context): Promise<Hindrance | nul
 
 async function prepareSave(
   run: MigrationRun,
-  files: PreparedFiles,
+  files: SaveFiles,
   context: Context,
 ): Promise<Hindrance | null> {
   const xml = await context.hypervisor.domainXml(run.vmId);
   if (xml.kind !== "ok") return noXml(xml);
-  await writeParameters(files, {
+  if (!(await files.areThere())) return notBegun("somebody has put other files in their place");
+  await files.writeParameters({
     vmId: run.vmId,
     name: run.migration.vmName,
     host: context.hostName,

@@ -5,9 +5,9 @@
  */
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { isOff } from "../core/run-state.ts";
+import type { Migration } from "../core/migration.ts";
 import type { Log } from "../logger.ts";
 import type { Context } from "./context.ts";
-import { undoFiles } from "./hibernation.ts";
 import type { Target } from "./run-effects.ts";
 
 export class CleanUp {
@@ -34,15 +34,17 @@ export class CleanUp {
   }
 
   removeImage(): void {
-    if (this.#target.mode === "file") this.#begin(undoFiles(this.#target.files));
+    if (this.#target.mode === "file") this.#begin(this.#target.files.undo());
   }
 
   /**
-   * The destination keeps a slot for nobody. A stock VDSM would keep its half-made VM for hours, and
-   * would destroy one that runs: so it is told only if the guest is seen here.
+   * The paths of a save are free, and the destination keeps a slot for nobody. A stock VDSM would keep
+   * its half-made VM for hours, and would destroy one that runs: so it is told only if the guest is
+   * seen here.
    */
-  releaseSlot(): void {
-    this.#begin(this.#releaseSlot());
+  ended({ reservedThere, outcome }: Migration): void {
+    if (this.#target.mode === "file") this.#begin(this.#target.files.release());
+    if (reservedThere && outcome?.where === "source") this.#begin(this.#releaseSlot());
   }
 
   /** The definition that libvirt may have left here; `cleared` is called if it is gone. */

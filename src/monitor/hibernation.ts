@@ -4,13 +4,13 @@
  * hold anything yet: a verb of the engine must never be able to overwrite a file of the host.
  */
 import { constants } from "node:fs";
-import { lstat, open, realpath, unlink } from "node:fs/promises";
+import { lstat, open, realpath } from "node:fs/promises";
 import * as path from "node:path";
 import { MonitorError } from "../errors.ts";
+import { HeldFile, refused } from "./held-file.ts";
 
 /** The version of the parameters file's shape. */
 export const PARAMETERS_FORMAT = 1;
-const FILE_MODE = 0o600;
 /** Group and world. */
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -28,52 +28,113 @@ export interface HibernationParameters {
   readonly domainXml: string;
 }
 
-/** What `prepareFiles` did, so that it can be undone. */
+/** What was done for them, so that it can be undone, also by the next daemon. */
 export interface PreparedFiles extends HibernationFiles {
   readonly madeImage: boolean;
   readonly madeParameters: boolean;
 }
 
-/**
- * Checks both paths and creates those that do not exist, exclusively, mode 0600.
- * Fails: invalidParams naming dst or dstparams; leaves nothing behind then.
- */
-export async function prepareFiles(
-  files: HibernationFiles,
-  folder: string,
-): Promise<PreparedFiles> {
-  if (path.resolve(files.imagePath) === path.resolve(files.parametersPath)) {
-    throw new MonitorError("invalidParams", "dstparams: must be another file than dst");
-  }
-  await checkWay("dst", files.imagePath, folder);
-  await checkWay("dstparams", files.parametersPath, folder);
-  const madeImage = await createIfMissing("dst", files.imagePath);
-  try {
-    const madeParameters = await createIfMissing("dstparams", files.parametersPath);
-    return { ...files, madeImage, madeParameters };
-  } catch (error) {
-    if (madeImage) await unlink(files.imagePath);
-    throw error;
-  }
-}
+/** Both files of one save, held until it has ended. */
+export class SaveFiles {
+  readonly prepared: PreparedFiles;
+  #image: HeldFile | null;
+  #parameters: HeldFile | null;
+  /** What was last begun with them: one after the other. */
+  #last: Promise<void> = Promise.resolve();
 
-/** Writes the parameters; the guest's XML is in there, so nobody else may read it. */
-export async function writeParameters(
-  files: HibernationFiles,
-  parameters: HibernationParameters,
-): Promise<void> {
-  const handle = await open(
-    files.parametersPath,
-    constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW,
-    FILE_MODE,
-  );
-  try {
-    await handle.chmod(FILE_MODE);
+  private constructor(
+    prepared: PreparedFiles,
+    image: HeldFile | null,
+    parameters: HeldFile | null,
+  ) {
+    this.prepared = prepared;
+    this.#image = image;
+    this.#parameters = parameters;
+  }
+
+  /**
+   * Checks both paths and takes both files. One after the other: a file that one has made and not yet
+   * locked would be another's, and left behind. **Fails**: invalidParams naming dst or dstparams; leaves
+   * nothing behind then.
+   */
+  static take(files: HibernationFiles, folder: string): Promise<SaveFiles> {
+    const taken = SaveFiles.#turn.then(() => SaveFiles.#takeBoth(files, folder));
+    SaveFiles.#turn = taken.catch(() => undefined);
+    return taken;
+  }
+
+  static #turn: Promise<unknown> = Promise.resolve();
+
+  static async #takeBoth(files: HibernationFiles, folder: string): Promise<SaveFiles> {
+    if (path.resolve(files.imagePath) === path.resolve(files.parametersPath)) {
+      throw new MonitorError("invalidParams", "dstparams: must be another file than dst");
+    }
+    await checkWay("dst", files.imagePath, folder);
+    await checkWay("dstparams", files.parametersPath, folder);
+    const image = await HeldFile.take("dst", files.imagePath);
+    try {
+      const parameters = await HeldFile.take("dstparams", files.parametersPath);
+      const made = { madeImage: image.made, madeParameters: parameters.made };
+      return new SaveFiles({ ...files, ...made }, image, parameters);
+    } catch (error) {
+      await image.undo();
+      throw error;
+    }
+  }
+
+  /** Those of a save that the daemon before this one began; nothing is held yet. */
+  static known(prepared: PreparedFiles): SaveFiles {
+    return new SaveFiles(prepared, null, null);
+  }
+
+  /** Takes again what is there. False: not both of them are held now. */
+  takeAgain(): Promise<boolean> {
+    const { imagePath, madeImage, parametersPath, madeParameters } = this.prepared;
+    return this.#next(async () => {
+      this.#image ??= await HeldFile.takeAgain(imagePath, madeImage);
+      this.#parameters ??= await HeldFile.takeAgain(parametersPath, madeParameters);
+      return this.#image !== null && this.#parameters !== null;
+    });
+  }
+
+  /** Both paths still lead to what is held: nobody has put other files there. */
+  async areThere(): Promise<boolean> {
+    const there = await Promise.all([this.#image?.isThere(), this.#parameters?.isThere()]);
+    return there.every((each) => each === true);
+  }
+
+  /** Writes the parameters; the guest's XML is in there, so nobody else may read it. */
+  async writeParameters(parameters: HibernationParameters): Promise<void> {
     const content = { formatVersion: PARAMETERS_FORMAT, ...parameters };
-    await handle.writeFile(`${JSON.stringify(content, null, 2)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    await this.#parameters?.write(`${JSON.stringify(content, null, 2)}\n`);
+  }
+
+  /** Puts things back as they were before, as far as they are held. */
+  undo(): Promise<void> {
+    return this.#end((file) => file.undo());
+  }
+
+  /** The save has ended: what is there stays, and the paths are free. */
+  release(): Promise<void> {
+    return this.#end((file) => file.release());
+  }
+
+  #end(each: (file: HeldFile) => Promise<void>): Promise<void> {
+    return this.#next(async () => {
+      const held = [this.#image, this.#parameters].filter((file) => file !== null);
+      this.#image = null;
+      this.#parameters = null;
+      await Promise.all(held.map(each));
+    });
+  }
+
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#last.then(work);
+    this.#last = next.then(
+      () => undefined,
+      () => undefined,
+    );
+    return next;
   }
 }
 
@@ -93,31 +154,6 @@ export async function imageState(imagePath: string): Promise<"complete" | "notCo
     }
   } catch {
     return "notComplete";
-  }
-}
-
-/** Puts things back as they were before: made files go, files that were there are empty again. */
-export async function undoFiles(files: PreparedFiles): Promise<void> {
-  await undo(files.imagePath, files.madeImage);
-  await undo(files.parametersPath, files.madeParameters);
-}
-
-async function undo(file: string, made: boolean): Promise<void> {
-  try {
-    await (made ? unlink(file) : empty(file));
-  } catch (error) {
-    // libvirt removes the image of a save that it gave up.
-    if (!isCode(error, "ENOENT")) throw error;
-  }
-}
-
-/** Never through a link: the file may have been swapped for one meanwhile. */
-async function empty(file: string): Promise<void> {
-  const handle = await open(file, constants.O_WRONLY | constants.O_NOFOLLOW);
-  try {
-    await handle.truncate(0);
-  } finally {
-    await handle.close();
   }
 }
 
@@ -150,32 +186,4 @@ async function checkFolder(key: string, file: string, at: string): Promise<void>
   if (!isOurs || (stat.mode & WRITABLE_BY_OTHERS) !== 0) {
     throw refused(key, file, `${at} can be written by others, who could swap the file`);
   }
-}
-
-async function createIfMissing(key: string, file: string): Promise<boolean> {
-  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
-  try {
-    await (await open(file, flags, FILE_MODE)).close();
-    return true;
-  } catch (error) {
-    if (!isCode(error, "EEXIST")) throw refused(key, file, messageOf(error));
-  }
-  const stat = await lstat(file);
-  if (!stat.isFile() || stat.nlink !== 1) {
-    throw refused(key, file, "exists and is no plain file of its own");
-  }
-  if (stat.size > 0) throw refused(key, file, "exists and is not empty");
-  return false;
-}
-
-function refused(key: string, file: string, why: string): MonitorError {
-  return new MonitorError("invalidParams", `${key}: ${JSON.stringify(file)}: ${why}`);
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

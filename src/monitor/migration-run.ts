@@ -267,7 +267,7 @@ export class MigrationRun {
     this.#endedAtWallMs = this.#context.clock.wallMs();
     const level = outcome?.outcome === "failed" ? "error" : "info";
     this.log[level]({ ...outcome }, "migration ended");
-    if (this.#migration.reservedThere && outcome?.where === "source") this.#cleanUp.releaseSlot();
+    this.#cleanUp.ended(this.#migration);
     if (this.mayHaveLeft) this.undefineLeft();
     this.#hooks.ended(this);
   }

@@ -35,6 +35,8 @@ import { wireTimeMs } from "./wire-time.ts";
 
 /** The longest a cancel waits for its outcome. */
 export const CANCEL_WAIT_MAX_MS = 10_000;
+/** The longest that a save waits for the files of ended ones. */
+const CLEAN_UP_WAIT_MAX_MS = 2_000;
 /** A look at the host not older than this answers a getter without asking libvirt again. */
 export const STATS_MAX_AGE_MS = 200;
 
@@ -71,6 +73,7 @@ export class MonitorService implements MigrationService {
     try {
       this.#logUnknownKeys(request);
       await this.#registry.endedOf(vmId, this.#context.clock.monotonicMs())?.cleanedUp();
+      if (request.mode === "file") await this.#savesCleanedUp();
       const run = await accept(request, this.#context, this.hooks);
       this.#add(run, by);
     } finally {
@@ -86,6 +89,20 @@ export class MonitorService implements MigrationService {
     this.#registry.add(run);
     run.accepted(by);
     run.apply({ kind: "accepted" });
+  }
+
+  /** Paths of saves that have ended are free; one whose file system hangs is waited for no longer. */
+  async #savesCleanedUp(): Promise<void> {
+    const ended = this.#registry.ended(this.#context.clock.monotonicMs());
+    const saves = ended.filter(({ target }) => target.mode === "file");
+    if (saves.length === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, CLEAN_UP_WAIT_MAX_MS);
+      void Promise.all(saves.map((run) => run.cleanedUp())).then(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   /** Reservations of the daemon that ran before, in this boot. */
@@ -164,6 +181,7 @@ export class MonitorService implements MigrationService {
     const known = (migration: Migration): boolean =>
       migration.phase === "ended" || migration.phase === "postCopy";
     await run.waitFor(known, CANCEL_WAIT_MAX_MS);
+    if (run.target.mode === "file") await this.#savesCleanedUp();
     return cancelAnswer(run);
   }
 

@@ -54,7 +54,7 @@ export async function askPlace(
   const surelyHere = source === "active" && (sourceJob || !doubtful);
   if (surelyHere || (source === "switching" && sourceJob)) return { place, record: null };
   if (target.mode === "file") {
-    const image = await imageState(target.files.imagePath);
+    const image = await imageState(target.files.prepared.imagePath);
     return { place: { ...place, image }, record: null };
   }
   if (target.mode === "foreign" || settings().peerMode === "none") return { place, record: null };

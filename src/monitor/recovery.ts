@@ -8,6 +8,7 @@ import { afterReboot, takenOver } from "../core/recover.ts";
 import type { Migration } from "../core/migration.ts";
 import type { Context } from "./context.ts";
 import type { JournaledTarget } from "./journal-schema.ts";
+import { SaveFiles } from "./hibernation.ts";
 import { MigrationRun, type RunHooks } from "./migration-run.ts";
 import { ENDED_KEPT_MS, type Registry } from "./registry.ts";
 import type { Replay, ReplayedMigration } from "./replay.ts";
@@ -50,6 +51,9 @@ export async function settleRestored(registry: Registry, context: Context): Prom
     if (phase === "queued" && stop !== null) run.apply({ kind: "cancel" });
   }
   const settled = async (): Promise<void> => {
+    await Promise.all(
+      runs.map((run) => defects.containedLater("saveFiles", run.vmId, () => holdAgain(run))),
+    );
     await defects.containedLater("look", null, () => hostView.refresh());
     await Promise.all(
       runs.filter((run) => run.migration.callReturned).map((run) => run.askPlace()),
@@ -62,6 +66,13 @@ export async function settleRestored(registry: Registry, context: Context): Prom
   if ((await Promise.race([settled(), deadline])) === late) {
     log.warn({ waitedMs: RECOVERY_MAX_MS }, "recovery goes on while verbs are answered");
   }
+}
+
+/** A save goes on in libvirt: its files are no other's until it has ended. */
+async function holdAgain({ target, log }: MigrationRun): Promise<void> {
+  if (target.mode !== "file") return;
+  const held = await target.files.takeAgain();
+  if (!held) log.warn({ ...target.files.prepared }, "files of a save are gone or somebody else's");
 }
 
 /** Of each VM one live migration, the last; of ended ones those that are still spoken of. */
@@ -101,7 +112,8 @@ function broughtBack({ migration, sameBoot }: ReplayedMigration, nowMs: number):
 }
 
 function targetFrom(target: JournaledTarget, context: Context): Target {
-  if (target.mode !== "remote") return target;
+  if (target.mode === "file") return { mode: "file", files: SaveFiles.known(target.files) };
+  if (target.mode === "foreign") return target;
   const { host, port, call } = target;
   return { mode: "remote", peer: context.peers.get({ host, port }), call };
 }

@@ -10,14 +10,14 @@ import type { CallResult } from "../hypervisor/hypervisor.ts";
 import type { Peer } from "../peer/peer.ts";
 import { answersConnect } from "../peer/probe.ts";
 import type { Context } from "./context.ts";
-import type { PreparedFiles } from "./hibernation.ts";
+import type { SaveFiles } from "./hibernation.ts";
 import type { CallTemplate } from "./migrate-call.ts";
 import type { MigrateRequest } from "./service.ts";
 
 /** What a run needs beside its state, by mode. */
 export type Target =
   | { readonly mode: "remote"; readonly peer: Peer; readonly call: CallTemplate }
-  | { readonly mode: "file"; readonly files: PreparedFiles }
+  | { readonly mode: "file"; readonly files: SaveFiles }
   /** Somebody else's migration: where it goes is not known. */
   | { readonly mode: "foreign" };
 
@@ -73,7 +73,7 @@ export function callOf(
   const { hypervisor } = context;
   switch (target.mode) {
     case "file":
-      return hypervisor.save(migration.vmId, target.files.imagePath);
+      return hypervisor.save(migration.vmId, target.files.prepared.imagePath);
     case "remote":
       return hypervisor.migrate(migration.vmId, { ...target.call, bandwidthMiBps, postcopy });
     case "foreign":

@@ -12,9 +12,16 @@ import type { Settings } from "./settings.ts";
 
 /** What of a target a journal can hold. */
 export function journaled(target: Target): JournaledTarget {
-  if (target.mode !== "remote") return target;
-  const { host, port } = target.peer.address;
-  return { mode: "remote", host, port, call: target.call };
+  switch (target.mode) {
+    case "remote": {
+      const { host, port } = target.peer.address;
+      return { mode: "remote", host, port, call: target.call };
+    }
+    case "file":
+      return { mode: "file", files: target.files.prepared };
+    case "foreign":
+      return target;
+  }
 }
 
 /** libvirt's call as the VM is now: persistent or not, its graphics. The same object if it is so. */
