@@ -22,6 +22,7 @@ export type Input =
       readonly runState: RunState;
       readonly vmName: string;
       readonly memoryBytes: number;
+      readonly stepWaitMs?: number;
     }
   /** Nothing of a guest that has arrived is left here. */
   | { readonly kind: "cleared" }

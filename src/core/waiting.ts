@@ -43,18 +43,24 @@ export function accepted(migration: Migration): Stepped {
 }
 
 /** What may be known of a VM that waits. */
-export type SeenVm = Partial<Pick<Migration, "runState" | "vmName" | "memoryBytes">>;
+export type SeenVm = Partial<Pick<Migration, "runState" | "vmName" | "memoryBytes">> & {
+  /** Between two of the host's own downtime steps, by that memory. */
+  readonly stepWaitMs?: number;
+};
 
 /** The VM as libvirt shows it now, and whether post-copy is possible for it. The same object if so before. */
 export function seenWaiting(before: Migration, seen: SeenVm): Migration {
   const { runState = before.runState, vmName = before.vmName } = seen;
-  const { memoryBytes = before.memoryBytes } = seen;
+  const { memoryBytes = before.memoryBytes, stepWaitMs } = seen;
   const isNews =
     runState !== before.runState || vmName !== before.vmName || memoryBytes !== before.memoryBytes;
   if (!isNews) return before;
   // What is off has no guest that could be paused: it is judged when it is on again, or at the end.
   const postCopy = isOff(runState) ? before.postCopy : postCopyOf(before, runState);
-  return { ...before, runState, vmName, memoryBytes, postCopy };
+  const { downtime } = before;
+  const waits =
+    downtime !== null && stepWaitMs !== undefined ? { ...downtime, stepWaitMs } : downtime;
+  return { ...before, runState, vmName, memoryBytes, postCopy, downtime: waits };
 }
 
 function postCopyOf(migration: Migration, runState: RunState): Migration["postCopy"] {

@@ -41,6 +41,7 @@ export async function accept(
   const vm = await runningVm(request.vmId, context);
   checkPlacement(request, vm);
   checkNoJob(request.vmId, await context.hypervisor.jobView(request.vmId));
+  checkState(vm);
   const itself = await resolved;
   if (itself !== null) throw itself;
   const target = await targetOf(request, vm, settings, context);
@@ -70,10 +71,14 @@ async function runningVm(vmId: string, context: Context): Promise<VmDetails> {
   if (isOff(vm.runState)) {
     throw new MonitorError("noVm", `VM ${vmId} is not running on this host`);
   }
-  const { mayNotMigrate } = runStateRow(vm.runState);
-  if (mayNotMigrate !== null)
-    throw new MonitorError("migrationFailed", `VM ${vmId} ${mayNotMigrate}`);
   return vm;
+}
+
+/** What a job of its own explains is said by that: checked after it. */
+function checkState({ vmId, runState }: VmDetails): void {
+  const { mayNotMigrate } = runStateRow(runState);
+  if (mayNotMigrate === null) return;
+  throw new MonitorError("migrationFailed", `VM ${vmId} ${mayNotMigrate}`);
 }
 
 /** What a failed look at one VM means to a caller. */

@@ -51,6 +51,11 @@ export class Arrivals {
     return [...this.#coming.values()].some(({ soonUntilMs }) => soonUntilMs > nowMs);
   }
 
+  /** Slots that the daemon before this one kept for them: one may have come since, and nobody told. */
+  expects(vmIds: readonly string[]): void {
+    for (const vmId of vmIds) this.#comes(vmId, 0);
+  }
+
   onLifecycle({ vmId, event, detail }: Lifecycle): void {
     switch (event) {
       case LIFECYCLE.STARTED:

@@ -28,7 +28,7 @@ import {
   type Target,
 } from "./run-effects.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
-import { fitted, journaled } from "./target.ts";
+import { fitted, journaled, seenAs } from "./target.ts";
 import { Watchers } from "./watchers.ts";
 import { logStep } from "./run-log.ts";
 import { eventToWire } from "./wire-events.ts";
@@ -135,9 +135,9 @@ export class MigrationRun {
   /** One that waits: its VM was looked at just now. The call is to fit what it is; written down. */
   seen(vm: VmDetails): void {
     if (this.#migration.callAtMs !== null) return;
-    const { runState, name: vmName, memoryBytes } = vm;
-    this.apply({ kind: "seen", runState, vmName, memoryBytes });
-    const target = fitted(this.#target, this.request, vm, this.#context.settings());
+    const settings = this.#context.settings();
+    this.apply(seenAs(vm, settings));
+    const target = fitted(this.#target, this.request, vm, settings);
     if (target === this.#target) return;
     this.#target = target;
     this.#entry.retargeted(journaled(target), this.#migration);

@@ -108,6 +108,7 @@ export class MonitorService implements MigrationService {
   /** Reservations of the daemon that ran before, in this boot. */
   restoreReservations(reservations: readonly Reservation[]): void {
     this.#slots.restore(reservations);
+    this.#monitor.arrivals.expects(reservations.map(({ vmId }) => vmId));
   }
 
   /**

@@ -1,8 +1,10 @@
 /**
  * Where a run goes, in the two shapes beside the living one: as a journal can hold it, and fitted to
- * what its VM has become while it waited.
+ * what its VM has become while it waited, which its migration is told, too.
  */
 import { isDeepStrictEqual } from "node:util";
+import { downtimeStepWaitMs } from "../core/downtime.ts";
+import type { Input } from "../core/input.ts";
 import type { VmDetails } from "../hypervisor/hypervisor.ts";
 import type { JournaledTarget } from "./journal-schema.ts";
 import { callTemplate } from "./migrate-call.ts";
@@ -34,4 +36,11 @@ export function fitted(
   if (target.mode !== "remote") return target;
   const call = callTemplate(request, target.peer.address.host, vm, settings);
   return isDeepStrictEqual(call, target.call) ? target : { ...target, call };
+}
+
+/** What of a VM counts for the migration of one that waits. */
+export function seenAs({ runState, name, memoryBytes }: VmDetails, settings: Settings): Input {
+  const { downtimeDelaySecondsPerGiB, downtimeSteps } = settings;
+  const stepWaitMs = downtimeStepWaitMs(downtimeDelaySecondsPerGiB, memoryBytes, downtimeSteps);
+  return { kind: "seen", runState, vmName: name, memoryBytes, stepWaitMs };
 }

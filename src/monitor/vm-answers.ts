@@ -12,7 +12,7 @@ import type { EndedArrivals } from "./ended-arrivals.ts";
 import { vmIncomingRecord } from "./incoming-record.ts";
 import type { Registry } from "./registry.ts";
 import type { WireObject } from "./service.ts";
-import { endedArrivalToWire, leftVmToWire, vmStatsToWire } from "./wire-stats.ts";
+import { endedArrivalToWire, leftVmToWire, offVmToWire, vmStatsToWire } from "./wire-stats.ts";
 
 export class VmAnswers {
   readonly #context: Context;
@@ -43,11 +43,16 @@ export class VmAnswers {
   }
 
   all(): readonly WireObject[] {
-    const { clock, defects } = this.#context;
+    const { clock, defects, hostView } = this.#context;
     const left = this.#departures
       .all()
       .map((run) => defects.contained("answer", run.vmId, () => leftVmToWire(run, clock)));
-    const known = [...this.#here(), ...left.filter((answer) => answer !== null)];
+    const off = this.#registry
+      .live()
+      .filter(({ vmId }) => hostView.get(vmId) === undefined)
+      .map((run) => defects.contained("answer", run.vmId, () => offVmToWire(run, clock)));
+    const down = [...left, ...off].filter((answer) => answer !== null);
+    const known = [...this.#here(), ...down];
     const knownIds = new Set(known.map(({ vmId }) => vmId));
     const ended = this.#endedArrivals
       .all(clock.monotonicMs())
@@ -95,14 +100,21 @@ export class VmAnswers {
     return answers.filter((answer) => answer !== null);
   }
 
-  #left(vmId: string): WireObject {
-    const run = this.#departures.of(vmId);
-    const isLive = this.#registry.liveOf(vmId) !== undefined;
+  /** No migration of ours is about it. */
+  #ended(vmId: string): WireObject | null {
     const { clock } = this.#context;
-    const left = run === undefined || isLive ? null : leftVmToWire(run, clock);
+    const run = this.#departures.of(vmId);
+    const left = run === undefined ? null : leftVmToWire(run, clock);
     if (left !== null) return left;
-    const ended = isLive ? undefined : this.#endedArrivals.of(vmId, clock.monotonicMs());
-    if (ended !== undefined) return endedArrivalToWire(ended, clock);
+    const ended = this.#endedArrivals.of(vmId, clock.monotonicMs());
+    return ended === undefined ? null : endedArrivalToWire(ended, clock);
+  }
+
+  #left(vmId: string): WireObject {
+    const { clock } = this.#context;
+    const live = this.#registry.liveOf(vmId);
+    const answer = live === undefined ? this.#ended(vmId) : offVmToWire(live, clock);
+    if (answer !== null) return answer;
     throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
   }
 }

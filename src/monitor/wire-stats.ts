@@ -232,6 +232,18 @@ export function endedArrivalToWire({ vmId, vmName, how }: EndedArrival, clock: C
   };
 }
 
+/** A VM that was switched off while its migration waits; it may be started again. Null: it was not. */
+export function offVmToWire({ migration }: MigrationRun, clock: Clock): WireObject | null {
+  const { vmId, vmName, guestStopped, callAtMs } = migration;
+  if (guestStopped === null || callAtMs !== null) return null;
+  return {
+    vmId,
+    vmName,
+    ...vmStatusToWire({ kind: "down", why: guestStopped }),
+    statusTime: String(wireTimeMs(clock)),
+  };
+}
+
 /** A VM that left this host lately. */
 export function leftVmToWire(run: MigrationRun, clock: Clock): WireObject | null {
   const { migration } = run;

@@ -3,6 +3,7 @@
  * end, libvirt is asked first, and outcome, place and status follow from the answer.
  */
 import { describe, expect, it } from "vitest";
+import { downtimeBySteps } from "../../src/core/downtime.ts";
 import type { GuestStopped, Migration } from "../../src/core/migration.ts";
 import {
   READ_SPACING_MS,
@@ -12,6 +13,7 @@ import {
 } from "../../src/core/place.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { RUN_STATES, runStateRow, type RunState } from "../../src/core/run-state.ts";
+import { GIB_BYTES } from "../../src/core/units.ts";
 import { PAUSED_GUEST } from "../../src/core/waiting.ts";
 import { bringTo, FILE_REQUEST, inPhase, kinds, Run } from "./fixtures.ts";
 
@@ -240,6 +242,14 @@ describe("suspended or resumed while it waits", () => {
     run.give({ kind: "begin", sourceMigrations: 1, destination, runState: then });
     expect(run.effects.find(({ kind }) => kind === "call")).toMatchObject({ postcopy });
     expect(run.migration.postCopy.possible).toBe(postcopy);
+  });
+
+  it("with more memory its own downtime steps are further apart", () => {
+    const run = new Run({ downtime: downtimeBySteps(500, 5, 100, GIB_BYTES) });
+    expect(run.migration.downtime?.stepWaitMs).toBe(20_000);
+    const vm = { runState: "running", vmName: "guest", memoryBytes: 2 * GIB_BYTES } as const;
+    run.give({ kind: "seen", ...vm, stepWaitMs: 40_000 });
+    expect(run.migration.downtime?.stepWaitMs).toBe(40_000);
   });
 
   it("another reason stays, whatever the guest does", () => {

@@ -183,4 +183,15 @@ describe("one that came and has ended since", () => {
     await ends(host, STOPPED_FAILED);
     await expect(host.service.vmStats(VM)).rejects.toMatchObject({ code: "noVm" });
   });
+
+  it("while no daemon looked is told by the next one, if a slot was kept for it", async () => {
+    const first = await SmallHost.up();
+    await first.service.migrationCreate({ vmId: VM }, "host2");
+    await first.stop();
+    first.hypervisor.put(VM, { runState: "suspended" });
+    const host = await first.restarted();
+    expect(await host.event("VM_status", VM)).toEqual({ status: "Paused", pauseCode: "NOERR" });
+    await looks(host);
+    expect(told(host)).toHaveLength(1);
+  });
 });

@@ -136,4 +136,37 @@ describe("in the queue", () => {
     await begins(host);
     expect(host.hypervisor.calls.get(VM)).toMatchObject({ postcopy: true });
   });
+
+  it("switched off it is down, and on again it is leaving, in every answer", async () => {
+    const host = await waiting();
+    host.hypervisor.vms.delete(VM);
+    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 1 });
+    const down = { vmId: VM, status: "Down", exitCode: 0, exitReason: 6 };
+    host.clock.monotonicStepMs += 1_000;
+    expect(await host.stats(VM)).toMatchObject(down);
+    expect(await host.service.vmList()).toMatchObject([LEAVING, down]);
+    expect(await host.service.hostStats()).toMatchObject({ vmCount: 1 });
+    host.hypervisor.put(VM);
+    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 0 });
+    host.clock.monotonicStepMs += 1_000;
+    expect(await host.stats(VM)).toMatchObject(LEAVING);
+    expect(told(host)).toEqual([LEAVING]);
+  });
+});
+
+describe("at acceptance", () => {
+  it.each([
+    ["arriving", "switching", "incoming", "migrationInProgress"],
+    ["asleep", "asleep", "none", "migrationFailed"],
+    ["crashed", "crashed", "none", "migrationFailed"],
+    ["on a storage error", "ioError", "none", "migrationFailed"],
+    ["off", "offDestroyed", "none", "noVm"],
+  ] as const)("%s it is refused, and nothing is told", async (_name, runState, job, code) => {
+    const host = await SmallHost.up();
+    host.hypervisor.put(VM, { runState });
+    const vm = host.hypervisor.vms.get(VM);
+    if (vm !== undefined && job === "incoming") vm.job = job;
+    await expect(host.migrate(VM)).rejects.toMatchObject({ code });
+    expect(told(host)).toEqual([]);
+  });
 });
