@@ -43,11 +43,14 @@ export async function openWire(port: number, tls?: ConnectionOptions): Promise<W
     await new Promise<void>((resolve) => {
       wake = resolve;
     });
+  // Looked for once for each frame: a long one comes in many pieces.
+  let length: number | undefined;
   const takeFirst = (): string | undefined => {
-    const length = got.startsWith("\n") ? 1 : frameLength(got);
-    if (length === undefined) return undefined;
+    length ??= got.startsWith("\n") ? 1 : announcedLength(got);
+    if (length === undefined || got.length < length) return undefined;
     const first = got.slice(0, length);
     got = got.slice(length);
+    length = undefined;
     return Buffer.from(first, "latin1").toString();
   };
   const next = async (): Promise<string> => {
@@ -78,12 +81,17 @@ export async function openWire(port: number, tls?: ConnectionOptions): Promise<W
   };
 }
 
-/** By content-length, which the server always sends; undefined while it is not all there. */
+/** Of the first frame; undefined while it is not all there. */
 export function frameLength(text: string): number | undefined {
+  const length = announcedLength(text);
+  return length === undefined || text.length < length ? undefined : length;
+}
+
+/** By content-length, which the server always sends; undefined while the headers are not all there. */
+function announcedLength(text: string): number | undefined {
   const head = text.indexOf("\n\n");
   if (head < 0) return undefined;
   const length = Number(/\ncontent-length:(\d+)/.exec(text.slice(0, head + 1))?.[1]);
   if (Number.isNaN(length)) throw new Error(`no content-length: ${JSON.stringify(text)}`);
-  const all = head + 2 + length + 1;
-  return text.length < all ? undefined : all;
+  return head + 2 + length + 1;
 }
