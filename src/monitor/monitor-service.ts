@@ -9,8 +9,9 @@ import { isHalfArrived } from "../core/run-state.ts";
 import { MonitorError } from "../errors.ts";
 import type { HypervisorEvent, VmJobView } from "../hypervisor/hypervisor.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
+import { Admission } from "./admission.ts";
 import { accept, detailsError } from "./accept.ts";
-import { begin, lookAgain } from "./begin.ts";
+import { lookAgain } from "./begin.ts";
 import { Capabilities } from "./capabilities.ts";
 import type { Context } from "./context.ts";
 import { Departures } from "./departures.ts";
@@ -48,6 +49,7 @@ export class MonitorService implements MigrationService {
   readonly #capabilities: Capabilities;
   readonly #departures: Departures;
   readonly #vms: VmAnswers;
+  readonly #admission: Admission;
   readonly #unknownKeysLogged = new Set<string>();
   /** What every run tells: here, so that restored ones tell it, too. */
   readonly hooks: RunHooks = {
@@ -60,6 +62,7 @@ export class MonitorService implements MigrationService {
     this.#registry = registry;
     this.#monitor = monitor;
     this.#slots = new IncomingSlots(context);
+    this.#admission = new Admission(context, registry, monitor);
     this.#capabilities = new Capabilities(context);
     this.#departures = new Departures(context, registry);
     this.#vms = new VmAnswers(context, registry, this.#departures, monitor.arrivals.ended);
@@ -111,28 +114,9 @@ export class MonitorService implements MigrationService {
     this.#monitor.arrivals.expects(reservations.map(({ vmId }) => vmId));
   }
 
-  /**
-   * Begins whatever may begin now, and ends what waited too long for that: called when one is
-   * accepted or ends, a limit changed, and in each cycle for those that a destination deferred.
-   */
+  /** Called when one is accepted or ends, a limit changed, and in each cycle. */
   admit(): void {
-    const { maxOutgoing, admissionTimeoutMs } = this.#context.settings();
-    const nowMs = this.#context.clock.monotonicMs();
-    if (admissionTimeoutMs > 0) {
-      for (const run of this.#registry.waitingSince(nowMs - admissionTimeoutMs)) {
-        run.apply({ kind: "notAdmitted" });
-      }
-    }
-    // One that cannot even be admitted must not hold up those behind it.
-    const stuck = new Set<MigrationRun>();
-    for (let before = -1; before < stuck.size; ) {
-      before = stuck.size;
-      for (const run of this.#registry.admissible(maxOutgoing, nowMs, stuck)) {
-        void begin(run, () => this.#monitor.ownMigrationsTo(run), this.#context);
-        if (run.migration.phase === "queued") stuck.add(run);
-        this.#monitor.wake();
-      }
-    }
+    this.#admission.admit();
   }
 
   async changeParams(vmId: string, changes: ParamChanges, by: string): Promise<true> {

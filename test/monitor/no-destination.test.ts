@@ -88,6 +88,17 @@ describe("a destination that never answered", () => {
   });
 });
 
+it("whoever is sent back leaves its slot at once, and is tried at its time, between two cycles", async () => {
+  const host = await SmallHost.up({
+    vars: { ...vars, migration_monitor_interval: 60 },
+    destination: () => silent("timeout"),
+  });
+  host.hypervisor.put(VM);
+  host.hypervisor.put(OTHER);
+  await Promise.all([host.migrate(VM), host.migrate(OTHER)]);
+  await Promise.all([waits(host, VM, 2), waits(host, OTHER, 2)]);
+});
+
 it("one that answered is waited for while it refuses, after a restart, too", async () => {
   let answer: ((method: string) => PeerAnswer) | null = WELCOMING;
   const destination = (method: string): PeerAnswer => answer?.(method) ?? silent("refused");
