@@ -181,7 +181,9 @@ async function reserveThere(
   const reserved = await Promise.race([asked, run.stopped()]);
   if (reserved === "stopped") {
     // Should it say yes after all, it is told that nobody comes.
-    void asked.then((late) => (late.kind === "reserved" ? peer.release(run.vmId) : undefined));
+    void context.defects.containedLater("release", run.vmId, async () => {
+      if ((await asked).kind === "reserved") await peer.release(run.vmId);
+    });
     return notBegun("cancelled before it began");
   }
   switch (reserved.kind) {

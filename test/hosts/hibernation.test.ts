@@ -131,37 +131,6 @@ it("of two to one path at once one is saved, and the other goes on", async () =>
 });
 
 describe("a save on its way", () => {
-  it("has its files for itself, by whatever name, until it ends", async () => {
-    const [guest, other] = [await pair.lab.a.startGuest(LARGE), await pair.lab.a.startGuest()];
-    const alias = `${FOLDER}/alias`;
-    writeFileSync(outside(alias), "");
-    await save(guest);
-    await pair.a.migrationIs(guest.uuid, (each) => each["phase"] === "running");
-    await guest.stopQemu(pair.lab.a);
-    // The same file by another name, in the daemon's own view of the folders.
-    const pid = (await pair.lab.a.exec("pgrep", ["-f", "dist/main.js"])).trim();
-    const mount = (...args: string[]) => pair.lab.a.exec("nsenter", ["-t", pid, "-m", ...args]);
-    await mount("mount", "--bind", PARAMETERS, alias);
-    for (const params of [
-      {},
-      { dstparams: `${FOLDER}/other` },
-      { dst: `${FOLDER}/other` },
-      { dst: `${FOLDER}/other`, dstparams: alias },
-      { dst: PARAMETERS, dstparams: `${FOLDER}/other` },
-    ]) {
-      await expect(save(other, params)).rejects.toMatchObject(refusal(-32602, /in use/));
-    }
-    await mount("umount", alias);
-    expect(files().toSorted()).toEqual(["alias", "image", "parameters"]);
-    const cancelled = pair.a.call("VM.migrateCancel", { vmID: guest.uuid });
-    await pair.a.migrationIs(guest.uuid, (each) => each["phase"] === "cancelling");
-    await guest.contQemu(pair.lab.a);
-    expect(await cancelled).toBe(true);
-    await save(other);
-    expect(await pair.a.ended(other.uuid)).toMatchObject({ reason: "saved", where: "image" });
-    await expectStayed(guest, pair.lab.a);
-  });
-
   it("is no migration, takes only the clocks, and is undone by a cancel", async () => {
     const guest = await pair.lab.a.startGuest(LARGE);
     await save(guest);

@@ -31,6 +31,8 @@ export interface DaemonOptions {
   readonly keepJournal?: true;
   /** Ends the process at a place of its journal (crash-point.mjs). */
   readonly crash?: CrashPoint;
+  /** Its wall clock goes two hours forward at each SIGUSR2 (wall-step.mjs). */
+  readonly wallSteps?: true;
   /** Default: "WebSocket". */
   readonly client?: ClientName;
 }
@@ -77,7 +79,7 @@ export async function startDaemon(host: Host, options: DaemonOptions = {}): Prom
   if (options.keepJournal !== true) {
     rmSync(host.outsidePath(JOURNAL_FOLDER), { recursive: true, force: true });
   }
-  const daemonProcess = await launchDaemon(host, options.crash);
+  const daemonProcess = await launchDaemon(host, options);
   await daemonProcess.waitForLog(/"msg":"ready"/, { deadlineMs: READY_DEADLINE_MS });
   const daemon = new Daemon(host, daemonProcess, options.client);
   await daemon.connect();
@@ -85,11 +87,20 @@ export async function startDaemon(host: Host, options: DaemonOptions = {}): Prom
 }
 
 /** Only the process, on the configuration that is there; it may end instead of becoming ready. */
-export function launchDaemon(host: Host, crash?: CrashPoint): Promise<LabProcess> {
+export function launchDaemon(
+  host: Host,
+  { crash, wallSteps }: Pick<DaemonOptions, "crash" | "wallSteps"> = {},
+): Promise<LabProcess> {
   started += 1;
   const main = path.join(checkoutFolder(), "dist/main.js");
-  const preload = path.join(checkoutFolder(), "test/lab/crash-point.mjs");
-  const nodeArgs = crash === undefined ? [] : ["--import", preload];
+  const preloads = [
+    ...(crash === undefined ? [] : ["crash-point.mjs"]),
+    ...(wallSteps === undefined ? [] : ["wall-step.mjs"]),
+  ];
+  const nodeArgs = preloads.flatMap((name) => [
+    "--import",
+    path.join(checkoutFolder(), "test/lab", name),
+  ]);
   return host.spawn(host.nodePath, [...nodeArgs, main, "--config", CONFIG_PATH], {
     logName: `daemon-${process.pid}-${started}`,
     ...(crash === undefined ? {} : { env: { CRASH_RECORD: crash.record, CRASH_WHEN: crash.when } }),
