@@ -32,6 +32,6 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 chroot "$folder" apt-get update -q
 # Not by debootstrap's --include: systemd, which libvirt-daemon-system wants, is to be there before.
 chroot "$folder" apt-get install -q -y \
-  libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 iproute2 \
+  libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 iproute2 procps \
   libvirt-dev pkg-config g++ make python3 nodejs libnode-dev
 chroot "$folder" apt-get clean
