@@ -80,9 +80,12 @@ export class HeldFile {
 
   /** As it was before: one that was made goes, one that was there is empty again. */
   async undo(): Promise<void> {
-    if (!this.made) await this.#handle.truncate(0);
-    else if (await this.isThere()) await unlink(this.path);
-    await this.release();
+    try {
+      if (!this.made) await this.#handle.truncate(0);
+      else if (await this.isThere()) await unlink(this.path);
+    } finally {
+      await this.release();
+    }
   }
 
   /** The next one may have it. */

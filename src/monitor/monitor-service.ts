@@ -278,7 +278,9 @@ export class MonitorService implements MigrationService {
     const arrived =
       event.event === LIFECYCLE.RESUMED && event.detail === LIFECYCLE.RESUMED_MIGRATED;
     const { vmId } = event;
-    const { defects } = this.#context;
+    const { defects, hostView } = this.#context;
+    // Who asks now is to hear what is so now.
+    hostView.invalidate();
     if (arrived || event.event === LIFECYCLE.STARTED) {
       defects.contained("event", vmId, () => this.#departures.noteHere(vmId));
     }

@@ -101,6 +101,14 @@ describe("a VM that came back", () => {
     await expectPresent(await host.restarted(), "Up");
   });
 
+  it("is here at once for who asks right after libvirt's event", async () => {
+    const host = await departed();
+    await expectLeft(host);
+    host.hypervisor.put(VM);
+    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 0 });
+    expect(await host.service.vmStats(VM)).toMatchObject({ status: "Up" });
+  });
+
   it("while the daemon was down, as well", async () => {
     const host = await departed();
     await host.stop();
