@@ -61,6 +61,8 @@ const shell: RunStateRow = { ...paused("POSTCOPY", HAS_BEGUN), presence: "shell"
  *   sleeps does not stop for it: seen with 9.0, an abort from there on is accepted and ends nothing.
  * - `crashed`: kept as it is by on_crash=preserve, QEMU lives. libvirt would migrate it and set it
  *   going over there: what was to be preserved would be gone.
+ * - `switching`: a guest that was saved while suspended is so, too, once it is restored; if it is on its
+ *   way, its job says so.
  * - `ioError`: QEMU would lose the request that failed.
  */
 const table = {
@@ -74,7 +76,7 @@ const table = {
   dumping: paused("NOERR", "is being dumped"),
   snapshotting: paused("NOERR", "has a snapshot taken of it"),
   saving: still("active", "Saving State", "is being saved"),
-  switching: { ...paused("NOERR", HAS_BEGUN), presence: "switching" },
+  switching: { ...paused("NOERR"), presence: "switching" },
   startingUp: still("active", "WaitForLaunch", "is only starting, or arriving"),
   postCopy: shell,
   postCopyFailed: shell,
@@ -148,7 +150,7 @@ export function isShell(state: RunState): boolean {
   return rows[state].presence === "shell";
 }
 
-/** A guest of which not all has come: it has never run on this host. */
+/** If it was coming to this host, then not all of it has come: it has never run here. */
 export function isHalfArrived(state: RunState): boolean {
   return state === "startingUp" || state === "switching";
 }

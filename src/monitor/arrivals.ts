@@ -45,6 +45,13 @@ export class Arrivals {
     return new Set(this.#coming.keys());
   }
 
+  /** On its way here, or taken apart again by libvirt after its migration has failed. */
+  isComing({ vm: { vmId, runState } }: VmJobView): boolean {
+    const transfer = this.#context.hostView.transfer(vmId);
+    if (transfer === "incoming" || transfer === "broken") return true;
+    return isHalfArrived(runState) && this.#coming.has(vmId);
+  }
+
   /** One of them may be here any moment. */
   get soon(): boolean {
     const nowMs = this.#context.clock.monotonicMs();

@@ -5,9 +5,8 @@
 import type { Migration } from "../core/migration.ts";
 import type { Reservation } from "../core/reservations.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
-import { isHalfArrived } from "../core/run-state.ts";
 import { MonitorError } from "../errors.ts";
-import type { HypervisorEvent, VmJobView } from "../hypervisor/hypervisor.ts";
+import type { HypervisorEvent } from "../hypervisor/hypervisor.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
 import { Admission } from "./admission.ts";
 import { accept, detailsError } from "./accept.ts";
@@ -65,7 +64,7 @@ export class MonitorService implements MigrationService {
     this.#admission = new Admission(context, registry, monitor);
     this.#capabilities = new Capabilities(context);
     this.#departures = new Departures(context, registry);
-    this.#vms = new VmAnswers(context, registry, this.#departures, monitor.arrivals.ended);
+    this.#vms = new VmAnswers(context, registry, this.#departures, monitor.arrivals);
   }
 
   async migrate(request: MigrateRequest, by: string): Promise<true> {
@@ -195,7 +194,10 @@ export class MonitorService implements MigrationService {
     if (silence !== null) throw silence;
     const view = this.#context.hostView.get(vmId);
     if (view !== undefined || this.#registry.liveOf(vmId)) {
-      const state = view !== undefined && this.#arrives(view) ? "is still arriving" : "is active";
+      const state =
+        view !== undefined && this.#monitor.arrivals.isComing(view)
+          ? "is still arriving"
+          : "is active";
       throw new MonitorError("migrationInProgress", `VM ${vmId} ${state}: it is not destroyed`);
     }
     const ended = this.#monitor.arrivals.ended.forget(vmId);
@@ -203,12 +205,6 @@ export class MonitorService implements MigrationService {
     if (!reserved && !left)
       throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
     return true;
-  }
-
-  /** Or is taken apart again by libvirt, after its migration has failed. */
-  #arrives(view: VmJobView): boolean {
-    const transfer = this.#context.hostView.transfer(view.vm.vmId);
-    return transfer === "incoming" || transfer === "broken" || isHalfArrived(view.vm.runState);
   }
 
   migrateCheck(request: MigrateRequest): Promise<readonly WireObject[]> {

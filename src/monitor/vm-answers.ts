@@ -5,10 +5,11 @@
  */
 import { isoTime } from "../clock.ts";
 import { MonitorError } from "../errors.ts";
+import type { VmJobView } from "../hypervisor/hypervisor.ts";
 import { detailsError } from "./accept.ts";
 import type { Context } from "./context.ts";
 import type { Departures } from "./departures.ts";
-import type { EndedArrivals } from "./ended-arrivals.ts";
+import type { Arrivals } from "./arrivals.ts";
 import { vmIncomingRecord } from "./incoming-record.ts";
 import type { Registry } from "./registry.ts";
 import type { WireObject } from "./service.ts";
@@ -18,27 +19,22 @@ export class VmAnswers {
   readonly #context: Context;
   readonly #registry: Registry;
   readonly #departures: Departures;
-  readonly #endedArrivals: EndedArrivals;
+  readonly #arrivals: Arrivals;
 
-  constructor(
-    context: Context,
-    registry: Registry,
-    departures: Departures,
-    endedArrivals: EndedArrivals,
-  ) {
+  constructor(context: Context, registry: Registry, departures: Departures, arrivals: Arrivals) {
     this.#context = context;
     this.#registry = registry;
     this.#departures = departures;
-    this.#endedArrivals = endedArrivals;
+    this.#arrivals = arrivals;
   }
 
   /** **Fails**: noVm; libvirtUnavailable while the VM has not answered once. */
   async stats(vmId: string): Promise<WireObject> {
-    const { hostView, clock } = this.#context;
+    const { hostView } = this.#context;
     const view = hostView.get(vmId);
     if (view === undefined) return this.#left(vmId);
     if (hostView.transfer(vmId) === "unknown") throw detailsError(vmId, { kind: "noAnswer" });
-    const stats = vmStatsToWire(view, hostView, this.#registry.liveOf(vmId), clock);
+    const stats = this.#hereToWire(view);
     return { ...stats, ...(await vmIncomingRecord(vmId, this.#context)) };
   }
 
@@ -54,7 +50,7 @@ export class VmAnswers {
     const down = [...left, ...off].filter((answer) => answer !== null);
     const known = [...this.#here(), ...down];
     const knownIds = new Set(known.map(({ vmId }) => vmId));
-    const ended = this.#endedArrivals
+    const ended = this.#arrivals.ended
       .all(clock.monotonicMs())
       .filter(({ vmId }) => !knownIds.has(vmId) && this.#registry.liveOf(vmId) === undefined)
       .map((each) => endedArrivalToWire(each, clock));
@@ -90,12 +86,18 @@ export class VmAnswers {
     };
   }
 
+  #hereToWire(view: VmJobView): WireObject {
+    const { hostView, clock } = this.#context;
+    const { vmId } = view.vm;
+    const coming = this.#arrivals.isComing(view);
+    const transfer = coming ? "incoming" : hostView.transfer(vmId);
+    return vmStatsToWire(view, transfer, this.#registry.liveOf(vmId), clock);
+  }
+
   #here(): readonly WireObject[] {
-    const { hostView, clock, defects } = this.#context;
+    const { hostView, defects } = this.#context;
     const answers = hostView.views().map((view) => {
-      const { vmId } = view.vm;
-      const run = this.#registry.liveOf(vmId);
-      return defects.contained("answer", vmId, () => vmStatsToWire(view, hostView, run, clock));
+      return defects.contained("answer", view.vm.vmId, () => this.#hereToWire(view));
     });
     return answers.filter((answer) => answer !== null);
   }
@@ -106,7 +108,7 @@ export class VmAnswers {
     const run = this.#departures.of(vmId);
     const left = run === undefined ? null : leftVmToWire(run, clock);
     if (left !== null) return left;
-    const ended = this.#endedArrivals.of(vmId, clock.monotonicMs());
+    const ended = this.#arrivals.ended.of(vmId, clock.monotonicMs());
     return ended === undefined ? null : endedArrivalToWire(ended, clock);
   }
 

@@ -6,13 +6,12 @@ import { isoTime, type Clock } from "../clock.ts";
 import { figures } from "../core/cycle.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
 import { stalledForMs, type Migration } from "../core/migration.ts";
-import { isHalfArrived } from "../core/run-state.ts";
 import { whyDown } from "../core/end.ts";
 import { isExhausted, type ScheduleState } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { VmJobView } from "../hypervisor/hypervisor.ts";
 import type { EndedArrival } from "./ended-arrivals.ts";
-import { inPostCopy, type HostView, type Transfer } from "./host-view.ts";
+import { inPostCopy, type Transfer } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { WireObject } from "./service.ts";
 import { outcomeToWire, runStateToWire, vmStatusToWire } from "./wire-events.ts";
@@ -200,14 +199,12 @@ function liveStatus(
     return { status: run.migration.mode === "file" ? "Saving State" : "Migration Source" };
   }
   if (transfer === "outgoing") return { status: "Migration Source" };
-  // Without a job any more, but not begun here either: libvirt takes apart what arrived half.
-  if (isHalfArrived(view.vm.runState)) return { status: "Migration Destination" };
   return runStateToWire(view.vm.runState);
 }
 
 export function vmStatsToWire(
   view: VmJobView,
-  hostView: HostView,
+  transfer: Transfer,
   run: MigrationRun | undefined,
   clock: Clock,
 ): WireObject {
@@ -215,7 +212,7 @@ export function vmStatsToWire(
   return {
     vmId,
     vmName: name,
-    ...liveStatus(view, hostView.transfer(vmId), run),
+    ...liveStatus(view, transfer, run),
     statusTime: String(wireTimeMs(clock)),
     ...(run === undefined ? {} : { migrationProgress: run.migration.progressPercent }),
   };

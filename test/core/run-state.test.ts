@@ -35,7 +35,7 @@ const stays = { mayNotMigrate: expect.stringMatching(/./) };
 const PAUSED: Readonly<Record<string, object>> = {
   UNKNOWN: { ...NOERR, ...goes },
   USER: { ...NOERR, ...goes },
-  MIGRATION: { ...NOERR, presence: "switching", ...stays },
+  MIGRATION: { ...NOERR, presence: "switching", ...goes },
   SAVE: { presence: "active", status: "Saving State", ...stays },
   DUMP: { ...NOERR, ...stays },
   IOERROR: { ...NOERR, pauseCode: "EIO", ...stays },

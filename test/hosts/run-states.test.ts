@@ -25,7 +25,7 @@ const sleep = (guest: Guest): Promise<void> => port(guest, "/w 0x604 0x2400", "p
 /** The panic device's port. */
 const panic = (guest: Guest): Promise<void> => port(guest, "/b 0x505 1", "crashed");
 
-const ASLEEP = { status: "Paused", pauseCode: "NOERR" };
+const PAUSED = { status: "Paused", pauseCode: "NOERR" };
 const CRASHED = { status: "Paused", pauseCode: "EOTHER" };
 
 describe("asleep", () => {
@@ -40,8 +40,8 @@ describe("asleep", () => {
     const last = heard(pair.a, guest.uuid)
       .filter(({ name }) => name === "VM_status")
       .at(-1);
-    expect(last?.fields).toEqual(ASLEEP);
-    expect(await vmStats(pair.a, guest.uuid)).toMatchObject(ASLEEP);
+    expect(last?.fields).toEqual(PAUSED);
+    expect(await vmStats(pair.a, guest.uuid)).toMatchObject(PAUSED);
     expect(await pair.a.call("Host.getStats")).toMatchObject({
       vmCount: 1,
       vmActive: 0,
@@ -65,5 +65,23 @@ describe("crashed and preserved", () => {
     await expect(
       pair.a.call("VM.migrate", { vmID: guest.uuid, params: PARAMS }),
     ).rejects.toMatchObject(refusal(12, /has crashed/));
+  });
+});
+
+describe("saved while suspended, and restored", () => {
+  it("is paused here, whatever libvirt calls it, and goes as such", async () => {
+    const guest = await pair.lab.a.startGuest();
+    const file = "/run/suspended.image";
+    await pair.lab.a.virsh("suspend", guest.uuid);
+    await pair.lab.a.virsh("save", guest.uuid, file);
+    await pair.lab.a.virsh("restore", file);
+    expect(await pair.lab.a.virsh("domstate", "--reason", guest.uuid)).toContain("migrating");
+
+    expect(await vmStats(pair.a, guest.uuid)).toMatchObject(PAUSED);
+    await pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b" } });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
+    expect((await pair.b.event("VM_status", guest.uuid)).fields).toEqual(PAUSED);
+    expect(await vmStats(pair.b, guest.uuid)).toMatchObject(PAUSED);
   });
 });

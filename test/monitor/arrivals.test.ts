@@ -93,6 +93,7 @@ describe("an arrival", () => {
     await looks(host);
     host.hypervisor.put(VM, { runState: "switching" });
     await looks(host);
+    expect(await host.stats(VM)).toMatchObject({ status: "Migration Destination" });
     host.hypervisor.vms.delete(VM);
     tell(host, STOPPED_FAILED);
     await looks(host);
@@ -107,6 +108,14 @@ describe("an arrival", () => {
       host.hypervisor.vms.delete(VM);
       tell(host, [5, 3]);
     }
+  });
+
+  it("is not made of a VM that only stands as one that comes: restored, it was saved suspended", async () => {
+    const host = await SmallHost.up();
+    host.hypervisor.put(OTHER, { runState: "switching" });
+    tell(host, [2, 2], OTHER);
+    expect(await host.stats(OTHER)).toMatchObject({ status: "Paused", pauseCode: "NOERR" });
+    expect(await host.migrate(OTHER)).toBe(true);
   });
 
   it("is not made of a VM that is only resumed, suspended or started here", async () => {
