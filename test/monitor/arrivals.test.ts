@@ -114,6 +114,7 @@ describe("an arrival", () => {
     const host = await SmallHost.up();
     host.hypervisor.put(OTHER, { runState: "switching" });
     tell(host, [2, 2], OTHER);
+    await looks(host);
     expect(await host.stats(OTHER)).toMatchObject({ status: "Paused", pauseCode: "NOERR" });
     expect(await host.migrate(OTHER)).toBe(true);
   });
