@@ -6,8 +6,8 @@
  * passes libvirt's rule, though whether the destination has it nobody here can tell.
  * Source: libvirt, qemuMigrationSrcIsSafe and virFileIsSharedFS.
  */
-import { readFile, statfs } from "node:fs/promises";
 import type { DiskFact } from "../core/migrate-check.ts";
+import { MountPoints } from "./mount-points.ts";
 import { elementsIn, type XmlElement } from "./xml-elements.ts";
 
 export interface GuestDevices {
@@ -15,30 +15,36 @@ export interface GuestDevices {
   readonly hostDevices: readonly string[];
 }
 
-/** A file system that hangs (NFS without its server) must not hang whoever asks. */
-const LOOK_MS = 2_000;
-
-/** `f_type` of what libvirt takes for shared. Source: linux/magic.h. */
-const SHARED_TYPES: ReadonlyMap<number, string> = new Map([
-  [0x6969, "NFS"],
-  [0x01_16_19_70, "GFS2"],
-  [0x74_61_63_6f, "OCFS2"],
-  [0x6b_41_46_53, "AFS"],
-  [0x51_7b, "SMB"],
-  [0xff_53_4d_42, "CIFS"],
-  [0xfe_53_4d_42, "SMB2"],
-  [0x00_c3_64_00, "Ceph"],
-  [0x47_50_46_53, "GPFS"],
+/** What libvirt takes for shared, by the names that the kernel has for the magic numbers there. */
+const SHARED_TYPES: ReadonlyMap<string, string> = new Map([
+  ["nfs", "NFS"],
+  ["nfs4", "NFS"],
+  ["gfs2", "GFS2"],
+  ["ocfs2", "OCFS2"],
+  ["afs", "AFS"],
+  ["smbfs", "SMB"],
+  ["cifs", "CIFS"],
+  ["smb3", "SMB"],
+  ["ceph", "Ceph"],
+  ["gpfs", "GPFS"],
+  ["acfs", "ACFS"],
+  ["beegfs", "BeeGFS"],
+  ["fuse.glusterfs", "GlusterFS"],
+  ["fuse.quobyte", "Quobyte"],
 ]);
-const FUSE_TYPE = 0x65_73_55_46;
-const SHARED_FUSE = ["fuse.glusterfs", "fuse.quobyte"];
+/** Whose server nobody here knows; and one that mounts another only when it is asked. */
+const UNKNOWN_TYPES = /^(?:fuse(?:blk)?(?:\..*)?|autofs)$/;
 
-/** Never rejects for what a file system says. **Fails**: Error for XML that is not well-formed. */
-export async function guestDevicesIn(xml: string): Promise<GuestDevices> {
+/** **Fails**: Error for XML that is not well-formed. */
+export async function guestDevicesIn(
+  xml: string,
+  mounts: () => Promise<MountPoints> = () => MountPoints.now(),
+): Promise<GuestDevices> {
   const elements = elementsIn(xml);
+  const mounted = await mounts();
   const disks = elements.filter(({ path }) => path === "domain/devices/disk");
   return {
-    disks: await Promise.all(disks.map((disk) => diskFact(disk, elements))),
+    disks: await Promise.all(disks.map((disk) => diskFact(disk, elements, mounted))),
     hostDevices: elements
       .filter(({ path }) => path === "domain/devices/hostdev" || path === INTERFACE)
       .filter(
@@ -56,7 +62,11 @@ function valueOf(attributes: XmlElement["attributes"], name: string): string {
   return attributes.get(name)?.value ?? "";
 }
 
-async function diskFact(disk: XmlElement, all: readonly XmlElement[]): Promise<DiskFact> {
+async function diskFact(
+  disk: XmlElement,
+  all: readonly XmlElement[],
+  mounts: MountPoints,
+): Promise<DiskFact> {
   const inside = all.filter(({ start, end }) => start > disk.start && end <= disk.end);
   const child = (name: string): XmlElement | undefined =>
     inside.find(({ path }) => path === `${disk.path}/${name}`);
@@ -77,7 +87,7 @@ async function diskFact(disk: XmlElement, all: readonly XmlElement[]): Promise<D
   if (child("readonly") !== undefined) return fact("safe", "read-only", file || dev || dir);
   switch (valueOf(disk.attributes, "type")) {
     case "file":
-      return { ...(await fileFact(file)), target, source: file };
+      return { ...(await fileFact(file, mounts)), target, source: file };
     case "network":
       return fact("safe", "network storage", valueOf(source, "name"));
     case "block":
@@ -91,39 +101,17 @@ async function diskFact(disk: XmlElement, all: readonly XmlElement[]): Promise<D
   }
 }
 
-async function fileFact(file: string): Promise<Pick<DiskFact, "kind" | "why">> {
-  const late = new Promise<"late">((resolve) => {
-    setTimeout(() => resolve("late"), LOOK_MS).unref();
-  });
-  const looked = await Promise.race([typeOf(file), late]);
-  if (looked === "late") return { kind: "unknown", why: "its file system does not answer" };
-  if (looked === null) return { kind: "unknown", why: "it cannot be looked at" };
-  const name = SHARED_TYPES.get(looked);
+async function fileFact(
+  file: string,
+  mounts: MountPoints,
+): Promise<Pick<DiskFact, "kind" | "why">> {
+  const type = await mounts.typeOf(file);
+  if (type === null) return { kind: "unknown", why: "it cannot be looked at" };
+  const name = SHARED_TYPES.get(type);
   if (name !== undefined) return { kind: "safe", why: `on ${name}` };
-  if (looked === FUSE_TYPE) return fuseFact(file);
+  if (UNKNOWN_TYPES.test(type)) return { kind: "unknown", why: `on ${type}` };
   return {
     kind: "local",
     why: "on a file system of this host; libvirt calls its migration without shared storage unsafe",
   };
-}
-
-async function typeOf(file: string): Promise<number | null> {
-  try {
-    return (await statfs(file)).type;
-  } catch {
-    return null;
-  }
-}
-
-async function fuseFact(file: string): Promise<Pick<DiskFact, "kind" | "why">> {
-  const mounts = await readFile("/proc/self/mounts", "utf8").catch(() => "");
-  const over = mounts
-    .split("\n")
-    .map((line) => line.split(" "))
-    .filter(([, at = ""]) => file === at || file.startsWith(`${at}/`))
-    .toSorted(([, one = ""], [, other = ""]) => other.length - one.length);
-  const type = over[0]?.[2] ?? "";
-  return SHARED_FUSE.includes(type)
-    ? { kind: "safe", why: `on ${type}` }
-    : { kind: "unknown", why: `on ${type || "FUSE"}` };
 }
