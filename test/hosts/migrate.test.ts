@@ -260,10 +260,11 @@ describe("two daemons", () => {
     });
     expect(await vmStats(pair.a, waiting.uuid)).toMatchObject({ migrationProgress: 0 });
     const destination = { vmId: moving.uuid, status: "Migration Destination" };
-    expect(await pair.b.call("Host.getVMList")).toEqual([
-      { ...destination, statusTime: expect.stringMatching(/^\d+$/) },
-    ]);
-    expect(await pair.b.call("Host.getAllVmStats")).toMatchObject([destination]);
+    // Guests of tests before, which have ended there, are Down.
+    expect(await pair.b.call("Host.getVMList")).toEqual(
+      expect.arrayContaining([{ ...destination, statusTime: expect.stringMatching(/^\d+$/) }]),
+    );
+    expect(await pair.b.call("Host.getAllVmStats")).toEqual(inAnyOrder(destination));
     expect(await vmStats(pair.b, moving.uuid)).toMatchObject(destination);
     expect(await pair.a.call("VM.getMigrationStatus", { vmID: moving.uuid })).toMatchObject({
       status: { code: 0, message: "Migration in progress" },
