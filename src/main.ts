@@ -16,7 +16,12 @@ import { secondsToMs } from "./core/units.ts";
 import { makeFolder } from "./folders.ts";
 import type { HypervisorEvent } from "./hypervisor/hypervisor.ts";
 import { LibvirtHypervisor } from "./hypervisor/libvirt-hypervisor.ts";
-import { FolderHeldError, FolderLock, LOCK_WAIT_MS } from "./journal/folder-lock.ts";
+import {
+  FolderHeldError,
+  FolderLock,
+  FolderNotLockableError,
+  LOCK_WAIT_MS,
+} from "./journal/folder-lock.ts";
 import { defaultJournalLimits, Journal } from "./journal/journal.ts";
 import { createLog, type RootLog } from "./logger.ts";
 import type { Context } from "./monitor/context.ts";
@@ -31,6 +36,7 @@ import { restoreRuns, settleRestored } from "./monitor/recovery.ts";
 import { Registry } from "./monitor/registry.ts";
 import { Replayer, type Replay } from "./monitor/replay.ts";
 import { settingsFrom } from "./monitor/settings.ts";
+import { ownAddresses } from "./own-addresses.ts";
 import { loadPeerTls } from "./peer/peer-tls.ts";
 import { PeerClient, type PeerTls } from "./peer/peer-client.ts";
 import { Peers } from "./peer/peers.ts";
@@ -78,6 +84,7 @@ async function start(configPath: string): Promise<void> {
   const log = createLog({ level: config.log.level });
   const { pid, version: node } = process;
   log.info({ host: hostname(), version: daemonVersion(), pid, node, configPath }, "starting");
+  ownAddresses((err) => log.error({ err }, "this host's own addresses cannot be read"));
   try {
     await run(new ReloadableConfig(configPath, config, log), log);
   } catch (error) {
@@ -296,7 +303,9 @@ async function lockJournal({ addresses, journal }: Config): Promise<FolderLock> 
   try {
     await lock.takeWithin(LOCK_WAIT_MS);
   } catch (error) {
-    if (error instanceof FolderHeldError) throw new Error(`journal.dir: ${error.message}`);
+    const unsafe = error instanceof FolderHeldError || error instanceof FolderNotLockableError;
+    if (unsafe) throw new Error(`journal.dir: ${error.message}`, { cause: error });
+    // It cannot be made or opened: the journal says so, and there is none to take over.
   }
   return lock;
 }

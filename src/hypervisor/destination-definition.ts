@@ -7,7 +7,7 @@
 import { type Domain, ErrorCode, LibvirtError, type MigrateParams, XmlFlag } from "libvirt";
 import { destinationXml, listenAddresses } from "./destination-xml.ts";
 import type { MigrateCall } from "./hypervisor.ts";
-import { listenMap, ownAddresses } from "./listen-map.ts";
+import { listenMap, reachableAddresses } from "./listen-map.ts";
 
 const MIGRATABLE = XmlFlag.MIGRATABLE | XmlFlag.SECURE;
 
@@ -20,7 +20,7 @@ export async function definitionsFor(domain: Domain, call: MigrateCall): Promise
   const both = lasting === null ? [running] : [running, lasting];
   try {
     const listened = both.flatMap(listenAddresses);
-    const listen = await listenMap(listened, call.destinationHosts, ownAddresses());
+    const listen = await listenMap(listened, call.destinationHosts, reachableAddresses());
     const placement = call.placement ?? {};
     const changed = destinationXml(running, placement, listen);
     const changedLasting = lasting === null ? null : destinationXml(lasting, placement, listen);

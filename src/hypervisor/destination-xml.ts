@@ -3,7 +3,6 @@
  * caller gives them, and another address to listen on where the guest listens on one of this host's
  * own, which the destination does not have. Everything else stays byte for byte what libvirt wrote.
  */
-import { isIP } from "node:net";
 import type { Placement } from "./hypervisor.ts";
 import {
   edited,
@@ -16,7 +15,7 @@ import {
 /** An address of this host, and what the destination has in its stead. */
 export type ListenMap = ReadonlyMap<string, string>;
 
-/** Every address of the XML that something of the guest listens on, as it stands there. */
+/** Every address or name of the XML that something of the guest listens on, as it stands there. */
 export function listenAddresses(xml: string): readonly string[] {
   return listens(elementsIn(xml)).map(({ value }) => value);
 }
@@ -51,7 +50,7 @@ function at(elements: readonly XmlElement[], path: string): readonly XmlElement[
 function listens(elements: readonly XmlElement[]): readonly XmlAttribute[] {
   return elements.flatMap(({ path, attributes }) => {
     const found = listenAttribute(path, attributes);
-    return found === undefined || isIP(found.value) === 0 ? [] : [found];
+    return found === undefined || found.value === "" ? [] : [found];
   });
 }
 

@@ -13,6 +13,8 @@ import type { DestinationHost } from "./destination-host.ts";
 import type { GuestDevices } from "./guest-devices.ts";
 import type { RunState } from "../core/run-state.ts";
 
+export type { DestinationHost };
+
 /** libvirt's error in the daemon's words: the numeric code decides, the text is for people. */
 export interface Refusal {
   /** virErrorNumber; see core/libvirt-codes.ts for those that mean something to a migration. */

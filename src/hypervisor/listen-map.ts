@@ -5,54 +5,67 @@
  */
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
-import { networkInterfaces } from "node:os";
+import { canonicalIp } from "../core/ip.ts";
+import { ownAddresses, type OwnInterfaceAddress } from "../own-addresses.ts";
 import type { ListenMap } from "./destination-xml.ts";
 
 /** A resolver that takes longer costs the migration nothing: the address stays as it is. */
 const RESOLVE_MS = 5_000;
 
-export interface OwnAddress {
-  readonly address: string;
-  /** Bits of its network. */
-  readonly prefixLength: number;
+type Own = Pick<OwnInterfaceAddress, "address" | "prefixLength">;
+
+/** What something of the guest listens on, as it stands there, and the address of this host that it is. */
+export interface OwnListen {
+  readonly text: string;
+  readonly own: Own;
 }
 
 /** What this host is reached at: no loopback, no link-local ones. */
-export function ownAddresses(): readonly OwnAddress[] {
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter(({ internal, address }) => !internal && !address.startsWith("fe80:"))
-    .map(({ address, cidr }) => ({ address, prefixLength: Number(cidr?.split("/")[1] ?? 0) }));
+export function reachableAddresses(): readonly Own[] {
+  return ownAddresses().filter(
+    ({ internal, address }) => !internal && !address.toLowerCase().startsWith("fe80:"),
+  );
 }
 
-/** `hosts`: names or addresses of the destination, its daemon's first. Never rejects. */
+/**
+ * `listened`: addresses and names, in whatever spelling. `hosts`: names or addresses of the
+ * destination, its daemon's first. Never rejects.
+ */
 export async function listenMap(
   listened: readonly string[],
   hosts: readonly string[],
-  own: readonly OwnAddress[],
+  own: readonly Own[],
 ): Promise<ListenMap> {
-  const affected = own.filter(({ address }) => listened.includes(address));
+  const found = await Promise.all(listened.map((text) => ownListen(text, own)));
+  const affected = found.filter((each) => each !== null);
   if (affected.length === 0) return new Map();
   const there = (await Promise.all(hosts.map(addressesOf))).flat();
   return listenMapAmong(affected, there);
 }
 
+async function ownListen(text: string, own: readonly Own[]): Promise<OwnListen | null> {
+  const addresses = isIP(text) === 0 ? await addressesOf(text) : [text];
+  const spelled = new Set(addresses.map(canonicalIp));
+  const found = own.find(({ address }) => spelled.has(canonicalIp(address)));
+  return found === undefined ? null : { text, own: found };
+}
+
 /** `there`: addresses of the destination, the best first. Pure. */
 export function listenMapAmong(
-  affected: readonly OwnAddress[],
+  affected: readonly OwnListen[],
   there: readonly string[],
 ): ListenMap {
   return new Map(
-    affected.flatMap((own) => {
+    affected.flatMap(({ text, own }) => {
       const near = there.find((each) => isInNetwork(each, own));
       const alike = there.find((each) => isIP(each) === isIP(own.address));
       const found = near ?? alike ?? there[0];
-      return found === undefined ? [] : [[own.address, found] as const];
+      return found === undefined ? [] : [[text, found] as const];
     }),
   );
 }
 
-function isInNetwork(address: string, { address: own, prefixLength }: OwnAddress): boolean {
+function isInNetwork(address: string, { address: own, prefixLength }: Own): boolean {
   const family = isIP(address);
   if (family === 0 || family !== isIP(own)) return false;
   const type = family === 6 ? "ipv6" : "ipv4";

@@ -41,6 +41,11 @@ export class FolderHeldError extends Error {
   override readonly name = "FolderHeldError";
 }
 
+/** Its file system has no such locks: whether another daemon has the folder cannot be told. */
+export class FolderNotLockableError extends Error {
+  override readonly name = "FolderNotLockableError";
+}
+
 export class FolderLock {
   readonly #folder: string;
   readonly #holder: Holder;
@@ -53,14 +58,14 @@ export class FolderLock {
 
   /**
    * Makes the folder and locks it; does nothing if it is ours already, and locks anew if another folder
-   * lies at its path by now. **Fails**: FolderHeldError; Error of the file system.
+   * lies at its path by now. **Fails**: FolderHeldError, FolderNotLockableError; Error of the file system.
    */
   take(): void {
     makeFolder(this.#folder, 0o700);
     if (this.#isOurs()) return;
     const fd = openSync(this.#folder, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      if (!flock(fd, { exclusive: true, nonBlocking: true })) {
+      if (!this.#lock(fd)) {
         throw new FolderHeldError(`${this.#folder} is in use by ${holderIn(this.#folder)}`);
       }
     } catch (error) {
@@ -88,6 +93,15 @@ export class FolderLock {
   release(): void {
     if (this.#fd !== null) closeSync(this.#fd);
     this.#fd = null;
+  }
+
+  #lock(fd: number): boolean {
+    try {
+      return flock(fd, { exclusive: true, nonBlocking: true });
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new FolderNotLockableError(`${this.#folder} cannot be locked: ${why}`, { cause });
+    }
   }
 
   #isOurs(): boolean {

@@ -70,7 +70,7 @@ export class CleanUp {
     if (this.#target.mode !== "remote") return;
     const here = await this.#context.hypervisor.vmDetails(this.#vmId);
     if (here.kind === "ok" && !isOff(here.value.runState)) {
-      await this.#target.peer.release(this.#vmId);
+      await this.#target.peer.release(this.#vmId, this.#log);
     }
   }
 

@@ -23,6 +23,11 @@ function placementOf({ cpusets, numaNodesets }: MigrateRequest): Pick<CallTempla
   return { placement };
 }
 
+/** libvirt's URI of a destination. `host` as `parseDestination` gives it: without brackets. */
+export function destinationUriOf(host: string, { destinationUri }: Settings): string {
+  return destinationUri.replace("{host}", () => uriHost(host));
+}
+
 /** `host` as `parseDestination` gives it: without brackets. */
 export function callTemplate(
   request: MigrateRequest,
@@ -34,7 +39,7 @@ export function callTemplate(
   // A guest that has both is looked at by spice.
   const graphics = GRAPHICS_BY_PREFERENCE.find((type) => vm.graphics.includes(type));
   return {
-    destinationUri: settings.destinationUri.replace("{host}", () => uriHost(host)),
+    destinationUri: destinationUriOf(host, settings),
     ...(request.tunneled ? {} : { migrateUri: `tcp://${uriHost(request.dstqemu ?? host)}` }),
     ...(console !== undefined && graphics !== undefined
       ? { graphicsUri: `${graphics}://${uriHost(console)}` }

@@ -3,7 +3,7 @@
  * a deadline, and does nothing. What the answers mean is core/migrate-check.ts's; what can be told
  * about the destination alone is destination-checks.ts's.
  */
-import { formatHost, parseDestination } from "../core/address.ts";
+import { parseDestination } from "../core/address.ts";
 import {
   bad,
   bandwidthFinding,
@@ -18,11 +18,11 @@ import {
 } from "../core/migrate-check.ts";
 import { isOff, runStateRow } from "../core/run-state.ts";
 import { MonitorError } from "../errors.ts";
-import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
+import type { CallResult, DestinationHost, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
 import { checkPlacement, detailsError, limitsOf } from "./accept.ts";
 import type { Context } from "./context.ts";
 import { daemonChecks, migrationAddress, resolved } from "./destination-checks.ts";
-import { postCopyUnavailable } from "./migrate-call.ts";
+import { destinationUriOf, postCopyUnavailable } from "./migrate-call.ts";
 import { refuseOwnHost } from "./own-host.ts";
 import type { Registry } from "./registry.ts";
 import type { MigrateRequest } from "./service.ts";
@@ -41,7 +41,7 @@ export async function migrateCheck(
   checkPlacement(request, vm);
   const { hypervisor, hostView } = context;
   const { host } = destination;
-  const uri = context.settings().destinationUri.replace("{host}", () => formatHost(host));
+  const uri = destinationUriOf(host, context.settings());
   const [job, devices, there, daemon, resolve, address] = await Promise.all([
     told(() => hypervisor.jobView(request.vmId)),
     told(() => hypervisor.guestDevices(request.vmId)),
@@ -60,12 +60,7 @@ export async function migrateCheck(
     vm: vmFinding(vm),
     job: jobFinding(request.vmId, job, registry),
     outgoingSlot: outgoingFinding(request, registry, context),
-    libvirt:
-      there.kind === "ok"
-        ? good(
-            `${there.value.hostName}: libvirt ${there.value.libvirtVersion}, QEMU ${there.value.hypervisorVersion}`,
-          )
-        : bad(`${uri}: ${reasonOf(there)}`),
+    libvirt: libvirtFinding(uri, there),
     cpu: there.kind === "ok" ? there.value.cpu : unknown("its libvirt could not be asked"),
     disks: devices.kind === "ok" ? disksFinding(devices.value.disks) : silent(devices),
     hostDevices:
@@ -144,6 +139,21 @@ function jobFinding(vmId: string, job: CallResult<JobView>, registry: Registry):
       return job.value.stats.type === "none"
         ? good("none")
         : bad(`libvirt has a job on it: ${job.value.stats.operation}`);
+  }
+}
+
+function libvirtFinding(uri: string, there: CallResult<DestinationHost>): Finding {
+  switch (there.kind) {
+    case "ok": {
+      const { hostName, libvirtVersion, hypervisorVersion } = there.value;
+      return good(`${hostName}: libvirt ${libvirtVersion}, QEMU ${hypervisorVersion}`);
+    }
+    case "busy":
+      return unknown("this daemon asks as many libvirts as it may already; ask again");
+    case "refused":
+    case "noAnswer":
+    case "disconnected":
+      return bad(`${uri}: ${reasonOf(there)}`);
   }
 }
 

@@ -214,7 +214,6 @@ export class MonitorThread {
       if (migration.callAtMs === null) continue;
       void defects.containedLater("askPeers", vmId, () => peer.askCounts(true));
     }
-    this.#context.peers.forgetUnused();
   }
 
   #inputFor(run: MigrationRun, seen: boolean): Omit<CycleInput, "timer"> {

@@ -4,10 +4,10 @@
  * slow, or busy with other names, does not hold acceptance up, and libvirt refuses in the end.
  */
 import { lookup } from "node:dns/promises";
-import { networkInterfaces } from "node:os";
 import { parseDestination } from "../core/address.ts";
-import { isOwnAddress, isOwnHost, type OwnAddress } from "../core/own-host.ts";
+import { isOwnAddress, isOwnHost } from "../core/own-host.ts";
 import { MonitorError } from "../errors.ts";
+import { ownAddresses } from "../own-addresses.ts";
 import type { MigrateRequest } from "./service.ts";
 
 /** The longest that an answer of the resolver is waited for. */
@@ -17,17 +17,6 @@ const RESOLVING_MAX = 2;
 
 /** By name, so that a resolver that hangs is asked once. */
 const resolving = new Map<string, Promise<readonly string[]>>();
-
-/** Addresses of this host's interfaces now. */
-export function ownAddresses(): readonly OwnAddress[] {
-  return Object.entries(networkInterfaces()).flatMap(([interfaceName, infos]) =>
-    (infos ?? []).map((info) => ({
-      address: info.address,
-      interfaceName,
-      scopeId: info.family === "IPv6" ? info.scopeid : 0,
-    })),
-  );
-}
 
 /** **Fails**: invalidParams if dst or dstqemu is this host by name or address. */
 export function refuseOwnHost(request: MigrateRequest, hostName: string): void {

@@ -172,7 +172,7 @@ export class Peer {
   }
 
   /** The guest will not come after all. Never rejects; a reservation lapses by itself, too. */
-  async release(vmId: string): Promise<void> {
+  async release(vmId: string, log: Log = this.#log): Promise<void> {
     const answer = await this.#client.ask(
       this.address,
       "VM.destroy",
@@ -182,10 +182,8 @@ export class Peer {
     // It has become a domain meanwhile, or has lapsed: then there is nothing left to free.
     const free = answer.kind === "error" && FREED_ALREADY.has(answer.code);
     if (answer.kind === "result" || free) return;
-    this.#log.info(
-      { vmId, why: answer.message },
-      "slot on the destination not freed, it will lapse",
-    );
+    const fields = { vmId, why: answer.message };
+    log.info(fields, "slot on the destination not freed, it will lapse");
   }
 
   /** Who is there. Unlike askCounts it counts for nothing: no migration is slowed down by it. */

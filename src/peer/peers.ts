@@ -22,11 +22,15 @@ export class Peers {
   readonly #peers = new Map<string, Peer>();
   /** Where a daemon has answered, those among them that are forgotten since. */
   readonly #reached = new Set<string>();
+  readonly #forgetting: NodeJS.Timeout;
 
   constructor(client: PeerClient, log: Log, times: PeerTimes) {
     this.#client = client;
     this.#log = log;
     this.#times = times;
+    // By a timer of its own: a host from which nothing goes any more has no cycles either.
+    this.#forgetting = setInterval(() => this.#forgetUnused(), UNUSED_KEPT_MS);
+    this.#forgetting.unref();
   }
 
   get(address: PeerAddress): Peer {
@@ -47,7 +51,7 @@ export class Peers {
   }
 
   /** Forgets those to which nothing has gone for a while: what they said grows stale. */
-  forgetUnused(): void {
+  #forgetUnused(): void {
     const nowMs = this.#times.nowMs();
     for (const [key, peer] of this.#peers) {
       if (nowMs - peer.usedAtMs <= UNUSED_KEPT_MS) continue;
@@ -58,6 +62,7 @@ export class Peers {
   }
 
   close(): void {
+    clearInterval(this.#forgetting);
     this.#client.close();
   }
 }

@@ -3,11 +3,11 @@
  * and once a day while it runs, since certificates expire in silence. What is wrong goes into the log;
  * files that cannot work are never taken in place of what is in use.
  */
-import { type Clock, isoTime } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Log } from "../logger.ts";
 import { readTls } from "./facts.ts";
-import { type Finding, judge, type TlsFacts } from "./judge.ts";
+import { dateOf, type Finding, judge, type TlsFacts } from "./judge.ts";
 
 const LOOK_EVERY_MS = 24 * 3_600_000;
 
@@ -75,6 +75,6 @@ export class TlsWatch {
     const cert = this.#inUse?.cert;
     const own = cert?.kind === "read" ? cert.certificates[0] : undefined;
     if (own === undefined) return {};
-    return { subject: own.subject, expires: isoTime(own.notAfterMs) };
+    return { subject: own.subject, expires: dateOf(own.notAfterMs) };
   }
 }

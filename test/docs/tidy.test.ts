@@ -119,11 +119,11 @@ describe("who may import what", () => {
   const allowed: Readonly<Record<string, readonly string[]>> = {
     core: [],
     stomp: [],
-    hypervisor: ["core", "clock.ts", "defects.ts", "logger.ts"],
+    hypervisor: ["core", "clock.ts", "defects.ts", "logger.ts", "own-addresses.ts"],
     tls: ["config-file.ts", ...shared],
     peer: ["core", "stomp", "tls", ...shared],
     journal: ["folders.ts", "logger.ts"],
-    monitor: ["core", "hypervisor/hypervisor.ts", "journal", "peer", ...shared],
+    monitor: ["core", "hypervisor/hypervisor.ts", "journal", "peer", "own-addresses.ts", ...shared],
     rpc: ["core", "stomp", "tls", "monitor/service.ts", "folders.ts", ...shared],
   };
 

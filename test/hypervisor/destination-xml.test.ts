@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { destinationXml, listenAddresses } from "../../src/hypervisor/destination-xml.ts";
 import { devicesIn } from "../../src/hypervisor/devices.ts";
-import { listenMapAmong } from "../../src/hypervisor/listen-map.ts";
+import { listenMap, listenMapAmong } from "../../src/hypervisor/listen-map.ts";
 import { edited, elementsIn } from "../../src/hypervisor/xml-elements.ts";
 
 const NO_LISTEN = new Map<string, string>();
@@ -100,10 +100,10 @@ describe("an address to listen on", () => {
     expect(destinationXml(domain(inner("10.0.0.1")), {}, MOVED)).toBe(domain(inner("10.0.0.2")));
   });
 
-  it("is found wherever it stands, names are not", () => {
+  it("is found wherever it stands, an address or a name", () => {
     const inner =
       "<devices><graphics type='vnc' listen='::1'/><graphics type='vnc' listen='host-a'/><graphics type='vnc' socket='/x'/></devices>";
-    expect(listenAddresses(domain(inner))).toEqual(["::1"]);
+    expect(listenAddresses(domain(inner))).toEqual(["::1", "host-a"]);
   });
 });
 
@@ -113,7 +113,7 @@ it("nothing to be changed is null: libvirt makes its own", () => {
 });
 
 describe("listenMapAmong", () => {
-  const own = [{ address: "10.0.0.1", prefixLength: 24 }];
+  const own = [{ text: "10.0.0.1", own: { address: "10.0.0.1", prefixLength: 24 } }];
   it.each<[string, string[], string | undefined]>([
     ["one in its own network", ["192.168.7.2", "10.0.0.9"], "10.0.0.9"],
     ["else the first of its family", ["fe80::2", "192.168.7.2", "172.16.0.2"], "192.168.7.2"],
@@ -121,6 +121,30 @@ describe("listenMapAmong", () => {
     ["none where none is known", [], undefined],
   ])("%s", (_name, there, expected) => {
     expect(listenMapAmong(own, there).get("10.0.0.1")).toBe(expected);
+  });
+});
+
+describe("listenMap", () => {
+  const own = [
+    { address: "10.0.0.1", prefixLength: 24 },
+    { address: "2001:db8::1", prefixLength: 64 },
+  ];
+  it.each<[string, string, string | undefined]>([
+    ["an own address", "10.0.0.1", "10.0.0.2"],
+    ["in another spelling", "2001:DB8:0::1", "10.0.0.2"],
+    ["mapped into IPv6", "::ffff:10.0.0.1", "10.0.0.2"],
+    ["another host's", "10.0.0.3", undefined],
+    ["every address", "0.0.0.0", undefined],
+    ["loopback, by name", "localhost", undefined],
+  ])("%s", async (_name, text, expected) => {
+    const map = await listenMap([text], ["10.0.0.2"], own);
+    expect(map.get(text)).toBe(expected);
+  });
+
+  it("a name that resolves to an own address", async () => {
+    const loopback = [{ address: "127.0.0.1", prefixLength: 8 }];
+    const map = await listenMap(["localhost"], ["10.0.0.2"], loopback);
+    expect(map.get("localhost")).toBe("10.0.0.2");
   });
 });
 

@@ -101,7 +101,11 @@ export function launchDaemon(
     "--import",
     path.join(checkoutFolder(), "test/lab", name),
   ]);
-  return host.spawn(host.nodePath, [...nodeArgs, main, "--config", CONFIG_PATH], {
+  // With the socket families that its unit leaves it, and no others.
+  const sandbox = path.join(checkoutFolder(), "test/lab/unit-sandbox.py");
+  const unit = path.join(checkoutFolder(), "systemd/vdsm-migrationd.service");
+  const daemon = [host.nodePath, ...nodeArgs, main, "--config", CONFIG_PATH];
+  return host.spawn("python3", [sandbox, unit, ...daemon], {
     logName: `daemon-${process.pid}-${started}`,
     ...(crash === undefined ? {} : { env: { CRASH_RECORD: crash.record, CRASH_WHEN: crash.when } }),
   });

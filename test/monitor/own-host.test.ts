@@ -2,7 +2,8 @@
 
 import { expect, it } from "vitest";
 import type { MigrateRequest } from "../../src/monitor/service.ts";
-import { ownAddresses, ownByResolving, refuseOwnHost } from "../../src/monitor/own-host.ts";
+import { ownByResolving, refuseOwnHost } from "../../src/monitor/own-host.ts";
+import { ownAddresses } from "../../src/own-addresses.ts";
 
 const request = (fields: Partial<MigrateRequest>): MigrateRequest => ({
   vmId: "v",
