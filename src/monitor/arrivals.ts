@@ -49,7 +49,9 @@ export class Arrivals {
   isComing({ vm: { vmId, runState } }: VmJobView): boolean {
     const transfer = this.#context.hostView.transfer(vmId);
     if (transfer === "incoming" || transfer === "broken") return true;
-    return isHalfArrived(runState) && this.#coming.has(vmId);
+    // In its own switchover one of ours is just as half.
+    const ours = this.#registry.liveOf(vmId) !== undefined;
+    return isHalfArrived(runState) && this.#coming.has(vmId) && !ours;
   }
 
   /** One of them may be here any moment. */

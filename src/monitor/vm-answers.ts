@@ -1,7 +1,8 @@
 /**
- * What this host answers of its VMs: those that are here, as the last look showed them, and those that
- * have left, or came and have ended, as Down, until the engine has destroyed them or their record is gone. Whoever asks has
- * looked at the host before.
+ * What this host answers of its VMs: those that are here, as the last look showed them; those that are
+ * here no more and whose migration has not ended, as leaving; those that have left, or came and have
+ * ended, as Down, until the engine has destroyed them or their record is gone. Whoever asks has looked
+ * at the host before.
  */
 import { isoTime } from "../clock.ts";
 import { MonitorError } from "../errors.ts";
@@ -13,7 +14,7 @@ import type { Arrivals } from "./arrivals.ts";
 import { vmIncomingRecord } from "./incoming-record.ts";
 import type { Registry } from "./registry.ts";
 import type { WireObject } from "./service.ts";
-import { endedArrivalToWire, leftVmToWire, offVmToWire, vmStatsToWire } from "./wire-stats.ts";
+import { endedArrivalToWire, goneVmToWire, leftVmToWire, vmStatsToWire } from "./wire-stats.ts";
 
 export class VmAnswers {
   readonly #context: Context;
@@ -33,7 +34,11 @@ export class VmAnswers {
     const { hostView } = this.#context;
     const view = hostView.get(vmId);
     if (view === undefined) return this.#left(vmId);
-    if (hostView.transfer(vmId) === "unknown") throw detailsError(vmId, { kind: "noAnswer" });
+    // Of one that is leaving its migration says enough: just going, libvirt refuses its job's figures.
+    const silent = hostView.transfer(vmId) === "unknown";
+    if (silent && this.#registry.liveOf(vmId) === undefined) {
+      throw detailsError(vmId, { kind: "noAnswer" });
+    }
     const stats = this.#hereToWire(view);
     return { ...stats, ...(await vmIncomingRecord(vmId, this.#context)) };
   }
@@ -43,12 +48,12 @@ export class VmAnswers {
     const left = this.#departures
       .all()
       .map((run) => defects.contained("answer", run.vmId, () => leftVmToWire(run, clock)));
-    const off = this.#registry
+    const leaving = this.#registry
       .live()
       .filter(({ vmId }) => hostView.get(vmId) === undefined)
-      .map((run) => defects.contained("answer", run.vmId, () => offVmToWire(run, clock)));
-    const down = [...left, ...off].filter((answer) => answer !== null);
-    const known = [...this.#here(), ...down];
+      .map((run) => defects.contained("answer", run.vmId, () => goneVmToWire(run, clock)));
+    const gone = [...left, ...leaving].filter((answer) => answer !== null);
+    const known = [...this.#here(), ...gone];
     const knownIds = new Set(known.map(({ vmId }) => vmId));
     const ended = this.#arrivals.ended
       .all(clock.monotonicMs())
@@ -115,7 +120,7 @@ export class VmAnswers {
   #left(vmId: string): WireObject {
     const { clock } = this.#context;
     const live = this.#registry.liveOf(vmId);
-    const answer = live === undefined ? this.#ended(vmId) : offVmToWire(live, clock);
+    const answer = live === undefined ? this.#ended(vmId) : goneVmToWire(live, clock);
     if (answer !== null) return answer;
     throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
   }

@@ -185,6 +185,12 @@ function stopToWire({ stop }: Migration): WireObject {
   };
 }
 
+/** What the engine is told of a VM whose migration has not ended. */
+function leavingToWire({ mode, postCopy }: Migration): WireObject {
+  if (postCopy.begun) return vmStatusToWire({ kind: "postCopy" });
+  return vmStatusToWire({ kind: mode === "file" ? "savingState" : "migrationSource" });
+}
+
 /** The VM's status word and what goes with it. */
 function liveStatus(
   view: VmJobView,
@@ -192,12 +198,8 @@ function liveStatus(
   run: MigrationRun | undefined,
 ): WireObject {
   if (transfer === "incoming" || transfer === "broken") return { status: "Migration Destination" };
-  if (inPostCopy(view) || run?.migration.phase === "postCopy") {
-    return { status: "Paused", pauseCode: "POSTCOPY" };
-  }
-  if (run !== undefined) {
-    return { status: run.migration.mode === "file" ? "Saving State" : "Migration Source" };
-  }
+  if (inPostCopy(view)) return vmStatusToWire({ kind: "postCopy" });
+  if (run !== undefined) return leavingToWire(run.migration);
   if (transfer === "outgoing") return { status: "Migration Source" };
   return runStateToWire(view.vm.runState);
 }
@@ -229,16 +231,19 @@ export function endedArrivalToWire({ vmId, vmName, how }: EndedArrival, clock: C
   };
 }
 
-/** A VM that was switched off while its migration waits; it may be started again. Null: it was not. */
-export function offVmToWire({ migration }: MigrationRun, clock: Clock): WireObject | null {
-  const { vmId, vmName, guestStopped, callAtMs } = migration;
-  if (guestStopped === null || callAtMs !== null) return null;
-  return {
-    vmId,
-    vmName,
-    ...vmStatusToWire({ kind: "down", why: guestStopped }),
-    statusTime: String(wireTimeMs(clock)),
-  };
+/**
+ * A VM that is not on this host any more, and whose migration has not ended: until its end is told it is
+ * leaving; one that was switched off while it waits is off, and may be started again. Null: it waits,
+ * and nothing says what became of it.
+ */
+export function goneVmToWire({ migration }: MigrationRun, clock: Clock): WireObject | null {
+  const { vmId, vmName, guestStopped, callAtMs, progressPercent } = migration;
+  const told = { vmId, vmName, statusTime: String(wireTimeMs(clock)) };
+  if (callAtMs !== null) {
+    return { ...told, ...leavingToWire(migration), migrationProgress: progressPercent };
+  }
+  if (guestStopped === null) return null;
+  return { ...told, ...vmStatusToWire({ kind: "down", why: guestStopped }) };
 }
 
 /** A VM that left this host lately. */

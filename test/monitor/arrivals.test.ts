@@ -205,3 +205,15 @@ describe("one that came and has ended since", () => {
     expect(told(host)).toHaveLength(1);
   });
 });
+
+it("a VM that is only being started here is not called an arrival", async () => {
+  const host = await SmallHost.up();
+  host.hypervisor.put(VM, { runState: "startingUp" });
+  tell(host, [2, 0]);
+  await looks(host);
+  expect(await host.stats(VM)).toMatchObject({ status: "WaitForLaunch" });
+  host.hypervisor.put(VM);
+  await looks(host);
+  expect(await host.stats(VM)).toMatchObject({ status: "Up" });
+  expect(told(host)).toEqual([]);
+});

@@ -26,7 +26,8 @@ const DONE = { kind: "ok", value: null } as const;
 
 export interface SmallVm {
   details: VmDetails;
-  job: JobStats | "incoming";
+  /** `refused`: libvirt does not give its figures, as of one that is just going. */
+  job: JobStats | "incoming" | "refused";
 }
 
 type Faulty = keyof Hypervisor;
@@ -81,7 +82,7 @@ export class SmallHypervisor implements Hypervisor {
   /** Its data move. */
   flow(vmId: string): void {
     const vm = this.vms.get(vmId);
-    if (vm === undefined || vm.job === "incoming") return;
+    if (vm === undefined || typeof vm.job === "string") return;
     vm.job = {
       ...vm.job,
       dataTotalBytes: 2 ** 30,
@@ -94,7 +95,7 @@ export class SmallHypervisor implements Hypervisor {
   garble(vmId: string): void {
     this.flow(vmId);
     const vm = this.vms.get(vmId);
-    if (vm === undefined || vm.job === "incoming") return;
+    if (vm === undefined || typeof vm.job === "string") return;
     vm.job = Object.defineProperty({ ...vm.job }, "memoryIteration", {
       get: () => {
         throw new Error("a defect in the stats");
@@ -139,6 +140,9 @@ export class SmallHypervisor implements Hypervisor {
 
   #view(vm: SmallVm): JobView {
     if (vm.job === "incoming") return { kind: "incoming" };
+    if (vm.job === "refused") {
+      return { kind: "refused", refusal: { code: 55, message: "domain is not running" } };
+    }
     return { kind: "stats", stats: vm.job, atMs: this.#clock.monotonicMs(), tookMs: 0 };
   }
 
