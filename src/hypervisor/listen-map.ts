@@ -3,10 +3,10 @@
  * destination is known by one there, else that of its daemon. Names are resolved; an address of the
  * same family is preferred.
  */
-import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
 import { canonicalIp } from "../core/ip.ts";
 import { ownAddresses, type OwnInterfaceAddress } from "../own-addresses.ts";
+import { resolver } from "../resolver.ts";
 import type { ListenMap } from "./destination-xml.ts";
 
 /** A resolver that takes longer costs the migration nothing: the address stays as it is. */
@@ -77,13 +77,6 @@ function isInNetwork(address: string, { address: own, prefixLength }: Own): bool
 async function addressesOf(host: string): Promise<readonly string[]> {
   // A scope is this host's own name for one of its links.
   if (isIP(host) !== 0) return host.includes("%") ? [] : [host];
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<readonly string[]>((resolve) => {
-    timer = setTimeout(() => resolve([]), RESOLVE_MS);
-  });
-  const found = lookup(host, { all: true }).then(
-    (all) => all.map(({ address }) => address),
-    () => [],
-  );
-  return Promise.race([found, late]).finally(() => clearTimeout(timer));
+  const resolved = await resolver.resolve(host, AbortSignal.timeout(RESOLVE_MS));
+  return resolved.kind === "found" ? resolved.all.map(({ address }) => address) : [];
 }

@@ -3,7 +3,6 @@
  * its daemon, and the certificates of both. It asks and reports; a destination that is silent costs
  * no migration anything.
  */
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Silence } from "../core/destination.ts";
 import {
@@ -17,6 +16,7 @@ import {
 import { certificatesFinding } from "../peer/certificates.ts";
 import { answersConnect } from "../peer/probe.ts";
 import type { GuestThere, Peer, PeerLook } from "../peer/peer.ts";
+import { resolver } from "../resolver.ts";
 import type { Context } from "./context.ts";
 import { ownByResolving } from "./own-host.ts";
 import type { MigrateRequest } from "./service.ts";
@@ -108,20 +108,16 @@ export async function resolved(request: MigrateRequest, host: string): Promise<F
 
 async function lookedUp(host: string): Promise<Finding> {
   if (isIP(host) !== 0) return good(`${host} is an address`);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Finding>((resolve) => {
-    timer = setTimeout(() => resolve(unknown(`no resolver answers for ${host}`)), RESOLVE_MS);
-  });
-  return Promise.race([addressesOf(host), late]).finally(() => clearTimeout(timer));
-}
-
-async function addressesOf(host: string): Promise<Finding> {
-  try {
-    const found = await lookup(host, { all: true });
-    return good(found.map(({ address }) => address).join(", "));
-  } catch (error) {
-    const isAbsent = error instanceof Error && "code" in error && error.code === "ENOTFOUND";
-    return isAbsent ? bad(`the name ${host} does not exist`) : unknown(`${host}: ${String(error)}`);
+  const resolved = await resolver.resolve(host, AbortSignal.timeout(RESOLVE_MS));
+  switch (resolved.kind) {
+    case "found":
+      return good(resolved.all.map(({ address }) => address).join(", "));
+    case "failed":
+      return resolved.error.code === "ENOTFOUND"
+        ? bad(`the name ${host} does not exist`)
+        : unknown(`${host}: ${String(resolved.error)}`);
+    case "gaveUp":
+      return unknown(`no resolver answers for ${host}`);
   }
 }
 

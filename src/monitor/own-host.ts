@@ -3,20 +3,15 @@
  * name is also resolved, beside the calls to libvirt that acceptance makes anyway; a resolver that is
  * slow, or busy with other names, does not hold acceptance up, and libvirt refuses in the end.
  */
-import { lookup } from "node:dns/promises";
 import { parseDestination } from "../core/address.ts";
 import { isOwnAddress, isOwnHost } from "../core/own-host.ts";
 import { MonitorError } from "../errors.ts";
 import { ownAddresses } from "../own-addresses.ts";
+import { resolver } from "../resolver.ts";
 import type { MigrateRequest } from "./service.ts";
 
 /** The longest that an answer of the resolver is waited for. */
 export const RESOLVE_WAIT_MS = 300;
-/** Names being resolved at once: libuv does no more with four threads, and a third would only wait. */
-const RESOLVING_MAX = 2;
-
-/** By name, so that a resolver that hangs is asked once. */
-const resolving = new Map<string, Promise<readonly string[]>>();
 
 /** **Fails**: invalidParams if dst or dstqemu is this host by name or address. */
 export function refuseOwnHost(request: MigrateRequest, hostName: string): void {
@@ -48,28 +43,11 @@ async function resolvesToOwn(
   host: string | undefined,
 ): Promise<MonitorError | null> {
   if (value === undefined || host === undefined) return null;
-  const addresses = await Promise.race([resolve(host), waited()]);
+  const resolved = await resolver.resolve(host, AbortSignal.timeout(RESOLVE_WAIT_MS));
+  if (resolved.kind !== "found") return null;
   const own = ownAddresses();
-  const address = addresses.find((each) => isOwnAddress(each, own));
-  return address === undefined ? null : itself(parameter, value, address);
-}
-
-function resolve(host: string): Promise<readonly string[]> {
-  const asked = resolving.get(host);
-  if (asked !== undefined) return asked;
-  if (resolving.size >= RESOLVING_MAX) return Promise.resolve([]);
-  const asking = lookup(host, { all: true })
-    .then(
-      (found) => found.map(({ address }) => address),
-      () => [],
-    )
-    .finally(() => resolving.delete(host));
-  resolving.set(host, asking);
-  return asking;
-}
-
-function waited(): Promise<readonly string[]> {
-  return new Promise((done) => setTimeout(() => done([]), RESOLVE_WAIT_MS).unref());
+  const found = resolved.all.find(({ address }) => isOwnAddress(address, own));
+  return found === undefined ? null : itself(parameter, value, found.address);
 }
 
 function itself(parameter: string, value: string, address?: string): MonitorError {

@@ -23,7 +23,7 @@ import {
 import { factsOfDer, firstFacts } from "../tls/facts.ts";
 import type { CertificateFacts } from "../tls/judge.ts";
 import { certificateText } from "../tls/refusal.ts";
-import { NameLookup } from "./lookup.ts";
+import { resolver } from "../resolver.ts";
 import type { PeerAddress, PeerTls } from "./peer-client.ts";
 import {
   closeHint,
@@ -59,7 +59,8 @@ export class PeerConnection {
   #tls: PeerTls | null;
   readonly #nowMs: () => number;
   readonly #connectWithinMs: () => number;
-  readonly #names: NameLookup;
+  /** The connection is given up, and with it the wait for its name. */
+  #givenUp = new AbortController();
   /** As people write it. */
   readonly #at: string;
   readonly #replyQueue: string = randomUUID();
@@ -86,7 +87,6 @@ export class PeerConnection {
     this.#address = address;
     this.#tls = tlsFiles;
     this.#nowMs = nowMs;
-    this.#names = new NameLookup(nowMs);
     this.#at = `${formatHost(address.host)}:${address.port}`;
   }
 
@@ -218,7 +218,8 @@ export class PeerConnection {
 
   #open(): net.Socket {
     const { host, port } = this.#address;
-    const { forSocket: lookup } = this.#names;
+    this.#givenUp = new AbortController();
+    const lookup = resolver.forSocket(this.#givenUp.signal);
     if (this.#tls === null) return net.connect({ host, port, lookup });
     const { verifyName = false, ...files } = this.#tls;
     const socket = tls.connect({
@@ -299,13 +300,13 @@ export class PeerConnection {
 
   #break(why: Silence): void {
     if (this.#socket === null) return;
-    this.#names.keepLate();
     this.#failed(why);
     this.#hangUp({ kind: "broken", silence: why });
   }
 
   /** Whoever waits is told. */
   #hangUp(reply: Reply): void {
+    this.#givenUp.abort();
     this.#socket?.destroy();
     this.#socket = null;
     if (this.#watch !== null) clearInterval(this.#watch);

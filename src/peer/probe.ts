@@ -7,6 +7,7 @@
  * end (seen with QEMU 7.2). So it is asked at the ports of the two daemons that every destination has.
  */
 import { connect } from "node:net";
+import { resolver } from "../resolver.ts";
 
 /** libvirt's own port for TLS. Source: libvirtd.conf, tls_port. */
 const LIBVIRT_TLS_PORT = 16_514;
@@ -24,7 +25,8 @@ export async function answersConnect(
 
 function answersAt(host: string, port: number, deadlineMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port });
+    const lookup = resolver.forSocket(AbortSignal.timeout(deadlineMs));
+    const socket = connect({ host, port, lookup });
     const done = (answers: boolean): void => {
       clearTimeout(timer);
       socket.destroy();

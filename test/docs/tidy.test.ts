@@ -119,11 +119,19 @@ describe("who may import what", () => {
   const allowed: Readonly<Record<string, readonly string[]>> = {
     core: [],
     stomp: [],
-    hypervisor: ["core", "clock.ts", "defects.ts", "logger.ts", "own-addresses.ts"],
+    hypervisor: ["core", "clock.ts", "defects.ts", "logger.ts", "own-addresses.ts", "resolver.ts"],
     tls: ["config-file.ts", ...shared],
-    peer: ["core", "stomp", "tls", ...shared],
+    peer: ["core", "stomp", "tls", "resolver.ts", ...shared],
     journal: ["folders.ts", "logger.ts"],
-    monitor: ["core", "hypervisor/hypervisor.ts", "journal", "peer", "own-addresses.ts", ...shared],
+    monitor: [
+      "core",
+      "hypervisor/hypervisor.ts",
+      "journal",
+      "peer",
+      "own-addresses.ts",
+      "resolver.ts",
+      ...shared,
+    ],
     rpc: ["core", "stomp", "tls", "monitor/service.ts", "folders.ts", ...shared],
   };
 
@@ -168,6 +176,14 @@ describe("who may import what", () => {
       .filter((source) => source.name.endsWith(".ts"))
       .flatMap(({ text }) => importsOf(text));
     expect(known.filter((target) => !/^node:|^\.\/[\w-]+\.ts$/.test(target))).toEqual([]);
+  });
+
+  it("only the resolver looks names up, and no file system is asked what it is", () => {
+    const asking = daemon
+      .filter(({ text }) => importsOf(text).some((target) => target.startsWith("node:dns")))
+      .map(({ name }) => name);
+    expect(asking).toEqual(["src/resolver.ts"]);
+    expect(hits(daemon, /\bstatfs(Sync)?\b/)).toEqual([]);
   });
 
   it("every folder of src is in these rules", () => {
