@@ -137,7 +137,7 @@ async function prepareSave(
 ): Promise<Hindrance | null> {
   const xml = await context.hypervisor.domainXml(run.vmId);
   if (xml.kind !== "ok") return noXml(xml);
-  if (!(await files.areThere())) return notBegun("somebody has put other files in their place");
+  if (!(await files.areOurs())) return notBegun("somebody else has written to its files");
   await files.writeParameters({
     vmId: run.vmId,
     name: run.migration.vmName,

@@ -20,11 +20,14 @@ export class HeldFile {
   /** It was not there before. */
   readonly made: boolean;
   readonly #handle: FileHandle;
+  /** What is in it is this save's. */
+  #filled: boolean;
 
-  private constructor(path: string, made: boolean, handle: FileHandle) {
+  private constructor(path: string, made: boolean, handle: FileHandle, filled: boolean) {
     this.path = path;
     this.made = made;
     this.#handle = handle;
+    this.#filled = filled;
   }
 
   /**
@@ -42,7 +45,7 @@ export class HeldFile {
           continue;
         }
         if ((await handle.stat()).size > 0) throw refused(key, path, "exists and is not empty");
-        return new HeldFile(path, made, handle);
+        return new HeldFile(path, made, handle, false);
       } catch (error) {
         await handle.close();
         throw error;
@@ -51,13 +54,16 @@ export class HeldFile {
     throw refused(key, path, IN_USE);
   }
 
-  /** By the daemon after the one that took it; null: it is gone, or somebody else has it. */
-  static async takeAgain(path: string, made: boolean): Promise<HeldFile | null> {
+  /**
+   * By the daemon after the one that took it; `filled`: that one may have filled it. Null: it is gone, or
+   * somebody else has it.
+   */
+  static async takeAgain(path: string, made: boolean, filled: boolean): Promise<HeldFile | null> {
     const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW).catch(() => null);
     if (handle === null) return null;
     try {
       const isOurs = flock(handle.fd, { exclusive: true, nonBlocking: true });
-      if (isOurs && (await isAt(path, handle))) return new HeldFile(path, made, handle);
+      if (isOurs && (await isAt(path, handle))) return new HeldFile(path, made, handle, filled);
     } catch {
       // A file system without locks: then nobody can tell whose it is.
     }
@@ -65,24 +71,38 @@ export class HeldFile {
     return null;
   }
 
-  /** Its path still leads to it. */
-  isThere(): Promise<boolean> {
-    return isAt(this.path, this.#handle);
+  /** Its path still leads to it, and nobody else has written there: a lock stops no other program. */
+  async isOurs(): Promise<boolean> {
+    return (await isAt(this.path, this.#handle)) && !(await this.#isOthers());
+  }
+
+  /** From here on what is in it is this save's. */
+  fills(): void {
+    this.#filled = true;
+  }
+
+  async #isOthers(): Promise<boolean> {
+    return !this.#filled && (await this.#handle.stat()).size > 0;
   }
 
   /** All of its content, on the disk. */
   async write(content: string): Promise<void> {
+    this.fills();
     await this.#handle.chmod(FILE_MODE);
     await this.#handle.truncate(0);
     await this.#handle.write(content, 0);
     await this.#handle.sync();
   }
 
-  /** As it was before: one that was made goes, one that was there is empty again. */
+  /**
+   * As it was before: one that was made goes, one that was there is empty again; one that somebody else
+   * has written to stays, since that may be a guest.
+   */
   async undo(): Promise<void> {
     try {
+      if (await this.#isOthers()) return;
       if (!this.made) await this.#handle.truncate(0);
-      else if (await this.isThere()) await unlink(this.path);
+      else if (await isAt(this.path, this.#handle)) await unlink(this.path);
     } finally {
       await this.release();
     }

@@ -87,20 +87,25 @@ export class SaveFiles {
     return new SaveFiles(prepared, null, null);
   }
 
-  /** Takes again what is there. False: not both of them are held now. */
-  takeAgain(): Promise<boolean> {
+  /** Takes again what is there; `begun`: libvirt may have written. False: not both of them are held now. */
+  takeAgain(begun: boolean): Promise<boolean> {
     const { imagePath, madeImage, parametersPath, madeParameters } = this.prepared;
     return this.#next(async () => {
-      this.#image ??= await HeldFile.takeAgain(imagePath, madeImage);
-      this.#parameters ??= await HeldFile.takeAgain(parametersPath, madeParameters);
+      this.#image ??= await HeldFile.takeAgain(imagePath, madeImage, begun);
+      this.#parameters ??= await HeldFile.takeAgain(parametersPath, madeParameters, true);
       return this.#image !== null && this.#parameters !== null;
     });
   }
 
-  /** Both paths still lead to what is held: nobody has put other files there. */
-  async areThere(): Promise<boolean> {
-    const there = await Promise.all([this.#image?.isThere(), this.#parameters?.isThere()]);
-    return there.every((each) => each === true);
+  /** Both paths still lead to what is held, and nobody else has written there. */
+  async areOurs(): Promise<boolean> {
+    const ours = await Promise.all([this.#image?.isOurs(), this.#parameters?.isOurs()]);
+    return ours.every((each) => each === true);
+  }
+
+  /** libvirt writes the image from here on. */
+  begins(): void {
+    this.#image?.fills();
   }
 
   /** Writes the parameters; the guest's XML is in there, so nobody else may read it. */

@@ -69,9 +69,9 @@ export async function settleRestored(registry: Registry, context: Context): Prom
 }
 
 /** A save goes on in libvirt: its files are no other's until it has ended. */
-async function holdAgain({ target, log }: MigrationRun): Promise<void> {
+async function holdAgain({ target, log, migration }: MigrationRun): Promise<void> {
   if (target.mode !== "file") return;
-  const held = await target.files.takeAgain();
+  const held = await target.files.takeAgain(migration.callAtMs !== null);
   if (!held) log.warn({ ...target.files.prepared }, "files of a save are gone or somebody else's");
 }
 

@@ -73,6 +73,7 @@ export function callOf(
   const { hypervisor } = context;
   switch (target.mode) {
     case "file":
+      target.files.begins();
       return hypervisor.save(migration.vmId, target.files.prepared.imagePath);
     case "remote":
       return hypervisor.migrate(migration.vmId, { ...target.call, bandwidthMiBps, postcopy });

@@ -10,6 +10,7 @@ import { flock } from "posix";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { SaveFiles } from "../../src/monitor/hibernation.ts";
 import { SmallHost } from "./small-host.ts";
+import { NO_JOB } from "./small-hypervisor.ts";
 
 const VM = "11111111-1111-4111-8111-111111111111";
 const OTHER = "22222222-2222-4222-8222-222222222222";
@@ -76,7 +77,7 @@ describe("files that a save has taken", () => {
         times += 1;
         expect(holders).toBe(1);
         await new Promise(setImmediate);
-        expect(await held.areThere()).toBe(true);
+        expect(await held.areOurs()).toBe(true);
         holders -= 1;
         await held.undo();
       }
@@ -111,16 +112,31 @@ describe("what is undone is what is held", () => {
     const second = await take("image", "other");
     await first.undo();
     expect(files()).toEqual(["image", "other"]);
-    expect(await second.areThere()).toBe(true);
+    expect(await second.areOurs()).toBe(true);
     await expect(take("image", "third")).rejects.toMatchObject(IN_USE);
     await second.undo();
     expect(files()).toEqual([]);
+  });
+
+  it("not what somebody has written to the path meanwhile: it may be a guest", async () => {
+    const held = await take();
+    writeFileSync(at("image"), "a guest");
+    expect(await held.areOurs()).toBe(false);
+    const known = SaveFiles.known(held.prepared);
+    await held.undo();
+    expect(files()).toEqual(["image"]);
+    writeFileSync(at("parameters"), "");
+    expect(await known.takeAgain(false)).toBe(true);
+    expect(await known.areOurs()).toBe(false);
+    await known.undo();
+    expect(files()).toEqual(["image"]);
   });
 
   it("what was there stays there, empty", async () => {
     writeFileSync(at("image"), "");
     writeFileSync(at("parameters"), "");
     const held = await take();
+    held.begins();
     writeFileSync(at("image"), "half a guest");
     await held.undo();
     expect(files()).toEqual(["image", "parameters"]);
@@ -134,7 +150,7 @@ describe("the daemon after the one that took them", () => {
     writeFileSync(at("image"), "half a guest");
     await killed.release();
     const known = SaveFiles.known(killed.prepared);
-    expect(await known.takeAgain()).toBe(true);
+    expect(await known.takeAgain(true)).toBe(true);
     await expect(take("other", "image")).rejects.toMatchObject(IN_USE);
     await known.undo();
     expect(files()).toEqual([]);
@@ -143,7 +159,7 @@ describe("the daemon after the one that took them", () => {
   it("leaves alone what another one has meanwhile", async () => {
     const { prepared } = await take();
     const known = SaveFiles.known(prepared);
-    expect(await known.takeAgain()).toBe(false);
+    expect(await known.takeAgain(true)).toBe(false);
     await known.undo();
     expect(files()).toEqual(["image", "parameters"]);
   });
@@ -176,6 +192,24 @@ describe("two hibernations", () => {
       expect(await host.service.cancel(vmId, "a test")).toBe(true);
       expect(files()).toEqual([]);
     }
+  });
+
+  it("one by hand while ours waits: it stays, and ours is not saved over it", async () => {
+    const host = await up();
+    const dump = { ...NO_JOB, type: "unbounded", operation: "dump" } as const;
+    await save(host, VM);
+    await host.service.cancel(VM, "a test");
+    const vm = host.hypervisor.vms.get(VM);
+    if (vm === undefined) throw new Error("it is there");
+    host.hypervisor.onCall = (call) => {
+      // Accepted, it finds a job in its way, and waits.
+      if (call === `domainXml ${VM}`) vm.job = dump;
+    };
+    await save(host, VM);
+    await host.event("VM_migration_deferred", VM);
+    writeFileSync(at("image"), "a guest");
+    await expect(host.service.cancel(VM, "a test")).resolves.toBe(true);
+    expect(readFileSync(at("image"), "utf8")).toBe("a guest");
   });
 
   it("over a restart of the daemon while one goes on", async () => {

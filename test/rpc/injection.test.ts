@@ -227,7 +227,7 @@ describe("an image path", () => {
     const files = await SaveFiles.take({ imagePath: at("image"), parametersPath }, folder);
     rmSync(parametersPath);
     symlinkSync(secret, parametersPath);
-    expect(await files.areThere()).toBe(false);
+    expect(await files.areOurs()).toBe(false);
     const parameters = { vmId: vmID, name: "vm", host: "a", time: "", domainXml: "" };
     await files.writeParameters(parameters);
     await files.undo();
