@@ -12,6 +12,8 @@ import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
 import type { SaveFiles } from "./hibernation.ts";
 import type { MigrationRun } from "./migration-run.ts";
+import { endedHow } from "./place.ts";
+import { noteStopped } from "./stopped-how.ts";
 
 /** A destination that was full is asked again after this share of the time, or up to so much more. */
 const RETRY_JITTER_SHARE = 0.25;
@@ -99,7 +101,10 @@ async function look(run: MigrationRun, context: Context): Promise<Prepared> {
 export async function lookAgain(run: MigrationRun, { hypervisor }: Context): Promise<void> {
   if (run.migration.callAtMs !== null) return;
   const details = await hypervisor.vmDetails(run.vmId);
-  if (details.kind === "ok") run.seen(details.value);
+  if (details.kind !== "ok" || run.migration.callAtMs !== null) return;
+  run.seen(details.value);
+  const how = endedHow(details.value.runState);
+  if (how !== undefined) noteStopped(run, how);
 }
 
 /** A job that somebody began while this one waited: it is waited for, whatever comes of it. */

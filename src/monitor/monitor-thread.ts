@@ -15,11 +15,12 @@ import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
 import type { CycleInput } from "../core/cycle.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { Arrivals } from "./arrivals.ts";
+import { lookAgain } from "./begin.ts";
 import type { Context } from "./context.ts";
 import { inPostCopy, inSwitchover, postCopyFailed } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { Registry } from "./registry.ts";
-import { stoppedHow } from "./stopped-how.ts";
+import { noteStopped, stoppedHow } from "./stopped-how.ts";
 
 export const WAKE_SPACING_MS = 100;
 /**
@@ -34,6 +35,8 @@ export class MonitorThread {
   readonly #onTimer: () => void;
   /** Who comes here, and who came and has ended since. */
   readonly arrivals: Arrivals;
+  /** They wait, had ended, and were seen here once since. */
+  readonly #onAgain = new WeakSet<MigrationRun>();
   readonly #confirmAskedAtMs = new Map<MigrationRun, number>();
   #running = false;
   #woken = false;
@@ -92,8 +95,10 @@ export class MonitorThread {
       case "lifecycle":
         this.#onLifecycle(event);
         break;
-      case "connected":
       case "disconnected":
+        this.#forgetEnds();
+        break;
+      case "connected":
         break;
     }
     if (this.#busy()) this.wake();
@@ -104,9 +109,7 @@ export class MonitorThread {
     const run = this.#registry.liveOf(vmId);
     if (event === LIFECYCLE.STOPPED) {
       const how = stoppedHow(detail);
-      const leaves = run?.target.mode === "file" ? "saved" : "migrated";
-      if (how === leaves) run?.apply({ kind: "stoppedByJob" });
-      else if (how !== undefined && how !== "migrated") run?.apply({ kind: "guestStopped", how });
+      if (how !== undefined && run !== undefined) noteStopped(run, how);
     }
     if (event === LIFECYCLE.STARTED) run?.apply({ kind: "guestStarted" });
     this.arrivals.onLifecycle(lifecycle);
@@ -185,6 +188,7 @@ export class MonitorThread {
       const seen = await defects.containedLater("look", null, look);
       if (seen?.kind === "ok") defects.contained("arrivals", null, () => this.arrivals.looked());
       for (const run of this.#registry.live()) this.#cycleOf(run, timer, seen?.kind === "ok");
+      if (timer && seen?.kind === "ok") this.#lookAtWaiting();
     }
     if (this.arrivals.soon) this.wake();
     if (timer) {
@@ -193,6 +197,29 @@ export class MonitorThread {
     }
     const tookMs = clock.monotonicMs() - startedAtMs;
     this.#context.log.debug({ component: "monitor", timer, tookMs }, "cycle");
+  }
+
+  /** VMs that wait and have ended or are on again, where no event has told it. */
+  #lookAtWaiting(): void {
+    const { hostView, defects } = this.#context;
+    for (const run of this.#waiting()) {
+      const isHere = hostView.get(run.vmId) !== undefined;
+      // A look may have begun before the end that it does not show: the next one has not.
+      const isSure = this.#onAgain.delete(run);
+      if (isHere !== hasEnded(run)) continue;
+      if (isHere && isSure) run.apply({ kind: "guestStarted" });
+      else if (isHere) this.#onAgain.add(run);
+      else void defects.containedLater("look", run.vmId, () => lookAgain(run, this.#context));
+    }
+  }
+
+  /** Events are lost: one that had ended may be started, and gone on, without a word. */
+  #forgetEnds(): void {
+    for (const run of this.#waiting()) if (hasEnded(run)) run.apply({ kind: "guestStarted" });
+  }
+
+  #waiting(): readonly MigrationRun[] {
+    return this.#registry.live().filter(({ migration }) => migration.callAtMs === null);
   }
 
   /** Whatever goes wrong with one is no other's; without what is to be known it goes by the clock. */
@@ -281,6 +308,10 @@ export class MonitorThread {
     if (run.migration.outcome?.confirmed === false) await run.askPlace();
     if (run.mayHaveLeft) run.undefineLeft();
   }
+}
+
+function hasEnded({ migration }: MigrationRun): boolean {
+  return migration.guestStopped !== null || migration.stoppedByJob;
 }
 
 const UNSEEN: Omit<CycleInput, "timer"> = {

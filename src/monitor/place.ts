@@ -74,7 +74,11 @@ const ENDED_HERE: ReadonlyMap<string, NonNullable<Place["endedHere"]>> = new Map
   ["offSaved", "saved"],
 ]);
 
-/** What the definition of a guest that is off says of its end. */
+/** What the definition of a guest that is off says of its end; undefined: nothing. */
+export function endedHow(state: RunState): Place["endedHere"] {
+  return ENDED_HERE.get(state);
+}
+
 function endHere(state: ReturnType<typeof stateHere>): Pick<Place, "endedHere"> {
   const endedHere = ENDED_HERE.get(state);
   return endedHere === undefined ? {} : { endedHere };

@@ -1,6 +1,7 @@
-/** How libvirt's STOPPED event says that a guest ended; undefined: it does not say. */
+/** How libvirt says that a guest has ended on this host, and what that is to a migration of it. */
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import type { GuestStopped } from "../core/migration.ts";
+import type { MigrationRun } from "./migration-run.ts";
 
 const HOW: ReadonlyMap<number, GuestStopped | "migrated"> = new Map<
   number,
@@ -15,6 +16,14 @@ const HOW: ReadonlyMap<number, GuestStopped | "migrated"> = new Map<
   [LIFECYCLE.STOPPED_SAVED, "saved"],
 ]);
 
+/** By libvirt's STOPPED event; undefined: it does not say. */
 export function stoppedHow(detail: number): GuestStopped | "migrated" | undefined {
   return HOW.get(detail);
+}
+
+/** By a job of the migration's own kind, or otherwise. */
+export function noteStopped(run: MigrationRun, how: GuestStopped | "migrated"): void {
+  const leaves = run.target.mode === "file" ? "saved" : "migrated";
+  if (how === leaves) run.apply({ kind: "stoppedByJob" });
+  else if (how !== "migrated") run.apply({ kind: "guestStopped", how });
 }

@@ -35,7 +35,7 @@ export class VmAnswers {
     const view = hostView.get(vmId);
     if (view === undefined) return this.#left(vmId);
     // Of one that is leaving its migration says enough: just going, libvirt refuses its job's figures.
-    const silent = hostView.transfer(vmId) === "unknown";
+    const silent = hostView.transfer(vmId) === "unknown" && !isBeingStarted(view);
     if (silent && this.#registry.liveOf(vmId) === undefined) {
       throw detailsError(vmId, { kind: "noAnswer" });
     }
@@ -128,4 +128,9 @@ export class VmAnswers {
 
 function exitOf({ exitCode, exitMessage, exitReason }: WireObject): WireObject {
   return { exitCode, exitMessage, exitReason };
+}
+
+/** libvirt starts it here, and says nothing else of it meanwhile. */
+function isBeingStarted({ vm, job }: VmJobView): boolean {
+  return job.kind === "noAnswer" && vm.runState === "startingUp";
 }

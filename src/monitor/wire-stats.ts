@@ -5,7 +5,7 @@
 import { isoTime, type Clock } from "../clock.ts";
 import { figures } from "../core/cycle.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
-import { stalledForMs, type Migration } from "../core/migration.ts";
+import { stalledForMs, type DownWhy, type Migration } from "../core/migration.ts";
 import { whyDown } from "../core/end.ts";
 import { isExhausted, type ScheduleState } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
@@ -232,18 +232,25 @@ export function endedArrivalToWire({ vmId, vmName, how }: EndedArrival, clock: C
 }
 
 /**
+/**
  * A VM that is not on this host any more, and whose migration has not ended: until its end is told it is
- * leaving; one that was switched off while it waits is off, and may be started again. Null: it waits,
- * and nothing says what became of it.
+ * leaving; one that was switched off or taken away while it waits is Down, and may come back.
+ * `absentHere` is for a source that sends it here: it has not come.
  */
-export function goneVmToWire({ migration }: MigrationRun, clock: Clock): WireObject | null {
-  const { vmId, vmName, guestStopped, callAtMs, progressPercent } = migration;
+export function goneVmToWire({ migration }: MigrationRun, clock: Clock): WireObject {
+  const { vmId, vmName, callAtMs, progressPercent } = migration;
   const told = { vmId, vmName, statusTime: String(wireTimeMs(clock)) };
-  if (callAtMs !== null) {
-    return { ...told, ...leavingToWire(migration), migrationProgress: progressPercent };
-  }
-  if (guestStopped === null) return null;
-  return { ...told, ...vmStatusToWire({ kind: "down", why: guestStopped }) };
+  const ended = callAtMs === null ? goneWhileWaiting(migration) : null;
+  const absent = ended === null || ended === "migrated" ? { absentHere: true } : {};
+  if (ended !== null)
+    return { ...told, ...vmStatusToWire({ kind: "down", why: ended }), ...absent };
+  const progress = callAtMs === null ? {} : { migrationProgress: progressPercent };
+  return { ...told, ...leavingToWire(migration), ...progress, ...absent };
+}
+
+function goneWhileWaiting({ mode, guestStopped, stoppedByJob }: Migration): DownWhy | null {
+  if (guestStopped !== null || !stoppedByJob) return guestStopped;
+  return mode === "file" ? "saved" : "migrated";
 }
 
 /** A VM that left this host lately. */

@@ -317,6 +317,8 @@ function isCount(value: unknown): value is number {
 const WAS_THERE: ReadonlySet<number> = new Set([4, 5, 6, 7]);
 
 function guestFrom(stats: Record<string, unknown>): GuestThere {
+  // It is leaving there, or has left: of one that comes that says nothing.
+  if (stats["absentHere"] === true) return { kind: "absent" };
   switch (stats["status"]) {
     case "Migration Destination":
       return { kind: "incoming" };

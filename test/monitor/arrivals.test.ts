@@ -145,6 +145,15 @@ describe("an arrival", () => {
   });
 });
 
+it("one that is only started here is no arrival", async () => {
+  const host = await SmallHost.up();
+  host.hypervisor.put(VM, { runState: "startingUp" }, "noAnswer");
+  host.clock.monotonicStepMs += 1_000;
+  const starting = { status: "WaitForLaunch" };
+  expect(await host.stats(VM)).toMatchObject(starting);
+  expect(await host.service.allVmStats()).toMatchObject([starting]);
+});
+
 describe("one that came and has ended since", () => {
   const STOPPED_SHUTDOWN = [5, 0] as const;
 

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { HostView } from "../../src/monitor/host-view.ts";
-import { SmallHost, SteppingClock } from "./small-host.ts";
+import { SmallHost, SteppingClock, WELCOMING } from "./small-host.ts";
 import { SmallHypervisor } from "./small-hypervisor.ts";
 
 const VM = "11111111-1111-4111-8111-111111111111";
@@ -86,10 +86,28 @@ describe("a VM that has left", () => {
       () => host.registry.liveOf(VM)?.migration.callReturned || undefined,
       "its end",
     );
+    host.clock.monotonicStepMs += 1_000;
+    await expectLeft(host, { status: "Migration Source" });
+    expect(await host.stats(VM)).toMatchObject({ absentHere: true });
+    expect(await host.service.hostStats()).toMatchObject({ vmCount: 0 });
     host.clock.monotonicStepMs += 60_000;
     expect(await host.event("VM_migration_ended", VM)).toMatchObject({ where: "unknown" });
     await expectUnknown(host);
   });
+});
+
+it("what leaves its destination has not arrived there", async () => {
+  const leaving = { status: "Migration Source", absentHere: true };
+  const host = await SmallHost.up({
+    destination: (method) =>
+      method === "VM.getStats" ? { kind: "result", result: [leaving] } : WELCOMING(method),
+  });
+  host.hypervisor.put(VM);
+  await host.migrate(VM);
+  await host.until(() => host.hypervisor.out.has(VM) || undefined, "the call");
+  host.hypervisor.vms.delete(VM);
+  host.hypervisor.end(VM, { kind: "refused", refusal: { code: 38, message: "broken" } });
+  expect(await host.event("VM_migration_ended", VM)).toMatchObject({ reason: "guestLost" });
 });
 
 describe("a VM that came back", () => {

@@ -27,7 +27,7 @@ const DONE = { kind: "ok", value: null } as const;
 export interface SmallVm {
   details: VmDetails;
   /** `refused`: libvirt does not give its figures, as of one that is just going. */
-  job: JobStats | "incoming" | "refused";
+  job: JobStats | "incoming" | "refused" | "noAnswer";
 }
 
 type Faulty = keyof Hypervisor;
@@ -139,10 +139,10 @@ export class SmallHypervisor implements Hypervisor {
   }
 
   #view(vm: SmallVm): JobView {
-    if (vm.job === "incoming") return { kind: "incoming" };
     if (vm.job === "refused") {
       return { kind: "refused", refusal: { code: 55, message: "domain is not running" } };
     }
+    if (typeof vm.job === "string") return { kind: vm.job };
     return { kind: "stats", stats: vm.job, atMs: this.#clock.monotonicMs(), tookMs: 0 };
   }
 

@@ -137,6 +137,61 @@ describe("in the queue", () => {
     expect(host.hypervisor.calls.get(VM)).toMatchObject({ postcopy: true });
   });
 
+  it("taken away by somebody else it has left, and come back it is leaving, in every answer", async () => {
+    const host = await waiting();
+    host.hypervisor.vms.delete(VM);
+    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 3 });
+    const left = { vmId: VM, status: "Down", exitCode: 0, exitReason: 4 };
+    host.clock.monotonicStepMs += 1_000;
+    expect(await host.stats(VM)).toMatchObject(left);
+    expect(await host.service.vmList()).toMatchObject([LEAVING, left]);
+    host.hypervisor.put(VM);
+    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 1 });
+    host.clock.monotonicStepMs += 1_000;
+    await expectLeaving(host);
+    expect(told(host)).toEqual([LEAVING]);
+  });
+
+  it("gone while nobody listened: its definition says how, and without one it is leaving", async () => {
+    const first = await waiting();
+    first.hypervisor.put(VM, { runState: "offDestroyed" });
+    const host = await first.restarted();
+    const down = { vmId: VM, status: "Down", exitCode: 0, exitReason: 6 };
+    const isDown = async (): Promise<true | undefined> =>
+      (await host.stats(VM))["status"] === "Down" || undefined;
+    await host.until(isDown, "it is down");
+    expect(await host.service.vmList()).toMatchObject([LEAVING, down]);
+    host.hypervisor.put(VM);
+    host.clock.monotonicStepMs += 1_000;
+    await expectLeaving(host);
+    host.hypervisor.vms.delete(VM);
+    const next = await host.restarted();
+    expect(await next.stats(VM)).toMatchObject({ ...LEAVING, absentHere: true });
+  });
+
+  it("started again and gone while nobody listened: nobody says that it is down", async () => {
+    const first = await waiting();
+    first.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 1 });
+    const host = await first.restarted();
+    // Somebody has started it meanwhile, and sent it to a third host.
+    host.hypervisor.vms.delete(VM);
+    const cancelled = host.service.cancel(VM, "uid 0");
+    await expect(cancelled).rejects.toThrow(/nothing says where it went/);
+    expect(told(host)).toEqual([]);
+  });
+
+  it.each([
+    ["seen here again", "connected"],
+    ["gone while libvirt was not there", "disconnected"],
+  ] as const)("its end is forgotten once it is %s", async (_name, event) => {
+    const host = await waiting();
+    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 1 });
+    host.hypervisor.tell({ kind: event, message: "a test" });
+    const forgotten = (): true | undefined =>
+      host.registry.liveOf(VM)?.migration.guestStopped === null || undefined;
+    await host.until(forgotten, "what was known of its end is forgotten");
+  });
+
   it("switched off it is down, and on again it is leaving, in every answer", async () => {
     const host = await waiting();
     host.hypervisor.vms.delete(VM);
