@@ -138,6 +138,8 @@ export interface Hypervisor {
   jobView(vmId: string): Promise<CallResult<JobView>>;
   /** Active or not. Refused with NO_DOMAIN (42) if there is none. */
   vmDetails(vmId: string): Promise<CallResult<VmDetails>>;
+  /** What of it changes by itself, without its definition. Refused as `vmDetails` is. */
+  runState(vmId: string): Promise<CallResult<RunState>>;
   domainXml(vmId: string): Promise<CallResult<string>>;
   /** What ties the guest to this host. */
   guestDevices(vmId: string): Promise<CallResult<GuestDevices>>;

@@ -12,6 +12,7 @@ import { AbortJobFlag, JobStatsFlag, LibvirtError } from "libvirt";
 import type { Connection, Domain } from "libvirt";
 import type { Clock } from "../clock.ts";
 import type { JobStats } from "../core/job-stats.ts";
+import type { RunState } from "../core/run-state.ts";
 import { Defects } from "../defects.ts";
 import type { Log } from "../logger.ts";
 import type {
@@ -54,6 +55,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #control: Lane;
   readonly #jobViews: SharedRead<JobView>;
   readonly #details: SharedRead<VmDetails>;
+  readonly #runStates: SharedRead<RunState>;
   readonly #xmls: SharedRead<string>;
   readonly #guestDevices: SharedRead<GuestDevices>;
   readonly #destinations = new DestinationHosts();
@@ -76,6 +78,9 @@ export class LibvirtHypervisor implements Hypervisor {
     this.#control = lane();
     this.#jobViews = new SharedRead(this.#query, (domain) => this.#readJob(domain));
     this.#details = new SharedRead(this.#query, readDetails);
+    this.#runStates = new SharedRead(this.#query, async (domain) =>
+      runStateFromLibvirt(await domain.getState()),
+    );
     this.#xmls = new SharedRead(this.#query, (domain) => domain.getXml());
     this.#guestDevices = new SharedRead(this.#query, async (domain) =>
       guestDevicesIn(await domain.getXml()),
@@ -116,6 +121,10 @@ export class LibvirtHypervisor implements Hypervisor {
 
   vmDetails(vmId: string): Promise<CallResult<VmDetails>> {
     return this.#details.ask(vmId);
+  }
+
+  runState(vmId: string): Promise<CallResult<RunState>> {
+    return this.#runStates.ask(vmId);
   }
 
   domainXml(vmId: string): Promise<CallResult<string>> {

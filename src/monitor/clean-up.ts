@@ -68,8 +68,8 @@ export class CleanUp {
 
   async #releaseSlot(): Promise<void> {
     if (this.#target.mode !== "remote") return;
-    const here = await this.#context.hypervisor.vmDetails(this.#vmId);
-    if (here.kind === "ok" && !isOff(here.value.runState)) {
+    const here = await this.#context.hypervisor.runState(this.#vmId);
+    if (here.kind === "ok" && !isOff(here.value)) {
       await this.#target.peer.release(this.#vmId, this.#log);
     }
   }

@@ -319,8 +319,8 @@ export class MonitorService implements MigrationService {
   }
 
   async #checkExists(vmId: string): Promise<void> {
-    const details = await this.#context.hypervisor.vmDetails(vmId);
-    if (details.kind !== "ok") throw detailsError(vmId, details);
+    const asked = await this.#context.hypervisor.runState(vmId);
+    if (asked.kind !== "ok") throw detailsError(vmId, asked);
   }
 
   async #cancelNothing(vmId: string): Promise<never> {

@@ -6,7 +6,7 @@ import { isOutgoing, type JobOperation, type JobStats } from "../core/job-stats.
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import type { Place } from "../core/place.ts";
 import { runStateRow, type RunState } from "../core/run-state.ts";
-import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
+import type { CallResult, JobView } from "../hypervisor/hypervisor.ts";
 import type { GuestRecord } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
 import { imageState } from "./hibernation.ts";
@@ -34,7 +34,7 @@ export async function askPlace(
   doubtful: boolean,
 ): Promise<PlaceAnswer> {
   const { hypervisor, settings } = context;
-  const runState = stateHere(await hypervisor.vmDetails(vmId));
+  const runState = stateHere(await hypervisor.runState(vmId));
   const presence = presenceOf(runState);
   const here = presence !== "notActive" && presence !== "unknown";
   const view = here ? await hypervisor.jobView(vmId) : null;
@@ -84,9 +84,9 @@ function endHere(state: ReturnType<typeof stateHere>): Pick<Place, "endedHere"> 
   return endedHere === undefined ? {} : { endedHere };
 }
 
-function stateHere(details: CallResult<VmDetails>): RunState | "notHere" | "unknown" {
-  if (details.kind === "ok") return details.value.runState;
-  const gone = details.kind === "refused" && details.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
+function stateHere(asked: CallResult<RunState>): RunState | "notHere" | "unknown" {
+  if (asked.kind === "ok") return asked.value;
+  const gone = asked.kind === "refused" && asked.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
   return gone ? "notHere" : "unknown";
 }
 

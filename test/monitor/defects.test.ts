@@ -35,7 +35,7 @@ type Port = Parameters<SmallHypervisor["faults"]["add"]>[0];
 
 it.each<[string, readonly Port[], string]>([
   // Asked again where it is, nobody can tell.
-  ["looking at it before its call", [`vmDetails ${BAD}`], "unknown"],
+  ["looking at it before its call", [`vmDetails ${BAD}`, `runState ${BAD}`], "unknown"],
   ["its XML", [`domainXml ${BAD}`], "source"],
   ["its first downtime", [`maxDowntimeMs ${BAD}`], "source"],
   ["its call", [`migrate ${BAD}`], "source"],
@@ -64,6 +64,7 @@ it.each<[string, readonly Port[], string]>([
 it.each<Port>([
   `jobView ${BAD}`,
   `vmDetails ${BAD}`,
+  `runState ${BAD}`,
   `setMaxBandwidth ${BAD}`,
   `maxBandwidthMiBps ${BAD}`,
   "scan *",

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../src/clock.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import { isOff } from "../../src/core/run-state.ts";
+import { isOff, type RunState } from "../../src/core/run-state.ts";
 import type {
   CallResult,
   Hypervisor,
@@ -172,6 +172,13 @@ export class SmallHypervisor implements Hypervisor {
   vmDetails(vmId: string): Promise<CallResult<VmDetails>> {
     const vm = this.#at("vmDetails", vmId);
     return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: vm.details });
+  }
+
+  runState(vmId: string): Promise<CallResult<RunState>> {
+    const vm = this.#at("runState", vmId);
+    return Promise.resolve(
+      vm === undefined ? NO_DOMAIN : { kind: "ok", value: vm.details.runState },
+    );
   }
 
   domainXml(vmId: string): Promise<CallResult<string>> {

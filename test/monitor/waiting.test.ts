@@ -59,7 +59,7 @@ describe("in the queue", () => {
 
   it("cancelled while libvirt says nothing of it: not known, and nothing said", async () => {
     const host = await waiting();
-    host.hypervisor.faults.add(`vmDetails ${VM}`);
+    host.hypervisor.faults.add(`runState ${VM}`);
     expect(await host.service.cancel(VM, "uid 0")).toBe(true);
     expect(await host.event("VM_migration_ended", VM)).toMatchObject({
       outcome: "cancelled",
