@@ -8,7 +8,16 @@
  * segment is tried again later. Writes are synchronous, so one that hangs holds the daemon up until it
  * goes on; only `durable` has a deadline. What the records mean is not known here.
  */
-import { closeSync, constants, fdatasync, openSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  openSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import type { Log } from "../logger.ts";
 import type { FolderLock } from "./folder-lock.ts";
 import {
@@ -134,6 +143,7 @@ export class Journal {
     const source = this.#source;
     if (source === null) return;
     try {
+      if (this.#isGone()) this.#lost();
       if (this.#fd === null) {
         if (this.#options.nowMs() < this.#retryAtMs) return;
         // What is live is written whole, this record's doing included.
@@ -168,8 +178,7 @@ export class Journal {
   async close(): Promise<void> {
     await this.durable();
     await this.#pruning;
-    if (this.#fd !== null) closeSync(this.#fd);
-    this.#fd = null;
+    this.#close();
     this.#source = null;
   }
 
@@ -247,6 +256,22 @@ export class Journal {
     this.#grownBytes += bytes.length;
   }
 
+  /** Somebody has removed or moved it, or its folder: the next daemon would not find it. */
+  #isGone(): boolean {
+    if (this.#fd === null) return false;
+    const there = statSync(segmentPath(this.#options.folder, this.#number), {
+      throwIfNoEntry: false,
+    });
+    const ours = fstatSync(this.#fd);
+    return there?.ino !== ours.ino || there.dev !== ours.dev;
+  }
+
+  #lost(): void {
+    this.#failing = "somebody has removed or moved its segment";
+    this.#log.warn({ why: this.#failing }, "the journal is begun anew");
+    this.#close();
+  }
+
   #failed(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
     if (this.#failing !== why) {
@@ -254,9 +279,12 @@ export class Journal {
     }
     this.#failing = why;
     this.#retryAtMs = this.#options.nowMs() + this.#options.limits.retryMs;
-    if (this.#fd === null) return;
     // Its last line may be half a record: nothing more goes there.
-    closeSync(this.#fd);
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#fd !== null) closeSync(this.#fd);
     this.#fd = null;
   }
 }

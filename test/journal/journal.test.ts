@@ -32,6 +32,17 @@ async function written(of: Desk): Promise<readonly unknown[]> {
   );
 }
 
+function move(folder: string): void {
+  const moved = `${folder}-moved`;
+  renameSync(folder, moved);
+  onTestFinished(() => rmSync(moved, { recursive: true }));
+}
+
+function replace(file: string): void {
+  rmSync(file);
+  writeFileSync(file, "");
+}
+
 const said = (of: Desk, text: string): number =>
   of.lines.filter((line) => line.includes(text)).length;
 
@@ -217,13 +228,23 @@ describe("a disk that does not take it", () => {
     expect(await written(own)).toEqual([1, 2]);
   });
 
-  it("a folder that somebody deleted is made again with the next segment", async () => {
-    const own = await desk({ limits: { ...limits, segmentBytes: 10 } });
-    own.journal.append({ n: "some more than ten bytes" });
-    rmSync(own.folder, { recursive: true });
+  it.each([
+    ["its folder deleted", (folder: string) => rmSync(folder, { recursive: true })],
+    ["its folder moved", move],
+    ["its segment deleted", (folder: string) => rmSync(segmentPath(folder, 1))],
+    ["another in its place", (folder: string) => replace(segmentPath(folder, 1))],
+  ])("%s by somebody: begun anew with the next record, and what is live", async (_what, act) => {
+    const own = new Desk({ folder: temporaryFolder(), nextSeq: 7, nowMs: 9, limits });
+    own.accept("m1");
+    await own.begin();
+    own.journal.append({ n: 1 });
+    act(own.folder);
     own.journal.append({ n: 2 });
+    own.journal.append({ n: 3 });
     expect(own.journal.failing).toBeNull();
-    expect(await written(own)).toEqual([2]);
+    expect(said(own, "the journal is begun anew")).toBe(1);
+    expect((await written(own)).slice(-2)).toEqual([2, 3]);
+    expect(JSON.stringify(await own.segments())).toContain('"id":"m1"');
     expect(statSync(own.folder).mode & 0o777).toBe(0o700);
   });
 
