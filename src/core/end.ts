@@ -41,15 +41,20 @@ export function end(
     effects.push({ kind: "removeImage" });
   }
   if (before.callAtMs !== null) effects.push(lastStatus(migration, outcome));
-  // Of a guest that may run elsewhere nothing is said: "Down" would have it started twice.
-  if (outcome.where !== "unknown") {
-    const staysLeaving = outcome.where === "source" && othersJob === "migrationOut";
-    effects.push(
-      vmStatus(staysLeaving ? { kind: "migrationSource" } : statusAfter(migration, outcome.where)),
-    );
-  }
+  effects.push(...toldOf(migration, outcome.where, othersJob));
   effects.push({ kind: "event", event: { kind: "ended", outcome } });
   return { migration, effects };
+}
+
+/** What its VM is now. Of a guest that may run elsewhere nothing is said: "Down" would have it started twice. */
+export function toldOf(
+  migration: Migration,
+  where: Outcome["where"],
+  othersJob?: JobOperation,
+): readonly Effect[] {
+  if (where === "unknown") return [];
+  const staysLeaving = where === "source" && othersJob === "migrationOut";
+  return [vmStatus(staysLeaving ? { kind: "migrationSource" } : statusAfter(migration, where))];
 }
 
 function lastStatus(migration: Migration, outcome: Outcome): Effect {

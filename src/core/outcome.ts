@@ -229,6 +229,19 @@ export function confirmedLate(migration: Migration, outcome: Outcome): Outcome {
   };
 }
 
+const SEEN_SINCE = {
+  source: "it was seen here since",
+  destination: "it was seen there since",
+  image: "it is in its image",
+  nowhere: "it has ended here, as was seen since",
+} as const;
+
+/** Where the guest is is seen at last. Only the record changes, and no word of how it ended. */
+export function placedLate(outcome: Outcome, where: Exclude<Outcome["where"], "unknown">): Outcome {
+  const message = `${outcome.message}; ${SEEN_SINCE[where]}`;
+  return { ...outcome, message, where, confirmed: true };
+}
+
 export function lost(migration: Migration, nowMs: number): Outcome {
   const { destination, guestStopped, postCopy, unwatched, vmId } = migration;
   const elsewhere = migration.mode === "file" ? "was not saved" : `is not on ${destination} either`;

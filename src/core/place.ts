@@ -114,7 +114,7 @@ export function countReads(migration: Migration, place: Place, nowMs: number): M
   const counted = {
     shellReads: count(isShellLeft(place), shellReads),
     thereReads: count(place.destination === "active", thereReads),
-    lostReads: count(isLostInPostCopy(migration, place) || isAbsent(place), lostReads),
+    lostReads: count(isLost(migration, place), lostReads),
   };
   const changed =
     counted.shellReads > shellReads ||
@@ -125,7 +125,7 @@ export function countReads(migration: Migration, place: Place, nowMs: number): M
     ...migration,
     ...counted,
     readAtMs: changed ? nowMs : readAtMs,
-    undecidedSinceMs: isUndecided(migration, place) ? (migration.undecidedSinceMs ?? nowMs) : null,
+    undecidedSinceMs: isUndecided(place) ? (migration.undecidedSinceMs ?? nowMs) : null,
     heardAtMs: heard ? nowMs : migration.heardAtMs,
   };
 }
@@ -142,6 +142,12 @@ function isShellLeft(place: Place): boolean {
 function isSurelyThere(migration: Migration, place: Place): boolean {
   const leftHere = place.source === "notActive" && saidToHaveLeft(migration);
   return leftHere || migration.thereReads >= SURE_READS;
+}
+
+/** One that never began can be nowhere else. */
+function isLost(migration: Migration, place: Place): boolean {
+  if (migration.waitingEnd !== null) return place.source === "notActive";
+  return isLostInPostCopy(migration, place) || isAbsent(place);
 }
 
 function isAbsent({ source, sourceJob, destination }: Place): boolean {
@@ -184,22 +190,13 @@ function sinceSettling({ settlingSinceMs, heardAtMs }: Migration, nowMs: number)
 }
 
 /** Libvirt does not say where it is, or a guest that has left here has not all come. */
-function isUndecided(
-  { waitingEnd }: Migration,
-  { source, sourceJob, destination }: Place,
-): boolean {
+function isUndecided({ source, sourceJob, destination }: Place): boolean {
   if (source === "unknown" || source === "ending") return true;
-  // Never begun, it cannot be there: what it has become is not known yet.
-  if (waitingEnd !== null) return source === "notActive";
   return destination === "incoming" && !sourceJob && source !== "shell";
 }
 
 /** So long in a row the place could not be told. */
-export function lastsTooLong(
-  { undecidedSinceMs }: Migration,
-  maxMs: number,
-  nowMs: number,
-): boolean {
+function lastsTooLong({ undecidedSinceMs }: Migration, maxMs: number, nowMs: number): boolean {
   return nowMs - (undecidedSinceMs ?? nowMs) >= maxMs;
 }
 

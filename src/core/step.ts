@@ -3,8 +3,8 @@
  * same input give the same result; nothing here reads a clock, calls libvirt or logs. The shell
  * performs the effects and feeds back what came of them.
  *
- * After `ended` nothing produces an effect any more, except a late confirmation, which changes the
- * record and nothing else.
+ * After `ended` nothing produces an effect any more, except what is learnt late of where the guest is
+ * (late.ts).
  */
 import { beginPostCopy, cycleStep, passBegan } from "./cycle.ts";
 import { judgeSilence, refusedTriesAfter, SOON_MS } from "./destination.ts";
@@ -20,19 +20,13 @@ import {
   downtimePrepared,
 } from "./start.ts";
 import type { Input } from "./input.ts";
+import { learntLate } from "./late.ts";
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import { ask, askAbort } from "./steer.ts";
 import type { Effect, Migration, Phase, Refusal, Stepped } from "./migration.ts";
-import { abandoned, confirmedLate } from "./outcome.ts";
+import { abandoned } from "./outcome.ts";
 import { refusesPostCopy } from "./post-copy-refusal.ts";
-import {
-  countReads,
-  judgePlace,
-  mayDestroyShell,
-  noteEndHere,
-  SURE_READS,
-  type Place,
-} from "./place.ts";
+import { countReads, judgePlace, mayDestroyShell, noteEndHere, type Place } from "./place.ts";
 import { accepted, endOfWaiting, leaveQueue, seenWaiting, type WaitingEnd } from "./waiting.ts";
 
 const LIVE: readonly Phase[] = [
@@ -83,9 +77,7 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
     if (input.kind === "departureOver") {
       return unchanged({ ...migration, departureOver: input.why });
     }
-    return input.kind === "place"
-      ? lateConfirmation(migration, input, nowMs)
-      : unchanged(migration);
+    return input.kind === "place" ? learntLate(migration, input, nowMs) : unchanged(migration);
   }
   if (!PHASES_OF[input.kind].includes(migration.phase)) return unchanged(migration);
   switch (input.kind) {
@@ -283,22 +275,4 @@ function watchOn(before: Migration, place: Place, nowMs: number): Migration {
   if (!place.sourceJob && !migration.postCopy.begun) return { ...migration, phase: "settling" };
   const inPreCopy = migration.dataSinceMs === null ? "starting" : "running";
   return { ...migration, phase: migration.postCopy.begun ? "postCopy" : inPreCopy };
-}
-
-function lateConfirmation(
-  before: Migration,
-  { place, record }: Extract<Input, { kind: "place" }>,
-  nowMs: number,
-): Stepped {
-  const { outcome } = before;
-  const pending = before.pending.filter((kind) => kind !== "askPlace");
-  if (outcome === null || outcome.confirmed) return unchanged({ ...before, pending });
-  const migration = countReads(before, place, nowMs);
-  const completedStats = migration.completedStats ?? record;
-  const sure = place.destination === "left" || migration.thereReads >= SURE_READS;
-  // After a reboot of this host it may have been started anew over there.
-  const arrival = before.unwatched !== "hostDown" || completedStats !== null;
-  if (!sure || !arrival || place.source === "active") return unchanged({ ...migration, pending });
-  const seen: Migration = { ...migration, pending, completedStats, progressPercent: 100 };
-  return unchanged({ ...seen, outcome: confirmedLate(seen, outcome) });
 }

@@ -6,7 +6,7 @@
  */
 import type { Effect, GuestStopped, Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
 import { neverBegan, type Outcome } from "./outcome.ts";
-import { lastsTooLong, READ_SPACING_MS, SETTLE_MAX_MS, type Place } from "./place.ts";
+import { SETTLE_MAX_MS, SURE_READS, type Place } from "./place.ts";
 import { isOff, runStateRow, type RunState } from "./run-state.ts";
 import { beginsWithPostCopy } from "./schedule.ts";
 import { ask } from "./steer.ts";
@@ -85,7 +85,6 @@ export function leaveQueue(before: Migration, waitingEnd: WaitingEnd, nowMs: num
     phase: "settling",
     settlingSinceMs: nowMs,
     waitingEnd,
-    undecidedSinceMs: null,
   };
   return { migration: ask(leaving, effects, { kind: "askPlace" }), effects };
 }
@@ -98,15 +97,21 @@ export function endOfWaiting(
   nowMs: number,
 ): Outcome | null {
   const found = foundAt(migration, place);
-  // An event that says why may be on its way; what is taken apart is gone next time.
-  const maxMs = place.source === "ending" ? SETTLE_MAX_MS : READ_SPACING_MS;
-  const unclear = place.source === "ending" || found.kind === "absent";
-  if (unclear && !lastsTooLong(migration, maxMs, nowMs)) return null;
+  if (isUnclear(migration, place, found, nowMs)) return null;
   return neverBegan(migration, waitingEnd, found, nowMs);
 }
 
+/** It may be told soon: libvirt says nothing of a VM while it works on it, for seconds. */
+function isUnclear(migration: Migration, place: Place, found: Found, nowMs: number): boolean {
+  const { settlingSinceMs, lostReads } = migration;
+  if (nowMs - (settlingSinceMs ?? nowMs) >= SETTLE_MAX_MS) return false;
+  // What is taken apart is gone next time; and an event that says why it is may be on its way.
+  if (found.kind === "absent") return lostReads < SURE_READS;
+  return found.kind === "silent" || place.source === "ending";
+}
+
 /** What its definition says comes first; how it was stopped an event says better (outcome.ts). */
-function foundAt({ mode, guestStopped, stoppedByJob }: Migration, place: Place): Found {
+export function foundAt({ mode, guestStopped, stoppedByJob }: Migration, place: Place): Found {
   const there = place.destination === "active" || place.destination === "left";
   switch (place.source) {
     case "active":

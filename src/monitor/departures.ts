@@ -9,6 +9,13 @@ import type { Context } from "./context.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { Registry } from "./registry.ts";
 
+/**
+ * What says that a VM is here, or will be. `seen`: it is active, or libvirt set it going, which it does
+ * with the same words where a migration has failed. `comes`: it is started here, comes in, or is expected.
+ * `migrates`: its next migration is accepted.
+ */
+export type Evidence = "seen" | "comes" | "migrates";
+
 /** What of the context is of use here. */
 type DeparturesContext = Pick<Context, "hostView" | "clock">;
 
@@ -30,14 +37,16 @@ export class Departures {
       const view = hostView.get(run.vmId);
       // A look that began before it left shows it as it was.
       const isLater = lookedAtMs > (run.migration.endedAtMs ?? lookedAtMs);
-      if (view !== undefined && isLater && this.#isHere(view)) this.noteHere(run.vmId);
+      const evidence = view === undefined ? null : this.#evidenceOf(view);
+      if (isLater && evidence !== null) this.noteHere(run.vmId, evidence);
     }
   }
 
   /** It is on this host, or is expected here. */
-  noteHere(vmId: string): void {
+  noteHere(vmId: string, evidence: Evidence): void {
     for (const run of this.#spokenOf()) {
-      if (run.vmId === vmId) run.apply({ kind: "departureOver", why: "cameBack" });
+      if (run.vmId !== vmId || !hasComeBack(run, evidence)) continue;
+      run.apply({ kind: "departureOver", why: "cameBack" });
     }
   }
 
@@ -72,15 +81,23 @@ export class Departures {
   }
 
   /** Its guest lives here or comes in; the paused copy of one that has left is neither. */
-  #isHere({ vm }: VmJobView): boolean {
+  #evidenceOf({ vm }: VmJobView): Evidence | null {
     const transfer = this.#context.hostView.transfer(vm.vmId);
-    if (transfer === "incoming" || transfer === "broken") return true;
-    return runStateRow(vm.runState).presence === "active" && !isHalfArrived(vm.runState);
+    if (transfer === "incoming" || transfer === "broken") return "comes";
+    const isActive = runStateRow(vm.runState).presence === "active" && !isHalfArrived(vm.runState);
+    return isActive ? "seen" : null;
   }
 }
 
-/** It took the guest away, to wherever that is. */
+/** It took the guest away, to wherever that is, or nobody could say whether it did. */
 function isSpokenOf({ migration }: MigrationRun): boolean {
   const { outcome, departureOver } = migration;
   return outcome !== null && outcome.where !== "source" && departureOver === null;
+}
+
+/** What nobody saw leave may never have been away: that it is active here is no return. */
+function hasComeBack({ migration }: MigrationRun, evidence: Evidence): boolean {
+  const { outcome, callAtMs } = migration;
+  if (outcome?.where !== "unknown" || evidence === "migrates") return true;
+  return evidence === "comes" && callAtMs !== null;
 }

@@ -17,7 +17,7 @@ import { CleanUp } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import type { MigrationEntry } from "./migration-journal.ts";
 import { MissedInputs } from "./missed-inputs.ts";
-import { askPlace } from "./place.ts";
+import { askPlace, PLACE_UNKNOWN } from "./place.ts";
 import {
   callOf,
   effectResult,
@@ -38,11 +38,6 @@ export interface RunHooks {
   readonly wake: () => void;
   readonly ended: (run: MigrationRun) => void;
 }
-
-const PLACE_UNKNOWN = {
-  place: { source: "unknown", sourceJob: false, destination: "silent" },
-  record: null,
-} as const;
 
 const CALL_FAILED = { code: NO_CALL, message: "the call failed in this daemon" } as const;
 
@@ -193,8 +188,11 @@ export class MigrationRun {
     this.#contained("log", () => logStep(this.log, before, migration, effects));
     for (const event of events) this.#contained("event", () => this.#context.events.send(event));
     for (const effect of effects) this.#contained(effect.kind, () => this.#perform(effect));
-    if (before.phase !== "ended" && migration.phase === "ended") {
-      this.#contained("end", () => this.#finish());
+    const { phase, outcome } = migration;
+    if (before.phase !== "ended" && phase === "ended") this.#contained("end", () => this.#finish());
+    // Seen here at last: its destination need not expect it any more.
+    if (before.outcome?.where === "unknown" && outcome?.where === "source") {
+      this.#contained("end", () => this.#cleanUp.ended(migration));
     }
     if (migration !== before) this.#watchers.tell(this.#migration);
   }
@@ -392,8 +390,9 @@ export class MigrationRun {
       const doubtful = waitingEnd === null && callRefusal?.code !== LIBVIRT_ERROR.OPERATION_ABORTED;
       const answer = await askPlace(this.vmId, this.#target, this.#context, doubtful);
       this.apply({ kind: "place", ...answer });
-      // Who cancelled it waits for an answer: it is asked again soon, not with the timer.
-      if (this.live && waitingEnd !== null) this.#hooks.wake();
+      // Who cancelled it waits for an answer: it is asked again soon. libvirt's silence has no hurry.
+      const soon = this.live && waitingEnd !== null && answer.place.source !== "unknown";
+      if (soon) this.#hooks.wake();
     };
     await this.#reporting("askPlace", work, { kind: "place", ...PLACE_UNKNOWN });
   }

@@ -87,7 +87,7 @@ export class MonitorService implements MigrationService {
   }
 
   #add(run: MigrationRun, by: string): void {
-    this.#departures.noteHere(run.vmId);
+    this.#departures.noteHere(run.vmId, "migrates");
     this.#registry.add(run);
     run.accepted(by);
     run.apply({ kind: "accepted" });
@@ -172,7 +172,7 @@ export class MonitorService implements MigrationService {
   async migrationCreate(request: IncomingRequest, source: string): Promise<WireObject> {
     const { vmId, incomingLimit, xml } = request;
     await this.#slots.reserve(vmId, source, incomingLimit);
-    this.#departures.noteHere(vmId);
+    this.#departures.noteHere(vmId, "comes");
     this.#monitor.arrivals.ended.forget(vmId);
     return {
       migrationPort: 0,
@@ -277,8 +277,10 @@ export class MonitorService implements MigrationService {
     const { defects, hostView } = this.#context;
     // Who asks now is to hear what is so now.
     hostView.invalidate();
-    if (arrived || event.event === LIFECYCLE.STARTED) {
-      defects.contained("event", vmId, () => this.#departures.noteHere(vmId));
+    const started = event.event === LIFECYCLE.STARTED;
+    if (arrived || started) {
+      const evidence = started ? "comes" : "seen";
+      defects.contained("event", vmId, () => this.#departures.noteHere(vmId, evidence));
     }
     if (arrived || event.event === LIFECYCLE.STOPPED) {
       defects.contained("event", vmId, () => this.#slots.release(vmId));

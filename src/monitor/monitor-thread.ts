@@ -13,6 +13,7 @@
 import { isNews } from "../core/advance.ts";
 import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
 import type { CycleInput } from "../core/cycle.ts";
+import { isOpen } from "../core/late.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { Arrivals } from "./arrivals.ts";
 import { lookAgain } from "./begin.ts";
@@ -127,14 +128,15 @@ export class MonitorThread {
 
   /** Ended, and something is still to be asked or cleared up. */
   #unfinished(): readonly MigrationRun[] {
-    const asks = this.#context.settings().peerMode !== "none";
-    return this.#registry
-      .ended(this.#context.clock.monotonicMs())
-      .filter(
-        (run) =>
-          run.mayHaveLeft ||
-          (asks && run.target.mode === "remote" && run.migration.outcome?.confirmed === false),
-      );
+    const ended = this.#registry.ended(this.#context.clock.monotonicMs());
+    return ended.filter((run) => run.mayHaveLeft || this.#isAsked(run));
+  }
+
+  /** Where its guest is, or whether it has arrived: libvirt can tell the one, only its destination the other. */
+  #isAsked({ migration, target }: MigrationRun): boolean {
+    if (migration.outcome?.where === "unknown") return isOpen(migration);
+    const asks = this.#context.settings().peerMode !== "none" && target.mode === "remote";
+    return asks && isOpen(migration);
   }
 
   async #run(): Promise<void> {
@@ -303,9 +305,10 @@ export class MonitorThread {
   }
 
   async #confirm(run: MigrationRun): Promise<void> {
-    if (run.target.mode !== "remote") return;
-    run.target.peer.usedAtMs = this.#context.clock.monotonicMs();
-    if (run.migration.outcome?.confirmed === false) await run.askPlace();
+    if (run.target.mode === "remote") {
+      run.target.peer.usedAtMs = this.#context.clock.monotonicMs();
+    }
+    if (this.#isAsked(run)) await run.askPlace();
     if (run.mayHaveLeft) run.undefineLeft();
   }
 }

@@ -23,6 +23,12 @@ export interface PlaceAnswer {
   readonly record: JobStats | null;
 }
 
+/** Nobody could be asked. */
+export const PLACE_UNKNOWN: PlaceAnswer = {
+  place: { source: "unknown", sourceJob: false, destination: "silent" },
+  record: null,
+};
+
 /**
  * `doubtful`: libvirt did not say that its job was aborted, so a guest that is active here may run over
  * there as well. Never rejects for an operating error.

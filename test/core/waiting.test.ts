@@ -17,6 +17,7 @@ import { GIB_BYTES } from "../../src/core/units.ts";
 import { PAUSED_GUEST } from "../../src/core/waiting.ts";
 import { bringTo, FILE_REQUEST, inPhase, kinds, Run } from "./fixtures.ts";
 
+const PAUSED = { kind: "staysHere", runState: "suspended" };
 const REFUSAL = { code: 1, message: "no" };
 const ENDINGS: readonly [string, (run: Run) => unknown, string, string][] = [
   ["a cancel in the queue", (run) => run.give({ kind: "cancel" }), "cancelled", "cancelled"],
@@ -135,11 +136,93 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "migrationSource" });
   });
 
-  it("libvirt does not answer: where it is is not known, and nothing is said", () => {
+  it("libvirt works on it and does not answer for seconds: then it counts what it says", () => {
     const run = ended();
+    for (const nowMs of [0, 3_000, 5_000]) {
+      run.nowMs += nowMs;
+      run.place({ source: "unknown" });
+      expect(run.migration.outcome).toBeNull();
+    }
+    run.found("suspended");
+    expect(run.outcome()).toMatchObject({ outcome, reason, where: "source" });
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({
+      kind: "staysHere",
+      runState: "suspended",
+    });
+  });
+
+  it("gone after such a silence: what says why may be on its way", () => {
+    const run = ended();
+    run.place({ source: "unknown" });
+    run.nowMs += 5_000;
+    run.place({ source: "notActive" });
+    expect(run.migration.outcome).toBeNull();
+    run.give({ kind: "guestStopped", how: "crashed" });
+    run.place({ source: "notActive" });
+    expect(run.outcome()).toMatchObject({ reason: "guestCrashed", where: "nowhere" });
+  });
+
+  it("not here and silent by turns: not for ever", () => {
+    const run = ended();
+    for (let reads = 0; run.nowMs < SETTLE_MAX_MS; reads += 1) {
+      run.place({ source: reads % 2 === 0 ? "unknown" : "notActive" });
+      expect(run.migration.outcome).toBeNull();
+      run.nowMs += READ_SPACING_MS;
+    }
+    run.place({ source: "notActive" });
+    expect(run.outcome()).toMatchObject({ where: "unknown" });
+  });
+
+  function silent(): Run {
+    const run = ended();
+    run.nowMs += SETTLE_MAX_MS;
     run.place({ source: "unknown" });
     expect(run.outcome()).toMatchObject({ outcome, reason, where: "unknown" });
     expect(run.outcome().message).not.toContain("stays here");
+    expect(run.events("vmStatus")).toHaveLength(1);
+    return run;
+  }
+
+  it.each<[string, Partial<Place>, string, object]>([
+    ["it is here", { source: "active", runState: "suspended" }, "source", PAUSED],
+    [
+      "somebody migrates it",
+      { source: "active", runState: "running", sourceJob: true, job: "migrationOut" },
+      "source",
+      { kind: "migrationSource" },
+    ],
+    ["it is off", { endedHere: "destroyed" }, "nowhere", { kind: "down", why: "destroyed" }],
+  ])(
+    "silent to the end, and later %s: told once, how it ended stays",
+    (_n, place, where, status) => {
+      const run = silent();
+      run.place({ source: "unknown" });
+      expect(run.events("vmStatus")).toHaveLength(1);
+      for (const _ of [1, 2]) run.place(place);
+      expect(run.events("vmStatus").map((event) => event.status)).toEqual([
+        { kind: "migrationSource" },
+        status,
+      ]);
+      expect(run.events("ended")).toHaveLength(1);
+      expect(run.migration.outcome).toMatchObject({ outcome, reason, where });
+    },
+  );
+
+  it.each<[string, Partial<Place>]>([
+    ["on its way out", { source: "switching", runState: "switching" }],
+    ["taken by somebody else's migration", { endedHere: "migrated" }],
+    ["gone without a word", { destination: "absent" }],
+  ])("silent to the end, and later %s: nothing is said of it", (_name, place) => {
+    const run = silent();
+    for (const _ of [1, 2]) run.place(place);
+    expect(run.events("vmStatus")).toHaveLength(1);
+    expect(run.migration.outcome).toMatchObject({ outcome, reason, where: "unknown" });
+  });
+
+  it.each(["cameBack", "destroyed"] as const)("silent to the end, and %s: that counts", (why) => {
+    const run = silent();
+    run.give({ kind: "departureOver", why });
+    run.found();
     expect(run.events("vmStatus")).toHaveLength(1);
   });
 

@@ -9,7 +9,11 @@ export type Texts = Readonly<Record<string, readonly string[]>>;
 
 /** What happens, whether the stall clock runs, what a cancel comes to. */
 export const phases: Texts = {
-  queued: ["accepted, waits for a slot, here or on the destination", "none", "cancelled at once"],
+  queued: [
+    "accepted, waits for a slot, here or on the destination",
+    "none",
+    "cancelled as soon as libvirt says where the VM is",
+  ],
   preparing: [
     "has a slot; the destination is asked, the first downtime is set",
     "none",

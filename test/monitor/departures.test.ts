@@ -75,7 +75,7 @@ describe("a VM that has left", () => {
     await expectUnknown(host);
   });
 
-  it("in a way that nobody can tell, is not said to be down", async () => {
+  async function unknown(): Promise<SmallHost> {
     const host = await SmallHost.up();
     host.hypervisor.put(VM);
     await host.migrate(VM);
@@ -92,7 +92,42 @@ describe("a VM that has left", () => {
     expect(await host.service.hostStats()).toMatchObject({ vmCount: 0 });
     host.clock.monotonicStepMs += 60_000;
     expect(await host.event("VM_migration_ended", VM)).toMatchObject({ where: "unknown" });
-    await expectUnknown(host);
+    return host;
+  }
+
+  it("in a way that nobody can tell, is not said to be down", async () => {
+    await expectUnknown(await unknown());
+  });
+
+  it("or has not, as is seen later: it is here, told once, and its end is its last migration's", async () => {
+    const host = await unknown();
+    host.hypervisor.put(VM);
+    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 4, detail: 1 });
+    host.clock.monotonicStepMs += 5_000;
+    const seen = (): true | undefined => {
+      const [last] = host.registry.ended(host.clock.monotonicMs());
+      return last?.migration.outcome?.where === "source" || undefined;
+    };
+    await host.until(seen, "its place");
+    const told = host.events.filter(({ method }) => method === `|virt|VM_status|${VM}`);
+    expect(told.at(-1)).toMatchObject({ params: { [VM]: { status: "Up" } } });
+    expect(await host.service.vmStats(VM)).toMatchObject({ status: "Up" });
+    expect(await host.service.migrationStatus(VM)).toMatchObject({ outcome: "failed" });
+  });
+
+  it.each<[string, (host: SmallHost) => unknown]>([
+    [
+      "started here",
+      (host) => host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 0 }),
+    ],
+    ["expected here", (host) => host.service.migrationCreate({ vmId: VM }, "host2")],
+  ])("in a way that nobody can tell, and %s: it has come back", async (_name, comes) => {
+    const host = await unknown();
+    await comes(host);
+    host.hypervisor.put(VM);
+    host.clock.monotonicStepMs += 1_000;
+    expect(await host.service.vmStats(VM)).toMatchObject({ status: "Up" });
+    await expect(host.service.migrationStatus(VM)).rejects.toMatchObject({ code: "notMigrating" });
   });
 });
 

@@ -3,6 +3,8 @@
  * or begins, what libvirt says then counts, and not what it said at acceptance.
  */
 import { describe, expect, it } from "vitest";
+import { SETTLE_MAX_MS } from "../../src/core/place.ts";
+import { CONFIRM_AGAIN_MS } from "../../src/monitor/monitor-thread.ts";
 import { SmallHost, WELCOMING, type SmallHostOptions } from "./small-host.ts";
 
 const FIRST = "11111111-1111-4111-8111-111111111111";
@@ -57,15 +59,53 @@ describe("in the queue", () => {
     expect(await host.stats(VM)).toMatchObject({ status: "Paused", pauseCode: "EIO" });
   });
 
-  it("cancelled while libvirt says nothing of it: not known, and nothing said", async () => {
+  it("cancelled while libvirt works on it: the answer is what it says then", async () => {
     const host = await waiting();
-    host.hypervisor.faults.add(`runState ${VM}`);
-    expect(await host.service.cancel(VM, "uid 0")).toBe(true);
+    host.hypervisor.silent.add(VM);
+    const cancelled = host.service.cancel(VM, "uid 0");
+    const asked = host.hypervisor.called.length;
+    await host.until(() => host.hypervisor.called.length > asked + 3 || undefined, "a cycle");
+    host.hypervisor.silent.clear();
+    expect(await cancelled).toBe(true);
+    expect(await host.event("VM_migration_ended", VM)).toMatchObject({ where: "source" });
+    expect(told(host)).toEqual([LEAVING, { status: "Up" }]);
+  });
+
+  it("cancelled while libvirt says nothing of it for a minute: told once it does", async () => {
+    const host = await waiting();
+    host.hypervisor.silent.add(VM);
+    const cancelled = host.service.cancel(VM, "uid 0");
+    host.clock.monotonicStepMs += SETTLE_MAX_MS;
+    expect(await cancelled).toBe(true);
     expect(await host.event("VM_migration_ended", VM)).toMatchObject({
       outcome: "cancelled",
       where: "unknown",
     });
     expect(told(host)).toEqual([LEAVING]);
+
+    host.hypervisor.silent.clear();
+    host.clock.monotonicStepMs += CONFIRM_AGAIN_MS;
+    await host.until(() => told(host).length > 1 || undefined, "its status");
+    expect(told(host)).toEqual([LEAVING, { status: "Up" }]);
+    expect(await host.stats(VM)).toMatchObject({ status: "Up" });
+    // It never left, so it has not come back either.
+    expect(await host.service.migrationStatus(VM)).toMatchObject({ outcome: "cancelled" });
+    await host.restarted();
+    expect(await host.service.migrationStatus(VM)).toMatchObject({ outcome: "cancelled" });
+  });
+
+  it("silent to the end, and migrated again: of the first one nothing more is said", async () => {
+    const host = await waiting();
+    host.hypervisor.silent.add(VM);
+    const cancelled = host.service.cancel(VM, "uid 0");
+    host.clock.monotonicStepMs += SETTLE_MAX_MS;
+    await cancelled;
+    host.hypervisor.silent.clear();
+    await host.migrate(VM);
+    host.clock.monotonicStepMs += CONFIRM_AGAIN_MS;
+    const asked = host.hypervisor.called.length;
+    await host.until(() => host.hypervisor.called.length > asked + 5 || undefined, "cycles");
+    expect(told(host)).toEqual([LEAVING, LEAVING]);
   });
 
   it("gone without a word it is asked for a second, and the cancel says so", async () => {

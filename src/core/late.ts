@@ -1,0 +1,84 @@
+/**
+ * What is learnt after the end. An end is told once, with what was known then: an arrival that nobody
+ * had confirmed is confirmed in the record alone; where nobody could say where the guest is, the engine
+ * still takes its VM for leaving, and is told what it is once that is seen. How it ended, and why, stays.
+ */
+import { toldOf } from "./end.ts";
+import type { Effect, Migration, Stepped } from "./migration.ts";
+import type { JobStats } from "./job-stats.ts";
+import { confirmedLate, placedLate, type Outcome } from "./outcome.ts";
+import { countReads, noteEndHere, SURE_READS, type Place } from "./place.ts";
+import { foundAt } from "./waiting.ts";
+
+/** Where its guest is is still asked for. */
+export function isOpen({ outcome, departureOver }: Migration): boolean {
+  if (outcome === null) return false;
+  return !outcome.confirmed || (outcome.where === "unknown" && departureOver === null);
+}
+
+/** Asked once more, after the end. */
+export function learntLate(
+  before: Migration,
+  { place, record }: { readonly place: Place; readonly record: JobStats | null },
+  nowMs: number,
+): Stepped {
+  const { outcome } = before;
+  const asked = { ...before, pending: before.pending.filter((kind) => kind !== "askPlace") };
+  if (outcome === null || !isOpen(before)) return { migration: asked, effects: [] };
+  const migration = countReads(asked, place, nowMs);
+  if (migration.waitingEnd === null && hasArrived(migration, place, record)) {
+    const completedStats = migration.completedStats ?? record;
+    const seen: Migration = { ...migration, completedStats, progressPercent: 100 };
+    return corrected(seen, outcome, confirmedLate(seen, outcome), place);
+  }
+  // What has begun anew since, or has been given up, is spoken of as what it is now.
+  if (outcome.where !== "unknown" || migration.departureOver !== null) {
+    return { migration, effects: [] };
+  }
+  const where = migration.waitingEnd === null ? whereBegun(place) : whereWaiting(migration, place);
+  return where === "unknown"
+    ? { migration, effects: [] }
+    : corrected(noteEndHere(migration, place), outcome, placedLate(outcome, where), place);
+}
+
+function hasArrived(migration: Migration, place: Place, record: JobStats | null): boolean {
+  const sure = place.destination === "left" || migration.thereReads >= SURE_READS;
+  // After a reboot of this host it may have been started anew over there.
+  const isArrival =
+    migration.unwatched !== "hostDown" || (migration.completedStats ?? record) !== null;
+  return sure && isArrival && place.source !== "active";
+}
+
+/** As judgePlace has it of one that is asked for in time. */
+function whereBegun({ source, sourceJob, destination }: Place): Outcome["where"] {
+  return source === "active" && !sourceJob && destination !== "active" ? "source" : "unknown";
+}
+
+function whereWaiting(migration: Migration, place: Place): Outcome["where"] {
+  const found = foundAt(migration, place);
+  switch (found.kind) {
+    case "here":
+      return place.source === "active" ? "source" : "unknown";
+    case "stopped":
+      return "nowhere";
+    case "left":
+      return found.there && migration.thereReads >= SURE_READS ? "destination" : "unknown";
+    case "absent":
+    case "silent":
+      return "unknown";
+  }
+}
+
+/** The record; and, where nothing could be said of the VM until now, the VM's status, once. */
+function corrected(before: Migration, was: Outcome, outcome: Outcome, place: Place): Stepped {
+  const runState = place.runState ?? before.runState;
+  const migration: Migration = { ...before, outcome, runState };
+  if (was.where !== "unknown") return { migration, effects: [] };
+  const { downtimeFoundMs, superseded } = before;
+  const effects: Effect[] = [];
+  if (outcome.where === "source" && downtimeFoundMs !== null && !superseded) {
+    effects.push({ kind: "putBackDowntime", maxDowntimeMs: downtimeFoundMs });
+  }
+  effects.push(...toldOf(migration, outcome.where, place.job));
+  return { migration, effects };
+}
