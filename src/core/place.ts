@@ -39,7 +39,7 @@ export interface Place {
   readonly endedHere?: "migrated" | GuestStopped;
   /** The job that libvirt shows on the source; absent: none, or it does not say. */
   readonly job?: JobOperation;
-  /** Mode file, the guest not active here: whether libvirt has finished the image. */
+  /** Mode file, the guest not active here: whether libvirt has finished it. Absent: it cannot be read. */
   readonly image?: "complete" | "notComplete";
 }
 
@@ -292,6 +292,9 @@ function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
     migration.completedStats !== null ||
     (migration.unwatched !== null && place.image === "complete");
   if (isSaved) return ended(saved(migration, nowMs));
+  // Nobody saw how it went, and the image cannot be looked at: it may be the guest's only copy.
+  const isUnread = migration.unwatched !== null && place.image === undefined;
+  if (isUnread && sinceSettling(migration, nowMs) < SETTLE_MAX_MS) return ASK_AGAIN;
   const outcome = migration.guestStopped === null ? notSaved : lost;
   return ended(outcome(migration, nowMs));
 }

@@ -10,7 +10,7 @@ import { isOff, runStateRow, type RunState } from "../core/run-state.ts";
 import type { CallResult, Hypervisor, JobView } from "../hypervisor/hypervisor.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
-import type { SaveFiles } from "./hibernation.ts";
+import { NO_ANSWER, type SaveFiles } from "./hibernation.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import { endedHow } from "./place.ts";
 import { noteStopped } from "./stopped-how.ts";
@@ -142,15 +142,17 @@ async function prepareSave(
 ): Promise<Hindrance | null> {
   const xml = await context.hypervisor.domainXml(run.vmId);
   if (xml.kind !== "ok") return noXml(xml);
-  if (!(await files.areOurs())) return notBegun("somebody else has written to its files");
-  await files.writeParameters({
+  const ours = await files.areOurs();
+  if (ours === "late") return notBegun(NO_ANSWER);
+  if (!ours) return notBegun("somebody else has written to its files");
+  const written = await files.writeParameters({
     vmId: run.vmId,
     name: run.migration.vmName,
     host: context.hostName,
     time: isoTime(context.clock.wallMs()),
     domainXml: xml.value,
   });
-  return null;
+  return written === "late" ? notBegun(NO_ANSWER) : null;
 }
 
 async function prepareMigration(

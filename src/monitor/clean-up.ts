@@ -8,6 +8,7 @@ import { isOff } from "../core/run-state.ts";
 import type { Migration } from "../core/migration.ts";
 import type { Log } from "../logger.ts";
 import type { Context } from "./context.ts";
+import type { Timely } from "./file-turn.ts";
 import type { Target } from "./run-effects.ts";
 
 export class CleanUp {
@@ -24,7 +25,7 @@ export class CleanUp {
     this.#log = log;
   }
 
-  /** Resolves once all that was begun is done. Never rejects. */
+  /** Resolves once all that was begun is done, or its time is over. Never rejects. */
   async done(): Promise<void> {
     await Promise.all(this.#begun);
   }
@@ -34,7 +35,7 @@ export class CleanUp {
   }
 
   removeImage(): void {
-    if (this.#target.mode === "file") this.#begin(this.#target.files.undo());
+    if (this.#target.mode === "file") this.#begin(this.#letGo(this.#target.files.undo()));
   }
 
   /**
@@ -43,7 +44,7 @@ export class CleanUp {
    * seen here.
    */
   ended({ reservedThere, outcome }: Migration): void {
-    if (this.#target.mode === "file") this.#begin(this.#target.files.release());
+    if (this.#target.mode === "file") this.#begin(this.#letGo(this.#target.files.release()));
     if (reservedThere && outcome?.where === "source") this.#begin(this.#releaseSlot());
   }
 
@@ -57,6 +58,16 @@ export class CleanUp {
       .catch((err: unknown) => this.#context.defects.note("cleanUp", this.#vmId, err))
       .finally(() => this.#begun.delete(done));
     this.#begun.add(done);
+  }
+
+  /** It goes on by itself when the file system answers; nobody waits for that. */
+  async #letGo(letting: Promise<Timely<void>>): Promise<void> {
+    if ((await letting) === "late") {
+      this.#log.warn(
+        {},
+        "the files of the save are not free yet: their file system does not answer",
+      );
+    }
   }
 
   async #putBackDowntime(maxDowntimeMs: number): Promise<void> {

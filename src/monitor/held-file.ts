@@ -11,6 +11,7 @@ import { flock } from "posix";
 import { MonitorError } from "../errors.ts";
 
 export const FILE_MODE = 0o600;
+const WRITES = constants.O_WRONLY | constants.O_NOFOLLOW;
 /** A file that is gone once it is locked, since its save was undone meanwhile: taken anew. */
 const TRIES_MAX = 5;
 const IN_USE = "is in use: a VM is being saved there";
@@ -59,7 +60,7 @@ export class HeldFile {
    * somebody else has it.
    */
   static async takeAgain(path: string, made: boolean, filled: boolean): Promise<HeldFile | null> {
-    const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW).catch(() => null);
+    const handle = await open(path, WRITES | constants.O_NONBLOCK).catch(() => null);
     if (handle === null) return null;
     try {
       const isOurs = flock(handle.fd, { exclusive: true, nonBlocking: true });
@@ -118,9 +119,8 @@ async function createOrOpen(
   key: string,
   path: string,
 ): Promise<{ readonly handle: FileHandle; readonly made: boolean }> {
-  const flags = constants.O_WRONLY | constants.O_NOFOLLOW;
   try {
-    const exclusively = flags | constants.O_CREAT | constants.O_EXCL;
+    const exclusively = WRITES | constants.O_CREAT | constants.O_EXCL;
     return { handle: await open(path, exclusively, FILE_MODE), made: true };
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw refused(key, path, messageOf(error));
@@ -130,7 +130,7 @@ async function createOrOpen(
     throw refused(key, path, "exists and is no plain file of its own");
   }
   try {
-    return { handle: await open(path, flags | constants.O_NONBLOCK), made: false };
+    return { handle: await open(path, WRITES | constants.O_NONBLOCK), made: false };
   } catch (error) {
     // Gone between the two: its save was undone.
     if (codeOf(error) === "ENOENT") return createOrOpen(key, path);
@@ -148,10 +148,9 @@ function locked(key: string, path: string, handle: FileHandle): boolean {
 
 /** The path leads to the open file, and no other name does. */
 async function isAt(path: string, handle: FileHandle): Promise<boolean> {
-  const [there, held] = await Promise.all([
-    lstat(path, { bigint: true }).catch(() => null),
-    handle.stat({ bigint: true }),
-  ]);
+  // One after the other: each may hold a thread for ever (file-turn.ts).
+  const there = await lstat(path, { bigint: true }).catch(() => null);
+  const held = await handle.stat({ bigint: true });
   const isSame = there?.dev === held.dev && there.ino === held.ino;
   return isSame && held.isFile() && held.nlink === 1n;
 }

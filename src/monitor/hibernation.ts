@@ -4,13 +4,23 @@
  * hold anything yet: a verb of the engine must never be able to overwrite a file of the host.
  */
 import { constants } from "node:fs";
-import { lstat, open, realpath } from "node:fs/promises";
+import { lstat, open, realpath, type FileHandle } from "node:fs/promises";
 import * as path from "node:path";
 import { MonitorError } from "../errors.ts";
+import { fileTurn, type Timely } from "./file-turn.ts";
 import { HeldFile, refused } from "./held-file.ts";
 
 /** The version of the parameters file's shape. */
 export const PARAMETERS_FORMAT = 1;
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+/** How long both files may take, with those of others before them. */
+const TAKE_MAX_MS = 5_000;
+/** Busy storage may take its time until what was written is on the disk. */
+const WRITE_MAX_MS = 5_000;
+/** A caller who waits until the paths are free waits no longer. */
+const END_MAX_MS = 2_000;
+const LOOK_MAX_MS = 2_000;
+export const NO_ANSWER = "its file system does not answer, or another save's does not";
 /** Group and world. */
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -39,8 +49,6 @@ export class SaveFiles {
   readonly prepared: PreparedFiles;
   #image: HeldFile | null;
   #parameters: HeldFile | null;
-  /** What was last begun with them: one after the other. */
-  #last: Promise<void> = Promise.resolve();
 
   private constructor(
     prepared: PreparedFiles,
@@ -54,16 +62,19 @@ export class SaveFiles {
 
   /**
    * Checks both paths and takes both files. One after the other: a file that one has made and not yet
-   * locked would be another's, and left behind. **Fails**: invalidParams naming dst or dstparams; leaves
-   * nothing behind then.
+   * locked would be another's, and left behind. **Fails**: invalidParams naming dst or dstparams,
+   * migrationFailed if the file system does not answer; leaves nothing behind then, at the latest when
+   * it answers.
    */
-  static take(files: HibernationFiles, folder: string): Promise<SaveFiles> {
-    const taken = SaveFiles.#turn.then(() => SaveFiles.#takeBoth(files, folder));
-    SaveFiles.#turn = taken.catch(() => undefined);
-    return taken;
+  static async take(files: HibernationFiles, folder: string): Promise<SaveFiles> {
+    const taken = await fileTurn.ask(
+      TAKE_MAX_MS,
+      () => SaveFiles.#takeBoth(files, folder),
+      (late) => late.#end((file) => file.undo()),
+    );
+    if (taken !== "late") return taken;
+    throw new MonitorError("migrationFailed", `dst: ${files.imagePath}: ${NO_ANSWER}`);
   }
-
-  static #turn: Promise<unknown> = Promise.resolve();
 
   static async #takeBoth(files: HibernationFiles, folder: string): Promise<SaveFiles> {
     if (path.resolve(files.imagePath) === path.resolve(files.parametersPath)) {
@@ -88,9 +99,9 @@ export class SaveFiles {
   }
 
   /** Takes again what is there; `begun`: libvirt may have written. False: not both of them are held now. */
-  takeAgain(begun: boolean): Promise<boolean> {
+  takeAgain(begun: boolean): Promise<Timely<boolean>> {
     const { imagePath, madeImage, parametersPath, madeParameters } = this.prepared;
-    return this.#next(async () => {
+    return fileTurn.surely(TAKE_MAX_MS, async () => {
       this.#image ??= await HeldFile.takeAgain(imagePath, madeImage, begun);
       this.#parameters ??= await HeldFile.takeAgain(parametersPath, madeParameters, true);
       return this.#image !== null && this.#parameters !== null;
@@ -98,9 +109,11 @@ export class SaveFiles {
   }
 
   /** Both paths still lead to what is held, and nobody else has written there. */
-  async areOurs(): Promise<boolean> {
-    const ours = await Promise.all([this.#image?.isOurs(), this.#parameters?.isOurs()]);
-    return ours.every((each) => each === true);
+  areOurs(): Promise<Timely<boolean>> {
+    return fileTurn.ask(WRITE_MAX_MS, async () => {
+      const image = await this.#image?.isOurs();
+      return image === true && (await this.#parameters?.isOurs()) === true;
+    });
   }
 
   /** libvirt writes the image from here on. */
@@ -109,57 +122,74 @@ export class SaveFiles {
   }
 
   /** Writes the parameters; the guest's XML is in there, so nobody else may read it. */
-  async writeParameters(parameters: HibernationParameters): Promise<void> {
+  writeParameters(parameters: HibernationParameters): Promise<Timely<void>> {
     const content = { formatVersion: PARAMETERS_FORMAT, ...parameters };
-    await this.#parameters?.write(`${JSON.stringify(content, null, 2)}\n`);
+    const text = `${JSON.stringify(content, null, 2)}\n`;
+    return fileTurn.ask(WRITE_MAX_MS, async () => this.#parameters?.write(text));
   }
 
   /** Puts things back as they were before, as far as they are held. */
-  undo(): Promise<void> {
-    return this.#end((file) => file.undo());
+  undo(): Promise<Timely<void>> {
+    return fileTurn.surely(END_MAX_MS, () => this.#end((file) => file.undo()));
   }
 
   /** The save has ended: what is there stays, and the paths are free. */
-  release(): Promise<void> {
-    return this.#end((file) => file.release());
+  release(): Promise<Timely<void>> {
+    return fileTurn.surely(END_MAX_MS, () => this.#end((file) => file.release()));
   }
 
-  #end(each: (file: HeldFile) => Promise<void>): Promise<void> {
-    return this.#next(async () => {
-      const held = [this.#image, this.#parameters].filter((file) => file !== null);
-      this.#image = null;
-      this.#parameters = null;
-      await Promise.all(held.map(each));
-    });
-  }
-
-  #next<T>(work: () => Promise<T>): Promise<T> {
-    const next = this.#last.then(work);
-    this.#last = next.then(
-      () => undefined,
-      () => undefined,
-    );
-    return next;
+  /** Both, also if one of them fails. */
+  async #end(each: (file: HeldFile) => Promise<void>): Promise<void> {
+    const [image, parameters] = [this.#image, this.#parameters];
+    this.#image = null;
+    this.#parameters = null;
+    try {
+      if (image !== null) await each(image);
+    } finally {
+      if (parameters !== null) await each(parameters);
+    }
   }
 }
 
 /** The first bytes of an image that libvirt has finished. Source: libvirt, qemu_saveimage.h. */
 const COMPLETE_MAGIC = "LibvirtQemudSave";
 
-/** While libvirt writes an image its first bytes say so; it changes them last of all. */
-export async function imageState(imagePath: string): Promise<"complete" | "notComplete"> {
+/**
+ * While libvirt writes an image its first bytes say so; it changes them last of all. Null: nobody can
+ * tell, since its file system does not answer, or answers with an error of its own.
+ */
+export async function imageState(imagePath: string): Promise<"complete" | "notComplete" | null> {
+  const looked = await fileTurn.ask(LOOK_MAX_MS, () => lookAt(imagePath));
+  return looked === "late" ? null : looked;
+}
+
+async function lookAt(imagePath: string): Promise<"complete" | "notComplete" | null> {
+  let handle: FileHandle | undefined;
   try {
-    const handle = await open(imagePath, constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      const magic = Buffer.alloc(COMPLETE_MAGIC.length);
-      await handle.read(magic, 0, magic.length, 0);
-      return magic.toString("latin1") === COMPLETE_MAGIC ? "complete" : "notComplete";
-    } finally {
-      await handle.close();
-    }
-  } catch {
-    return "notComplete";
+    // Nobody waits for the other end of what is no file.
+    handle = await open(imagePath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const magic = Buffer.alloc(COMPLETE_MAGIC.length);
+    await handle.read(magic, 0, magic.length, 0);
+    return magic.toString("latin1") === COMPLETE_MAGIC ? "complete" : "notComplete";
+  } catch (error) {
+    return isMissing(error) ? "notComplete" : null;
+  } finally {
+    await handle?.close().catch(() => undefined);
   }
+}
+
+/** No file is there, or no plain one. */
+const MISSING: ReadonlySet<unknown> = new Set([
+  "ENOENT",
+  "ENOTDIR",
+  "ELOOP",
+  "EISDIR",
+  "ENXIO",
+  "ESPIPE",
+]);
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && MISSING.has(error.code);
 }
 
 async function checkWay(key: string, file: string, folder: string): Promise<void> {

@@ -61,7 +61,7 @@ export async function askPlace(
   if (surelyHere || (source === "switching" && sourceJob)) return { place, record: null };
   if (target.mode === "file") {
     const image = await imageState(target.files.prepared.imagePath);
-    return { place: { ...place, image }, record: null };
+    return { place: { ...place, ...(image === null ? {} : { image }) }, record: null };
   }
   if (target.mode === "foreign" || settings().peerMode === "none") return { place, record: null };
   const there = await target.peer.guest(vmId);

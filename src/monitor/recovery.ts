@@ -72,7 +72,9 @@ export async function settleRestored(registry: Registry, context: Context): Prom
 async function holdAgain({ target, log, migration }: MigrationRun): Promise<void> {
   if (target.mode !== "file") return;
   const held = await target.files.takeAgain(migration.callAtMs !== null);
-  if (!held) log.warn({ ...target.files.prepared }, "files of a save are gone or somebody else's");
+  const files = target.files.prepared;
+  if (held === "late") log.warn({ ...files }, "files of a save are not held yet: no answer");
+  else if (!held) log.warn({ ...files }, "files of a save are gone or somebody else's");
 }
 
 /** Of each VM one live migration, the last; of ended ones those that are still spoken of. */

@@ -266,7 +266,8 @@ describe("a save", () => {
       ["failed", "unknown", "unknown"],
       [],
     ],
-    ["the image was not looked at", "daemonDown", {}, ["failed", "unknown", "unknown"], []],
+    ["its image cannot be looked at", "daemonDown", {}, null, []],
+    ["its image cannot be looked at", "hostDown", {}, null, []],
     ["the guest is here", "daemonDown", HERE, FAILED_UNKNOWN, ["removeImage"]],
     ["the guest is here again", "hostDown", HERE, RESTARTED, ["removeImage"]],
     ["its job goes on", "daemonDown", WITH_JOB, null, []],
@@ -276,6 +277,20 @@ describe("a save", () => {
     if (end === null) expect(run.migration.outcome).toBeNull();
     else expect([run.outcome().outcome, run.outcome().reason, run.outcome().where]).toEqual(end);
   });
+
+  it.each<[string, Partial<Place>, string]>([
+    ["it can again", { image: "complete" }, "image"],
+    ["it still cannot", {}, "unknown"],
+  ])(
+    "whose image cannot be looked at is waited for, but not for ever: %s",
+    (_name, place, where) => {
+      const run = unwatched("daemonDown", "running", FILE_REQUEST);
+      run.placeSurely({});
+      run.nowMs += SETTLE_MAX_MS;
+      run.placeSurely(place);
+      expect(run.outcome().where).toBe(where);
+    },
+  );
 
   it("of one that is watched the image alone says nothing", () => {
     const run = inPhase("running", FILE_REQUEST);
