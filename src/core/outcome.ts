@@ -104,7 +104,7 @@ function whyNotBegun(migration: Migration, waitingEnd: WaitingEnd, nowMs: number
     case "stopped":
       return whyStayed(migration, null);
     case "notBegun":
-      return whyStayed(migration, waitingEnd.refusal);
+      return whyStayed(migration, waitingEnd.refusal, "its migration could not begin");
     case "notAdmitted": {
       const seconds = Math.round((nowMs - migration.acceptedAtMs) / 1000);
       const last = deferralReason ?? "it waited here for a slot";
@@ -285,7 +285,7 @@ const UNWATCHED: Readonly<Record<Unwatched, { readonly reason: EndReason; readon
 
 type Why = Pick<Outcome, "outcome" | "reason" | "code" | "message" | "confirmed">;
 
-function whyStayed(migration: Migration, refusal: Refusal | null): Why {
+function whyStayed(migration: Migration, refusal: Refusal | null, words = "libvirt said"): Why {
   const vm = `VM ${migration.vmId}`;
   const stop = effectiveStop(migration);
   if (stop?.why === "cancel") {
@@ -314,7 +314,7 @@ function whyStayed(migration: Migration, refusal: Refusal | null): Why {
     return failed(reason, CODE_FAILED, `${vm} stays here; ${why}`);
   }
   const code = refusal?.code === LIBVIRT_ERROR.OPERATION_FAILED ? CODE_LIBVIRT_FAILED : CODE_FAILED;
-  return failed("libvirt", code, `${vm} stays here; libvirt said: ${said(refusal)}`);
+  return failed("libvirt", code, `${vm} stays here; ${words}: ${said(refusal)}`);
 }
 
 /** A stop that came after the call's return and that libvirt never took has ended nothing. */

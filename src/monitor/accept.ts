@@ -117,17 +117,19 @@ function checkNoJob(vmId: string, view: CallResult<JobView>): void {
   }
 }
 
-export function checkPlacement(
-  { vmId, cpusets, numaNodesets }: MigrateRequest,
-  vm: VmDetails,
-): void {
-  const reason =
-    placementFault("cpusets", cpusets, vm.vcpus, "vCPUs") ??
-    placementFault("numaNodesets", numaNodesets, vm.numaNodes, "NUMA nodes");
+export function checkPlacement(request: MigrateRequest, vm: VmDetails): void {
+  const reason = misplaced(request, vm);
   if (reason === null) return;
-  throw new MonitorError("invalidParameter", `Invalid parameter: VM ${vmId}: ${reason}`, {
-    details: { reason },
-  });
+  const message = `Invalid parameter: VM ${request.vmId}: ${reason}`;
+  throw new MonitorError("invalidParameter", message, { details: { reason } });
+}
+
+/** Why the request's cpusets or numaNodesets do not fit the VM as it is; null: they do. */
+export function misplaced({ cpusets, numaNodesets }: MigrateRequest, vm: VmDetails): string | null {
+  return (
+    placementFault("cpusets", cpusets, vm.vcpus, "vCPUs") ??
+    placementFault("numaNodesets", numaNodesets, vm.numaNodes, "NUMA nodes")
+  );
 }
 
 async function targetOf(

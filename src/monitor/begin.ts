@@ -7,8 +7,10 @@ import { isoTime } from "../clock.ts";
 import type { Silence } from "../core/destination.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { isOff, runStateRow, type RunState } from "../core/run-state.ts";
+import { errorTable } from "../errors.ts";
 import type { CallResult, Hypervisor, JobView } from "../hypervisor/hypervisor.ts";
 import type { Peer } from "../peer/peer.ts";
+import { misplaced } from "./accept.ts";
 import type { Context } from "./context.ts";
 import { NO_ANSWER, type SaveFiles } from "./hibernation.ts";
 import type { MigrationRun } from "./migration-run.ts";
@@ -93,6 +95,8 @@ async function look(run: MigrationRun, context: Context): Promise<Prepared> {
   if (othersJob !== null) return { kind: "later", reason: othersJob };
   const { mayNotMigrate } = runStateRow(vm.runState);
   if (mayNotMigrate !== null) return notBegun(`the VM ${mayNotMigrate}`);
+  const fault = misplaced(run.request, vm);
+  if (fault !== null) return notBegun(fault, errorTable.invalidParameter.number);
   run.seen(vm);
   return { kind: "ready", runState: vm.runState };
 }

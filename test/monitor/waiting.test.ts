@@ -131,6 +131,31 @@ describe("in the queue", () => {
     expect(host.hypervisor.out.has(VM)).toBe(false);
   });
 
+  it.each([
+    ["cpusets", { cpusets: ["0"] }, { vcpus: 2 }],
+    ["numaNodesets", { numaNodesets: ["0"] }, { numaNodes: 2 }],
+  ])("%s that fit no more at its turn are refused, as at acceptance", async (name, set, then) => {
+    const host = await waiting();
+    host.hypervisor.put(VM, { vcpus: 1, numaNodes: 1 });
+    await host.service.cancel(VM, "uid 0");
+    await host.migrate(VM, set);
+    host.hypervisor.put(VM, { vcpus: 1, numaNodes: 1, ...then });
+    host.hypervisor.leave(FIRST);
+    const failed = (): object | undefined =>
+      host.events.filter(({ method }) => method === `|virt|VM_migration_ended|${VM}`)[1];
+    expect(await host.until(failed, "its end")).toMatchObject({
+      params: {
+        [VM]: {
+          outcome: "failed",
+          where: "source",
+          message: `VM ${VM} stays here; its migration could not begin: ${name} has 1 items, the VM has 2 ${name === "cpusets" ? "vCPUs" : "NUMA nodes"} (code 91)`,
+        },
+      },
+    });
+    expect(told(host).at(-1)).toEqual({ status: "Up" });
+    expect(host.hypervisor.out.has(VM)).toBe(false);
+  });
+
   it("somebody else's job is waited for, whatever it is", async () => {
     const host = await waiting();
     const vm = host.hypervisor.vms.get(VM);
