@@ -38,6 +38,9 @@ export class HostView {
   #scannedAtMs: number | null = null;
   #lookedAtMs: number | null = null;
   #scanning: { readonly promise: Promise<CallResult<null>>; readonly age: number } | null = null;
+  /** Looks at all that have begun, and which of them is shown. */
+  #begun = 0;
+  #shown = 0;
   /** Counts what made views of before outdated. */
   #age = 0;
 
@@ -119,9 +122,29 @@ export class HostView {
     return outgoing + incoming + (this.transfer(vmId) === "outgoing" ? 0 : 1);
   }
 
-  /** Looks at these VMs alone; what is known of the others stays as it was. */
+  /**
+   * Looks at these VMs alone; what is known of the others stays as it was. Nothing is shown of what was
+   * overtaken meanwhile: a later look at all is shown already, or something has changed, then they are
+   * looked at once more.
+   */
   async refreshOnly(vmIds: ReadonlySet<string>): Promise<CallResult<null>> {
+    const looked = await this.#lookOnly(vmIds);
+    return looked.kind === "outdated" ? this.#again(vmIds) : looked;
+  }
+
+  async #again(vmIds: ReadonlySet<string>): Promise<CallResult<null>> {
+    const looked = await this.#lookOnly(vmIds);
+    return looked.kind === "outdated" ? { kind: "noAnswer" } : looked;
+  }
+
+  async #lookOnly(
+    vmIds: ReadonlySet<string>,
+  ): Promise<CallResult<null> | { readonly kind: "outdated" }> {
+    const age = this.#age;
+    const begun = this.#begun;
     const views = await this.#views({ waitMs: this.#waitMs(), first: vmIds, only: vmIds });
+    if (this.#shown > begun) return { kind: "ok", value: null };
+    if (age !== this.#age) return { kind: "outdated" };
     if (views.kind !== "ok") return views;
     const others = [...this.#entries].filter(([vmId]) => !vmIds.has(vmId));
     this.#entries = new Map([...others, ...this.#entriesOf(views.value)]);
@@ -135,11 +158,14 @@ export class HostView {
 
   async #scan(): Promise<CallResult<null>> {
     const age = this.#age;
+    this.#begun += 1;
+    const look = this.#begun;
     const beganAtMs = this.#nowMs();
     const views = await this.#views({ waitMs: this.#waitMs(), first: this.#first() });
     if (views.kind !== "ok") return views;
     this.#entries = new Map(this.#entriesOf(views.value));
     this.#lookedAtMs = beganAtMs;
+    this.#shown = look;
     if (age === this.#age) this.#scannedAtMs = this.#nowMs();
     return { kind: "ok", value: null };
   }

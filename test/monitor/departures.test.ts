@@ -233,13 +233,17 @@ class SlowHypervisor extends SmallHypervisor {
     return seen;
   }
 
-  async letGo(): Promise<void> {
+  async holds(): Promise<void> {
     while (this.held.length === 0) await new Promise(setImmediate);
+  }
+
+  async letGo(): Promise<void> {
+    await this.holds();
     this.held.shift()?.();
   }
 }
 
-it("a look that began before something changed is no answer for after it", async () => {
+function slowView(): { hypervisor: SlowHypervisor; view: HostView } {
   const clock = new SteppingClock();
   const hypervisor = new SlowHypervisor(clock);
   hypervisor.put(VM);
@@ -249,6 +253,62 @@ it("a look that began before something changed is no answer for after it", async
     () => 1_000,
     () => new Set(),
   );
+  return { hypervisor, view };
+}
+
+const ONLY = new Set([VM]);
+
+describe("a look at single VMs that was overtaken", () => {
+  it("by a change shows nothing of before it: they are looked at again", async () => {
+    const { hypervisor, view } = slowView();
+    const only = view.refreshOnly(ONLY);
+    hypervisor.vms.delete(VM);
+    view.invalidate();
+    await hypervisor.letGo();
+    await hypervisor.letGo();
+    expect(await only).toEqual({ kind: "ok", value: null });
+    expect(view.get(VM)).toBeUndefined();
+  });
+
+  it("by changes again and again is no look", async () => {
+    const { hypervisor, view } = slowView();
+    const only = view.refreshOnly(ONLY);
+    for (const _ of [1, 2]) {
+      await hypervisor.holds();
+      view.invalidate();
+      await hypervisor.letGo();
+    }
+    expect(await only).toEqual({ kind: "noAnswer" });
+    expect(view.get(VM)).toBeUndefined();
+  });
+
+  it("by a later look at all puts nothing back", async () => {
+    const { hypervisor, view } = slowView();
+    const only = view.refreshOnly(ONLY);
+    await new Promise(setImmediate);
+    hypervisor.vms.delete(VM);
+    const all = view.refresh();
+    await new Promise(setImmediate);
+    hypervisor.held.reverse();
+    await hypervisor.letGo();
+    await all;
+    await hypervisor.letGo();
+    await only;
+    expect(view.get(VM)).toBeUndefined();
+    expect(hypervisor.called).toHaveLength(2);
+  });
+
+  it("by nothing is shown", async () => {
+    const { hypervisor, view } = slowView();
+    const only = view.refreshOnly(ONLY);
+    await hypervisor.letGo();
+    expect(await only).toEqual({ kind: "ok", value: null });
+    expect(view.get(VM)).toBeDefined();
+  });
+});
+
+it("a look that began before something changed is no answer for after it", async () => {
+  const { hypervisor, view } = slowView();
   const early = view.freshWithin(200);
   hypervisor.vms.delete(VM);
   view.invalidate();
