@@ -314,6 +314,10 @@ function whyStayed(migration: Migration, refusal: Refusal | null, words = "libvi
     return failed(reason, CODE_FAILED, `${vm} stays here; ${why}`);
   }
   const code = refusal?.code === LIBVIRT_ERROR.OPERATION_FAILED ? CODE_LIBVIRT_FAILED : CODE_FAILED;
+  if (migration.callSucceeded) {
+    const text = `${vm} had left, as libvirt said, and is active here: it came back, or was started anew`;
+    return failed("libvirt", code, text);
+  }
   return failed("libvirt", code, `${vm} stays here; ${words}: ${said(refusal)}`);
 }
 

@@ -109,6 +109,12 @@ describe("place x why", () => {
     expect(run.outcome().code).toBe(number);
   });
 
+  it("success, and the guest is here again: the words do not say that it stayed", () => {
+    const run = settling(null);
+    run.placeSurely(HERE);
+    expect(run.outcome().message).toMatch(/had left, as libvirt said, and is active here/);
+  });
+
   it("an event that the guest stopped as migrated counts as a success", () => {
     const run = inPhase("running");
     run.give({ kind: "stoppedByJob" });
