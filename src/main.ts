@@ -243,7 +243,7 @@ async function restore(daemon: Daemon, known: Replay): Promise<void> {
     context.defects.contained("journal", run.vmId, () => run.journalRecord()) ?? [];
   events.restore(known);
   restoreRuns(known, registry, context, service.hooks);
-  service.restoreReservations(known.reservations);
+  service.restoreIncoming(known);
   await journal.begin({
     epoch: events.epoch,
     nextSeq: () => events.next,

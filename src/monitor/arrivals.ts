@@ -60,7 +60,7 @@ export class Arrivals {
     return [...this.#coming.values()].some(({ soonUntilMs }) => soonUntilMs > nowMs);
   }
 
-  /** Slots that the daemon before this one kept for them: one may have come since, and nobody told. */
+  /** The daemon before this one expected them: one may have come since, and nobody told. */
   expects(vmIds: readonly string[]): void {
     for (const vmId of vmIds) this.#comes(vmId, 0);
   }
@@ -75,7 +75,7 @@ export class Arrivals {
       case LIFECYCLE.STOPPED:
         this.#noteEnd(vmId, detail);
         this.#told.delete(vmId);
-        this.#coming.delete(vmId);
+        this.#comesNoMore(vmId);
         return;
       case LIFECYCLE.RESUMED: {
         // A guest of ours whose migration has failed goes on here with the same words.
@@ -98,6 +98,11 @@ export class Arrivals {
       soonUntilMs: nowMs + soonForMs,
       hasCome: hasCome || known?.hasCome === true,
     });
+    if (known === undefined) this.#context.journal.coming(this.vmIds);
+  }
+
+  #comesNoMore(vmId: string): void {
+    if (this.#coming.delete(vmId)) this.#context.journal.coming(this.vmIds);
   }
 
   /** Of a guest that had come; one that was taken apart half arrived never was here. */
@@ -128,16 +133,16 @@ export class Arrivals {
     const view = hostView.get(vmId);
     if (view === undefined) {
       // Gone again, or the look had begun before it was there.
-      if (clock.monotonicMs() - sinceMs >= LOOKED_AT_MS) this.#coming.delete(vmId);
+      if (clock.monotonicMs() - sinceMs >= LOOKED_AT_MS) this.#comesNoMore(vmId);
       return;
     }
     if (hostView.transfer(vmId) !== "none") return;
     if (view.job.kind !== "stats" || isHalfArrived(view.vm.runState)) return;
     // It came back before the end of its departure was told: first that.
     if (this.#registry.liveOf(vmId) !== undefined) return;
-    this.#coming.delete(vmId);
     this.#told.add(vmId);
     this.#tell(view);
+    this.#comesNoMore(vmId);
   }
 
   #tell({ vm: { vmId, name, runState } }: VmJobView): void {

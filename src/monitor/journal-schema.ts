@@ -359,6 +359,8 @@ const reservation: v.GenericSchema<unknown, Reservation> = v.object({
 
 export const reservationsSchema = v.array(reservation);
 
+export const comingSchema = v.array(uuid);
+
 export const decisionsSchema: v.GenericSchema<unknown, readonly Decision[]> = v.array(
   v.object({
     rule: text,

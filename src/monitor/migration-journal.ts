@@ -47,6 +47,7 @@ export class MigrationJournal {
   readonly #journal: Journal;
   readonly #clock: Clock;
   #reservations: Reservations = new Map();
+  #coming: readonly string[] = [];
 
   constructor(journal: Journal, clock: Clock) {
     this.#journal = journal;
@@ -71,8 +72,14 @@ export class MigrationJournal {
     this.append(this.slotsRecord());
   }
 
+  /** VMs on their way to this host, whose arrival is not told. */
+  coming(vmIds: ReadonlySet<string>): void {
+    this.#coming = [...vmIds];
+    this.append(this.slotsRecord());
+  }
+
   slotsRecord(): JournalRecord {
-    return { k: "slots", slots: [...this.#reservations.values()] };
+    return { k: "slots", slots: [...this.#reservations.values()], coming: this.#coming };
   }
 
   /** The disk has it, or does not answer in time. */

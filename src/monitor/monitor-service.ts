@@ -3,7 +3,6 @@
  * and cancels to them, and answers from their states; the loop (monitor-thread.ts) does the rest.
  */
 import type { Migration } from "../core/migration.ts";
-import type { Reservation } from "../core/reservations.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { MonitorError } from "../errors.ts";
 import type { HypervisorEvent } from "../hypervisor/hypervisor.ts";
@@ -21,6 +20,7 @@ import { migrateCheck } from "./migrate-check.ts";
 import type { MigrationRun, RunHooks } from "./migration-run.ts";
 import type { MonitorThread } from "./monitor-thread.ts";
 import type { Registry } from "./registry.ts";
+import type { Replay } from "./replay.ts";
 import type {
   ExplainQuestion,
   IncomingRequest,
@@ -107,10 +107,10 @@ export class MonitorService implements MigrationService {
     });
   }
 
-  /** Reservations of the daemon that ran before, in this boot. */
-  restoreReservations(reservations: readonly Reservation[]): void {
+  /** Who was to come, or on its way, when the daemon before this one ended, in this boot. */
+  restoreIncoming({ reservations, coming }: Pick<Replay, "reservations" | "coming">): void {
     this.#slots.restore(reservations);
-    this.#monitor.arrivals.expects(reservations.map(({ vmId }) => vmId));
+    this.#monitor.arrivals.expects([...reservations.map(({ vmId }) => vmId), ...coming]);
   }
 
   /** Called when one is accepted or ends, a limit changed, and in each cycle. */

@@ -13,6 +13,7 @@ import {
   eventsSchema,
   migrationSchema,
   requestSchema,
+  comingSchema,
   reservationsSchema,
   targetSchema,
   wallMsSchema,
@@ -46,6 +47,8 @@ export interface Replay {
   readonly nextSeq: number;
   /** Of this boot. */
   readonly reservations: readonly Reservation[];
+  /** Of this boot: VMs on their way to this host, whose arrival was not told. */
+  readonly coming: readonly string[];
   /** What could not be used, in words. */
   readonly troubles: readonly string[];
 }
@@ -82,6 +85,7 @@ export class Replayer {
   #epoch: string | null = null;
   #nextSeq = 1;
   #reservations: readonly Reservation[] = [];
+  #coming: readonly string[] = [];
 
   constructor(bootId: string) {
     this.#bootId = bootId;
@@ -135,6 +139,7 @@ export class Replayer {
     }
     if (record["k"] === "slots") {
       this.#reservations = parsed(reservationsSchema, record["slots"]) ?? [];
+      this.#coming = parsed(comingSchema, record["coming"]) ?? [];
     }
   }
 
@@ -154,6 +159,7 @@ export class Replayer {
       epoch: this.#epoch,
       nextSeq: this.#nextSeq,
       reservations: this.#reservations,
+      coming: this.#coming,
       troubles,
     };
   }

@@ -203,6 +203,24 @@ describe("one that came and has ended since", () => {
     await expect(host.service.vmStats(VM)).rejects.toMatchObject({ code: "noVm" });
   });
 
+  it("while no daemon looked is told by the next one, if it was on its way", async () => {
+    const first = await SmallHost.up();
+    await first.service.migrationCreate({ vmId: VM }, "host2");
+    comes(first);
+    tell(first, STARTED_MIGRATED);
+    await looks(first);
+    const second = await first.restarted();
+    await looks(second);
+    expect(told(second)).toEqual([]);
+    await second.stop();
+    second.hypervisor.put(VM);
+    const host = await second.restarted();
+    expect(await host.event("VM_status", VM)).toEqual({ status: "Up" });
+    const next = await host.restarted();
+    await looks(next);
+    expect(told(next)).toEqual([]);
+  });
+
   it("while no daemon looked is told by the next one, if a slot was kept for it", async () => {
     const first = await SmallHost.up();
     await first.service.migrationCreate({ vmId: VM }, "host2");

@@ -191,7 +191,7 @@ export class SmallHost {
     const known = replay(await this.#journal.read(), this.bootId);
     this.#ring.restore(known);
     restoreRuns(known, registry, this.#context, service.hooks);
-    service.restoreReservations(known.reservations);
+    service.restoreIncoming(known);
     await this.#journal.begin({
       epoch: this.#ring.epoch,
       nextSeq: () => this.#ring.next,
