@@ -11,6 +11,12 @@ import type { Context } from "./context.ts";
 import type { Timely } from "./file-turn.ts";
 import type { Target } from "./run-effects.ts";
 
+/**
+ * So long after it was known to have arrived a definition without a word of how its guest ended is what
+ * its migration has left; later it is somebody's.
+ */
+const SURELY_LEFT_MS = 600_000;
+
 export class CleanUp {
   readonly #vmId: string;
   readonly #target: Target;
@@ -18,9 +24,20 @@ export class CleanUp {
   readonly #log: Log;
   readonly #begun = new Set<Promise<void>>();
 
-  constructor(vmId: string, target: Target, context: Context, log: Log) {
+  /** Monotonic; null: not yet, or nobody knows when. */
+  #confirmedAtMs: number | null;
+
+  /** `lastAtMs`: of one that had ended before this daemon was started, when anything was last noted of it. */
+  constructor(
+    { vmId, outcome }: Migration,
+    target: Target,
+    lastAtMs: number | null,
+    context: Context,
+    log: Log,
+  ) {
     this.#vmId = vmId;
     this.#target = target;
+    this.#confirmedAtMs = outcome?.confirmed === true ? lastAtMs : null;
     this.#context = context;
     this.#log = log;
   }
@@ -48,9 +65,36 @@ export class CleanUp {
     if (reservedThere && outcome?.where === "source") this.#begin(this.#releaseSlot());
   }
 
-  /** The definition that libvirt may have left here; `cleared` is called if it is gone. */
+  /** At its end and later: what is known of where its guest is. `was`: until now. */
+  learnt(was: Migration["outcome"], { outcome, reservedThere }: Migration): void {
+    if (outcome === null || outcome === was) return;
+    if (outcome.confirmed && was?.confirmed !== true) {
+      this.#confirmedAtMs = this.#context.clock.monotonicMs();
+    }
+    // Seen here at last: its destination need not expect it any more.
+    const isHere = was?.where === "unknown" && outcome.where === "source";
+    if (isHere && reservedThere) this.#begin(this.#releaseSlot());
+  }
+
+  /**
+   * A guest that has arrived may have a definition left here: libvirt was restarted meanwhile, or
+   * somebody defined it while it was on its way. True until that is looked for and nothing is left.
+   */
+  mayHaveLeft({ outcome, cleared, departureOver }: Migration): boolean {
+    if (this.#target.mode !== "remote" || cleared) return false;
+    // What came back is no leftover.
+    if (departureOver === "cameBack") return false;
+    return outcome?.outcome === "completed" && outcome.confirmed;
+  }
+
+  /**
+   * `cleared` is called if it is gone. One that libvirt says was migrated is this migration's at any
+   * age; one of a guest that was persistent, and of whose end libvirt has no word, is for a while.
+   */
   undefineLeft(wasPersistent: boolean, cleared: () => void): void {
-    this.#begin(this.#undefineLeft(wasPersistent, cleared));
+    const nowMs = this.#context.clock.monotonicMs();
+    const isSure = nowMs - (this.#confirmedAtMs ?? nowMs) < SURELY_LEFT_MS;
+    this.#begin(this.#undefineLeft(wasPersistent && isSure, cleared));
   }
 
   #begin(work: Promise<void>): void {

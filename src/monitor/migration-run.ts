@@ -52,9 +52,6 @@ export interface RestoredRun {
   readonly ended: boolean;
 }
 
-/** So long after its end a definition that is left here is this migration's; later it is somebody's. */
-const LEFT_LOOKED_FOR_MS = 600_000;
-
 /** setTimeout takes no more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -98,7 +95,8 @@ export class MigrationRun {
     this.#entry = context.journal.entry(facts, migration);
     const { vmId, vmName } = migration;
     this.log = context.log.child({ component: "migration", migrationId: id, vmId, vmName });
-    this.#cleanUp = new CleanUp(migration.vmId, target, context, this.log);
+    const lastAtMs = restored?.lastAtMs ?? migration.endedAtMs ?? null;
+    this.#cleanUp = new CleanUp(migration, target, lastAtMs, context, this.log);
   }
 
   get migration(): Migration {
@@ -188,12 +186,9 @@ export class MigrationRun {
     this.#contained("log", () => logStep(this.log, before, migration, effects));
     for (const event of events) this.#contained("event", () => this.#context.events.send(event));
     for (const effect of effects) this.#contained(effect.kind, () => this.#perform(effect));
-    const { phase, outcome } = migration;
+    const { phase } = migration;
     if (before.phase !== "ended" && phase === "ended") this.#contained("end", () => this.#finish());
-    // Seen here at last: its destination need not expect it any more.
-    if (before.outcome?.where === "unknown" && outcome?.where === "source") {
-      this.#contained("end", () => this.#cleanUp.ended(migration));
-    }
+    this.#contained("end", () => this.#cleanUp.learnt(before.outcome, migration));
     if (migration !== before) this.#watchers.tell(this.#migration);
   }
 
@@ -270,18 +265,9 @@ export class MigrationRun {
     this.#hooks.ended(this);
   }
 
-  /**
-   * A guest that has arrived may have a definition left here: libvirt was restarted meanwhile, or
-   * somebody defined it while it was on its way. True until that is looked for and nothing is left.
-   */
+  /** See CleanUp. */
   get mayHaveLeft(): boolean {
-    const { outcome, cleared, departureOver } = this.#migration;
-    if (this.#target.mode !== "remote" || cleared) return false;
-    // What came back is no leftover.
-    if (departureOver === "cameBack") return false;
-    const endedForMs = this.endedForMs(this.#context.clock.monotonicMs());
-    const arrived = outcome?.outcome === "completed" && outcome.confirmed;
-    return arrived && endedForMs < LEFT_LOOKED_FOR_MS;
+    return this.#cleanUp.mayHaveLeft(this.#migration);
   }
 
   /** What did not work is tried again by whoever asks again. */
