@@ -1,24 +1,60 @@
 /**
  * Bodies beyond the common limit, which only a domain's definition needs: how many bytes of them the
- * daemon has in hand at a time, whoever sent them. Who may send one is not known here.
+ * daemon has in hand at a time, whoever sent them, and who waits for room, in which order. Who may send
+ * one, and how long one may wait, is not known here.
  */
+
+interface Waiting {
+  readonly bytes: number;
+  readonly go: () => void;
+}
 
 export class LargeBodies {
   readonly #totalBytes: number;
+  readonly #waiting = new Set<Waiting>();
   #takenBytes = 0;
 
   constructor(totalBytes: number) {
     this.#totalBytes = totalBytes;
   }
 
-  /** False: there are too many now. What was taken is to be given back. */
+  /** Somebody waits for room. */
+  get isWanted(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** False: there are too many now, or others wait already. What was taken is to be given back. */
   take(bytes: number): boolean {
-    if (this.#takenBytes + bytes > this.#totalBytes) return false;
+    if (this.isWanted || !this.#hasRoom(bytes)) return false;
     this.#takenBytes += bytes;
     return true;
   }
 
+  /** `go` is called once it is taken. The returned function ends the wait, and may be called again. */
+  wait(bytes: number, go: () => void): () => void {
+    const waiting = { bytes, go };
+    this.#waiting.add(waiting);
+    return () => {
+      // The one behind it may need less.
+      if (this.#waiting.delete(waiting)) this.#letIn();
+    };
+  }
+
   giveBack(bytes: number): void {
     this.#takenBytes -= bytes;
+    this.#letIn();
+  }
+
+  #letIn(): void {
+    for (const waiting of this.#waiting) {
+      if (!this.#hasRoom(waiting.bytes)) return;
+      this.#waiting.delete(waiting);
+      this.#takenBytes += waiting.bytes;
+      waiting.go();
+    }
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#takenBytes + bytes <= this.#totalBytes;
   }
 }

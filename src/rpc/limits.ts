@@ -57,7 +57,7 @@ export interface StompLimits {
    * domain's definition, of which VDSM's sources send two copies.
    */
   readonly definitionBytes: number;
-  /** Bodies beyond `messageBytes` in hand at a time, of all clients together. */
+  /** Bodies beyond `messageBytes` in hand at a time, of all clients together; others wait. */
   readonly definitionBytesTotal: number;
   readonly lineBytes: number;
   readonly headerCount: number;
@@ -72,8 +72,13 @@ export interface StompLimits {
   readonly frameGapMs: number;
   /** From the first byte of the connection to CONNECT, which may come after other frames. */
   readonly connectMs: number;
-  /** From the first byte of a frame to its last. */
+  /** From the first byte of a frame to its last; as long a body beyond `messageBytes` may wait before. */
   readonly frameMs: number;
+  /**
+   * Without a byte of a body beyond `messageBytes`, or behind the pace that `frameMs` asks for, while
+   * others wait for its room.
+   */
+  readonly largeGraceMs: number;
   /** How often heart-beats and deadlines are looked at. */
   readonly tickMs: number;
   /** What a connection that was ended still sends is read and dropped this long. */
@@ -130,6 +135,7 @@ export const defaultRpcLimits: RpcLimits = {
     frameGapMs: 3,
     connectMs: 30_000,
     frameMs: 30_000,
+    largeGraceMs: 3_000,
     tickMs: 250,
     lingerMs: 1000,
   },

@@ -14,14 +14,15 @@
  */
 
 import {
+  type AskLarge,
   EVENT_QUEUE,
   type Frame,
   FrameParser,
+  type Parsed,
   answerHeartBeat,
   HeartBeats,
   hears,
   parseHeartBeat,
-  type RefuseLarge,
   requestQueues,
   RESPONSE_QUEUE,
   STOMP_VERSION,
@@ -59,27 +60,50 @@ export class StompSession {
   #isConnected = false;
   #isEnded = false;
   #frameSinceMs: number | undefined;
+  #heardAtMs: number;
   #lastMessage = 0;
 
-  /** `refuseLarge`: of a body beyond `messageBytes`; asked once of each. Absent: refused. */
-  constructor(limits: Limits, nowMs: number, refuseLarge?: RefuseLarge) {
+  /** `askLarge`: of a body beyond `messageBytes`; asked once of each. Absent: refused. */
+  constructor(limits: Limits, nowMs: number, askLarge?: AskLarge) {
     this.#limits = limits;
     const { lineBytes, headerCount } = limits.stomp;
     const frames = { lineBytes, headerCount, bodyBytes: limits.messageBytes };
-    this.#parser = new FrameParser(frames, refuseLarge);
+    this.#parser = new FrameParser(frames, askLarge);
     this.#heartBeats = new HeartBeats(nowMs);
     this.#startedAtMs = nowMs;
+    this.#heardAtMs = nowMs;
   }
 
-  /** A frame has begun to come and is not whole. */
-  get isInFrame(): boolean {
-    return this.#parser.isInFrame;
+  /** Nothing is to be read of it until there is room for a large body: then `goOn`. */
+  get isWaiting(): boolean {
+    return !this.#isEnded && this.#parser.isWaiting;
+  }
+
+  /** Of the large body that is coming. */
+  get comingBytes(): number {
+    return this.#isEnded ? 0 : (this.#parser.coming?.bytes ?? 0);
   }
 
   receive(bytes: Uint8Array, nowMs: number): readonly SessionAction[] {
     if (this.#isEnded) return [];
+    this.#heard(nowMs);
+    return this.#read(this.#parser.parse(bytes), nowMs);
+  }
+
+  /** There is room for the body that it waits for. From now on it has a frame's time. */
+  goOn(nowMs: number): readonly SessionAction[] {
+    if (!this.isWaiting) return [];
+    this.#heard(nowMs);
+    this.#frameSinceMs = nowMs;
+    return this.#read(this.#parser.goOn(), nowMs);
+  }
+
+  #heard(nowMs: number): void {
+    this.#heardAtMs = nowMs;
     this.#heartBeats.heard(nowMs);
-    const { frames, malformed } = this.#parser.parse(bytes);
+  }
+
+  #read({ frames, malformed }: Parsed, nowMs: number): readonly SessionAction[] {
     const isSameFrame = this.#frameSinceMs !== undefined && frames.length === 0;
     if (!this.#parser.isInFrame) this.#frameSinceMs = undefined;
     else if (!isSameFrame) this.#frameSinceMs = nowMs;
@@ -116,21 +140,40 @@ export class StompSession {
     return this.#sending(actions, nowMs);
   }
 
-  /** To be called every `tickMs`. */
-  tick(nowMs: number): readonly SessionAction[] {
+  /** To be called every `tickMs`; `roomIsWanted`: others wait for room for a large body. */
+  tick(nowMs: number, roomIsWanted = false): readonly SessionAction[] {
     if (this.#isEnded) return [];
     const { connectMs, frameMs } = this.#limits.stomp;
+    // It may have sent what we do not read.
+    if (this.#parser.isWaiting) this.#heard(nowMs);
+    if (roomIsWanted && this.#isTooSlow(nowMs)) {
+      return this.#error("a large body came too slowly", "others wait for its room");
+    }
     const silentMs = this.#heartBeats.goneForMs(nowMs);
     if (silentMs !== undefined) return this.#end(`no heart-beat for ${Math.round(silentMs)} ms`);
     if (!this.#isConnected && nowMs - this.#startedAtMs > connectMs) {
       return this.#end(`no CONNECT within ${connectMs} ms`);
     }
     if (this.#frameSinceMs !== undefined && nowMs - this.#frameSinceMs > frameMs) {
+      if (this.#parser.isWaiting) {
+        return this.#error("no room for a large body", `within ${frameMs} ms, too many at a time`);
+      }
       return this.#end(`a frame took more than ${frameMs} ms`);
     }
     return this.#heartBeats.isDue(nowMs)
       ? this.#sending([{ kind: "heartBeat", apart: false }], nowMs)
       : [];
+  }
+
+  /** It has stopped to send its large body, or at this pace it would not be done in a frame's time. */
+  #isTooSlow(nowMs: number): boolean {
+    const { frameMs, largeGraceMs } = this.#limits.stomp;
+    const { coming } = this.#parser;
+    if (coming === undefined || this.#frameSinceMs === undefined) return false;
+    if (nowMs - this.#heardAtMs > largeGraceMs) return true;
+    const elapsedMs = nowMs - this.#frameSinceMs;
+    const isBehind = coming.receivedBytes * frameMs < coming.bytes * elapsedMs;
+    return elapsedMs > largeGraceMs && isBehind;
   }
 
   /** What goes out counts as a heart-beat, and keeps apart where the client needs it. */

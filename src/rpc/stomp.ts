@@ -9,7 +9,7 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../logger.ts";
-import { heartBeatBytes, serializeFrame, tooLong } from "../stomp/index.ts";
+import { heartBeatBytes, type LargeAnswer, serializeFrame, tooLong } from "../stomp/index.ts";
 import type { Client } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { NumberedEvent } from "../monitor/service.ts";
@@ -33,8 +33,12 @@ interface Peer {
   pending: number;
   /** Nothing more is read; it ends when the last reply is out. */
   isFinishing: boolean;
-  /** Of its bodies beyond the common limit, until it is done with all that it has asked. */
+  /** Taken for its bodies beyond the common limit: those that come and those being answered. */
   largeBytes: number;
+  /** Of those being answered. */
+  largeAskedBytes: number;
+  /** While it waits for room for one: nothing is read of it. */
+  stopWaiting: (() => void) | undefined;
 }
 
 export class StompPeers {
@@ -73,8 +77,8 @@ export class StompPeers {
    * client has been answered CONNECTED.
    */
   open(socket: Socket, client: Client, onConnected: () => void): void {
-    const refuseLarge = (bytes: number): string | undefined => this.#takeLarge(peer, bytes);
-    const session = new StompSession(this.#limits, this.#now(), refuseLarge);
+    const askLarge = (bytes: number): LargeAnswer => this.#takeLarge(socket, peer, bytes);
+    const session = new StompSession(this.#limits, this.#now(), askLarge);
     const outbox = new StompOutbox(socket, this.#clock);
     const peer: Peer = {
       client,
@@ -84,6 +88,8 @@ export class StompPeers {
       pending: 0,
       isFinishing: false,
       largeBytes: 0,
+      largeAskedBytes: 0,
+      stopWaiting: undefined,
     };
     this.#peers.set(socket, peer);
     this.#log.debug({ client: client.address }, "STOMP client connected");
@@ -91,32 +97,59 @@ export class StompPeers {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on("data", (chunk: Buffer) => {
       if (!peer.isFinishing) this.#perform(socket, peer, session.receive(chunk, this.#now()));
-      this.#giveBackLarge(peer);
+      this.#hasRead(socket, peer);
     });
     socket.once("end", () => this.#finish(socket, peer));
     socket.once("close", () => {
       this.#peers.delete(socket);
-      this.#largeBodies.giveBack(peer.largeBytes);
-      peer.largeBytes = 0;
+      peer.isFinishing = true;
+      this.#stopWaiting(peer);
+      this.#giveBackLarge(peer);
       this.#log.debug({ client: client.address }, "STOMP client gone");
     });
     socket.resume();
   }
 
-  /** For a definition, of whoever may call the verb that takes one. Why it is refused, if it is. */
-  #takeLarge(peer: Peer, bytes: number): string | undefined {
+  /** For a definition, of whoever may call the verb that takes one. */
+  #takeLarge(socket: Socket, peer: Peer, bytes: number): LargeAnswer {
     const { messageBytes, stomp } = this.#limits;
-    if (!maySendDefinitions(peer.client.role())) return tooLong(messageBytes);
-    if (bytes > stomp.definitionBytes) return tooLong(stomp.definitionBytes);
-    if (!this.#largeBodies.take(bytes)) return `${tooLong(messageBytes)}, too many at a time`;
-    peer.largeBytes += bytes;
-    return undefined;
+    const refused = (limitBytes: number): LargeAnswer => ({
+      kind: "refuse",
+      why: tooLong(limitBytes),
+    });
+    if (!maySendDefinitions(peer.client.role())) return refused(messageBytes);
+    if (bytes > stomp.definitionBytes) return refused(stomp.definitionBytes);
+    if (this.#largeBodies.take(bytes)) {
+      peer.largeBytes += bytes;
+      return { kind: "take" };
+    }
+    peer.stopWaiting = this.#largeBodies.wait(bytes, () => {
+      peer.stopWaiting = undefined;
+      peer.largeBytes += bytes;
+      this.#perform(socket, peer, peer.session.goOn(this.#now()));
+      this.#hasRead(socket, peer);
+    });
+    return { kind: "wait" };
   }
 
+  #hasRead(socket: Socket, peer: Peer): void {
+    if (peer.session.isWaiting && !peer.isFinishing) socket.pause();
+    else if (socket.isPaused()) socket.resume();
+    this.#giveBackLarge(peer);
+  }
+
+  #stopWaiting(peer: Peer): void {
+    peer.stopWaiting?.();
+    peer.stopWaiting = undefined;
+  }
+
+  /** What of it neither comes any more nor is being answered. */
   #giveBackLarge(peer: Peer): void {
-    if (peer.largeBytes === 0 || peer.pending > 0 || peer.session.isInFrame) return;
-    this.#largeBodies.giveBack(peer.largeBytes);
-    peer.largeBytes = 0;
+    const comingBytes = peer.isFinishing ? 0 : peer.session.comingBytes;
+    const doneBytes = peer.largeBytes - peer.largeAskedBytes - comingBytes;
+    if (doneBytes === 0) return;
+    peer.largeBytes -= doneBytes;
+    this.#largeBodies.giveBack(doneBytes);
   }
 
   /** To every subscriber whose role hears events; slow ones are dropped. **Fails**: never. */
@@ -141,7 +174,7 @@ export class StompPeers {
 
   #tick(): void {
     for (const [socket, peer] of this.#peers) {
-      this.#perform(socket, peer, peer.session.tick(this.#now()));
+      this.#perform(socket, peer, peer.session.tick(this.#now(), this.#largeBodies.isWanted));
     }
   }
 
@@ -183,9 +216,13 @@ export class StompPeers {
   }
 
   async #answer(socket: Socket, peer: Peer, request: StompRequest): Promise<void> {
+    const { length } = request.body;
+    const largeBytes = length > this.#limits.messageBytes ? length : 0;
     peer.pending += 1;
+    peer.largeAskedBytes += largeBytes;
     const reply = await this.#dispatcher.receive(request.body, peer.client, request.flowId);
     peer.pending -= 1;
+    peer.largeAskedBytes -= largeBytes;
     if (reply !== undefined) {
       this.#perform(socket, peer, peer.session.reply(request, reply, this.#now()));
     }
@@ -217,7 +254,10 @@ export class StompPeers {
    */
   #end(socket: Socket, peer: Peer): void {
     peer.isFinishing = true;
+    this.#stopWaiting(peer);
+    this.#giveBackLarge(peer);
     if (!this.#peers.delete(socket) || socket.destroyed) return;
+    if (socket.isPaused()) socket.resume();
     const { idleMs, stomp } = this.#limits;
     const destroy = (): void => {
       socket.destroy();

@@ -21,5 +21,13 @@ export {
   HeartBeats,
   parseHeartBeat,
 } from "./heart-beat.ts";
-export { type FrameLimits, FrameParser, type Parsed, type RefuseLarge, tooLong } from "./parser.ts";
+export {
+  type AskLarge,
+  type Coming,
+  type FrameLimits,
+  FrameParser,
+  type LargeAnswer,
+  type Parsed,
+  tooLong,
+} from "./parser.ts";
 export { type FrameToSend, serializeFrame } from "./serializer.ts";

@@ -3,7 +3,7 @@
  *
  * However the bytes are cut, the same frames come out. Everything is bounded: the length of a line,
  * the number of headers, the body, which may be longer only if it says so first and its reader lets
- * it. What is wrong is a value, and final: nothing after it is read,
+ * it, at once or later: until then nothing is read. What is wrong is a value, and final: nothing after it is read,
  * since nobody can tell where the next frame begins. Lines may end in LF or CRLF; a body ends where
  * content-length says, and then a NUL must follow, or else at the first NUL; line ends between
  * frames are heart-beats. Each byte is looked at once, and copied at most twice.
@@ -37,6 +37,14 @@ type Place =
       /** undefined: up to the first NUL. */
       readonly bytes: number | undefined;
     }
+  | {
+      /** For room. `rest`: what has come and is not read yet. */
+      readonly kind: "waiting";
+      readonly command: string;
+      readonly headers: Map<string, string>;
+      readonly bytes: number;
+      readonly rest: Uint8Array;
+    }
   | { readonly kind: "malformed"; readonly why: string };
 
 const NUL = 0x00;
@@ -46,20 +54,36 @@ const CR = 0x0d;
 const between: Place = { kind: "between" };
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A body longer than `bodyBytes` is announced: why it may not come, without colon; undefined: it may. */
-export type RefuseLarge = (bytes: number) => string | undefined;
+/** What its reader says to a body longer than `bodyBytes`, which is announced. */
+export type LargeAnswer =
+  | { readonly kind: "take" }
+  /** Until `goOn`. */
+  | { readonly kind: "wait" }
+  /** Why, without colon. */
+  | { readonly kind: "refuse"; readonly why: string };
+
+export type AskLarge = (bytes: number) => LargeAnswer;
+
+/** A body that is coming, and how much of it is there. */
+export interface Coming {
+  readonly bytes: number;
+  readonly receivedBytes: number;
+}
 
 export class FrameParser {
   readonly #limits: FrameLimits;
-  readonly #refuseLarge: RefuseLarge;
+  readonly #askLarge: AskLarge;
   #place: Place = between;
   #pending = new GrowingBuffer();
   /** Headers of the frame so far, repeated ones too. */
   #headerCount = 0;
 
-  constructor(limits: FrameLimits, refuseLarge: RefuseLarge = () => tooLong(limits.bodyBytes)) {
+  constructor(
+    limits: FrameLimits,
+    askLarge: AskLarge = () => ({ kind: "refuse", why: tooLong(limits.bodyBytes) }),
+  ) {
     this.#limits = limits;
-    this.#refuseLarge = refuseLarge;
+    this.#askLarge = askLarge;
   }
 
   /** A frame has begun and not ended. */
@@ -67,18 +91,47 @@ export class FrameParser {
     return this.#place.kind !== "between" && this.#place.kind !== "malformed";
   }
 
+  /** A body is to come for which its reader has no room yet. */
+  get isWaiting(): boolean {
+    return this.#place.kind === "waiting";
+  }
+
+  /** The body beyond `bodyBytes` that is coming, if there is one; it does not wait. */
+  get coming(): Coming | undefined {
+    if (this.#place.kind !== "body" || this.#place.bytes === undefined) return undefined;
+    const { bytes } = this.#place;
+    return bytes > this.#limits.bodyBytes
+      ? { bytes, receivedBytes: this.#pending.length }
+      : undefined;
+  }
+
+  /** There is room for the body that waits: what has come meanwhile is read. */
+  goOn(): Parsed {
+    if (this.#place.kind !== "waiting") return { frames: [] };
+    const { command, headers, bytes, rest } = this.#place;
+    this.#place = { kind: "body", command, headers, bytes };
+    return this.parse(rest);
+  }
+
   /** **Fails**: never. */
   parse(chunk: Uint8Array): Parsed {
     const frames: Frame[] = [];
     let rest = chunk;
-    while (rest.length > 0 && this.#place.kind !== "malformed") {
+    while (rest.length > 0 && this.#place.kind !== "malformed" && this.#place.kind !== "waiting") {
       rest = this.#step(this.#place, rest, frames);
+    }
+    if (this.#place.kind === "waiting" && rest.length > 0) {
+      this.#place = { ...this.#place, rest: Buffer.concat([this.#place.rest, rest]) };
     }
     return this.#place.kind === "malformed" ? { frames, malformed: this.#place.why } : { frames };
   }
 
   /** Takes what it can use from the front and returns the rest. */
-  #step(place: Exclude<Place, { kind: "malformed" }>, bytes: Uint8Array, frames: Frame[]) {
+  #step(
+    place: Exclude<Place, { kind: "malformed" | "waiting" }>,
+    bytes: Uint8Array,
+    frames: Frame[],
+  ) {
     switch (place.kind) {
       case "between": {
         const start = bytes.findIndex((byte) => byte !== LF && byte !== CR);
@@ -144,10 +197,21 @@ export class FrameParser {
       return;
     }
     const bytes = length === undefined ? undefined : Number(length);
-    const isLarge = bytes !== undefined && bytes > bodyBytes;
-    const refusal = isLarge ? this.#refuseLarge(bytes) : undefined;
-    if (refusal !== undefined) this.#fail(refusal);
-    else this.#place = { kind: "body", command, headers, bytes };
+    if (bytes === undefined || bytes <= bodyBytes) {
+      this.#place = { kind: "body", command, headers, bytes };
+      return;
+    }
+    const answer = this.#askLarge(bytes);
+    switch (answer.kind) {
+      case "take":
+        this.#place = { kind: "body", command, headers, bytes };
+        break;
+      case "wait":
+        this.#place = { kind: "waiting", command, headers, bytes, rest: new Uint8Array(0) };
+        break;
+      case "refuse":
+        this.#fail(answer.why);
+    }
   }
 
   #body(place: Extract<Place, { kind: "body" }>, bytes: Uint8Array, frames: Frame[]): Uint8Array {

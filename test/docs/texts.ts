@@ -203,7 +203,7 @@ export const limits: Texts = {
     "bytes of a STOMP body with a domain's definition, of roles control and peer, announced by content-length (ERROR)",
   ],
   "stomp.definitionBytesTotal": [
-    "bytes of STOMP bodies beyond messageBytes in hand at a time, of all clients together (ERROR)",
+    "bytes of STOMP bodies beyond messageBytes in hand at a time, of all clients together; the next waits, stomp.frameMs at the most (ERROR)",
   ],
   batchLength: ["requests in a batch (-32600)"],
   batchReplyBytes: ["bytes of a batch's replies together; those beyond are errors (1100)"],
@@ -238,6 +238,9 @@ export const limits: Texts = {
   ],
   "stomp.connectMs": ["ms from the first byte to CONNECT"],
   "stomp.frameMs": ["ms from a frame's first byte to its last"],
+  "stomp.largeGraceMs": [
+    "ms without a byte of a body beyond messageBytes, or too slow for stomp.frameMs, while others wait for its room (ERROR)",
+  ],
   "stomp.tickMs": ["ms between two looks at heart-beats and deadlines"],
   "stomp.lingerMs": ["ms that an ended connection is still read from"],
   "events.count": ["events kept for those who missed them"],

@@ -102,22 +102,65 @@ it("one beyond even this limit is refused at its header, with the limit", async 
   expect(await wire.next()).toMatch(/^ERROR\n.*a body of more than 4000 bytes/s);
 });
 
-it("only so many at a time, of all clients, and they are free again afterwards", async () => {
-  const bench = await benches.start("plain", { limits, handlers });
-  const [one, two, three] = [await join(bench), await join(bench), await join(bench)];
+it.each(["plain", "TLS"] as const)(
+  "beyond what is in hand the next waits until there is room, and nobody else, %s",
+  async (way) => {
+    const bench = await benches.start(way, { limits, handlers, verbs });
+    const [one, two, three] = [await join(bench), await join(bench), await join(bench)];
+    one.announce(3500);
+    // Its header has been read once what came after it is answered.
+    await three.wire.drip(three.stock.request(three.stock.call("Host.ping2").body));
+    await three.next();
+    const waits = two.ask(3000);
+    const small = [three.ask(10), three.ask(10)];
+    for (const id of small) expect(await three.next()).toMatchObject({ id });
+    const { id: first, body } = one.stock.call(method, {});
+    one.wire.write(`${body.padEnd(3500)}\0`);
+    expect(await one.next()).toMatchObject({ id: first });
+    expect(await two.next()).toMatchObject({ id: waits, result: { xml: "x".repeat(3000) } });
+    const again = three.ask(3000);
+    expect(await three.next()).toMatchObject({ id: again });
+  },
+);
+
+it("more of them at once than there is room for are all answered, on one connection, too", async () => {
+  const patient = { ...limits, unreadBytes: 100_000 };
+  const bench = await benches.start("plain", { limits: patient, handlers, verbs });
+  const all = await Promise.all([1, 2, 3, 4].map(() => join(bench)));
+  const asked = all.map(({ ask }) => [1, 2, 3, 4, 5].map((each) => ask(3000 + each)));
+  for (const [index, { next }] of all.entries()) {
+    const ids = asked[index] ?? [];
+    for (const id of ids) expect(await next()).toMatchObject({ id });
+  }
+});
+
+it("whoever sends no more loses its room to one who waits", async () => {
+  const quick = { ...limits, stomp: { ...stomp, largeGraceMs: 200, tickMs: 20 } };
+  const bench = await benches.start("plain", { limits: quick, handlers, verbs });
+  const [one, two] = [await join(bench), await join(bench)];
   one.announce(3500);
-  // Its header has been read once what came with it is answered.
-  await two.wire.drip(two.stock.request(two.stock.call("Host.ping2").body));
-  expect(await two.next()).toMatchObject({ result: true });
-  two.announce(3500);
-  expect(await two.wire.next()).toMatch(/^ERROR\n.*too many at a time/s);
-  const { id: first, body } = one.stock.call(method, {});
-  one.wire.write(`${body.padEnd(3500)}\0`);
-  expect(await one.next()).toMatchObject({ id: first });
-  const id = three.ask(3000);
-  expect(await three.next()).toMatchObject({ id });
-  const again = three.ask(3000);
-  expect(await three.next()).toMatchObject({ id: again });
+  const id = two.ask(3000);
+  expect(await two.next()).toMatchObject({ id });
+  expect(await one.wire.next()).toMatch(/^ERROR\n.*others wait for its room/s);
+});
+
+it("whoever waits in vain is told so, and one who goes away is waited for no longer", async () => {
+  const quick = { ...limits, stomp: { ...stomp, frameMs: 500, tickMs: 20 } };
+  const bench = await benches.start("plain", {
+    limits: quick,
+    handlers: { ...handlers, [method]: () => new Promise(() => undefined) },
+    verbs,
+  });
+  const [one, two, three] = [await join(bench), await join(bench), await join(bench)];
+  one.ask(3000);
+  two.ask(3000);
+  expect(await two.wire.next()).toMatch(/^ERROR\n.*no room.*too many at a time/s);
+  await two.wire.close();
+  three.ask(1500);
+  three.ask(10);
+  const { id, body } = one.stock.call("Host.ping2");
+  one.wire.write(one.stock.request(body));
+  expect(await one.next()).toMatchObject({ id });
 });
 
 it("what comes behind a long answer that is being read costs no connection", async () => {

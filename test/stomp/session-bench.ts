@@ -4,12 +4,12 @@ import { expect } from "vitest";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
 import type { SessionAction, StompRequest } from "../../src/rpc/stomp-actions.ts";
 import { StompSession } from "../../src/rpc/stomp-session.ts";
-import { serializeFrame } from "../../src/stomp/index.ts";
+import { type AskLarge, serializeFrame } from "../../src/stomp/index.ts";
 
 export const limits = defaultRpcLimits;
 
-export function startSession() {
-  const session = new StompSession(limits, 0);
+export function startSession(askLarge?: AskLarge) {
+  const session = new StompSession(limits, 0, askLarge);
   const requests: StompRequest[] = [];
   /** What goes out, heart-beats as "\n", the end as "END", log lines as "LOG …". */
   const show = (actions: readonly SessionAction[]): readonly string[] =>
@@ -36,7 +36,10 @@ export function startSession() {
       return request === undefined ? [] : show(session.reply(request, body, 0));
     },
     event: (body = "{}") => show(session.event(body, "e.1", 0)),
-    tick: (nowMs: number) => show(session.tick(nowMs)),
+    tick: (nowMs: number, roomIsWanted = false) => show(session.tick(nowMs, roomIsWanted)),
+    goOn: (nowMs: number) => show(session.goOn(nowMs)),
+    isWaiting: () => session.isWaiting,
+    comingBytes: () => session.comingBytes,
   };
 }
 

@@ -1,7 +1,19 @@
 /** How a STOMP connection begins, and all that depends on time, with the time in hand. */
 
 import { describe, expect, it } from "vitest";
-import { connect, isError, limits, startSession as start, subscribe } from "./session-bench.ts";
+import {
+  connect,
+  isError,
+  limits,
+  request,
+  startSession as start,
+  subscribe,
+} from "./session-bench.ts";
+
+const { largeGraceMs } = limits.stomp;
+const LARGE_BYTES = 2 * limits.messageBytes;
+/** All but its body. */
+const large = `SEND\ndestination:${request}\ncontent-length:${LARGE_BYTES}\n\n`;
 
 describe("CONNECT", () => {
   it.each([
@@ -98,6 +110,47 @@ describe("time", () => {
     receive("a:b\n", limits.stomp.frameMs - 1);
     expect(tick(limits.stomp.frameMs)).toEqual([]);
     expect(tick(limits.stomp.frameMs + 1)).toEqual(["END"]);
+  });
+
+  it("what waits for room is not read, heard as alive, and has a frame's time twice", () => {
+    const { frameMs } = limits.stomp;
+    const { receive, tick, goOn, isWaiting, comingBytes, requests } = start(() => ({
+      kind: "wait",
+    }));
+    receive(`${connect("heart-beat:1000,0\n")}${large}`, 0);
+    receive("x".repeat(10), 5);
+    expect([isWaiting(), comingBytes(), requests.length]).toEqual([true, 0, 0]);
+    expect(tick(frameMs, true)).toEqual([]);
+    goOn(frameMs);
+    expect([isWaiting(), comingBytes()]).toEqual([false, LARGE_BYTES]);
+    receive(`${"x".repeat(LARGE_BYTES - 10)}\0`, frameMs + 1);
+    expect(requests).toHaveLength(1);
+    expect(comingBytes()).toBe(0);
+    expect(tick(frameMs + 2000)).toEqual([]);
+  });
+
+  it("what waits for room is told in the end that there is none", () => {
+    const { receive, tick, goOn, requests } = start(() => ({ kind: "wait" }));
+    receive(`${connect()}${large}`, 0);
+    expect(tick(limits.stomp.frameMs + 1)).toEqual([isError("no room for a large body"), "END"]);
+    expect(goOn(limits.stomp.frameMs + 2)).toEqual([]);
+    expect(requests).toEqual([]);
+  });
+
+  it.each<[string, (at: (ms: number, share: number) => void) => void, number, boolean]>([
+    ["that has stopped", (at) => at(1, 0.99), largeGraceMs + 2, true],
+    ["that has only begun", () => undefined, largeGraceMs, false],
+    ["that keeps the pace", (at) => at(14_900, 0.5), 15_000, false],
+    ["that falls behind", (at) => at(15_000, 0.49), 15_000, true],
+    ["that catches up", (at) => [at(10_000, 0.1), at(11_000, 0.4)], 12_000, false],
+  ])("a large body %s loses its room to those who wait: %s", (_name, send, nowMs, loses) => {
+    for (const roomIsWanted of [false, true]) {
+      const { receive, tick } = start(() => ({ kind: "take" }));
+      receive(`${connect()}${large}`, 0);
+      send((ms, share) => receive("x".repeat(LARGE_BYTES * share), ms));
+      const told = [isError("a large body came too slowly"), "END"];
+      expect(tick(nowMs, roomIsWanted)).toEqual(loses && roomIsWanted ? told : []);
+    }
   });
 
   it("each frame has its own time", () => {
