@@ -80,9 +80,17 @@ export type Unwatched = "daemonDown" | "hostDown" | "foreign";
 /**
  * How the guest ended by itself or by somebody's hand, as libvirt's event or the shut-off reason of
  * its definition said. `crashed`: the guest panicked, or its QEMU died. `saved`: by somebody else's
- * save.
+ * save. `reverted`: to a snapshot in which it is off. `failed`: at a start, or libvirt gave it up.
+ * `unseen`: libvirtd was not there, and could not take it up again.
  */
-export type GuestStopped = "shutDown" | "destroyed" | "crashed" | "saved";
+export type GuestStopped =
+  | "shutDown"
+  | "destroyed"
+  | "crashed"
+  | "saved"
+  | "reverted"
+  | "failed"
+  | "unseen";
 
 export interface PostCopy {
   readonly possible: boolean;

@@ -52,7 +52,10 @@ const HOW_STOPPED: Readonly<
   shutDown: { reason: "guestStopped", text: "shut itself down" },
   destroyed: { reason: "guestStopped", text: "was destroyed by somebody" },
   saved: { reason: "guestStopped", text: "was saved by somebody" },
+  reverted: { reason: "guestStopped", text: "was switched off by a revert to a snapshot" },
   crashed: { reason: "guestCrashed", text: "crashed, or its QEMU died," },
+  failed: { reason: "guestCrashed", text: "has failed, as libvirt's shut-off reason says," },
+  unseen: { reason: "guestCrashed", text: "was gone when libvirtd was back" },
 };
 /** VDSM's "could not connect to the peer VDSM". */
 const CODE_NO_PEER = 10;

@@ -155,8 +155,13 @@ function isAbsent({ source, sourceJob, destination }: Place): boolean {
   return notHere && destination === "absent";
 }
 
-function isSurelyGone({ lostReads, guestStopped }: Migration, place: Place): boolean {
-  return isAbsent(place) && (guestStopped !== null || lostReads >= SURE_READS);
+function isSurelyGone(migration: Migration, place: Place): boolean {
+  return isAbsent(place) && (saidToHaveEnded(migration) || migration.lostReads >= SURE_READS);
+}
+
+/** libvirt saw it end here. What it did not see may just as well have gone over, or into its image. */
+function saidToHaveEnded({ guestStopped }: Migration): boolean {
+  return guestStopped !== null && guestStopped !== "unseen";
 }
 
 /** The shell may go: read often enough, the guest runs over there and needs nothing of it. */
@@ -295,7 +300,8 @@ function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
   // Nobody saw how it went, and the image cannot be looked at: it may be the guest's only copy.
   const isUnread = migration.unwatched !== null && place.image === undefined;
   if (isUnread && sinceSettling(migration, nowMs) < SETTLE_MAX_MS) return ASK_AGAIN;
-  const outcome = migration.guestStopped === null ? notSaved : lost;
+  const mayBeSaved = !saidToHaveEnded(migration) && place.image !== "notComplete";
+  const outcome = migration.guestStopped === null || mayBeSaved ? notSaved : lost;
   return ended(outcome(migration, nowMs));
 }
 
@@ -303,7 +309,7 @@ function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
 function judgeUnseen(migration: Migration, nowMs: number): Verdict {
   if (saidToHaveLeft(migration)) return ended(arrived(migration, false, nowMs));
   // libvirt said itself that the guest has ended here, before it could have gone.
-  if (migration.guestStopped !== null && !migration.postCopy.begun) {
+  if (saidToHaveEnded(migration) && !migration.postCopy.begun) {
     return ended(lost(migration, nowMs));
   }
   if (sinceSettling(migration, nowMs) < SETTLE_MAX_MS) return ASK_AGAIN;

@@ -242,7 +242,9 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   settlingSinceMs: v.nullable(number),
   unwatched: v.nullable(v.picklist(["daemonDown", "hostDown", "foreign"])),
   waitingEnd: v.optional(v.nullable(waitingEnd), null),
-  guestStopped: v.nullable(v.picklist(["shutDown", "destroyed", "crashed", "saved"])),
+  guestStopped: v.nullable(
+    v.picklist(["shutDown", "destroyed", "crashed", "saved", "reverted", "failed", "unseen"]),
+  ),
   shellReads: count,
   thereReads: count,
   readAtMs: v.nullable(number),

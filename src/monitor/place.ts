@@ -78,6 +78,9 @@ const ENDED_HERE: ReadonlyMap<string, NonNullable<Place["endedHere"]>> = new Map
   ["offCrashed", "crashed"],
   ["offMigrated", "migrated"],
   ["offSaved", "saved"],
+  ["offFromSnapshot", "reverted"],
+  ["offFailed", "failed"],
+  ["offUnseen", "unseen"],
 ]);
 
 /** What the definition of a guest that is off says of its end; undefined: nothing. */

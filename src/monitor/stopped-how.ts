@@ -14,6 +14,7 @@ const HOW: ReadonlyMap<number, GuestStopped | "migrated"> = new Map<
   [LIFECYCLE.STOPPED_FAILED, "crashed"],
   [LIFECYCLE.STOPPED_MIGRATED, "migrated"],
   [LIFECYCLE.STOPPED_SAVED, "saved"],
+  [LIFECYCLE.STOPPED_FROM_SNAPSHOT, "reverted"],
 ]);
 
 /** By libvirt's STOPPED event; undefined: it does not say. */

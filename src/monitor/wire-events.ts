@@ -152,6 +152,12 @@ function exit(why: Extract<VmStatus, { kind: "down" }>["why"]): WireObject {
       return down(1, EXIT_REASON.LOST_QEMU_CONNECTION, "The guest crashed, or its QEMU died");
     case "destroyed":
       return down(0, EXIT_REASON.ADMIN_SHUTDOWN, "Destroyed by somebody");
+    case "reverted":
+      return down(0, EXIT_REASON.ADMIN_SHUTDOWN, "Switched off by a revert to a snapshot");
+    case "failed":
+      return down(1, EXIT_REASON.LOST_QEMU_CONNECTION, "Failed, libvirt says");
+    case "unseen":
+      return down(1, EXIT_REASON.LOST_QEMU_CONNECTION, "Gone when libvirtd was back");
   }
 }
 

@@ -18,6 +18,9 @@ describe("the guest ended here in another way", () => {
     ["destroyed", "running", "guestStopped", "destroyed by somebody", "destroyed"],
     ["crashed", "running", "guestCrashed", "its QEMU died", "crashed"],
     ["saved", "running", "guestStopped", "saved by somebody", "saved"],
+    ["reverted", "running", "guestStopped", "revert to a snapshot", "reverted"],
+    ["failed", "running", "guestCrashed", "has failed", "failed"],
+    ["unseen", "running", "guestCrashed", "when libvirtd was back", "unseen"],
     ["shutDown", "starting", "guestStopped", "shut itself down", "shutDown"],
     ["shutDown", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
     ["destroyed", "postCopy", "guestLost", "one half of its memory", "lostInPostCopy"],
@@ -70,7 +73,9 @@ describe("the guest ended here in another way", () => {
     ["shutDown", "guestStopped", "shutDown"],
     ["destroyed", "guestStopped", "destroyed"],
     ["saved", "guestStopped", "saved"],
+    ["reverted", "guestStopped", "reverted"],
     ["crashed", "guestCrashed", "crashed"],
+    ["failed", "guestCrashed", "failed"],
   ] as const)("no event came, and its definition was left as %s", (endedHere, reason, why) => {
     const run = inPhase("running");
     run.callEnded(38);
@@ -85,6 +90,26 @@ describe("the guest ended here in another way", () => {
     run.callEnded(38);
     run.place({ ...NOWHERE, endedHere: "crashed" });
     expect(run.outcome().reason).toBe("guestStopped");
+  });
+
+  it("what libvirtd did not see is read twice there", () => {
+    const run = inPhase("running");
+    run.callEnded(38);
+    run.place({ ...NOWHERE, endedHere: "unseen" });
+    expect(run.migration.outcome).toBeNull();
+    run.placeSurely({ ...NOWHERE, endedHere: "unseen" });
+    expect(run.outcome()).toMatchObject({ reason: "guestCrashed", where: "nowhere" });
+    expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "unseen" });
+  });
+
+  it.each([
+    ["complete", "unknown", "unknown"],
+    ["notComplete", "guestCrashed", "nowhere"],
+  ] as const)("a save whose end libvirtd did not see, its image %s", (image, reason, where) => {
+    const run = inPhase("running", FILE_REQUEST);
+    run.callEnded(38);
+    run.place({ source: "notActive", endedHere: "unseen", image });
+    expect(run.outcome()).toMatchObject({ outcome: "failed", reason, where });
   });
 
   it("a definition that was left as saved is the end of a save", () => {

@@ -346,6 +346,16 @@ describe("libvirt said that the guest ended here, and nobody there answers", () 
     expect(end(run)).toEqual(NOT_KNOWN);
   });
 
+  it("libvirtd was not there when it went: asked for a minute, it may have gone over", () => {
+    const run = inPhase("running");
+    run.callEnded(38);
+    run.place({ ...SILENT, endedHere: "unseen" });
+    expect(end(run)).toBeNull();
+    run.nowMs += SETTLE_MAX_MS;
+    run.place({ ...SILENT, endedHere: "unseen" });
+    expect(end(run)).toEqual(NOT_KNOWN);
+  });
+
   it("nobody said so: asked for a minute", () => {
     const run = broken();
     run.place(SILENT);

@@ -87,6 +87,9 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     ["destroyed", "guestStopped"],
     ["saved", "guestStopped"],
     ["crashed", "guestCrashed"],
+    ["reverted", "guestStopped"],
+    ["failed", "guestCrashed"],
+    ["unseen", "guestCrashed"],
   ])("%s for good, with or without a definition: it is down", (how, why) => {
     for (const place of [{ endedHere: how }, {}] as const) {
       const run = ended((waits) => waits.give({ kind: "guestStopped", how }));

@@ -97,12 +97,12 @@ export const outcomes: Texts = {
   guestStopped: [
     "failed",
     "12",
-    "the guest shut down, or somebody destroyed or saved it, while it migrated: it runs nowhere",
+    "the guest shut down, or somebody destroyed, saved or reverted it to a snapshot, while it migrated: it runs nowhere",
   ],
   guestCrashed: [
     "failed",
     "12",
-    "the guest crashed, or its QEMU died, while it migrated: it runs nowhere",
+    "the guest crashed, or its QEMU died or was lost to libvirtd, while it migrated: it runs nowhere",
   ],
   runsTwice: [
     "failed",
