@@ -36,18 +36,13 @@ export function takenOver(migration: Migration, nowMs: number): Migration {
   };
 }
 
-/**
- * Nothing of it has reached libvirt: it begins, or ends, as any other that waits. A guest that had ended
- * may have been started meanwhile, and be anywhere by now.
- */
+/** Nothing of it has reached libvirt: it begins, or ends, as any other that waits. */
 function backInTheQueue(migration: Migration): Migration {
   return {
     ...migration,
     phase: "queued",
     pending: [],
     waitingEnd: null,
-    guestStopped: null,
-    stoppedByJob: false,
     undecidedSinceMs: null,
     shellReads: 0,
     thereReads: 0,

@@ -96,10 +96,8 @@ export class MonitorThread {
       case "lifecycle":
         this.#onLifecycle(event);
         break;
-      case "disconnected":
-        this.#forgetEnds();
-        break;
       case "connected":
+      case "disconnected":
         break;
     }
     if (this.#busy()) this.wake();
@@ -213,11 +211,6 @@ export class MonitorThread {
       else if (isHere) this.#onAgain.add(run);
       else void defects.containedLater("look", run.vmId, () => lookAgain(run, this.#context));
     }
-  }
-
-  /** Events are lost: one that had ended may be started, and gone on, without a word. */
-  #forgetEnds(): void {
-    for (const run of this.#waiting()) if (hasEnded(run)) run.apply({ kind: "guestStarted" });
   }
 
   #waiting(): readonly MigrationRun[] {
