@@ -13,6 +13,7 @@ import {
   migrateRunning,
   refusal,
   useDaemons,
+  vmStats,
 } from "./pair.ts";
 
 const pair = useDaemons({ vars: { min_migration_bandwidth: 1, max_outgoing_migrations: 1 } });
@@ -121,9 +122,77 @@ describe("while it waits", () => {
     }
     expect(statuses(suspended, pair.b)).toEqual([{ status: "Paused", pauseCode: "NOERR" }]);
   });
+
+  it("cancelled while libvirtd stands still: it is what libvirtd says when it goes on", async () => {
+    await holdSlot();
+    const guest = await pair.lab.a.startGuest();
+    await waits(guest);
+    const libvirtd = (await pair.lab.a.exec("pidof", ["libvirtd"])).trim();
+    await pair.lab.a.exec("kill", ["-STOP", libvirtd]);
+
+    const cancelled = cancel(guest);
+    // Asked later, and not answered in time: so was the question of the cancel.
+    const silent = (): Promise<true | undefined> =>
+      vmStats(pair.a, guest.uuid).then(
+        () => undefined,
+        () => true,
+      );
+    await until(silent, 10_000, () => "libvirt does not answer");
+    await pair.lab.a.exec("kill", ["-CONT", libvirtd]);
+
+    expect(await cancelled).toBe(true);
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "cancelled", where: "source" });
+    expect(statuses(guest)).toEqual([LEAVING, { status: "Up" }]);
+    expect(await pair.a.call("VM.getMigrationStatus", { vmID: guest.uuid })).toMatchObject({
+      outcome: "cancelled",
+    });
+  });
+
+  it("given another vCPU: its cpusets do not fit it any more, and it stays", async () => {
+    await holdSlot();
+    const guest = await pair.lab.a.startGuest({ persistent: true });
+    const params = { ...TO_B, cpusets: ["0"] };
+    await pair.a.call("VM.migrate", { vmID: guest.uuid, params });
+    await pair.lab.a.virsh("destroy", guest.uuid);
+    await pair.lab.a.virsh("setvcpus", guest.uuid, "2", "--config", "--maximum");
+    await pair.lab.a.virsh("setvcpus", guest.uuid, "2", "--config");
+    await pair.lab.a.virsh("start", guest.uuid);
+
+    await freeSlot();
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({
+      outcome: "failed",
+      where: "source",
+      message: expect.stringContaining("has 1 items, the VM has 2 vCPUs (code 91)"),
+    });
+    expect(statuses(guest)).toEqual([LEAVING, { status: "Up" }]);
+  });
 });
 
 describe("in mid-transfer", () => {
+  it("gone from here, and nobody says yet where to: it is leaving in every answer", async () => {
+    first = await pair.lab.a.startGuest({ filledMiB: 16 });
+    await migrateRunning(pair.a, first, { ...TO_B, maxBandwidth: 8 });
+    pair.b.process.signal("SIGSTOP");
+    const said: unknown[] = [];
+    const gone = async (): Promise<true | undefined> => {
+      const { status, absentHere } = await vmStats(pair.a, first.uuid);
+      const list = await pair.a.call("Host.getVMList");
+      expect(list).toContainEqual(expect.objectContaining({ vmId: first.uuid }));
+      said.push(absentHere === true ? `${String(status)}, absent` : status);
+      return status === "Down" ? true : undefined;
+    };
+    try {
+      await until(gone, 20_000, () => "it has left");
+      const words = ["Migration Source", "Migration Source, absent", "Down"];
+      expect([...new Set(said)]).toEqual(words);
+      expect(await pair.lab.a.domains()).toEqual([]);
+    } finally {
+      pair.b.process.signal("SIGCONT");
+    }
+    expect(await pair.a.ended(first.uuid)).toMatchObject({ outcome: "completed" });
+  });
+
   it("defined: the definition that is left here goes once the guest is there", async () => {
     first = await pair.lab.a.startGuest({ filledMiB: 16 });
     await migrateRunning(pair.a, first, { ...TO_B, maxBandwidth: 8 });
