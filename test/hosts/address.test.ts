@@ -84,7 +84,9 @@ it("this host itself is refused, by whatever name, and nothing is begun", async 
     const asked = a?.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b", dstqemu } });
     await expect(asked).rejects.toMatchObject(refusal(-32602, /^dstqemu: .* is this host itself$/));
   }
-  expect(await a?.call("Host.getMigrations")).toEqual([]);
+  // Its journal may know others, of whoever was here before.
+  const migrations = JSON.stringify(await a?.call("Host.getMigrations"));
+  expect(migrations).not.toContain(guest.uuid);
   expect(a?.events).toEqual([]);
 });
 
