@@ -191,8 +191,15 @@ export function abandoned(migration: Migration, nowMs: number): Outcome {
   return { ...unseen(migration, nowMs), message: text };
 }
 
-export function arrived(migration: Migration, confirmed: boolean, nowMs: number): Outcome {
-  const seen = confirmed ? "" : ", not confirmed: its daemon does not answer";
+/** `asked`: somebody could have confirmed it. */
+export function arrived(
+  migration: Migration,
+  confirmed: boolean,
+  nowMs: number,
+  asked = true,
+): Outcome {
+  const why = asked ? "its daemon does not answer" : "nobody is asked there";
+  const seen = confirmed ? "" : `, not confirmed: ${why}`;
   return {
     ...figures(migration, nowMs),
     outcome: "completed",

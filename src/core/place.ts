@@ -264,7 +264,7 @@ function judgeGone(migration: Migration, place: Place, nowMs: number): Verdict {
       return isSurelyGone(migration, place) ? ended(gone(migration, nowMs)) : ASK_AGAIN;
     case "silent":
     case "notAsked":
-      return judgeUnseen(migration, nowMs);
+      return judgeUnseen(migration, place, nowMs);
   }
 }
 
@@ -306,8 +306,10 @@ function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
 }
 
 /** The source has it no more and nobody can be asked on the destination. */
-function judgeUnseen(migration: Migration, nowMs: number): Verdict {
-  if (saidToHaveLeft(migration)) return ended(arrived(migration, false, nowMs));
+function judgeUnseen(migration: Migration, place: Place, nowMs: number): Verdict {
+  if (saidToHaveLeft(migration)) {
+    return ended(arrived(migration, false, nowMs, place.destination !== "notAsked"));
+  }
   // libvirt said itself that the guest has ended here, before it could have gone.
   if (saidToHaveEnded(migration) && !migration.postCopy.begun) {
     return ended(lost(migration, nowMs));

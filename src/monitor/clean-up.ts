@@ -84,7 +84,9 @@ export class CleanUp {
     if (this.#target.mode !== "remote" || cleared) return false;
     // What came back is no leftover.
     if (departureOver === "cameBack") return false;
-    return outcome?.outcome === "completed" && outcome.confirmed;
+    // Where nobody can confirm it, libvirt's word that it has left must do.
+    const isKnown = outcome?.confirmed === true || this.#context.settings().peerMode === "none";
+    return outcome?.outcome === "completed" && isKnown;
   }
 
   /**

@@ -272,7 +272,9 @@ export class MigrationRun {
 
   /** What did not work is tried again by whoever asks again. */
   undefineLeft(): void {
-    const wasPersistent = this.#target.mode === "remote" && this.#target.call.persistent;
+    const confirmed = this.#migration.outcome?.confirmed === true;
+    const { call } = this.#target.mode === "remote" ? this.#target : { call: null };
+    const wasPersistent = confirmed && call?.persistent === true;
     this.#cleanUp.undefineLeft(wasPersistent, () => this.apply({ kind: "cleared" }));
   }
 

@@ -51,6 +51,20 @@ describe("the definition of a guest that has arrived", () => {
     expect(await askedAs(host, 6_000)).toBe(AS_PERSISTENT);
   });
 
+  it("goes by libvirt's word alone where nobody can be asked", async () => {
+    const host = await SmallHost.up();
+    host.hypervisor.put(VM, { persistent: true });
+    await host.migrate(VM);
+    await host.until(() => host.hypervisor.out.has(VM) || undefined, "the call");
+    host.hypervisor.leave(VM, "definition");
+    expect(await host.event("VM_migration_ended", VM)).toMatchObject({
+      confirmed: false,
+      message: expect.stringMatching(/not confirmed: nobody is asked there$/),
+    });
+    expect(await askedAs(host, 6_000)).toBe(BY_ITS_REASON);
+    expect(host.hypervisor.called).not.toContain(AS_PERSISTENT);
+  });
+
   it("goes by libvirt's word alone ten minutes after that, also for the next daemon", async () => {
     const { host, comesUp } = await arrived();
     comesUp();
