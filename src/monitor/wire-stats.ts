@@ -55,6 +55,9 @@ function outcomeFields(migration: Migration): WireObject {
 function statusOf(migration: Migration): WireObject {
   const { outcome, stop } = migration;
   if (outcome !== null) return { code: outcome.code, message: outcome.message };
+  if (migration.waitingEnd !== null) {
+    return { code: 0, message: "Not begun, and to end: libvirt is asked where the VM is" };
+  }
   const { deferralReason, phase } = migration;
   if (stop === null && phase === "queued" && deferralReason !== null) {
     return { code: 0, message: `Waiting, it cannot begin yet: ${deferralReason}` };

@@ -75,6 +75,10 @@ describe("in the queue", () => {
     const host = await waiting();
     host.hypervisor.silent.add(VM);
     const cancelled = host.service.cancel(VM, "uid 0");
+    expect(await host.service.migrationStatus(VM)).toMatchObject({
+      status: { code: 0, message: "Not begun, and to end: libvirt is asked where the VM is" },
+      phase: "settling",
+    });
     host.clock.monotonicStepMs += SETTLE_MAX_MS;
     expect(await cancelled).toBe(true);
     expect(await host.event("VM_migration_ended", VM)).toMatchObject({
