@@ -60,9 +60,11 @@ export class CleanUp {
    * its half-made VM for hours, and would destroy one that runs: so it is told only if the guest is
    * seen here.
    */
-  ended({ reservedThere, outcome }: Migration): void {
+  ended({ reservedThere, outcome, callAtMs }: Migration): void {
     if (this.#target.mode === "file") this.#begin(this.#letGo(this.#target.files.release()));
-    if (reservedThere && outcome?.where === "source") this.#begin(this.#releaseSlot());
+    if (!reservedThere) return;
+    if (outcome?.where === "source") this.#begin(this.#releaseSlot());
+    else if (callAtMs === null) this.#begin(this.#releaseUnused());
   }
 
   /** At its end and later: what is known of where its guest is. `was`: until now. */
@@ -129,6 +131,17 @@ export class CleanUp {
     if (here.kind === "ok" && !isOff(here.value)) {
       await this.#target.peer.release(this.#vmId, this.#log);
     }
+  }
+
+  /**
+   * Nothing was handed to libvirt, and its guest is not here any more: nobody comes. Only a daemon like
+   * this one touches nothing but the slot.
+   */
+  async #releaseUnused(): Promise<void> {
+    if (this.#target.mode !== "remote") return;
+    const { peer } = this.#target;
+    await peer.askCounts();
+    if (!peer.wantsDefinition) await peer.release(this.#vmId, this.#log);
   }
 
   async #undefineLeft(wasPersistent: boolean, cleared: () => void): Promise<void> {

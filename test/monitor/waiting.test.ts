@@ -269,6 +269,31 @@ describe("in the queue", () => {
   });
 });
 
+describe("switched off when its destination expects it already", () => {
+  it.each([
+    ["a daemon like this one is told that nobody comes", { queuedVmMigrations: 0 }, true],
+    ["a stock VDSM is not: it might destroy one that was started there since", {}, false],
+  ])("%s", async (_name, more, isTold) => {
+    const asked: string[] = [];
+    const host: SmallHost = await SmallHost.up({
+      destination: (method) => {
+        asked.push(method);
+        if (method === "VM.migrationCreate") {
+          host.hypervisor.vms.delete(VM);
+          host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 1 });
+        }
+        const counts = { incomingVmMigrations: 0, outgoingVmMigrations: 0, ...more };
+        return { kind: "result", result: method === "Host.getStats" ? counts : true };
+      },
+    });
+    host.hypervisor.put(VM);
+    await host.migrate(VM);
+    expect(await host.event("VM_migration_ended", VM)).toMatchObject({ reason: "guestStopped" });
+    await host.registry.ended(0)[0]?.cleanedUp();
+    expect(asked.includes("VM.destroy")).toBe(isTold);
+  });
+});
+
 describe("at acceptance", () => {
   it.each([
     ["arriving", "switching", "incoming", "migrationInProgress"],
