@@ -167,6 +167,7 @@ function outgoingFinding(request: MigrateRequest, registry: Registry, context: C
 }
 
 function postCopyFinding(request: MigrateRequest, vm: VmDetails, context: Context): Finding {
+  if (isOff(vm.runState)) return unknown("the VM is off");
   const why = postCopyUnavailable(request, vm, context.settings());
   return why === null ? good("possible, if QEMU on both hosts can") : bad(why);
 }

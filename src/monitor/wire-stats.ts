@@ -112,10 +112,11 @@ export function migrationToWire(run: MigrationRun, nowMs: number): WireObject {
 }
 
 function deferralToWire(migration: Migration, nowMs: number): WireObject {
-  const { deferrals, deferralReason, retryAtMs } = migration;
+  const { deferrals, retryAtMs, callAtMs } = migration;
   return {
     deferrals,
-    deferralReason,
+    // Begun at last, nothing is in its way any more.
+    ...(callAtMs === null ? { deferralReason: migration.deferralReason } : {}),
     ...(retryAtMs === null ? {} : { retryIn: msToSecondsCeil(Math.max(0, retryAtMs - nowMs)) }),
   };
 }

@@ -49,6 +49,14 @@ describe("VM.migrateCheck", () => {
     expect((await checks(host)).get("vm")).toEqual([false, expect.any(String)]);
   });
 
+  it("of a VM that is off it cannot be told whether post-copy is possible", async () => {
+    const host = await hostWith();
+    host.hypervisor.put(VM, { runState: "off" });
+    expect((await checks(host)).get("postCopy")).toEqual([null, "the VM is off"]);
+    host.hypervisor.put(VM, { runState: "suspended" });
+    expect((await checks(host)).get("postCopy")).toEqual([false, "the guest is paused"]);
+  });
+
   it("the slots of this host, and what waits for them", async () => {
     const host = await hostWith({ vars: { max_outgoing_migrations: 1 } });
     expect((await checks(host)).get("outgoingSlot")).toEqual([true, "0 of 1 in use"]);
