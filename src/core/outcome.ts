@@ -5,7 +5,6 @@
  */
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import type { GuestStopped, Migration, Refusal, Stop, Unwatched } from "./migration.ts";
-
 import type { Found, WaitingEnd } from "./waiting.ts";
 
 export type EndReason =

@@ -12,7 +12,7 @@ import { limitsOf } from "./accept.ts";
 import { inPostCopy } from "./host-view.ts";
 import { MigrationRun, type RunHooks } from "./migration-run.ts";
 import type { Registry } from "./registry.ts";
-import type { MigrateRequest, WireObject } from "./service.ts";
+import { type MigrateRequest, PLAIN_OPTIONS, type WireObject } from "./service.ts";
 
 /** One entry of Host.getMigrations for each; `phase` is `foreign`. */
 export function foreignToWire(registry: Registry, context: Context): readonly WireObject[] {
@@ -61,12 +61,7 @@ export async function takeOver(
     vmId,
     mode: "remote",
     dst: UNKNOWN_DESTINATION,
-    compressed: false,
-    autoConverge: false,
-    abortOnError: false,
-    encrypted: false,
-    tunneled: false,
-    unknownKeys: [],
+    ...PLAIN_OPTIONS,
   };
   const migration = adopted(
     {

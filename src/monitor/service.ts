@@ -46,6 +46,16 @@ export interface MigrateRequest {
   readonly unknownKeys: readonly string[];
 }
 
+/** A request that asks for nothing special. */
+export const PLAIN_OPTIONS = {
+  compressed: false,
+  autoConverge: false,
+  abortOnError: false,
+  encrypted: false,
+  tunneled: false,
+  unknownKeys: [],
+} as const satisfies Partial<MigrateRequest>;
+
 /** What VM.migrateChangeParams may change. */
 export type ParamChanges = Changes;
 

@@ -8,7 +8,12 @@
 import * as v from "valibot";
 import { ranges } from "../config.ts";
 import { lowerCaseHost, parseHost, readDestination } from "../core/address.ts";
-import type { ExplainQuestion, MigrateRequest, ParamChanges } from "../monitor/service.ts";
+import {
+  type ExplainQuestion,
+  type MigrateRequest,
+  type ParamChanges,
+  PLAIN_OPTIONS,
+} from "../monitor/service.ts";
 import { convergenceSchedule } from "./schedule-schema.ts";
 import { clip, invalidKey, invalidValue } from "./invalid-params.ts";
 import type { FlatParams } from "./normaliser.ts";
@@ -168,12 +173,7 @@ export function parseHibernate(params: FlatParams): MigrateRequest {
     mode: "file",
     dst,
     dstparams,
-    compressed: false,
-    autoConverge: false,
-    abortOnError: false,
-    encrypted: false,
-    tunneled: false,
-    unknownKeys: [],
+    ...PLAIN_OPTIONS,
   };
 }
 

@@ -16,7 +16,11 @@ import { createLog, type Log } from "../../src/logger.ts";
 import type { JournaledTarget } from "../../src/monitor/journal-schema.ts";
 import { MigrationJournal, type MigrationEntry } from "../../src/monitor/migration-journal.ts";
 import { replay, type Replay } from "../../src/monitor/replay.ts";
-import type { MigrateRequest, NumberedEvent } from "../../src/monitor/service.ts";
+import {
+  type MigrateRequest,
+  type NumberedEvent,
+  PLAIN_OPTIONS,
+} from "../../src/monitor/service.ts";
 import { Run } from "../core/fixtures.ts";
 
 export const HOST = "host1";
@@ -60,12 +64,7 @@ export function requestOf(vmId: string): MigrateRequest {
     vmId,
     mode: "remote",
     dst: "host2",
-    compressed: false,
-    autoConverge: false,
-    abortOnError: false,
-    encrypted: false,
-    tunneled: false,
-    unknownKeys: [],
+    ...PLAIN_OPTIONS,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Names that resolve to this host, and that nothing waits for a resolver that does not answer. */
 
 import { expect, it } from "vitest";
-import type { MigrateRequest } from "../../src/monitor/service.ts";
+import { type MigrateRequest, PLAIN_OPTIONS } from "../../src/monitor/service.ts";
 import { ownByResolving, refuseOwnHost } from "../../src/monitor/own-host.ts";
 import { ownAddresses } from "../../src/own-addresses.ts";
 
@@ -9,12 +9,7 @@ const request = (fields: Partial<MigrateRequest>): MigrateRequest => ({
   vmId: "v",
   mode: "remote",
   dst: "192.0.2.1",
-  compressed: false,
-  autoConverge: false,
-  abortOnError: false,
-  encrypted: false,
-  tunneled: false,
-  unknownKeys: [],
+  ...PLAIN_OPTIONS,
   ...fields,
 });
 
