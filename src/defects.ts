@@ -52,15 +52,15 @@ export class Defects {
 
   note(where: string, vmId: string | null, err: unknown): void {
     const own = `${where} ${vmId ?? ""}`;
-    const place = this.#logged.has(own) || this.#logged.size < PLACES_MAX ? own : where;
+    const location = this.#logged.has(own) || this.#logged.size < PLACES_MAX ? own : where;
     const nowMs = this.#clock.monotonicMs();
-    const logged = this.#logged.get(place);
+    const logged = this.#logged.get(location);
     if (logged !== undefined && nowMs - logged.atMs < DEFECT_LOGGED_EVERY_MS) {
       logged.repeated += 1;
       return;
     }
     const repeated = logged?.repeated ?? 0;
-    this.#logged.set(place, { atMs: nowMs, repeated: 0 });
+    this.#logged.set(location, { atMs: nowMs, repeated: 0 });
     this.#log.error(
       { err, where, ...(vmId === null ? {} : { vmId }), repeated },
       "unexpected error, going on without what threw it",

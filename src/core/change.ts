@@ -6,7 +6,7 @@
 import { restartClock } from "./advance.ts";
 import { downtimeByEngine } from "./downtime.ts";
 import type { Migration } from "./migration.ts";
-import { mendAnew, postCopyStalled, type Mending } from "./post-copy.ts";
+import { resetRecovery, postCopyStalled, type PostCopyRecovery } from "./post-copy.ts";
 
 export interface Changes {
   readonly downtimeMs?: number;
@@ -85,17 +85,17 @@ function applyChanges(migration: Migration, changes: Changes, nowMs: number): Mi
     postCopy: {
       ...migration.postCopy,
       wanted: wantsPostCopy(migration, changes),
-      mending: mendingAsked(migration, changes, nowMs),
+      recovery: recoveryAsked(migration, changes, nowMs),
     },
     advance: advance !== null && raises ? restartClock(advance, nowMs) : advance,
   };
 }
 
 /** Post-copy asked for where it stands still: the engine wants it mended, now. */
-function mendingAsked(migration: Migration, changes: Changes, nowMs: number): Mending {
-  const { mending } = migration.postCopy;
+function recoveryAsked(migration: Migration, changes: Changes, nowMs: number): PostCopyRecovery {
+  const { recovery } = migration.postCopy;
   const asks = changes.migrationTechnique === "post-copy" && postCopyStalled(migration, nowMs);
-  return asks ? mendAnew(mending, true) : mending;
+  return asks ? resetRecovery(recovery, true) : recovery;
 }
 
 function wantsPostCopy(migration: Migration, changes: Changes): boolean {

@@ -21,7 +21,7 @@ import {
   type Stepped,
 } from "./migration.ts";
 import { isLastStep, type LastStepView } from "./last-step.ts";
-import { mendAnew, mendingBegun, mendPostCopy } from "./post-copy.ts";
+import { resetRecovery, recoveryBegun, recoverPostCopy } from "./post-copy.ts";
 import { progressPercent } from "./progress.ts";
 import type { RunState } from "./run-state.ts";
 import {
@@ -71,13 +71,15 @@ export function cycleStep(before: Migration, input: CycleInput, nowMs: number): 
   const seen = takeSample(before, input, nowMs, effects);
   // Somebody else's job is neither judged nor steered: what is left is where our guest is.
   if (seen.superseded) {
-    return { migration: input.timer ? ask(seen, effects, { kind: "askPlace" }) : seen, effects };
+    return { migration: input.timer ? ask(seen, effects, { kind: "locateGuest" }) : seen, effects };
   }
   const judged = judge(before, seen, input, nowMs, effects);
   const wished = steer(judged, input, nowMs, effects);
-  const mended = input.timer ? mend(wished, input.postCopyFailed === true, nowMs, effects) : wished;
-  const asks = input.timer && mended.callReturned;
-  const steered = asks ? ask(mended, effects, { kind: "askPlace" }) : mended;
+  const recovered = input.timer
+    ? mend(wished, input.postCopyFailed === true, nowMs, effects)
+    : wished;
+  const asks = input.timer && recovered.callReturned;
+  const steered = asks ? ask(recovered, effects, { kind: "locateGuest" }) : recovered;
   if (input.timer) effects.push(statusEvent(steered));
   return { migration: steered, effects };
 }
@@ -92,15 +94,18 @@ function mend(
   const { postCopy } = before;
   if (before.phase !== "postCopy") return before;
   if (before.advance?.bytesMoving === true) {
-    return { ...before, postCopy: { ...postCopy, mending: mendAnew(postCopy.mending, false) } };
+    return {
+      ...before,
+      postCopy: { ...postCopy, recovery: resetRecovery(postCopy.recovery, false) },
+    };
   }
-  const effect = mendPostCopy(before, failedState, nowMs);
+  const effect = recoverPostCopy(before, failedState, nowMs);
   if (effect === null) return before;
   const asked = ask(before, effects, effect);
   if (asked === before) return before;
   return {
     ...asked,
-    postCopy: { ...postCopy, mending: mendingBegun(postCopy.mending, effect, nowMs) },
+    postCopy: { ...postCopy, recovery: recoveryBegun(postCopy.recovery, effect, nowMs) },
   };
 }
 
@@ -109,7 +114,7 @@ function settlingCycle(migration: Migration, input: CycleInput): Stepped {
   return {
     migration:
       input.timer || migration.waitingEnd !== null
-        ? ask(migration, effects, { kind: "askPlace" })
+        ? ask(migration, effects, { kind: "locateGuest" })
         : migration,
     effects,
   };
@@ -197,7 +202,7 @@ function takeSample(
     sourceMigrations: input.sourceMigrations,
     destinationCount: countedThere(before, input.destination),
   };
-  // Somebody else's post-copy is none of ours: where its shell is, our guest is not half gone.
+  // Somebody else's post-copy is none of ours: where its paused copy is, our guest is not half gone.
   const switched = input.postCopyState && !before.superseded;
   const migration = switched ? beginPostCopy(counted, nowMs, effects) : counted;
   const { sample } = input;

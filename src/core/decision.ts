@@ -4,7 +4,7 @@
  * down what it did.
  */
 import type { CoreEvent, Effect, Migration } from "./migration.ts";
-import type { Place } from "./place.ts";
+import type { Location } from "./location.ts";
 import { stalledForMs } from "./migration.ts";
 import type { Input } from "./input.ts";
 
@@ -64,8 +64,8 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
       return [decision("guest", "libvirt says that the job has taken it away from here", {})];
     case "jobCompleted":
       return [decision("record", "libvirt's record of the job", recordNumbers(after))];
-    case "place":
-      return fromPlace(before, after, input.place);
+    case "location":
+      return fromLocation(before, after, input.location);
     case "cancel":
       return before.stop === null
         ? [decision("cancel", "asked for", { phase: before.phase, by: input.by ?? null })]
@@ -90,10 +90,14 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
   }
 }
 
-function fromPlace(before: Migration, after: Migration, place: Place): readonly Decision[] {
+function fromLocation(
+  before: Migration,
+  after: Migration,
+  location: Location,
+): readonly Decision[] {
   // Asked again and again while the place is not sure: what it was in the end is what explains.
   if (after.outcome === before.outcome) return [];
-  return [decision("place", "where the guest is", { ...place })];
+  return [decision("location", "where the guest is", { ...location })];
 }
 
 function fromPasses(before: Migration, after: Migration): readonly Decision[] {
@@ -174,13 +178,13 @@ function fromEffect(before: Migration, after: Migration, effect: Effect): readon
     case "resumePostCopy":
       return [
         decision("postcopy", effect.kind === "pausePostCopy" ? "paused" : "resumed", {
-          attempts: after.postCopy.mending.attempts,
-          askedByEngine: after.postCopy.mending.asked,
-          addressAnswers: after.postCopy.mending.addressAnswers,
+          attempts: after.postCopy.recovery.attempts,
+          askedByEngine: after.postCopy.recovery.asked,
+          addressAnswers: after.postCopy.recovery.addressAnswers,
         }),
       ];
-    case "destroyShell":
-      return [decision("shell", "destroyed", { reads: after.shellReads })];
+    case "destroyPausedCopy":
+      return [decision("pausedCopy", "destroyed", { reads: after.pausedCopyReads })];
     case "removeImage":
       return [decision("image", "removed", {})];
     case "putBackDowntime":
@@ -192,7 +196,7 @@ function fromEffect(before: Migration, after: Migration, effect: Effect): readon
     case "readMaxBandwidth":
     case "probeAddress":
     case "abort":
-    case "askPlace":
+    case "locateGuest":
       return [];
   }
 }

@@ -1,12 +1,12 @@
 /**
- * What came of an effect that the shell performed. A wish that libvirt did not take stays a wish and
+ * What came of an effect that the daemon performed. A wish that libvirt did not take stays a wish and
  * is asked for again by the next cycle; only what libvirt took is recorded as applied.
  */
 import { beginPostCopy } from "./cycle.ts";
 import { downtimeApplied } from "./downtime.ts";
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import type { Effect, Migration, PendingKind, Refusal, Stepped } from "./migration.ts";
-import { mendingDone } from "./post-copy.ts";
+import { recoveryDone } from "./post-copy.ts";
 
 export type EffectResult =
   | { readonly kind: "ok"; readonly value: number | null }
@@ -23,7 +23,7 @@ const EXPECTED_REFUSALS: ReadonlySet<number> = new Set([
 ]);
 
 export interface EffectDone {
-  readonly effect: Exclude<PendingKind, "askPlace">;
+  readonly effect: Exclude<PendingKind, "locateGuest">;
   /** The value that was asked for, where the effect sets one. */
   readonly asked: number | null;
   readonly result: EffectResult;
@@ -53,11 +53,11 @@ export function effectDone(before: Migration, input: EffectDone, nowMs: number):
     case "probeAddress":
     case "pausePostCopy":
     case "resumePostCopy":
-      return mended(migration, input.effect, input.result);
-    case "destroyShell":
+      return recovered(migration, input.effect, input.result);
+    case "destroyPausedCopy":
       return input.result.kind === "ok"
         ? unchanged(migration)
-        : refused(migration, "destroyShell", input.result);
+        : refused(migration, "destroyPausedCopy", input.result);
   }
 }
 
@@ -111,16 +111,16 @@ function startPostCopyDone(migration: Migration, result: EffectResult, nowMs: nu
 }
 
 /** A resume comes back when the migration has ended: its success is the call's. */
-function mended(
+function recovered(
   migration: Migration,
   effect: "probeAddress" | "pausePostCopy" | "resumePostCopy",
   result: EffectResult,
 ): Stepped {
-  const mending = mendingDone(migration.postCopy.mending, effect, result);
+  const recovery = recoveryDone(migration.postCopy.recovery, effect, result);
   const succeeded = effect === "resumePostCopy" && result.kind === "ok";
   const after: Migration = {
     ...migration,
-    postCopy: { ...migration.postCopy, mending },
+    postCopy: { ...migration.postCopy, recovery },
     callReturned: migration.callReturned || succeeded,
     callSucceeded: migration.callSucceeded || succeeded,
   };

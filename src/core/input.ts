@@ -1,5 +1,5 @@
 /**
- * Everything that can happen to a migration, as `step` is told of it: what the shell saw, what came of
+ * Everything that can happen to a migration, as `step` is told of it: what the daemon saw, what came of
  * an effect, what a caller wants. Facts only; what they mean is step.ts's.
  */
 import type { AdvanceSample } from "./advance.ts";
@@ -9,7 +9,7 @@ import type { Silence } from "./destination.ts";
 import type { EffectDone } from "./effect-done.ts";
 import type { JobStats } from "./job-stats.ts";
 import type { DepartureOver, GuestStopped, Refusal } from "./migration.ts";
-import type { Place } from "./place.ts";
+import type { Location } from "./location.ts";
 import type { RunState } from "./run-state.ts";
 
 export type Input =
@@ -74,8 +74,8 @@ export type Input =
   | { readonly kind: "callEnded"; readonly refusal: Refusal | null }
   | ({ readonly kind: "effectDone" } & EffectDone)
   | {
-      readonly kind: "place";
-      readonly place: Place;
+      readonly kind: "location";
+      readonly location: Location;
       /** The destination's completed record, if it was asked and has one. */
       readonly record: JobStats | null;
     }

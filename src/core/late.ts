@@ -6,8 +6,8 @@
 import { toldOf } from "./end.ts";
 import type { Effect, Migration, Stepped } from "./migration.ts";
 import type { JobStats } from "./job-stats.ts";
-import { confirmedLate, placedLate, type Outcome } from "./outcome.ts";
-import { countReads, noteEndHere, SURE_READS, type Place } from "./place.ts";
+import { confirmedLate, locatedLate, type Outcome } from "./outcome.ts";
+import { countReads, noteEndHere, SURE_READS, type Location } from "./location.ts";
 import { foundAt } from "./waiting.ts";
 
 /** Where its guest is is still asked for. */
@@ -19,46 +19,47 @@ export function isOpen({ outcome, departureOver }: Migration): boolean {
 /** Asked once more, after the end. */
 export function learntLate(
   before: Migration,
-  { place, record }: { readonly place: Place; readonly record: JobStats | null },
+  { location, record }: { readonly location: Location; readonly record: JobStats | null },
   nowMs: number,
 ): Stepped {
   const { outcome } = before;
-  const asked = { ...before, pending: before.pending.filter((kind) => kind !== "askPlace") };
+  const asked = { ...before, pending: before.pending.filter((kind) => kind !== "locateGuest") };
   if (outcome === null || !isOpen(before)) return { migration: asked, effects: [] };
-  const migration = countReads(asked, place, nowMs);
-  if (migration.waitingEnd === null && hasArrived(migration, place, record)) {
+  const migration = countReads(asked, location, nowMs);
+  if (migration.waitingEnd === null && hasArrived(migration, location, record)) {
     const completedStats = migration.completedStats ?? record;
     const seen: Migration = { ...migration, completedStats, progressPercent: 100 };
-    return corrected(seen, outcome, confirmedLate(seen, outcome), place);
+    return corrected(seen, outcome, confirmedLate(seen, outcome), location);
   }
   // What has begun anew since, or has been given up, is spoken of as what it is now.
   if (outcome.where !== "unknown" || migration.departureOver !== null) {
     return { migration, effects: [] };
   }
-  const where = migration.waitingEnd === null ? whereBegun(place) : whereWaiting(migration, place);
+  const where =
+    migration.waitingEnd === null ? whereBegun(location) : whereWaiting(migration, location);
   return where === "unknown"
     ? { migration, effects: [] }
-    : corrected(noteEndHere(migration, place), outcome, placedLate(outcome, where), place);
+    : corrected(noteEndHere(migration, location), outcome, locatedLate(outcome, where), location);
 }
 
-function hasArrived(migration: Migration, place: Place, record: JobStats | null): boolean {
-  const sure = place.destination === "left" || migration.thereReads >= SURE_READS;
+function hasArrived(migration: Migration, location: Location, record: JobStats | null): boolean {
+  const sure = location.destination === "left" || migration.thereReads >= SURE_READS;
   // After a reboot of this host it may have been started anew over there.
   const isArrival =
     migration.unwatched !== "hostDown" || (migration.completedStats ?? record) !== null;
-  return sure && isArrival && place.source !== "active";
+  return sure && isArrival && location.source !== "active";
 }
 
-/** As judgePlace has it of one that is asked for in time. */
-function whereBegun({ source, sourceJob, destination }: Place): Outcome["where"] {
+/** As judgeLocation has it of one that is asked for in time. */
+function whereBegun({ source, sourceJob, destination }: Location): Outcome["where"] {
   return source === "active" && !sourceJob && destination !== "active" ? "source" : "unknown";
 }
 
-function whereWaiting(migration: Migration, place: Place): Outcome["where"] {
-  const found = foundAt(migration, place);
+function whereWaiting(migration: Migration, location: Location): Outcome["where"] {
+  const found = foundAt(migration, location);
   switch (found.kind) {
     case "here":
-      return place.source === "active" ? "source" : "unknown";
+      return location.source === "active" ? "source" : "unknown";
     case "stopped":
       return "nowhere";
     case "left":
@@ -70,8 +71,8 @@ function whereWaiting(migration: Migration, place: Place): Outcome["where"] {
 }
 
 /** The record; and, where nothing could be said of the VM until now, the VM's status, once. */
-function corrected(before: Migration, was: Outcome, outcome: Outcome, place: Place): Stepped {
-  const runState = place.runState ?? before.runState;
+function corrected(before: Migration, was: Outcome, outcome: Outcome, location: Location): Stepped {
+  const runState = location.runState ?? before.runState;
   const migration: Migration = { ...before, outcome, runState };
   if (was.where !== "unknown") return { migration, effects: [] };
   const { downtimeFoundMs, superseded } = before;
@@ -79,6 +80,6 @@ function corrected(before: Migration, was: Outcome, outcome: Outcome, place: Pla
   if (outcome.where === "source" && downtimeFoundMs !== null && !superseded) {
     effects.push({ kind: "putBackDowntime", maxDowntimeMs: downtimeFoundMs });
   }
-  effects.push(...toldOf(migration, outcome.where, place.job));
+  effects.push(...toldOf(migration, outcome.where, location.job));
   return { migration, effects };
 }

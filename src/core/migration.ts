@@ -25,7 +25,7 @@ import type { DestinationCount } from "./bandwidth.ts";
 import type { Downtime, DowntimeOwner } from "./downtime.ts";
 import type { JobStats } from "./job-stats.ts";
 import type { Outcome } from "./outcome.ts";
-import { NOTHING_TO_MEND, type Mending } from "./post-copy.ts";
+import { NO_RECOVERY, type PostCopyRecovery } from "./post-copy.ts";
 import type { RunState } from "./run-state.ts";
 import {
   beginsWithPostCopy,
@@ -101,7 +101,7 @@ export interface PostCopy {
   /** The guest has moved over; from then on nothing can stop the migration without killing it. */
   readonly begun: boolean;
   /** What is done about one that stands still (post-copy.ts). */
-  readonly mending: Mending;
+  readonly recovery: PostCopyRecovery;
 }
 
 export interface CapState {
@@ -157,8 +157,8 @@ export interface Migration {
   /** Never begun, and to end: why. Where its guest is is being asked. */
   readonly waitingEnd: WaitingEnd | null;
   readonly guestStopped: GuestStopped | null;
-  /** How often in a row the guest was read to run over there, while its shell is left here. */
-  readonly shellReads: number;
+  /** How often in a row the guest was read to run over there, while its paused copy is left here. */
+  readonly pausedCopyReads: number;
   /** How often in a row it was read to run over there. */
   readonly thereReads: number;
   /** When a read was last counted; null: none was. */
@@ -209,11 +209,11 @@ export type PendingKind =
   | "pausePostCopy"
   | "resumePostCopy"
   | "probeAddress"
-  | "destroyShell"
+  | "destroyPausedCopy"
   | "abort"
-  | "askPlace";
+  | "locateGuest";
 
-/** What the shell must do. Each `PendingKind` reports back as an `effectDone` input. */
+/** What the daemon must do. Each `PendingKind` reports back as an `effectDone` input. */
 export type Effect =
   | { readonly kind: "call"; readonly bandwidthMiBps: number; readonly postcopy: boolean }
   | { readonly kind: "setMaxBandwidth"; readonly maxBandwidthMiBps: number }
@@ -226,9 +226,9 @@ export type Effect =
   /** Does the destination's migration address answer a TCP connect? */
   | { readonly kind: "probeAddress" }
   /** What post-copy left here of a guest that runs elsewhere. */
-  | { readonly kind: "destroyShell" }
+  | { readonly kind: "destroyPausedCopy" }
   | { readonly kind: "abort" }
-  | { readonly kind: "askPlace" }
+  | { readonly kind: "locateGuest" }
   | { readonly kind: "putBackDowntime"; readonly maxDowntimeMs: number }
   | { readonly kind: "removeImage" }
   | { readonly kind: "event"; readonly event: CoreEvent }
@@ -239,7 +239,7 @@ export type Effect =
       readonly fields: Readonly<Record<string, number | string | boolean | null>>;
     };
 
-/** What the engine is told; the shell adds name, envelope and the wire's units. */
+/** What the engine is told; the wire adds name, envelope and the wire's units. */
 export type CoreEvent =
   | {
       readonly kind: "migrationStatus";
@@ -311,7 +311,7 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
         request.schedule !== null &&
         beginsWithPostCopy(request.schedule),
       begun: false,
-      mending: NOTHING_TO_MEND,
+      recovery: NO_RECOVERY,
     },
     phase: "queued",
     acceptedAtMs: nowMs,
@@ -334,7 +334,7 @@ export function newMigration(request: NewMigration, nowMs: number): Migration {
     unwatched: null,
     waitingEnd: null,
     guestStopped: null,
-    shellReads: 0,
+    pausedCopyReads: 0,
     thereReads: 0,
     readAtMs: null,
     undecidedSinceMs: null,

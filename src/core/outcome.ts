@@ -246,7 +246,10 @@ const SEEN_SINCE = {
 } as const;
 
 /** Where the guest is is seen at last. Only the record changes, and no word of how it ended. */
-export function placedLate(outcome: Outcome, where: Exclude<Outcome["where"], "unknown">): Outcome {
+export function locatedLate(
+  outcome: Outcome,
+  where: Exclude<Outcome["where"], "unknown">,
+): Outcome {
   const message = `${outcome.message}; ${SEEN_SINCE[where]}`;
   return { ...outcome, message, where, confirmed: true };
 }

@@ -19,11 +19,11 @@ import type { Effect, Migration } from "./migration.ts";
 /** In "post-copy failed" bytes are frozen after so long without one. */
 export const POSTCOPY_FROZEN_MS = 2_000;
 /** Between two resumes, and between two questions to the address. */
-export const MEND_AGAIN_AFTER_MS = 5_000;
+export const RECOVERY_RETRY_AFTER_MS = 5_000;
 /** Resumes that libvirt refuses before the host leaves it to the engine. */
 export const RESUME_ATTEMPTS_MAX = 60;
 
-export interface Mending {
+export interface PostCopyRecovery {
   /** The engine asked: pause without asking the address first. */
   readonly asked: boolean;
   /** The address has answered since the stall began. */
@@ -40,7 +40,7 @@ export interface Mending {
   readonly refusalMessage: string | null;
 }
 
-export const NOTHING_TO_MEND: Mending = {
+export const NO_RECOVERY: PostCopyRecovery = {
   asked: false,
   addressAnswers: false,
   probedAtMs: null,
@@ -51,7 +51,7 @@ export const NOTHING_TO_MEND: Mending = {
   refusalMessage: null,
 };
 
-export type MendingEffect = Extract<
+export type RecoveryEffect = Extract<
   Effect,
   { kind: "pausePostCopy" | "resumePostCopy" | "probeAddress" }
 >;
@@ -71,50 +71,54 @@ function silentMs({ lastByteAtMs, lastAdvanceAtMs }: Advance, nowMs: number): nu
 }
 
 /** What is to be done now for one that stands still; null: nothing. */
-export function mendPostCopy(
+export function recoverPostCopy(
   migration: Migration,
   failedState: boolean,
   nowMs: number,
-): MendingEffect | null {
+): RecoveryEffect | null {
   const { advance, postCopy } = migration;
-  const { mending } = postCopy;
+  const { recovery } = postCopy;
   if (migration.phase !== "postCopy" || advance === null || !migration.sampled) return null;
   const due = (atMs: number | null): boolean =>
-    atMs === null || nowMs - atMs >= MEND_AGAIN_AFTER_MS;
-  if (failedState && mending.paused) {
+    atMs === null || nowMs - atMs >= RECOVERY_RETRY_AFTER_MS;
+  if (failedState && recovery.paused) {
     const frozen = silentMs(advance, nowMs) >= POSTCOPY_FROZEN_MS;
-    const mayTry = due(mending.triedAtMs) && mending.attempts < RESUME_ATTEMPTS_MAX;
+    const mayTry = due(recovery.triedAtMs) && recovery.attempts < RESUME_ATTEMPTS_MAX;
     return frozen && mayTry ? { kind: "resumePostCopy" } : null;
   }
   if (!postCopyStalled(migration, nowMs)) return null;
-  if (mending.asked || mending.addressAnswers) {
-    return due(mending.pausedAtMs) ? { kind: "pausePostCopy" } : null;
+  if (recovery.asked || recovery.addressAnswers) {
+    return due(recovery.pausedAtMs) ? { kind: "pausePostCopy" } : null;
   }
-  return due(mending.probedAtMs) ? { kind: "probeAddress" } : null;
+  return due(recovery.probedAtMs) ? { kind: "probeAddress" } : null;
 }
 
 /** Asked for: counted and stamped before it is done, so that a restart does not ask at once again. */
-export function mendingBegun(mending: Mending, { kind }: MendingEffect, nowMs: number): Mending {
+export function recoveryBegun(
+  recovery: PostCopyRecovery,
+  { kind }: RecoveryEffect,
+  nowMs: number,
+): PostCopyRecovery {
   switch (kind) {
     case "probeAddress":
-      return { ...mending, probedAtMs: nowMs };
+      return { ...recovery, probedAtMs: nowMs };
     case "pausePostCopy":
-      return { ...mending, pausedAtMs: nowMs };
+      return { ...recovery, pausedAtMs: nowMs };
     case "resumePostCopy":
-      return { ...mending, attempts: mending.attempts + 1, triedAtMs: nowMs };
+      return { ...recovery, attempts: recovery.attempts + 1, triedAtMs: nowMs };
   }
 }
 
 /** What came of it. */
-export function mendingDone(
-  mending: Mending,
-  kind: MendingEffect["kind"],
+export function recoveryDone(
+  recovery: PostCopyRecovery,
+  kind: RecoveryEffect["kind"],
   result: EffectResult,
-): Mending {
-  if (kind === "probeAddress") return { ...mending, addressAnswers: result.kind === "ok" };
+): PostCopyRecovery {
+  if (kind === "probeAddress") return { ...recovery, addressAnswers: result.kind === "ok" };
   const said =
-    result.kind === "refused" ? { ...mending, refusalMessage: result.refusal.message } : mending;
-  return kind === "pausePostCopy" ? { ...said, paused: mending.paused || gaveUp(result) } : said;
+    result.kind === "refused" ? { ...recovery, refusalMessage: result.refusal.message } : recovery;
+  return kind === "pausePostCopy" ? { ...said, paused: recovery.paused || gaveUp(result) } : said;
 }
 
 /**
@@ -127,14 +131,14 @@ function gaveUp(result: EffectResult): boolean {
 }
 
 /** The account starts anew: bytes moved, or the engine asks. The same object if there is none. */
-export function mendAnew(mending: Mending, asked: boolean): Mending {
-  const { addressAnswers, probedAtMs, pausedAtMs, paused, attempts } = mending;
+export function resetRecovery(recovery: PostCopyRecovery, asked: boolean): PostCopyRecovery {
+  const { addressAnswers, probedAtMs, pausedAtMs, paused, attempts } = recovery;
   const isNew =
-    !mending.asked &&
+    !recovery.asked &&
     !addressAnswers &&
     !paused &&
     probedAtMs === null &&
     pausedAtMs === null &&
     attempts === 0;
-  return isNew && !asked ? mending : { ...NOTHING_TO_MEND, asked };
+  return isNew && !asked ? recovery : { ...NO_RECOVERY, asked };
 }

@@ -23,7 +23,7 @@ export function takenOver(migration: Migration, nowMs: number): Migration {
     unwatched: migration.unwatched ?? "daemonDown",
     settlingSinceMs: nowMs,
     // What cannot be taken back follows from what this daemon has read itself.
-    shellReads: 0,
+    pausedCopyReads: 0,
     thereReads: 0,
     lostReads: 0,
     readAtMs: null,
@@ -44,7 +44,7 @@ function backInTheQueue(migration: Migration): Migration {
     pending: [],
     waitingEnd: null,
     undecidedSinceMs: null,
-    shellReads: 0,
+    pausedCopyReads: 0,
     thereReads: 0,
     lostReads: 0,
   };
@@ -77,7 +77,7 @@ export function afterReboot(migration: Migration, nowMs: number): Migration {
     acceptedAtMs: nowMs,
     callAtMs: migration.callAtMs === null ? null : nowMs,
     settlingSinceMs: nowMs,
-    shellReads: 0,
+    pausedCopyReads: 0,
     thereReads: 0,
     lostReads: 0,
     readAtMs: null,

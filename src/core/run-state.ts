@@ -19,10 +19,10 @@ export type PauseCode = "NOERR" | "EIO" | "EOTHER" | "POSTCOPY";
 
 /**
  * Where a VM in this state is, as seen on its own host. `active`: its guest lives here. `switching`:
- * it stands for the switchover. `shell`: what post-copy leaves of a guest that runs elsewhere.
+ * it stands for the switchover. `pausedCopy`: what post-copy leaves of a guest that runs elsewhere.
  * `ending`: just being taken apart, the next look shows how. `notActive`: not here.
  */
-export type Presence = "active" | "switching" | "shell" | "ending" | "notActive";
+export type Presence = "active" | "switching" | "pausedCopy" | "ending" | "notActive";
 
 export interface RunStateRow {
   readonly presence: Presence;
@@ -54,7 +54,7 @@ function still(presence: Presence, status: StatusWord, mayNotMigrate: string): R
 const HAS_BEGUN = "is in a migration already";
 const IS_OFF = "is not running";
 const off: RunStateRow = still("notActive", "Down", IS_OFF);
-const shell: RunStateRow = { ...paused("POSTCOPY", HAS_BEGUN), presence: "shell" };
+const pausedCopy: RunStateRow = { ...paused("POSTCOPY", HAS_BEGUN), presence: "pausedCopy" };
 
 /**
  * - `asleep` (S3): libvirt begins its migration and waits for ever in its last step, since a guest that
@@ -78,8 +78,8 @@ const table = {
   saving: still("active", "Saving State", "is being saved"),
   switching: { ...paused("NOERR"), presence: "switching" },
   startingUp: still("active", "WaitForLaunch", "is only starting, or arriving"),
-  postCopy: shell,
-  postCopyFailed: shell,
+  postCopy: pausedCopy,
+  postCopyFailed: pausedCopy,
   asleep: paused("NOERR", "sleeps (S3), and libvirt could not end its migration: wake it up first"),
   crashed: paused(
     "EOTHER",
@@ -146,8 +146,8 @@ export function isOff(state: RunState): boolean {
 }
 
 /** The guest already runs on the other side; what is here is its paused copy. */
-export function isShell(state: RunState): boolean {
-  return rows[state].presence === "shell";
+export function isPausedCopy(state: RunState): boolean {
+  return rows[state].presence === "pausedCopy";
 }
 
 /** If it was coming to this host, then not all of it has come: it has never run here. */

@@ -81,7 +81,7 @@ export function begin(
   input: Extract<Input, { kind: "begin" }>,
   nowMs: number,
 ): Stepped {
-  const destination = countingItself(input.destination);
+  const destination = includingSelf(input.destination);
   const seen = seenWaiting(migration, { runState: input.runState });
   const started: Migration = {
     ...seen,
@@ -119,7 +119,7 @@ export function begin(
 }
 
 /** Asked before the call, the destination cannot have counted this migration yet. */
-function countingItself(destination: DestinationCount): DestinationCount {
+function includingSelf(destination: DestinationCount): DestinationCount {
   return destination.kind === "counted"
     ? { ...destination, migrations: destination.migrations + 1 }
     : destination;
@@ -131,7 +131,7 @@ function withoutPostCopy({ postCopy }: Migration, reason: string): Migration["po
     unavailableReason: postCopy.unavailableReason ?? reason,
     wanted: false,
     begun: false,
-    mending: postCopy.mending,
+    recovery: postCopy.recovery,
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * The one way a migration changes: (migration, input, now) -> { migration, effects }. Same state and
- * same input give the same result; nothing here reads a clock, calls libvirt or logs. The shell
+ * same input give the same result; nothing here reads a clock, calls libvirt or logs. The daemon
  * performs the effects and feeds back what came of them.
  *
  * After `ended` nothing produces an effect any more, except what is learnt late of where the guest is
@@ -26,7 +26,13 @@ import { ask, askAbort } from "./steer.ts";
 import type { Effect, Migration, Phase, Refusal, Stepped } from "./migration.ts";
 import { abandoned } from "./outcome.ts";
 import { refusesPostCopy } from "./post-copy-refusal.ts";
-import { countReads, judgePlace, mayDestroyShell, noteEndHere, type Place } from "./place.ts";
+import {
+  countReads,
+  judgeLocation,
+  mayDestroyPausedCopy,
+  noteEndHere,
+  type Location,
+} from "./location.ts";
 import { accepted, endOfWaiting, leaveQueue, seenWaiting, type WaitingEnd } from "./waiting.ts";
 
 const LIVE: readonly Phase[] = [
@@ -65,7 +71,7 @@ const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   guestStarted: WAITING,
   callEnded: CALL_OUT,
   effectDone: LIVE,
-  place: LIVE,
+  location: LIVE,
   cancel: ["queued", "preparing", "starting", "running", "settling"],
   abandoned: LIVE,
 };
@@ -77,7 +83,7 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
     if (input.kind === "departureOver") {
       return unchanged({ ...migration, departureOver: input.why });
     }
-    return input.kind === "place" ? learntLate(migration, input, nowMs) : unchanged(migration);
+    return input.kind === "location" ? learntLate(migration, input, nowMs) : unchanged(migration);
   }
   if (!PHASES_OF[input.kind].includes(migration.phase)) return unchanged(migration);
   switch (input.kind) {
@@ -129,8 +135,8 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
       return callEnded(migration, input.refusal, nowMs);
     case "effectDone":
       return effectDone(migration, input, nowMs);
-    case "place":
-      return placed(migration, input, nowMs);
+    case "location":
+      return located(migration, input, nowMs);
     case "cancel":
       return cancel(migration, nowMs);
     case "abandoned":
@@ -188,7 +194,7 @@ function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number)
     callRefusal: refusal,
     callSucceeded: refusal === null,
   };
-  return { migration: ask(settling, effects, { kind: "askPlace" }), effects };
+  return { migration: ask(settling, effects, { kind: "locateGuest" }), effects };
 }
 
 function cancel(migration: Migration, nowMs: number): Stepped {
@@ -212,67 +218,72 @@ function cancel(migration: Migration, nowMs: number): Stepped {
   return { migration: askAbort(stopping, effects), effects };
 }
 
-function placed(
+function located(
   before: Migration,
-  input: Extract<Input, { kind: "place" }>,
+  input: Extract<Input, { kind: "location" }>,
   nowMs: number,
 ): Stepped {
   const answered: Migration = {
-    ...noteEndHere(before, input.place),
-    pending: before.pending.filter((kind) => kind !== "askPlace"),
+    ...noteEndHere(before, input.location),
+    pending: before.pending.filter((kind) => kind !== "locateGuest"),
     completedStats: before.completedStats ?? input.record,
-    runState: input.place.runState ?? before.runState,
-    superseded: before.superseded || isOthersJob(before, input.place),
+    runState: input.location.runState ?? before.runState,
+    superseded: before.superseded || isOthersJob(before, input.location),
   };
   if (answered.phase !== "settling" && !answered.callReturned) return unchanged(answered);
   const { waitingEnd } = answered;
-  if (waitingEnd !== null) return placedWaiting(answered, waitingEnd, input.place, nowMs);
+  if (waitingEnd !== null) return locatedWaiting(answered, waitingEnd, input.location, nowMs);
   const effects: Effect[] = [];
-  // A shell is left by post-copy alone, also by one that began while no daemon looked.
+  // A paused copy is left by post-copy alone, also by one that began while no daemon looked.
   const begun = answered.postCopy.begun || answered.superseded;
-  const switched = input.place.source === "shell" && !begun;
+  const switched = input.location.source === "pausedCopy" && !begun;
   const seen = switched ? beginPostCopy(answered, nowMs, effects) : answered;
-  const migration = countReads(seen, input.place, nowMs);
-  const verdict = judgePlace(migration, input.place, nowMs);
+  const migration = countReads(seen, input.location, nowMs);
+  const verdict = judgeLocation(migration, input.location, nowMs);
   if (verdict.kind === "ended") {
-    const othersJob = migration.superseded ? input.place.job : undefined;
+    const othersJob = migration.superseded ? input.location.job : undefined;
     const ended = end(migration, verdict.outcome, nowMs, othersJob);
     return { migration: ended.migration, effects: [...effects, ...ended.effects] };
   }
-  const watched = watchOn(migration, input.place, nowMs);
-  const cleaned = mayDestroyShell(watched) ? ask(watched, effects, DESTROY_SHELL) : watched;
+  const watched = resumeWatching(migration, input.location, nowMs);
+  const cleaned = mayDestroyPausedCopy(watched)
+    ? ask(watched, effects, DESTROY_PAUSED_COPY)
+    : watched;
   return { migration: cleaned, effects };
 }
 
 /** libvirt refused our call because the VM had a job: the one that it shows is somebody else's. */
-function isOthersJob({ callRefusal, dataSinceMs, unwatched }: Migration, place: Place): boolean {
+function isOthersJob(
+  { callRefusal, dataSinceMs, unwatched }: Migration,
+  location: Location,
+): boolean {
   const refused = callRefusal?.code === LIBVIRT_ERROR.OPERATION_INVALID;
-  return refused && dataSinceMs === null && unwatched === null && place.job !== undefined;
+  return refused && dataSinceMs === null && unwatched === null && location.job !== undefined;
 }
 
-function placedWaiting(
+function locatedWaiting(
   before: Migration,
   waitingEnd: WaitingEnd,
-  place: Place,
+  location: Location,
   nowMs: number,
 ): Stepped {
-  const migration = countReads(before, place, nowMs);
-  const outcome = endOfWaiting(migration, waitingEnd, place, nowMs);
-  return outcome === null ? unchanged(migration) : end(migration, outcome, nowMs, place.job);
+  const migration = countReads(before, location, nowMs);
+  const outcome = endOfWaiting(migration, waitingEnd, location, nowMs);
+  return outcome === null ? unchanged(migration) : end(migration, outcome, nowMs, location.job);
 }
 
 const STOPPED: WaitingEnd = { kind: "stopped" };
-const DESTROY_SHELL = { kind: "destroyShell" } as const;
+const DESTROY_PAUSED_COPY = { kind: "destroyPausedCopy" } as const;
 
 /**
  * The call came back, but what it was for goes on: its connection broke, or post-copy did. Such a
  * migration is watched, limited and can be steered as before; its end is found by asking the place.
  */
-function watchOn(before: Migration, place: Place, nowMs: number): Migration {
+function resumeWatching(before: Migration, location: Location, nowMs: number): Migration {
   // While its job is there nobody waits for a place that cannot be told.
-  const goesOn = place.sourceJob && place.source !== "shell";
+  const goesOn = location.sourceJob && location.source !== "pausedCopy";
   const migration = goesOn ? { ...before, settlingSinceMs: nowMs } : before;
-  if (!place.sourceJob && !migration.postCopy.begun) return { ...migration, phase: "settling" };
+  if (!location.sourceJob && !migration.postCopy.begun) return { ...migration, phase: "settling" };
   const inPreCopy = migration.dataSinceMs === null ? "starting" : "running";
   return { ...migration, phase: migration.postCopy.begun ? "postCopy" : inPreCopy };
 }

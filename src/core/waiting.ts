@@ -6,7 +6,7 @@
  */
 import type { Effect, GuestStopped, Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
 import { neverBegan, type Outcome } from "./outcome.ts";
-import { SETTLE_MAX_MS, SURE_READS, type Place } from "./place.ts";
+import { SETTLE_MAX_MS, SURE_READS, type Location } from "./location.ts";
 import { isOff, runStateRow, type RunState } from "./run-state.ts";
 import { beginsWithPostCopy } from "./schedule.ts";
 import { ask } from "./steer.ts";
@@ -86,44 +86,47 @@ export function leaveQueue(before: Migration, waitingEnd: WaitingEnd, nowMs: num
     settlingSinceMs: nowMs,
     waitingEnd,
   };
-  return { migration: ask(leaving, effects, { kind: "askPlace" }), effects };
+  return { migration: ask(leaving, effects, { kind: "locateGuest" }), effects };
 }
 
 /** How it ends, by where its guest was found; null: to be asked again. */
 export function endOfWaiting(
   migration: Migration,
   waitingEnd: WaitingEnd,
-  place: Place,
+  location: Location,
   nowMs: number,
 ): Outcome | null {
-  const found = foundAt(migration, place);
-  if (isUnclear(migration, place, found, nowMs)) return null;
+  const found = foundAt(migration, location);
+  if (isUnclear(migration, location, found, nowMs)) return null;
   return neverBegan(migration, waitingEnd, found, nowMs);
 }
 
 /** It may be told soon: libvirt says nothing of a VM while it works on it, for seconds. */
-function isUnclear(migration: Migration, place: Place, found: Found, nowMs: number): boolean {
+function isUnclear(migration: Migration, location: Location, found: Found, nowMs: number): boolean {
   const { settlingSinceMs, lostReads } = migration;
   if (nowMs - (settlingSinceMs ?? nowMs) >= SETTLE_MAX_MS) return false;
   // What is taken apart is gone next time; and an event that says why it is may be on its way.
   if (found.kind === "absent") return lostReads < SURE_READS;
-  return found.kind === "silent" || place.source === "ending";
+  return found.kind === "silent" || location.source === "ending";
 }
 
 /** What its definition says comes first; how it was stopped an event says better (outcome.ts). */
-export function foundAt({ mode, guestStopped, stoppedByJob }: Migration, place: Place): Found {
-  const there = place.destination === "active" || place.destination === "left";
-  switch (place.source) {
+export function foundAt(
+  { mode, guestStopped, stoppedByJob }: Migration,
+  location: Location,
+): Found {
+  const there = location.destination === "active" || location.destination === "left";
+  switch (location.source) {
     case "active":
     case "switching":
     case "ending":
       return { kind: "here" };
-    case "shell":
+    case "pausedCopy":
       return { kind: "left", there };
     case "unknown":
       return { kind: "silent" };
     case "notActive": {
-      const { endedHere } = place;
+      const { endedHere } = location;
       if (endedHere === "migrated") return { kind: "left", there };
       if (endedHere !== undefined) return { kind: "stopped", how: guestStopped ?? endedHere };
       if (there) return { kind: "left", there };

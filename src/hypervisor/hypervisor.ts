@@ -165,7 +165,7 @@ export interface Hypervisor {
    * Looked at once more first: refused (OPERATION_INVALID) unless the domain is paused for post-copy
    * and has no job.
    */
-  destroyShell(vmId: string, undefine: boolean): Promise<CallResult<null>>;
+  destroyPausedCopy(vmId: string, undefine: boolean): Promise<CallResult<null>>;
   /**
    * The definition of a VM that has migrated from here and that was left; no other's. False: libvirt is
    * not through with the VM yet. Refused with NO_DOMAIN (42) if nothing is left. `wasPersistent`: when

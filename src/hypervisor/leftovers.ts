@@ -5,7 +5,7 @@
  */
 import { ErrorLevel, JobType, LibvirtError, UndefineFlag, type Domain } from "libvirt";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
-import { isShell } from "../core/run-state.ts";
+import { isPausedCopy } from "../core/run-state.ts";
 import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
 
 /** The guest has taken its state along: of what libvirt keeps beside the definition nothing is lost. */
@@ -16,8 +16,8 @@ const WITH_METADATA =
  * The paused copy that a post-copy left, and its definition if `undefine`. Rejects with LibvirtError:
  * libvirt's, or OPERATION_INVALID if this is no such copy.
  */
-export async function destroyShell(domain: Domain, undefine: boolean): Promise<void> {
-  if (!isShell(runStateFromLibvirt(await domain.getState()))) {
+export async function destroyPausedCopy(domain: Domain, undefine: boolean): Promise<void> {
+  if (!isPausedCopy(runStateFromLibvirt(await domain.getState()))) {
     throw invalid("the domain is not paused for post-copy");
   }
   const { type } = await domain.getJobStats();
@@ -35,7 +35,7 @@ export async function destroyShell(domain: Domain, undefine: boolean): Promise<v
  */
 export async function undefineMigrated(domain: Domain, wasPersistent: boolean): Promise<boolean> {
   const state = runStateFromLibvirt(await domain.getState());
-  if (isShell(state)) return false;
+  if (isPausedCopy(state)) return false;
   // Killed before it wrote the reason down, libvirtd knows none after its restart.
   const left = state === "offMigrated" || (state === "off" && wasPersistent);
   if (left) await domain.undefine(WITH_METADATA);

@@ -28,7 +28,7 @@ import type {
 import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
 import { type GuestDevices, guestDevicesIn } from "./guest-devices.ts";
 import { HostScan } from "./host-scan.ts";
-import { destroyShell, undefineMigrated } from "./leftovers.ts";
+import { destroyPausedCopy, undefineMigrated } from "./leftovers.ts";
 import { failedJobView, statsView } from "./job-view.ts";
 import { Lane, messageOf, openConnection, resultOf } from "./lane.ts";
 import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
@@ -189,8 +189,10 @@ export class LibvirtHypervisor implements Hypervisor {
     );
   }
 
-  destroyShell(vmId: string, undefine: boolean): Promise<CallResult<null>> {
-    return this.#changes.make("destroyShell", vmId, (domain) => destroyShell(domain, undefine));
+  destroyPausedCopy(vmId: string, undefine: boolean): Promise<CallResult<null>> {
+    return this.#changes.make("destroyPausedCopy", vmId, (domain) =>
+      destroyPausedCopy(domain, undefine),
+    );
   }
 
   undefineMigrated(vmId: string, wasPersistent: boolean): Promise<CallResult<boolean>> {

@@ -14,7 +14,7 @@ import { misplaced } from "./accept.ts";
 import type { Context } from "./context.ts";
 import { NO_ANSWER, type SaveFiles } from "./hibernation.ts";
 import type { MigrationRun } from "./migration-run.ts";
-import { endedHow } from "./place.ts";
+import { endedHow } from "./location.ts";
 import { noteStopped } from "./stopped-how.ts";
 
 /** A destination that was full is asked again after this share of the time, or up to so much more. */
@@ -23,7 +23,7 @@ const RETRY_JITTER_SHARE = 0.25;
 /** Never rejects: what goes wrong is the migration's outcome. */
 export async function begin(
   run: MigrationRun,
-  ownThere: () => number,
+  ownMigrationsThere: () => number,
   context: Context,
 ): Promise<void> {
   run.apply({ kind: "admitted" });
@@ -44,7 +44,7 @@ export async function begin(
         run.apply({
           kind: "begin",
           sourceMigrations: context.hostView.migrationsWith(run.vmId),
-          destination: run.destinationCount(ownThere()),
+          destination: run.destinationCount(ownMigrationsThere()),
           runState: prepared.runState,
         });
     }

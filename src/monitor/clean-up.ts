@@ -82,7 +82,7 @@ export class CleanUp {
    * A guest that has arrived may have a definition left here: libvirt was restarted meanwhile, or
    * somebody defined it while it was on its way. True until that is looked for and nothing is left.
    */
-  mayHaveLeft({ outcome, cleared, departureOver }: Migration): boolean {
+  mayHaveLeftover({ outcome, cleared, departureOver }: Migration): boolean {
     if (this.#target.mode !== "remote" || cleared) return false;
     // What came back is no leftover.
     if (departureOver === "cameBack") return false;
@@ -95,10 +95,10 @@ export class CleanUp {
    * `cleared` is called if it is gone. One that libvirt says was migrated is this migration's at any
    * age; one of a guest that was persistent, and of whose end libvirt has no word, is for a while.
    */
-  undefineLeft(wasPersistent: boolean, cleared: () => void): void {
+  undefineLeftover(wasPersistent: boolean, cleared: () => void): void {
     const nowMs = this.#context.clock.monotonicMs();
     const isSure = nowMs - (this.#confirmedAtMs ?? nowMs) < SURELY_LEFT_MS;
-    this.#begin(this.#undefineLeft(wasPersistent && isSure, cleared));
+    this.#begin(this.#undefineLeftover(wasPersistent && isSure, cleared));
   }
 
   #begin(work: Promise<void>): void {
@@ -144,7 +144,7 @@ export class CleanUp {
     if (!peer.wantsDefinition) await peer.release(this.#vmId, this.#log);
   }
 
-  async #undefineLeft(wasPersistent: boolean, cleared: () => void): Promise<void> {
+  async #undefineLeftover(wasPersistent: boolean, cleared: () => void): Promise<void> {
     const { hypervisor } = this.#context;
     const result = await hypervisor.undefineMigrated(this.#vmId, wasPersistent);
     const gone = result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;

@@ -4,7 +4,7 @@
  * a migration like any other, but for its destination, which libvirt does not tell.
  */
 import { adopted, UNKNOWN_DESTINATION } from "../core/recover.ts";
-import { isShell } from "../core/run-state.ts";
+import { isPausedCopy } from "../core/run-state.ts";
 import { progressPercent } from "../core/progress.ts";
 import { isOutgoing, type JobStats } from "../core/job-stats.ts";
 import type { Context } from "./context.ts";
@@ -70,7 +70,7 @@ export async function takeOver(
       memoryBytes: details.value.memoryBytes,
       limits: limitsOf(request, context.settings()),
       stats,
-      inPostCopy: isShell(details.value.runState),
+      inPostCopy: isPausedCopy(details.value.runState),
     },
     context.clock.monotonicMs(),
   );

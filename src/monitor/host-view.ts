@@ -4,7 +4,7 @@
  * migration begun with virsh shares the same link.
  */
 import { isOutgoing } from "../core/job-stats.ts";
-import { isShell } from "../core/run-state.ts";
+import { isPausedCopy } from "../core/run-state.ts";
 import type {
   CallResult,
   Hypervisor,
@@ -213,7 +213,7 @@ export function postCopyFailed(view: VmJobView): boolean {
   return view.vm.runState === "postCopyFailed";
 }
 
-/** The guest already runs on the other side; what is here is its paused shell. */
+/** The guest already runs on the other side; what is here is its paused copy. */
 export function inPostCopy(view: VmJobView): boolean {
-  return isShell(view.vm.runState);
+  return isPausedCopy(view.vm.runState);
 }

@@ -158,7 +158,7 @@ const postCopy = v.object({
   unavailableReason: v.nullable(text),
   wanted: flag,
   begun: flag,
-  mending: v.object({
+  recovery: v.object({
     asked: flag,
     addressAnswers: flag,
     probedAtMs: v.nullable(number),
@@ -245,7 +245,7 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   guestStopped: v.nullable(
     v.picklist(["shutDown", "destroyed", "crashed", "saved", "reverted", "failed", "unseen"]),
   ),
-  shellReads: count,
+  pausedCopyReads: count,
   thereReads: count,
   readAtMs: v.nullable(number),
   undecidedSinceMs: v.optional(v.nullable(number), null),

@@ -30,7 +30,7 @@ const DECISIVE: ReadonlySet<string> = new Set([
   "stop",
   "cancel",
   "postcopy",
-  "shell",
+  "pausedCopy",
   "change",
   "outcome",
 ]);
@@ -189,11 +189,11 @@ function changedKeys(before: Partial<Migration>, after: Migration): Record<strin
   const was = new Map<string, unknown>(Object.entries(before));
   return Object.fromEntries(
     Object.entries(after).filter(
-      ([key, value]) => !NOT_JOURNALED.has(key) && !saysTheSame(was.get(key), value),
+      ([key, value]) => !NOT_JOURNALED.has(key) && !deepEqual(was.get(key), value),
     ),
   );
 }
 
-function saysTheSame(before: unknown, after: unknown): boolean {
+function deepEqual(before: unknown, after: unknown): boolean {
   return before === after || JSON.stringify(before) === JSON.stringify(after);
 }

@@ -1,5 +1,5 @@
 /**
- * One migration as the shell carries it: its state, and the only place where its effects are
+ * One migration as the daemon carries it: its state, and the only place where its effects are
  * performed. Every input goes through `apply`, which steps the pure core and performs what it asks
  * for; what comes of an effect is the next input. It decides nothing.
  */
@@ -17,7 +17,7 @@ import { CleanUp } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import type { MigrationEntry } from "./migration-journal.ts";
 import { MissedInputs } from "./missed-inputs.ts";
-import { askPlace, PLACE_UNKNOWN } from "./place.ts";
+import { locateGuest, LOCATION_UNKNOWN } from "./location.ts";
 import {
   callOf,
   effectResult,
@@ -172,7 +172,7 @@ export class MigrationRun {
     else this.#missed.note(input, nowMs);
     // The cycle would have asked.
     const asks = stepped === null && input.kind === "cycle" && input.timer;
-    if (asks && before.callReturned) void this.askPlace();
+    if (asks && before.callReturned) void this.locateGuest();
   }
 
   #follow(before: Migration, input: Input, { migration, effects }: Stepped): void {
@@ -225,11 +225,11 @@ export class MigrationRun {
   }
 
   /** What the destination is known to have, as the configured peer mode sees it. */
-  destinationCount(ownThere: number): DestinationCount {
+  destinationCount(ownMigrationsThere: number): DestinationCount {
     if (this.target.mode !== "remote" || this.#context.settings().peerMode === "none") {
       return {
         kind: "counted",
-        migrations: ownThere,
+        migrations: ownMigrationsThere,
         askedAtMs: this.#context.clock.monotonicMs(),
       };
     }
@@ -261,21 +261,21 @@ export class MigrationRun {
     const level = outcome?.outcome === "failed" ? "error" : "info";
     this.log[level]({ ...outcome }, "migration ended");
     this.#cleanUp.ended(this.#migration);
-    if (this.mayHaveLeft) this.undefineLeft();
+    if (this.mayHaveLeftover) this.undefineLeftover();
     this.#hooks.ended(this);
   }
 
   /** See CleanUp. */
-  get mayHaveLeft(): boolean {
-    return this.#cleanUp.mayHaveLeft(this.#migration);
+  get mayHaveLeftover(): boolean {
+    return this.#cleanUp.mayHaveLeftover(this.#migration);
   }
 
   /** What did not work is tried again by whoever asks again. */
-  undefineLeft(): void {
+  undefineLeftover(): void {
     const confirmed = this.#migration.outcome?.confirmed === true;
     const { call } = this.#target.mode === "remote" ? this.#target : { call: null };
     const wasPersistent = confirmed && call?.persistent === true;
-    this.#cleanUp.undefineLeft(wasPersistent, () => this.apply({ kind: "cleared" }));
+    this.#cleanUp.undefineLeftover(wasPersistent, () => this.apply({ kind: "cleared" }));
   }
 
   get #subject(): Subject {
@@ -303,8 +303,8 @@ export class MigrationRun {
       case "call":
         void this.#call(effect.bandwidthMiBps, effect.postcopy);
         return;
-      case "askPlace":
-        void this.askPlace();
+      case "locateGuest":
+        void this.locateGuest();
         return;
       case "putBackDowntime":
         this.#cleanUp.putBackDowntime(effect.maxDowntimeMs);
@@ -323,7 +323,7 @@ export class MigrationRun {
       case "pausePostCopy":
       case "resumePostCopy":
       case "probeAddress":
-      case "destroyShell":
+      case "destroyPausedCopy":
       case "abort":
         this.#report(effect, null);
     }
@@ -371,17 +371,17 @@ export class MigrationRun {
   }
 
   /** Where the guest is, as an input. Never rejects. */
-  async askPlace(): Promise<void> {
+  async locateGuest(): Promise<void> {
     const work = async (): Promise<void> => {
       const { waitingEnd, callRefusal } = this.#migration;
       // One that never began can be nowhere else.
       const doubtful = waitingEnd === null && callRefusal?.code !== LIBVIRT_ERROR.OPERATION_ABORTED;
-      const answer = await askPlace(this.vmId, this.#target, this.#context, doubtful);
-      this.apply({ kind: "place", ...answer });
+      const answer = await locateGuest(this.vmId, this.#target, this.#context, doubtful);
+      this.apply({ kind: "location", ...answer });
       // Who cancelled it waits for an answer: it is asked again soon. libvirt's silence has no hurry.
-      const soon = this.live && waitingEnd !== null && answer.place.source !== "unknown";
+      const soon = this.live && waitingEnd !== null && answer.location.source !== "unknown";
       if (soon) this.#hooks.wake();
     };
-    await this.#reporting("askPlace", work, { kind: "place", ...PLACE_UNKNOWN });
+    await this.#reporting("locateGuest", work, { kind: "location", ...LOCATION_UNKNOWN });
   }
 }

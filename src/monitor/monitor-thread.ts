@@ -127,7 +127,7 @@ export class MonitorThread {
   /** Ended, and something is still to be asked or cleared up. */
   #unfinished(): readonly MigrationRun[] {
     const ended = this.#registry.ended(this.#context.clock.monotonicMs());
-    return ended.filter((run) => run.mayHaveLeft || this.#isAsked(run));
+    return ended.filter((run) => run.mayHaveLeftover || this.#isAsked(run));
   }
 
   /** Where its guest is, or whether it has arrived: libvirt can tell the one, only its destination the other. */
@@ -301,8 +301,8 @@ export class MonitorThread {
     if (run.target.mode === "remote") {
       run.target.peer.usedAtMs = this.#context.clock.monotonicMs();
     }
-    if (this.#isAsked(run)) await run.askPlace();
-    if (run.mayHaveLeft) run.undefineLeft();
+    if (this.#isAsked(run)) await run.locateGuest();
+    if (run.mayHaveLeftover) run.undefineLeftover();
   }
 }
 

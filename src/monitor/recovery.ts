@@ -56,7 +56,7 @@ export async function settleRestored(registry: Registry, context: Context): Prom
     );
     await defects.containedLater("look", null, () => hostView.refresh());
     await Promise.all(
-      runs.filter((run) => run.migration.callReturned).map((run) => run.askPlace()),
+      runs.filter((run) => run.migration.callReturned).map((run) => run.locateGuest()),
     );
   };
   const late = Symbol("late");

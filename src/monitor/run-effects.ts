@@ -58,9 +58,9 @@ export function performReporting(
       return resume(subject);
     case "probeAddress":
       return probe(subject);
-    case "destroyShell":
+    case "destroyPausedCopy":
       // With a definition, also one that somebody made since: started, the guest would run twice.
-      return hypervisor.destroyShell(vmId, subject.target.mode === "remote");
+      return hypervisor.destroyPausedCopy(vmId, subject.target.mode === "remote");
   }
 }
 

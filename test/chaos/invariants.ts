@@ -42,7 +42,7 @@ async function checkGuest(
   player: Player,
   recorders: readonly Recorder[],
 ): Promise<void> {
-  const settled = await orViolation(stage, () => settledPlace(stage, player));
+  const settled = await orViolation(stage, () => settledLocation(stage, player));
   if (!settled) return;
   const { guest } = player;
   const { host } = stage.sites[player.home];
@@ -56,7 +56,7 @@ async function checkGuest(
 }
 
 /** Waits until libvirt has cleared up, and notes where the guest is from now on. */
-async function settledPlace(stage: Stage, player: Player): Promise<void> {
+async function settledLocation(stage: Stage, player: Player): Promise<void> {
   let seen = "";
   await until(
     async () => {

@@ -55,7 +55,7 @@ describe("somebody else's migration", () => {
     expect(stalledForMs(run.migration, run.nowMs)).toBe(0);
   });
 
-  it("found in post-copy it is watched as such: nothing stops it, and its shell is its own", () => {
+  it("found in post-copy it is watched as such: nothing stops it, and its paused copy is its own", () => {
     const run = new Run({}, NOW_MS);
     const migration = adopted({ ...facts, stats, inPostCopy: true }, NOW_MS);
     if (migration === null) throw new Error("not adopted");
@@ -65,7 +65,7 @@ describe("somebody else's migration", () => {
     expect(kinds(run.give({ kind: "cancel" }))).toEqual([]);
     run.nowMs += LIMITS.progressTimeoutMs;
     expect(kinds(run.cycle(stats, { postCopyState: true }))).not.toContain("abort");
-    run.placeSurely({ source: "notActive", destination: "absent" });
+    run.locateSurely({ source: "notActive", destination: "absent" });
     expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
     expect(run.events("vmStatus")).toMatchObject([{ status: { why: "lostInPostCopy" } }]);
   });

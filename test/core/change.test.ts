@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { Changes } from "../../src/core/change.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, PHASES, sample } from "./fixtures.ts";
 
-type Place = Parameters<typeof inPhase>[0];
+type Location = Parameters<typeof inPhase>[0];
 
 const PARTS: Readonly<Record<string, Changes>> = {
   downtime: { downtimeMs: 900 },
@@ -31,10 +31,10 @@ function matrix(allowed: Readonly<Record<string, readonly string[]>>): [string, 
   );
 }
 
-function phaseOf(name: string): Place {
+function phaseOf(name: string): Location {
   const phase = [...PHASES, "settling", "ended"].find((one) => one === name);
   if (phase === undefined) throw new Error(`no phase ${name}`);
-  return phase as Place;
+  return phase as Location;
 }
 
 describe("part by part and state by state", () => {

@@ -1,6 +1,6 @@
 /** What a daemon that comes back must not conclude too early, and what it must. */
 import { expect, it } from "vitest";
-import { READ_SPACING_MS } from "../../src/core/place.ts";
+import { READ_SPACING_MS } from "../../src/core/location.ts";
 import { takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds, sample } from "./fixtures.ts";
 it("libvirt does not answer the first look: nothing is known, nothing is aborted", () => {
@@ -15,13 +15,13 @@ it("libvirt does not answer the first look: nothing is known, nothing is aborted
   run.nowMs += 10_000;
   expect(kinds(run.cycle(null))).toContain("abort");
 });
-it("post-copy that began and was lost while the daemon was down: a shell is proof of it", () => {
+it("post-copy that began and was lost while the daemon was down: a paused copy is proof of it", () => {
   const run = inPhase("running");
   run.migration = takenOver(run.migration, run.nowMs);
-  run.place({ source: "shell", destination: "absent" });
+  run.location({ source: "pausedCopy", destination: "absent" });
   expect(run.migration.phase).toBe("postCopy");
   run.nowMs += READ_SPACING_MS;
-  run.place({ source: "shell", destination: "absent" });
+  run.location({ source: "pausedCopy", destination: "absent" });
   expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
 });
 it("cancelled while preparing, then taken over: the next cancel ends it in the queue", () => {
@@ -38,8 +38,8 @@ it("a destination that is silent at the end is asked for a minute from then on",
   for (let n = 2; n < 100; n += 1) {
     run.nowMs += 1_000;
     run.cycle(sample({ processedMiB: n, timeElapsedMs: run.nowMs }));
-    run.place({ source: "active", sourceJob: true });
+    run.location({ source: "active", sourceJob: true });
   }
-  run.place({ source: "notActive", destination: "silent" });
+  run.location({ source: "notActive", destination: "silent" });
   expect(run.migration.outcome).toBeNull();
 });

@@ -130,17 +130,17 @@ describe("each rule has its word and its numbers", () => {
       { downtimeMs: 80, downtimeNetMs: 66, dataProcessedBytes: MIB_BYTES },
     ],
     [
-      "place",
+      "location",
       "where the guest is",
       settling(38),
-      (run) => run.place(HERE),
+      (run) => run.location(HERE),
       { source: "active", sourceJob: false, destination: "notAsked" },
     ],
     [
       "outcome",
       "failed",
       settling(9),
-      (run) => run.place(HERE),
+      (run) => run.location(HERE),
       expect.objectContaining({
         reason: "libvirt",
         code: 102,
@@ -252,7 +252,7 @@ describe("each rule has its word and its numbers", () => {
       (run) => run.cycle(sample({ memoryIteration: 2, processedMiB: 102 })),
       { owner: "steps", step: 1, beforeMs: 101, pass: 2 },
     ],
-    ["downtime", "300 ms put back", settling(38), (run) => run.place(HERE), {}],
+    ["downtime", "300 ms put back", settling(38), (run) => run.location(HERE), {}],
     [
       "postcopy",
       "asked for",
@@ -284,12 +284,12 @@ describe("each rule has its word and its numbers", () => {
       { attempts: 1, askedByEngine: false, addressAnswers: false },
     ],
     [
-      "shell",
+      "pausedCopy",
       "destroyed",
       inPhase("postCopy"),
       (run) => {
         run.callEnded(38);
-        run.placeSurely({ source: "shell", destination: "active" });
+        run.locateSurely({ source: "pausedCopy", destination: "active" });
       },
       { reads: 2 },
     ],
@@ -299,7 +299,7 @@ describe("each rule has its word and its numbers", () => {
       inPhase("running", FILE_REQUEST),
       (run) => {
         run.callEnded(38);
-        run.place(HERE);
+        run.location(HERE);
       },
       {},
     ],
@@ -326,14 +326,14 @@ describe("what decided nothing is no line", () => {
     ["one in post-copy", inPhase("postCopy"), postCopyCycle],
     ["one without an answer", inPhase("running"), (run) => run.cycle(null)],
     [
-      "a place that is asked again",
+      "a location that is asked again",
       settling(null),
-      (run) => run.place({ destination: "incoming" }),
+      (run) => run.location({ destination: "incoming" }),
     ],
     [
-      "a place while the job goes on",
+      "a location while the job goes on",
       inPhase("running"),
-      (run) => run.place({ ...HERE, sourceJob: true }),
+      (run) => run.location({ ...HERE, sourceJob: true }),
     ],
     ["a downtime found again", inPhase("preparing"), give({ kind: "downtimeFound", foundMs: 500 })],
     ["a second cancel", asked(inPhase("running")), give({ kind: "cancel" })],
@@ -344,10 +344,10 @@ describe("what decided nothing is no line", () => {
 
   it("an arrival that is not confirmed is asked for each 5 s: only the confirmation is a line", () => {
     const run = settling(null);
-    run.place({ destination: "silent" });
-    expect(decisions(run, (own) => own.place({ destination: "silent" }))).toEqual([]);
-    expect(decisions(run, (own) => own.placeSurely({ destination: "active" }))).toMatchObject([
-      { rule: "place", numbers: { destination: "active" } },
+    run.location({ destination: "silent" });
+    expect(decisions(run, (own) => own.location({ destination: "silent" }))).toEqual([]);
+    expect(decisions(run, (own) => own.locateSurely({ destination: "active" }))).toMatchObject([
+      { rule: "location", numbers: { destination: "active" } },
     ]);
   });
 
@@ -381,7 +381,7 @@ it("what follows stands after what it follows from", () => {
     run.cycle(sample());
     run.accepted("abort");
     run.callEnded(78);
-    run.place(HERE);
+    run.location(HERE);
   });
   expect(found.map(({ rule, what }) => `${rule}: ${what}`)).toEqual([
     "stop: progressTimeout",
@@ -390,7 +390,7 @@ it("what follows stands after what it follows from", () => {
     "stop: libvirt took the abort",
     "call: libvirt gave up",
     "phase: settling",
-    "place: where the guest is",
+    "location: where the guest is",
     "downtime: 300 ms put back",
     "outcome: failed",
     "phase: ended",

@@ -176,7 +176,7 @@ describe("in the cycle", () => {
   ] as const)("after a guest that %s", (_name, source, expected) => {
     const run = inPhase("settling");
     const destination = source === "active" ? "absent" : "active";
-    const effects = run.place({ source, destination });
+    const effects = run.location({ source, destination });
     const back = effects.flatMap((effect) =>
       effect.kind === "putBackDowntime" ? [effect.maxDowntimeMs] : [],
     );

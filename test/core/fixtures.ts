@@ -17,7 +17,7 @@ import {
   type NewMigration,
 } from "../../src/core/migration.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
-import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
+import { READ_SPACING_MS, type Location } from "../../src/core/location.ts";
 import type { RunState } from "../../src/core/run-state.ts";
 import type { Input } from "../../src/core/input.ts";
 import { step } from "../../src/core/step.ts";
@@ -107,7 +107,7 @@ export class Run {
 
   /** Asked for its place it is here. */
   found(runState: RunState = "running"): readonly Effect[] {
-    return this.place({ source: "active", runState });
+    return this.location({ source: "active", runState });
   }
 
   /** Gives one input and returns its effects. */
@@ -139,23 +139,23 @@ export class Run {
     });
   }
 
-  place(place: Partial<Place>, record: JobStats | null = null): readonly Effect[] {
-    const seen: Place = {
+  location(location: Partial<Location>, record: JobStats | null = null): readonly Effect[] {
+    const seen: Location = {
       source: "notActive",
       sourceJob: false,
       destination: "notAsked",
-      ...place,
+      ...location,
     };
-    return this.give({ kind: "place", place: seen, record });
+    return this.give({ kind: "location", location: seen, record });
   }
 
   /** Read as often, and so far apart, as it takes to be sure: the clock goes on, unless it ends at once. */
-  placeSurely(place: Partial<Place>, record: JobStats | null = null): readonly Effect[] {
+  locateSurely(location: Partial<Location>, record: JobStats | null = null): readonly Effect[] {
     const late = this.migration.phase === "ended";
-    const effects = this.place(place, record);
+    const effects = this.location(location, record);
     if (this.migration.phase === "ended" && !late) return effects;
     this.nowMs += READ_SPACING_MS;
-    return [...effects, ...this.place(place, record)];
+    return [...effects, ...this.location(location, record)];
   }
 
   accepted(effect: Asked, asked = 0): readonly Effect[] {
@@ -235,7 +235,7 @@ export function bringTo(phase: (typeof ALL_PHASES)[number], run: Run): Run {
     return run;
   }
   run.callEnded(null);
-  if (phase === "ended") run.place({ destination: "active" });
+  if (phase === "ended") run.location({ destination: "active" });
   return run;
 }
 

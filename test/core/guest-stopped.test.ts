@@ -4,13 +4,13 @@
  */
 import { describe, expect, it } from "vitest";
 import type { GuestStopped } from "../../src/core/migration.ts";
-import type { Place } from "../../src/core/place.ts";
+import type { Location } from "../../src/core/location.ts";
 import { whyDown } from "../../src/core/end.ts";
 import { FILE_REQUEST, inPhase, kinds } from "./fixtures.ts";
 
-const HERE: Partial<Place> = { source: "active", destination: "notAsked" };
-const THERE: Partial<Place> = { source: "notActive", destination: "active" };
-const NOWHERE: Partial<Place> = { source: "notActive", destination: "absent" };
+const HERE: Partial<Location> = { source: "active", destination: "notAsked" };
+const THERE: Partial<Location> = { source: "notActive", destination: "active" };
+const NOWHERE: Partial<Location> = { source: "notActive", destination: "absent" };
 
 describe("the guest ended here in another way", () => {
   it.each([
@@ -29,20 +29,20 @@ describe("the guest ended here in another way", () => {
     run.give({ kind: "guestStopped", how });
     expect(run.migration.outcome).toBeNull();
     run.callEnded(38);
-    run.placeSurely(NOWHERE);
+    run.locateSurely(NOWHERE);
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason, code: 12, where: "nowhere" });
     expect(run.outcome().message).toContain(words);
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why });
   });
 
-  it.each<[string, Partial<Place>, string]>([
+  it.each<[string, Partial<Location>, string]>([
     ["it has arrived all the same", THERE, "arrived"],
     ["it runs here again", HERE, "libvirt"],
-  ])("the place decides: %s", (_name, place, reason) => {
+  ])("the location decides: %s", (_name, location, reason) => {
     const run = inPhase("running");
     run.give({ kind: "guestStopped", how: "destroyed" });
     run.callEnded(38);
-    run.placeSurely(place);
+    run.locateSurely(location);
     expect(run.outcome().reason).toBe(reason);
   });
 
@@ -50,19 +50,19 @@ describe("the guest ended here in another way", () => {
     const run = inPhase("running", FILE_REQUEST);
     run.give({ kind: "guestStopped", how: "shutDown" });
     run.callEnded(38);
-    expect(kinds(run.placeSurely({ source: "notActive" }))).toEqual([]);
+    expect(kinds(run.locateSurely({ source: "notActive" }))).toEqual([]);
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "guestStopped" });
     expect(run.outcome().message).toContain("while it was being saved, and was not saved");
   });
 
-  it.each<[string, number | null, Partial<Place>]>([
+  it.each<[string, number | null, Partial<Location>]>([
     ["libvirt said success", null, NOWHERE],
     ["its definition was left as migrated", 38, { ...NOWHERE, endedHere: "migrated" }],
-  ])("gone there too, but %s: it arrived and ended there since", (_name, code, place) => {
+  ])("gone there too, but %s: it arrived and ended there since", (_name, code, location) => {
     for (const phase of ["running", "postCopy"] as const) {
       const run = inPhase(phase);
       run.callEnded(code);
-      run.placeSurely(place);
+      run.locateSurely(location);
       expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "arrived", code: 0 });
       expect(run.outcome().message).toContain("not active there any more");
       expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "migrated" });
@@ -79,7 +79,7 @@ describe("the guest ended here in another way", () => {
   ] as const)("no event came, and its definition was left as %s", (endedHere, reason, why) => {
     const run = inPhase("running");
     run.callEnded(38);
-    run.place({ ...NOWHERE, endedHere });
+    run.location({ ...NOWHERE, endedHere });
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason, where: "nowhere" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why });
   });
@@ -88,16 +88,16 @@ describe("the guest ended here in another way", () => {
     const run = inPhase("running");
     run.give({ kind: "guestStopped", how: "destroyed" });
     run.callEnded(38);
-    run.place({ ...NOWHERE, endedHere: "crashed" });
+    run.location({ ...NOWHERE, endedHere: "crashed" });
     expect(run.outcome().reason).toBe("guestStopped");
   });
 
   it("what libvirtd did not see is read twice there", () => {
     const run = inPhase("running");
     run.callEnded(38);
-    run.place({ ...NOWHERE, endedHere: "unseen" });
+    run.location({ ...NOWHERE, endedHere: "unseen" });
     expect(run.migration.outcome).toBeNull();
-    run.placeSurely({ ...NOWHERE, endedHere: "unseen" });
+    run.locateSurely({ ...NOWHERE, endedHere: "unseen" });
     expect(run.outcome()).toMatchObject({ reason: "guestCrashed", where: "nowhere" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "unseen" });
   });
@@ -108,14 +108,14 @@ describe("the guest ended here in another way", () => {
   ] as const)("a save whose end libvirtd did not see, its image %s", (image, reason, where) => {
     const run = inPhase("running", FILE_REQUEST);
     run.callEnded(38);
-    run.place({ source: "notActive", endedHere: "unseen", image });
+    run.location({ source: "notActive", endedHere: "unseen", image });
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason, where });
   });
 
   it("a definition that was left as saved is the end of a save", () => {
     const run = inPhase("running", FILE_REQUEST);
     run.callEnded(38);
-    run.place({ source: "notActive", endedHere: "saved" });
+    run.location({ source: "notActive", endedHere: "saved" });
     expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "saved" });
   });
 
@@ -123,7 +123,7 @@ describe("the guest ended here in another way", () => {
     const run = inPhase("running");
     run.migration = { ...run.migration, superseded: true };
     run.callEnded(38);
-    run.placeSurely({ ...NOWHERE, endedHere: "migrated" });
+    run.locateSurely({ ...NOWHERE, endedHere: "migrated" });
     expect(run.outcome().reason).toBe("guestLost");
   });
 });
@@ -138,7 +138,7 @@ describe("before the call", () => {
     const run = inPhase("queued");
     run.give({ kind: "guestStopped", how });
     run.give({ kind: "cancel" });
-    run.placeSurely({ source: "notActive" });
+    run.locateSurely({ source: "notActive" });
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason, where, code: 12 });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: how });
   });
@@ -148,7 +148,7 @@ describe("before the call", () => {
     run.give({ kind: "deferred", retryAtMs: 5_000, reason: "full" });
     run.give({ kind: "guestStopped", how: "shutDown" });
     run.give({ kind: "cancel" });
-    run.placeSurely({ source: "notActive" });
+    run.locateSurely({ source: "notActive" });
     expect(run.outcome()).toMatchObject({ reason: "guestStopped", where: "nowhere" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "shutDown" });
   });
@@ -161,7 +161,7 @@ describe("before the call", () => {
     run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
     expect(run.migration).toMatchObject({ guestStopped: null, stoppedByJob: false });
     run.callEnded(38);
-    run.placeSurely(NOWHERE);
+    run.locateSurely(NOWHERE);
     expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
   });
 });

@@ -25,14 +25,14 @@ describe("in settling", () => {
 
   it("the job goes on: it is pursued until libvirt takes it, and then it is the reason", () => {
     const run = cancelledLate(38);
-    run.place(STILL_HERE);
+    run.location(STILL_HERE);
     expect(run.migration.phase).toBe("running");
     expect(kinds(run.cycle(sample({ processedMiB: 2 })))).toContain("abort");
     run.refused("abort", 68);
     run.nowMs += 1_000;
     expect(kinds(run.cycle(sample({ processedMiB: 3 })))).toContain("abort");
     run.accepted("abort");
-    run.place({ source: "active" });
+    run.location({ source: "active" });
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", reason: "cancelled" });
   });
 
@@ -41,14 +41,14 @@ describe("in settling", () => {
     ["somebody else's abort", 78, "cancelled", "byOther"],
   ])("the guest stayed before: %s is the reason", (_name, code, outcome, reason) => {
     const run = cancelledLate(code);
-    run.place({ source: "active" });
+    run.location({ source: "active" });
     expect(run.outcome()).toMatchObject({ outcome, reason, where: "source" });
     expect(run.outcome().message).not.toContain("was cancelled and");
   });
 
   it("the guest has arrived: it came too late", () => {
     const run = cancelledLate(null);
-    run.place({ destination: "active" });
+    run.location({ destination: "active" });
     expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "cancelTooLate" });
   });
 
@@ -69,7 +69,7 @@ describe("in settling", () => {
     run.callEnded(null);
     run.nowMs += 100;
     run.give({ kind: "cancel" });
-    run.place({});
+    run.location({});
     expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "cancelTooLate" });
   });
 });
@@ -88,7 +88,7 @@ describe("a stop that words the outcome", () => {
     const run = inPhase("running");
     stop(run);
     run.callEnded(38);
-    run.place({ source: "active" });
+    run.location({ source: "active" });
     expect(run.outcome().reason).toBe(reason);
   });
 
@@ -96,7 +96,7 @@ describe("a stop that words the outcome", () => {
     const run = inPhase("running");
     run.callEnded(38);
     run.give({ kind: "cancel" });
-    run.place({ source: "active" });
+    run.location({ source: "active" });
     expect(run.outcome().reason).toBe("cancelled");
   });
 });

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Migration } from "../../src/core/migration.ts";
-import { judgePlace, SETTLE_MAX_MS, type Place } from "../../src/core/place.ts";
+import { judgeLocation, SETTLE_MAX_MS, type Location } from "../../src/core/location.ts";
 import { FILE_REQUEST, inPhase, kinds, sample, type Run } from "./fixtures.ts";
 
 type Why = "nothing" | "cancel" | "timeout";
@@ -22,13 +22,13 @@ function settling(code: number | null, why: Why = "nothing", file = false): Run 
   return run;
 }
 
-const HERE: Partial<Place> = { source: "active", destination: "notAsked" };
-const THERE: Partial<Place> = { source: "notActive", destination: "active" };
-const NOWHERE: Partial<Place> = { source: "notActive", destination: "absent" };
-const SILENT: Partial<Place> = { source: "notActive", destination: "silent" };
+const HERE: Partial<Location> = { source: "active", destination: "notAsked" };
+const THERE: Partial<Location> = { source: "notActive", destination: "active" };
+const NOWHERE: Partial<Location> = { source: "notActive", destination: "absent" };
+const SILENT: Partial<Location> = { source: "notActive", destination: "silent" };
 
-describe("place x why", () => {
-  it.each<[string, number | null, Why, Partial<Place>, string, string, string, boolean]>([
+describe("location x why", () => {
+  it.each<[string, number | null, Why, Partial<Location>, string, string, string, boolean]>([
     ["arrived", null, "nothing", THERE, "completed", "arrived", "destination", true],
     [
       "arrived though the call failed",
@@ -89,9 +89,9 @@ describe("place x why", () => {
       "destination",
       false,
     ],
-  ])("%s", (_name, code, why, place, outcome, reason, where, confirmed) => {
+  ])("%s", (_name, code, why, location, outcome, reason, where, confirmed) => {
     const run = settling(code, why);
-    run.placeSurely(place);
+    run.locateSurely(location);
     expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed });
     expect(run.migration).toMatchObject({ phase: "ended", pending: [] });
   });
@@ -103,15 +103,15 @@ describe("place x why", () => {
     ["failed by OPERATION_FAILED", 9, HERE, 102],
     ["lost", 38, NOWHERE, 12],
     ["ended over there since", null, NOWHERE, 0],
-  ])("VDSM's number: %s", (_name, code, place, number) => {
+  ])("VDSM's number: %s", (_name, code, location, number) => {
     const run = settling(code);
-    run.placeSurely(place);
+    run.locateSurely(location);
     expect(run.outcome().code).toBe(number);
   });
 
   it("success, and the guest is here again: the words do not say that it stayed", () => {
     const run = settling(null);
-    run.placeSurely(HERE);
+    run.locateSurely(HERE);
     expect(run.outcome().message).toMatch(/had left, as libvirt said, and is active here/);
   });
 
@@ -119,7 +119,7 @@ describe("place x why", () => {
     const run = inPhase("running");
     run.give({ kind: "stoppedByJob" });
     run.callEnded(38);
-    run.placeSurely(SILENT);
+    run.locateSurely(SILENT);
     expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
   });
 
@@ -135,24 +135,24 @@ describe("place x why", () => {
       "image",
     ],
     ["failed", 38, "nothing", HERE, "failed", "libvirt", "source"],
-  ] as const)("a save: %s", (_name, code, why, place, outcome, reason, where) => {
+  ] as const)("a save: %s", (_name, code, why, location, outcome, reason, where) => {
     const run = settling(code, why, true);
-    const effects = run.placeSurely(place);
+    const effects = run.locateSurely(location);
     expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed: true });
     expect(kinds(effects)).toEqual(outcome === "completed" ? [] : ["removeImage"]);
   });
 });
 
 describe("not yet known: asked again", () => {
-  it.each<[string, Partial<Place>]>([
+  it.each<[string, Partial<Location>]>([
     ["libvirt still shows a job on the source", { source: "active", sourceJob: true }],
     ["the source does not answer", { source: "unknown", destination: "absent" }],
     ["still incoming on the destination", { source: "notActive", destination: "incoming" }],
-  ])("%s", (_name, place) => {
+  ])("%s", (_name, location) => {
     const run = settling(null);
-    expect(run.placeSurely(place)).toEqual([]);
+    expect(run.locateSurely(location)).toEqual([]);
     expect(kinds(run.cycle(null, { timer: false }))).toEqual([]);
-    expect(kinds(run.cycle(null))).toEqual(["askPlace"]);
+    expect(kinds(run.cycle(null))).toEqual(["locateGuest"]);
     expect(kinds(run.cycle(null))).toEqual([]);
   });
 
@@ -161,8 +161,8 @@ describe("not yet known: asked again", () => {
     ["at the limit: unknown", SETTLE_MAX_MS, "ended"],
   ])("the call failed and the destination is silent; %s", (_name, ms, kind) => {
     const run = settling(38);
-    const place: Place = { source: "notActive", sourceJob: false, destination: "silent" };
-    const verdict = judgePlace(run.migration, place, run.nowMs + ms);
+    const location: Location = { source: "notActive", sourceJob: false, destination: "silent" };
+    const verdict = judgeLocation(run.migration, location, run.nowMs + ms);
     expect(verdict.kind).toBe(kind);
     if (verdict.kind === "ended") {
       expect(verdict.outcome).toMatchObject({
@@ -177,11 +177,11 @@ describe("not yet known: asked again", () => {
 
 it("on both hosts, read twice: said as it is, and nothing is taken away", () => {
   const run = settling(38);
-  run.place({ source: "active", destination: "active" });
+  run.location({ source: "active", destination: "active" });
   expect(run.migration.outcome).toBeNull();
-  run.placeSurely({ source: "active", destination: "active" });
+  run.locateSurely({ source: "active", destination: "active" });
   expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "runsTwice", where: "source" });
-  expect(kinds(run.effects)).not.toContain("destroyShell");
+  expect(kinds(run.effects)).not.toContain("destroyPausedCopy");
 });
 
 describe("confirmed later", () => {
@@ -189,8 +189,8 @@ describe("confirmed later", () => {
 
   function late(why: Why): Run {
     const run = settling(null, why);
-    run.placeSurely(SILENT);
-    run.placeSurely(THERE, record);
+    run.locateSurely(SILENT);
+    run.locateSurely(THERE, record);
     return run;
   }
 
@@ -213,39 +213,39 @@ describe("confirmed later", () => {
   it("an unknown one is found after all, with what the host had tried", () => {
     const run = settling(38, "cancel");
     run.nowMs += SETTLE_MAX_MS;
-    run.placeSurely(SILENT);
+    run.locateSurely(SILENT);
     expect(run.outcome().reason).toBe("unknown");
-    run.placeSurely(THERE);
+    run.locateSurely(THERE);
     expect(run.migration).toMatchObject({
       progressPercent: 100,
       outcome: { outcome: "completed", reason: "cancelTooLate", where: "destination", code: 0 },
     });
   });
 
-  it.each<[string, Partial<Place>]>([
+  it.each<[string, Partial<Location>]>([
     ["still silent", SILENT],
     ["incoming", { destination: "incoming" }],
-  ])("%s: as before", (_name, place) => {
+  ])("%s: as before", (_name, location) => {
     const run = settling(null);
-    run.placeSurely(SILENT);
-    run.placeSurely(place);
+    run.locateSurely(SILENT);
+    run.locateSurely(location);
     expect(run.migration.outcome?.confirmed).toBe(false);
   });
 
   it("a confirmed one never changes again", () => {
     const run = settling(78, "cancel");
-    run.placeSurely(HERE);
-    run.placeSurely(THERE);
+    run.locateSurely(HERE);
+    run.locateSurely(THERE);
     expect(run.migration.outcome?.outcome).toBe("cancelled");
   });
 });
 
 describe("what the engine is told at the end", () => {
-  it.each<[string, number | null, Partial<Place>, string]>([
+  it.each<[string, number | null, Partial<Location>, string]>([
     ["migrated", null, THERE, "migrated"],
     ["lost", 38, NOWHERE, "lost"],
-  ])("the last status, then Down as %s, then the end", (_name, code, place, why) => {
-    const effects = settling(code).placeSurely(place);
+  ])("the last status, then Down as %s, then the end", (_name, code, location, why) => {
+    const effects = settling(code).locateSurely(location);
     expect(effects).toMatchObject([
       { event: { kind: "migrationStatus" } },
       { event: { kind: "vmStatus", status: { kind: "down", why } } },
@@ -256,7 +256,7 @@ describe("what the engine is told at the end", () => {
   it("a guest lost in post-copy is Down for that reason", () => {
     const run = inPhase("postCopy");
     run.callEnded(1);
-    run.placeSurely(NOWHERE);
+    run.locateSurely(NOWHERE);
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "lostInPostCopy" });
   });
 
@@ -269,7 +269,7 @@ describe("what the engine is told at the end", () => {
     run.give({ kind: "jobCompleted", stats });
     run.nowMs = 5_000;
     run.callEnded(null);
-    run.placeSurely(THERE);
+    run.locateSurely(THERE);
     expect(run.outcome()).toMatchObject({ downtimeMs, durationMs: 5_000, passes: 1 });
     expect(run.outcome().dataProcessedBytes).toBe(stats.dataProcessedBytes);
     expect(run.events("migrationStatus").at(-1)?.downtimeMs).toBe(downtimeMs);
@@ -277,13 +277,13 @@ describe("what the engine is told at the end", () => {
 
   it("nothing follows an end", () => {
     const run = settling(null);
-    run.placeSurely(THERE);
+    run.locateSurely(THERE);
     const before: Migration = run.migration;
     const sent = run.effects.length;
     run.give({ kind: "cancel" });
     run.callEnded(38);
     run.cycle(sample());
-    run.placeSurely(THERE);
+    run.locateSurely(THERE);
     run.accepted("abort");
     expect(run.effects.length).toBe(sent);
     expect(run.migration).toEqual(before);
@@ -295,7 +295,7 @@ describe("what the engine is told at the end", () => {
   ] as const)("a call never made; %s", (_name, source, where) => {
     const run = inPhase("preparing");
     run.give({ kind: "notBegun", refusal: { code: 42, message: "no domain" } });
-    run.placeSurely({ source });
+    run.locateSurely({ source });
     expect(run.outcome()).toMatchObject({ outcome: "failed", where, durationMs: null, passes: 0 });
   });
 });

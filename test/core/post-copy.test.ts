@@ -1,6 +1,6 @@
 /**
  * Post-copy that stands still: judged by bytes, mended by a pause and resumes, never aborted.
- * post-copy.ts. What it leaves here: shell.test.ts.
+ * post-copy.ts. What it leaves here: paused-copy.test.ts.
  */
 import { describe, expect, it } from "vitest";
 import type { CycleInput } from "../../src/core/cycle.ts";
@@ -115,7 +115,7 @@ describe("what is done, and when", () => {
       "17 resumePostCopy",
       "22 resumePostCopy",
     ]);
-    expect(stalled.run.migration.postCopy.mending).toMatchObject({
+    expect(stalled.run.migration.postCopy.recovery).toMatchObject({
       attempts: 3,
       refusalMessage: "not ready",
     });
@@ -156,7 +156,7 @@ describe("what is done, and when", () => {
     const stalled = new Stalled({ probeAddress: OK, pausePostCopy: result }).failed().cycles(13);
     const resumed = stalled.resumes > 0;
     expect(resumed).toBe(expected.includes("resumePostCopy"));
-    const { paused, refusalMessage } = stalled.run.migration.postCopy.mending;
+    const { paused, refusalMessage } = stalled.run.migration.postCopy.recovery;
     expect(paused).toBe(resumed);
     expect(refusalMessage !== null).toBe(expected.includes("refused"));
   });
@@ -210,10 +210,10 @@ describe("its bounds", () => {
     expect(stalled.done).toEqual(["10 probeAddress", "12 pausePostCopy"]);
   });
 
-  it("the engine asks while it does not stand still: nothing is to be mended", () => {
+  it("the engine asks while it does not stand still: nothing is to be recovered", () => {
     const stalled = new Stalled().cycles(5);
     stalled.run.change({ migrationTechnique: "post-copy" });
-    expect(stalled.run.migration.postCopy.mending.asked).toBe(false);
+    expect(stalled.run.migration.postCopy.recovery.asked).toBe(false);
   });
 
   it("bytes move: the account begins anew", () => {
@@ -222,7 +222,7 @@ describe("its bounds", () => {
     expect(stalled.done).toHaveLength(RESUME_ATTEMPTS_MAX);
     stalled.answer("pausePostCopy", OK).cycles(1);
     expect(stalled.done).toHaveLength(RESUME_ATTEMPTS_MAX + 1);
-    expect(stalled.run.migration.postCopy.mending.attempts).toBe(1);
+    expect(stalled.run.migration.postCopy.recovery.attempts).toBe(1);
   });
 
   it("a pause of one stall, answered late, is none of the next", () => {
@@ -252,7 +252,7 @@ describe("its bounds", () => {
     stalled.cycles(4);
     expect(stalled.done).toEqual(["2 resumePostCopy", "7 resumePostCopy"]);
     stalled.cycles(1);
-    expect(run.migration.postCopy.mending.attempts).toBe(3);
+    expect(run.migration.postCopy.recovery.attempts).toBe(3);
   });
 });
 
@@ -286,14 +286,14 @@ describe("what the engine is told", () => {
 });
 
 describe("a resume that comes back", () => {
-  it("with success: that is the call's, and the place is asked", () => {
+  it("with success: that is the call's, and the location is asked", () => {
     const stalled = new Stalled().answer("pausePostCopy", OK).failed().cycles(2);
     stalled.run.callEnded(38);
-    stalled.run.place({ source: "shell", sourceJob: true });
+    stalled.run.location({ source: "pausedCopy", sourceJob: true });
     stalled.answer("resumePostCopy", OK);
     expect(stalled.run.migration).toMatchObject({ callReturned: true, callSucceeded: true });
-    expect(kinds(stalled.cycle())).toContain("askPlace");
-    stalled.run.place({ source: "notActive", destination: "silent" });
+    expect(kinds(stalled.cycle())).toContain("locateGuest");
+    stalled.run.location({ source: "notActive", destination: "silent" });
     expect(stalled.run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
   });
 

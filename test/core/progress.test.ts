@@ -51,14 +51,14 @@ describe("in a migration", () => {
     run.cycle({ ...NOT_BEGUN, type: "none" });
     expect(run.migration.progressPercent).toBe(99);
     run.callEnded(null);
-    run.place({ destination: "active" });
+    run.location({ destination: "active" });
     expect(run.events("migrationStatus").at(-1)?.progressPercent).toBe(100);
   });
 
   it("is not 100 after a failure", () => {
     const run = inPhase("running");
     run.callEnded(38);
-    run.place({ source: "active" });
+    run.location({ source: "active" });
     expect(run.migration.progressPercent).toBeLessThan(100);
   });
 });

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { floorMiBps, nextCap, shareMiBps } from "../../src/core/bandwidth.ts";
 import { downtimeStepsMs, DOWNTIME_MIN_MS } from "../../src/core/downtime.ts";
 import type { Migration } from "../../src/core/migration.ts";
-import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
+import { READ_SPACING_MS, type Location } from "../../src/core/location.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import type { Input } from "../../src/core/input.ts";
 import { step } from "../../src/core/step.ts";
@@ -16,7 +16,7 @@ import { migrationSchema } from "../../src/monitor/journal-schema.ts";
 import {
   always,
   destination,
-  LEFT_SHELL,
+  LEFT_PAUSED_COPY,
   number,
   play,
   RUNS,
@@ -64,32 +64,32 @@ describe("whatever comes, in whatever order", () => {
     });
   });
 
-  it("no abort in a step into post-copy, and no mending outside of it", () => {
+  it("no abort in a step into post-copy, and no recovery outside of it", () => {
     always(({ after, effects }) => {
       const kinds = effects.map(({ kind }) => kind);
       if (after.postCopy.begun) expect(kinds).not.toContain("abort");
-      const mending = ["probeAddress", "pausePostCopy", "resumePostCopy"];
+      const recovery = ["probeAddress", "pausePostCopy", "resumePostCopy"];
       if (after.phase !== "postCopy") {
-        expect(kinds.filter((kind) => mending.includes(kind))).toEqual([]);
+        expect(kinds.filter((kind) => recovery.includes(kind))).toEqual([]);
       }
     });
   });
 
-  it("a shell is destroyed only if two places, a second apart, said that the guest runs over there", () => {
+  it("a paused copy is destroyed only if two looks, a second apart, said that the guest runs over there", () => {
     let destroyed = 0;
     eachSettling((moments) => {
-      const places = moments.filter(({ input }) => input?.kind === "place");
-      for (const { effects } of moments.filter(({ input }) => input?.kind !== "place")) {
-        expect(effects.map(({ kind }) => kind)).not.toContain("destroyShell");
+      const places = moments.filter(({ input }) => input?.kind === "location");
+      for (const { effects } of moments.filter(({ input }) => input?.kind !== "location")) {
+        expect(effects.map(({ kind }) => kind)).not.toContain("destroyPausedCopy");
       }
       for (const [at, { effects }] of places.entries()) {
-        if (!effects.some(({ kind }) => kind === "destroyShell")) continue;
+        if (!effects.some(({ kind }) => kind === "destroyPausedCopy")) continue;
         destroyed += 1;
         expect([places[at - 1]?.input, places[at]?.input]).toMatchObject([
-          { place: LEFT_SHELL },
-          { place: LEFT_SHELL },
+          { location: LEFT_PAUSED_COPY },
+          { location: LEFT_PAUSED_COPY },
         ]);
-        const others = places.findLastIndex(({ input }, n) => n < at && !isLeftShell(input));
+        const others = places.findLastIndex(({ input }, n) => n < at && !isLeftPausedCopy(input));
         const first = places[others + 1]?.nowMs ?? 0;
         expect((places[at]?.nowMs ?? 0) - first).toBeGreaterThanOrEqual(READ_SPACING_MS);
       }
@@ -136,7 +136,7 @@ describe("whatever comes, in whatever order", () => {
 describe("a daemon that is killed at any moment", () => {
   const COMES_NEXT: readonly Input[] = [
     { kind: "admitted" },
-    { kind: "place", place: LEFT_SHELL, record: null },
+    { kind: "location", location: LEFT_PAUSED_COPY, record: null },
     { kind: "cancel" },
     {
       kind: "cycle",
@@ -146,7 +146,7 @@ describe("a daemon that is killed at any moment", () => {
       sourceMigrations: 1,
       destination: { kind: "unknown", silentQueries: 0 },
     },
-    { kind: "place", place: { ...LEFT_SHELL, source: "notActive" }, record: null },
+    { kind: "location", location: { ...LEFT_PAUSED_COPY, source: "notActive" }, record: null },
   ];
 
   it("leaves a state that its journal gives back as it was, but for what was in flight", () => {
@@ -169,7 +169,7 @@ describe("a daemon that is killed at any moment", () => {
         migration = stepped.migration;
         const kinds = stepped.effects.map(({ kind }) => kind);
         if (before.postCopy.begun) expect(kinds).not.toContain("abort");
-        expect(kinds).not.toContain("destroyShell");
+        expect(kinds).not.toContain("destroyPausedCopy");
         if (after.phase === "ended") expect(kinds).toEqual([]);
       }
     });
@@ -192,12 +192,12 @@ function eachSettling(holds: (moments: ReturnType<typeof play>) => void): void {
   );
 }
 
-function matches({ source, sourceJob, destination }: Place): boolean {
-  return source === "shell" && !sourceJob && destination === "active";
+function matches({ source, sourceJob, destination }: Location): boolean {
+  return source === "pausedCopy" && !sourceJob && destination === "active";
 }
 
-function isLeftShell(input: Input | null): boolean {
-  return input?.kind === "place" && matches(input.place);
+function isLeftPausedCopy(input: Input | null): boolean {
+  return input?.kind === "location" && matches(input.location);
 }
 
 function isEnd(rest: object): boolean {

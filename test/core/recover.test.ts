@@ -277,7 +277,7 @@ describe("a stop that was decided is carried out", () => {
     expect(run.events("stalling")).toEqual([]);
     run.accepted("abort");
     run.nowMs += DOWN_MS;
-    run.place({ source: "active", destination: "notAsked" });
+    run.location({ source: "active", destination: "notAsked" });
     expect(run.outcome()).toMatchObject({ outcome, reason, where: "source" });
   });
 
@@ -309,7 +309,7 @@ it.each(ALL_PHASES.filter((phase) => phase !== "queued"))(
     if (run.migration.phase === "queued") bringTo("starting", run);
     const postCopyState = phase === "postCopy";
     run.cycle(sample({ processedMiB: 5 }), { postCopyState });
-    run.place({ source: "notActive", destination: "active" });
+    run.location({ source: "notActive", destination: "active" });
     const told = [...before, ...run.events("vmStatus").map(({ status }) => status.kind)];
     expect(told).toEqual([...new Set(told)]);
   },
@@ -358,7 +358,7 @@ describe("the host was restarted", () => {
       run.nowMs += 1_000;
       run.cycle(null);
     }
-    expect(kinds(run.effects)).toEqual(["askPlace"]);
+    expect(kinds(run.effects)).toEqual(["locateGuest"]);
     expect(run.events("stalling")).toEqual([]);
   });
 });

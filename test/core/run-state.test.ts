@@ -27,7 +27,7 @@ function word(state: string, reason: number): RunState {
 const UP = { presence: "active", status: "Up", pauseCode: null };
 const NOERR = { presence: "active", status: "Paused", pauseCode: "NOERR" };
 const EOTHER = { ...NOERR, pauseCode: "EOTHER" };
-const SHELL = { presence: "shell", status: "Paused", pauseCode: "POSTCOPY" };
+const PAUSED_COPY = { presence: "pausedCopy", status: "Paused", pauseCode: "POSTCOPY" };
 const OFF = { presence: "notActive", status: "Down", pauseCode: null };
 const goes = { mayNotMigrate: null };
 const stays = { mayNotMigrate: expect.stringMatching(/./) };
@@ -45,8 +45,8 @@ const PAUSED: Readonly<Record<string, object>> = {
   SNAPSHOT: { ...NOERR, ...stays },
   CRASHED: { ...EOTHER, ...stays },
   STARTING_UP: { presence: "active", status: "WaitForLaunch", ...stays },
-  POSTCOPY: { ...SHELL, ...stays },
-  POSTCOPY_FAILED: { ...SHELL, ...stays },
+  POSTCOPY: { ...PAUSED_COPY, ...stays },
+  POSTCOPY_FAILED: { ...PAUSED_COPY, ...stays },
 };
 
 describe("every state and reason of the installed libvirt", () => {

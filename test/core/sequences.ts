@@ -7,7 +7,7 @@ import { changeParams, type Changes } from "../../src/core/change.ts";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import { newMigration, type Effect, type Migration } from "../../src/core/migration.ts";
-import type { Place } from "../../src/core/place.ts";
+import type { Location } from "../../src/core/location.ts";
 import { RUN_STATES } from "../../src/core/run-state.ts";
 import type { Input } from "../../src/core/input.ts";
 import { step } from "../../src/core/step.ts";
@@ -67,7 +67,7 @@ const PENDING = [
   "pausePostCopy",
   "resumePostCopy",
   "probeAddress",
-  "destroyShell",
+  "destroyPausedCopy",
   "abort",
 ] as const;
 const result = fc.oneof(
@@ -76,12 +76,16 @@ const result = fc.oneof(
   fc.constant({ kind: "noAnswer" as const }),
 );
 
-/** Post-copy's shell is left here and the guest runs over there. */
-export const LEFT_SHELL: Place = { source: "shell", sourceJob: false, destination: "active" };
+/** Post-copy's paused copy is left here and the guest runs over there. */
+export const LEFT_PAUSED_COPY: Location = {
+  source: "pausedCopy",
+  sourceJob: false,
+  destination: "active",
+};
 
-const anyPlace: fc.Arbitrary<Place> = fc.record(
+const anyLocation: fc.Arbitrary<Location> = fc.record(
   {
-    source: fc.constantFrom("active", "switching", "shell", "notActive", "unknown"),
+    source: fc.constantFrom("active", "switching", "pausedCopy", "notActive", "unknown"),
     sourceJob: fc.boolean(),
     destination: fc.constantFrom("active", "incoming", "left", "absent", "silent", "notAsked"),
     image: fc.constantFrom("complete", "notComplete"),
@@ -89,9 +93,9 @@ const anyPlace: fc.Arbitrary<Place> = fc.record(
   { requiredKeys: ["source", "sourceJob", "destination"] },
 );
 /** Often the one that something irrevocable follows from. */
-const place = fc.oneof(
-  { weight: 3, arbitrary: anyPlace },
-  { weight: 1, arbitrary: fc.constant(LEFT_SHELL) },
+const location = fc.oneof(
+  { weight: 3, arbitrary: anyLocation },
+  { weight: 1, arbitrary: fc.constant(LEFT_PAUSED_COPY) },
 );
 
 const VM_ID = "11111111-1111-4111-8111-111111111111";
@@ -107,7 +111,11 @@ const cycle = fc.record({
   destination,
 });
 const passStart = fc.record({ iteration: fc.nat({ max: 8 }), tookMs: fc.nat({ max: 200 }) });
-const placed = fc.record({ kind: fc.constant("place" as const), place, record: fc.option(stats) });
+const located = fc.record({
+  kind: fc.constant("location" as const),
+  location,
+  record: fc.option(stats),
+});
 const rare: fc.Arbitrary<Input> = fc.oneof(
   fc.constantFrom(
     { kind: "admitted" as const },
@@ -133,7 +141,7 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("notBegun" as const), refusal }),
   fc.record({ kind: fc.constant("callEnded" as const), refusal: fc.option(refusal) }),
-  placed,
+  located,
   fc.record({ kind: fc.constant("jobCompleted" as const), stats }),
   fc.constant({ kind: "stoppedByJob" as const }),
   fc.record({ kind: fc.constant("downtimeFound" as const), foundMs: number }),
@@ -195,7 +203,7 @@ export const sequence = fc
 export const settlingSequence = fc
   .array(
     fc.oneof(
-      { weight: 3, arbitrary: fc.record({ waitMs, input: placed }) },
+      { weight: 3, arbitrary: fc.record({ waitMs, input: located }) },
       { weight: 1, arbitrary: move },
     ),
     { maxLength: 20 },

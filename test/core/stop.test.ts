@@ -175,7 +175,7 @@ describe("an abort is pursued", () => {
     expect(kinds(run.cycle(sample(), { postCopyState: true }))).toEqual([]);
     for (let s = 0; s < 30; s += 1) expect(later(run, 1_000, null)).toEqual([]);
     run.callEnded(null);
-    run.placeSurely({ destination: "active" });
+    run.locateSurely({ destination: "active" });
     expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "cancelTooLate" });
   });
 });
@@ -183,7 +183,7 @@ describe("an abort is pursued", () => {
 describe("cancel", () => {
   it("while queued: ended at once, VM status untouched", () => {
     const run = inPhase("queued");
-    expect(kinds(run.give({ kind: "cancel" }))).toEqual(["askPlace"]);
+    expect(kinds(run.give({ kind: "cancel" }))).toEqual(["locateGuest"]);
     run.found();
     expect(run.outcome()).toMatchObject({
       outcome: "cancelled",
@@ -206,7 +206,7 @@ describe("cancel", () => {
   ] as const)("while preparing: remembered, ended without a call at %s", (_name, input) => {
     const run = inPhase("preparing");
     expect(kinds(run.give({ kind: "cancel" }))).toEqual([]);
-    expect(kinds(run.give(input))).toEqual(["askPlace"]);
+    expect(kinds(run.give(input))).toEqual(["locateGuest"]);
     expect(kinds(run.found())).toEqual(["putBackDowntime"]);
     expect(run.outcome().reason).toBe("cancelled");
     expect(run.events("migrationStatus")).toEqual([]);
@@ -244,7 +244,7 @@ describe("cancel", () => {
     expect(kinds(run.give({ kind: "cancel" }))).toEqual(["abort"]);
     run.accepted("abort");
     run.callEnded(78);
-    expect(kinds(run.placeSurely({ source: "active" }))).toEqual(["removeImage"]);
+    expect(kinds(run.locateSurely({ source: "active" }))).toEqual(["removeImage"]);
     expect(run.outcome().outcome).toBe("cancelled");
   });
 });
@@ -262,7 +262,7 @@ describe("a start that libvirt refuses with the POSTCOPY flag", () => {
     const { callAtMs, advance } = run.migration;
     run.nowMs = 7_000;
     const effects = run.callEnded(code, message);
-    expect(kinds(effects)).toEqual([retried ? "call" : "askPlace"]);
+    expect(kinds(effects)).toEqual([retried ? "call" : "locateGuest"]);
     expect(run.migration.phase).toBe(retried ? "starting" : "settling");
     expect(run.migration).toMatchObject({ callAtMs, advance });
     expect(run.migration.postCopy.possible).toBe(!retried);
@@ -275,7 +275,7 @@ describe("a start that libvirt refuses with the POSTCOPY flag", () => {
     expect(run.migration.postCopy.possible).toBe(false);
     expect(run.migration.postCopy.unavailableReason).toContain(POSTCOPY_REFUSED);
     expect(run.change({ migrationTechnique: "post-copy" })).toBe("impossible");
-    expect(kinds(run.callEnded(1, POSTCOPY_REFUSED))).toEqual(["askPlace"]);
+    expect(kinds(run.callEnded(1, POSTCOPY_REFUSED))).toEqual(["locateGuest"]);
   });
 
   it.each<[string, () => Run]>([
@@ -293,7 +293,7 @@ describe("a start that libvirt refuses with the POSTCOPY flag", () => {
       },
     ],
   ])("not tried again where %s", (_name, make) => {
-    expect(kinds(make().callEnded(1, POSTCOPY_REFUSED))).toEqual(["askPlace"]);
+    expect(kinds(make().callEnded(1, POSTCOPY_REFUSED))).toEqual(["locateGuest"]);
   });
 
   it("the clocks run on: the hard limit is reached from the first call", () => {

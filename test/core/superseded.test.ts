@@ -4,13 +4,13 @@
  */
 import { describe, expect, it } from "vitest";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import { READ_SPACING_MS, type Place } from "../../src/core/place.ts";
+import { READ_SPACING_MS, type Location } from "../../src/core/location.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
 
 const DOWN_MS = 300_000;
 const LEFT_AT_MIB = 50;
-const HERE_WITH_JOB: Partial<Place> = { source: "active", sourceJob: true };
+const HERE_WITH_JOB: Partial<Location> = { source: "active", sourceJob: true };
 
 /** Had sent 50 MiB; another daemon goes on a minute after its call. */
 function restarted(phase: "starting" | "running" = "running", file = false): Run {
@@ -101,15 +101,15 @@ describe("whose job it is", () => {
 });
 
 describe("somebody else's job", () => {
-  it("is neither judged nor steered: only the place is asked, by the timer", () => {
+  it("is neither judged nor steered: only the location is asked, by the timer", () => {
     const run = superseded();
     run.change({ downtimeMs: 900, maxBandwidthMiBps: 20, migrationTechnique: "post-copy" });
-    run.place({ source: "unknown" });
+    run.location({ source: "unknown" });
     for (let second = 0; second < 1_000; second += 1) {
       run.nowMs += 1_000;
       run.cycle(ANOTHER, { timer: second % 2 === 0 });
     }
-    expect(kinds(run.effects)).toEqual(["askPlace"]);
+    expect(kinds(run.effects)).toEqual(["locateGuest"]);
     expect(run.migration.stop).toBeNull();
     expect(run.effects.filter(({ kind }) => kind === "event")).toEqual([]);
   });
@@ -131,18 +131,18 @@ describe("somebody else's job", () => {
     expect(kinds(run.give({ kind: "cancel" }))).toEqual([]);
     run.cycle(ANOTHER);
     expect(kinds(run.effects)).not.toContain("abort");
-    run.place(HERE_WITH_JOB);
+    run.location(HERE_WITH_JOB);
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "unknown" });
   });
 
   it("its post-copy is none of ours: our guest is not half lost", () => {
     const run = superseded();
     run.cycle(ANOTHER, { postCopyState: true });
-    run.placeSurely({ source: "shell", sourceJob: true, destination: "absent" });
-    run.placeSurely({ source: "shell", destination: "absent" });
+    run.locateSurely({ source: "pausedCopy", sourceJob: true, destination: "absent" });
+    run.locateSurely({ source: "pausedCopy", destination: "absent" });
     expect(run.migration.postCopy.begun).toBe(false);
     expect(run.migration.outcome).toBeNull();
-    run.placeSurely({ source: "notActive", destination: "absent" });
+    run.locateSurely({ source: "notActive", destination: "absent" });
     expect(run.outcome()).toMatchObject({ reason: "unknown", where: "unknown" });
     expect(run.events("vmStatus")).toEqual([]);
   });
@@ -153,7 +153,7 @@ describe("where our guest is", () => {
     "in %s: active here, although a job is shown: ours is over, nobody knows why",
     (phase) => {
       const run = superseded(phase);
-      run.place(HERE_WITH_JOB);
+      run.location(HERE_WITH_JOB);
       expect(run.outcome()).toMatchObject({
         outcome: "failed",
         reason: "unknown",
@@ -172,11 +172,11 @@ describe("where our guest is", () => {
     run.nowMs += DOWN_MS;
     run.migration = takenOver(run.migration, run.nowMs);
     run.cycle(ANOTHER);
-    run.place(HERE_WITH_JOB);
+    run.location(HERE_WITH_JOB);
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
   });
 
-  it.each<[string, Partial<Place>, string, string]>([
+  it.each<[string, Partial<Location>, string, string]>([
     ["there", { destination: "active" }, "arrived", "destination"],
     [
       "on neither host: somebody took it elsewhere",
@@ -184,30 +184,30 @@ describe("where our guest is", () => {
       "unknown",
       "unknown",
     ],
-  ])("%s", (_name, place, reason, where) => {
+  ])("%s", (_name, location, reason, where) => {
     const run = superseded();
-    run.place(place);
+    run.location(location);
     expect(run.migration.outcome).toBeNull();
     run.nowMs += READ_SPACING_MS;
-    run.place(place);
+    run.location(location);
     expect(run.outcome()).toMatchObject({ reason, where });
   });
 
   it("one that is watched waits for its job", () => {
     const run = restarted();
     run.cycle(OURS);
-    run.placeSurely(HERE_WITH_JOB);
+    run.locateSurely(HERE_WITH_JOB);
     expect(run.migration).toMatchObject({ phase: "running", outcome: null });
   });
 });
 
 describe("libvirt refuses our call because somebody was faster", () => {
-  const FOREIGN: Partial<Place> = { ...HERE_WITH_JOB, job: "migrationOut", runState: "running" };
+  const FOREIGN: Partial<Location> = { ...HERE_WITH_JOB, job: "migrationOut", runState: "running" };
 
   it("it has failed, and the VM is leaving all the same", () => {
     const run = inPhase("starting");
     run.callEnded(55);
-    run.place(FOREIGN);
+    run.location(FOREIGN);
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "libvirt", where: "source" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "migrationSource" });
   });
@@ -218,7 +218,7 @@ describe("libvirt refuses our call because somebody was faster", () => {
   ])("%s: the job may be ours", (_name, code) => {
     const run = inPhase("starting");
     run.callEnded(code);
-    run.place(FOREIGN);
+    run.location(FOREIGN);
     expect(run.migration).toMatchObject({ superseded: false, outcome: null });
   });
 });

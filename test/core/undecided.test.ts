@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../src/core/outcome.ts";
-import { SETTLE_MAX_MS, UNDECIDED_MAX_MS, type Place } from "../../src/core/place.ts";
+import { SETTLE_MAX_MS, UNDECIDED_MAX_MS, type Location } from "../../src/core/location.ts";
 import type { RunState } from "../../src/core/run-state.ts";
 import { inPhase, type Run } from "./fixtures.ts";
 
@@ -12,7 +12,7 @@ type End = readonly [Outcome["reason"], Outcome["where"], boolean];
 const ARRIVED: End = ["arrived", "destination", true];
 const NOT_KNOWN: End = ["unknown", "unknown", false];
 const STAYED: End = ["libvirt", "source", true];
-const ABSENT: Partial<Place> = { destination: "absent" };
+const ABSENT: Partial<Location> = { destination: "absent" };
 
 /** How it ended, in short; null: it has not. */
 function end(run: Run): End | null {
@@ -27,31 +27,31 @@ function broken(): Run {
 }
 
 describe("no wait is without an end", () => {
-  it.each<[string, Partial<Place>, number, End]>([
+  it.each<[string, Partial<Location>, number, End]>([
     ["libvirt says nothing of it", { source: "unknown", ...ABSENT }, UNDECIDED_MAX_MS, NOT_KNOWN],
     ["half arrived", { source: "notActive", destination: "incoming" }, UNDECIDED_MAX_MS, NOT_KNOWN],
     ["taken apart here", { source: "ending", ...ABSENT }, SETTLE_MAX_MS, STAYED],
-  ])("%s", (_name, place, maxMs, expected) => {
+  ])("%s", (_name, location, maxMs, expected) => {
     const run = broken();
     run.nowMs += 100 * maxMs;
-    run.place(place);
+    run.location(location);
     run.nowMs += maxMs - 1;
-    run.place(place);
+    run.location(location);
     expect(end(run)).toBeNull();
     // Seen in between it is asked for anew.
-    run.place({ source: "active", sourceJob: true });
-    run.place(place);
+    run.location({ source: "active", sourceJob: true });
+    run.location(location);
     run.nowMs += maxMs - 1;
-    run.place(place);
+    run.location(location);
     expect(end(run)).toBeNull();
     run.nowMs += 1;
-    run.place(place);
+    run.location(location);
     expect(end(run)).toEqual(expected);
   });
 
   it("taken apart here, and arrived: it has arrived", () => {
     const run = broken();
-    run.placeSurely({ source: "ending", destination: "active" });
+    run.locateSurely({ source: "ending", destination: "active" });
     expect(end(run)).toEqual(ARRIVED);
   });
 });
@@ -67,7 +67,7 @@ describe("the VM's status is its state at the end", () => {
     const run = inPhase("running", { runState });
     run.give({ kind: "cancel" });
     run.callEnded(78);
-    run.place({ source: "active", runState: then });
+    run.location({ source: "active", runState: then });
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "staysHere", runState: then });
   });

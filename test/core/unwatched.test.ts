@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import type { NewMigration, Unwatched } from "../../src/core/migration.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
-import { SETTLE_MAX_MS, TAKEN_OVER_GRACE_MS, type Place } from "../../src/core/place.ts";
+import { SETTLE_MAX_MS, TAKEN_OVER_GRACE_MS, type Location } from "../../src/core/location.ts";
 import { adopted, afterReboot, takenOver } from "../../src/core/recover.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, Run, sample } from "./fixtures.ts";
 
@@ -31,12 +31,12 @@ function unwatched(by: Unwatched, from: From, fields: Partial<NewMigration> = {}
   return run;
 }
 
-const HERE: Partial<Place> = { source: "active" };
-const WITH_JOB: Partial<Place> = { source: "active", sourceJob: true };
-const THERE: Partial<Place> = { destination: "active" };
-const ABSENT: Partial<Place> = { destination: "absent" };
-const SILENT: Partial<Place> = { destination: "silent" };
-const SHELL: Partial<Place> = { source: "shell", destination: "silent" };
+const HERE: Partial<Location> = { source: "active" };
+const WITH_JOB: Partial<Location> = { source: "active", sourceJob: true };
+const THERE: Partial<Location> = { destination: "active" };
+const ABSENT: Partial<Location> = { destination: "absent" };
+const SILENT: Partial<Location> = { destination: "silent" };
+const PAUSED_COPY: Partial<Location> = { source: "pausedCopy", destination: "silent" };
 
 type End = readonly [Outcome["outcome"], Outcome["reason"], Outcome["where"]];
 const FAILED_UNKNOWN: End = ["failed", "unknown", "source"];
@@ -47,8 +47,8 @@ const NOT_KNOWN: End = ["failed", "unknown", "unknown"];
 const GONE_WITH_HOST: End = ["failed", "hostRestarted", "unknown"];
 const STARTED_ANEW: End = ["failed", "hostRestarted", "destination"];
 
-describe("place x why nobody watched", () => {
-  it.each<[string, Unwatched, From, Partial<Place>, End | null]>([
+describe("location x why nobody watched", () => {
+  it.each<[string, Unwatched, From, Partial<Location>, End | null]>([
     ["here without a job", "daemonDown", "running", HERE, FAILED_UNKNOWN],
     ["here without a job", "daemonDown", "postCopy", HERE, FAILED_UNKNOWN],
     ["here without a job", "hostDown", "starting", HERE, RESTARTED],
@@ -76,12 +76,12 @@ describe("place x why nobody watched", () => {
     ["gone, nobody says where to", "daemonDown", "running", SILENT, null],
     ["gone, nobody says where to", "hostDown", "running", SILENT, null],
     ["gone, nobody to ask", "foreign", "running", { destination: "notAsked" }, null],
-    ["a shell", "daemonDown", "postCopy", SHELL, null],
-    ["a shell", "foreign", "postCopy", SHELL, null],
+    ["a paused copy", "daemonDown", "postCopy", PAUSED_COPY, null],
+    ["a paused copy", "foreign", "postCopy", PAUSED_COPY, null],
     ["not known", "daemonDown", "running", { source: "unknown" }, null],
-  ])("%s; %s in %s", (_name, by, from, place, end) => {
+  ])("%s; %s in %s", (_name, by, from, location, end) => {
     const run = unwatched(by, from);
-    run.placeSurely(place);
+    run.locateSurely(location);
     if (end === null) {
       expect(run.migration.outcome).toBeNull();
       return;
@@ -97,7 +97,7 @@ describe("place x why nobody watched", () => {
     ["its starter", "foreign", "somebody else"],
   ])("the words name %s", (_name, by, words) => {
     const run = unwatched(by, "running");
-    run.placeSurely(HERE);
+    run.locateSurely(HERE);
     expect(run.outcome().message).toContain(words);
     expect(run.outcome().code).toBe(12);
   });
@@ -106,7 +106,7 @@ describe("place x why nobody watched", () => {
     const run = inPhase("running");
     run.callEnded(38);
     run.migration = takenOver(run.migration, run.nowMs + 1_000);
-    run.placeSurely(HERE);
+    run.locateSurely(HERE);
     expect(run.outcome()).toMatchObject({
       reason: "libvirt",
       message: expect.stringContaining("38"),
@@ -116,7 +116,7 @@ describe("place x why nobody watched", () => {
   it("a call that succeeded before is believed, though nobody there answers", () => {
     const run = inPhase("settling");
     run.migration = takenOver(run.migration, run.nowMs + 1_000);
-    run.placeSurely(SILENT);
+    run.locateSurely(SILENT);
     expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
   });
 
@@ -125,7 +125,7 @@ describe("place x why nobody watched", () => {
     (how) => {
       const run = unwatched("daemonDown", "running");
       run.give({ kind: "guestStopped", how });
-      run.placeSurely(ABSENT);
+      run.locateSurely(ABSENT);
       expect(run.outcome().reason).toBe(how === "crashed" ? "guestCrashed" : "guestStopped");
     },
   );
@@ -142,15 +142,15 @@ describe("a call of just before the daemon was killed may show its job later", (
   ])("%s: %s in %s", (_name, by, from, ms, ended) => {
     const run = unwatched(by, from);
     run.nowMs += ms;
-    run.place(HERE);
+    run.location(HERE);
     expect(run.migration.outcome !== null).toBe(ended);
   });
 
   it("it does: the migration goes on", () => {
     const run = unwatched("daemonDown", "starting");
-    run.placeSurely(HERE);
+    run.locateSurely(HERE);
     run.nowMs += 3_000;
-    run.placeSurely(WITH_JOB);
+    run.locateSurely(WITH_JOB);
     run.cycle(sample());
     expect(run.migration.phase).toBe("running");
   });
@@ -160,23 +160,23 @@ describe("a call of just before the daemon was killed may show its job later", (
     run.give({ kind: "cancel" });
     run.migration = takenOver(run.migration, run.nowMs);
     run.nowMs += TAKEN_OVER_GRACE_MS;
-    run.placeSurely(HERE);
+    run.locateSurely(HERE);
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", reason: "cancelled" });
   });
 });
 
 describe("gone, and nobody says where to", () => {
-  it.each<[Unwatched, Partial<Place>]>([
+  it.each<[Unwatched, Partial<Location>]>([
     ["daemonDown", SILENT],
     ["hostDown", SILENT],
     ["foreign", { destination: "notAsked" }],
-  ])("%s: asked for a minute, then not known", (by, place) => {
+  ])("%s: asked for a minute, then not known", (by, location) => {
     const run = unwatched(by, "running");
     run.nowMs += SETTLE_MAX_MS - 1;
-    run.place(place);
+    run.location(location);
     expect(run.migration.outcome).toBeNull();
     run.nowMs += 1;
-    run.place(place);
+    run.location(location);
     expect(run.outcome()).toMatchObject({
       outcome: "failed",
       reason: "unknown",
@@ -189,15 +189,15 @@ describe("gone, and nobody says where to", () => {
   it.each<Unwatched>(["daemonDown", "foreign"])("%s: libvirt's event says that it left", (by) => {
     const run = unwatched(by, "running");
     run.give({ kind: "stoppedByJob" });
-    run.placeSurely({ destination: by === "foreign" ? "notAsked" : "silent" });
+    run.locateSurely({ destination: by === "foreign" ? "notAsked" : "silent" });
     expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
   });
 
   it("found later: confirmed, with the destination's downtime", () => {
     const run = unwatched("daemonDown", "running");
     run.nowMs += SETTLE_MAX_MS;
-    run.placeSurely(SILENT);
-    run.placeSurely(THERE, sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66 }));
+    run.locateSurely(SILENT);
+    run.locateSurely(THERE, sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66 }));
     expect(run.migration.outcome).toMatchObject({
       outcome: "completed",
       reason: "arrived",
@@ -216,7 +216,7 @@ describe("the figures", () => {
     ["hostDown", "running", null, 66],
   ])("%s in %s: durations of two boots are none", (by, from, durationMs, downtimeMs) => {
     const run = unwatched(by, from);
-    run.placeSurely(THERE, record);
+    run.locateSurely(THERE, record);
     expect(run.outcome()).toMatchObject({
       durationMs,
       downtimeMs,
@@ -232,12 +232,12 @@ describe("the figures", () => {
     // Nothing was set.
     ["foreign", []],
   ])("%s: what is put back of a guest that stays", (by, effects) => {
-    expect(kinds(unwatched(by, "running").place(HERE))).toEqual(effects);
+    expect(kinds(unwatched(by, "running").location(HERE))).toEqual(effects);
   });
 });
 
 describe("a save", () => {
-  it.each<[string, Unwatched, Partial<Place>, End | null, readonly string[]]>([
+  it.each<[string, Unwatched, Partial<Location>, End | null, readonly string[]]>([
     [
       "its image is complete",
       "daemonDown",
@@ -271,23 +271,23 @@ describe("a save", () => {
     ["the guest is here", "daemonDown", HERE, FAILED_UNKNOWN, ["removeImage"]],
     ["the guest is here again", "hostDown", HERE, RESTARTED, ["removeImage"]],
     ["its job goes on", "daemonDown", WITH_JOB, null, []],
-  ])("%s: %s", (_name, by, place, end, effects) => {
+  ])("%s: %s", (_name, by, location, end, effects) => {
     const run = unwatched(by, "running", FILE_REQUEST);
-    expect(kinds(run.placeSurely(place))).toEqual(effects);
+    expect(kinds(run.locateSurely(location))).toEqual(effects);
     if (end === null) expect(run.migration.outcome).toBeNull();
     else expect([run.outcome().outcome, run.outcome().reason, run.outcome().where]).toEqual(end);
   });
 
-  it.each<[string, Partial<Place>, string]>([
+  it.each<[string, Partial<Location>, string]>([
     ["it can again", { image: "complete" }, "image"],
     ["it still cannot", {}, "unknown"],
   ])(
     "whose image cannot be looked at is waited for, but not for ever: %s",
-    (_name, place, where) => {
+    (_name, location, where) => {
       const run = unwatched("daemonDown", "running", FILE_REQUEST);
-      run.placeSurely({});
+      run.locateSurely({});
       run.nowMs += SETTLE_MAX_MS;
-      run.placeSurely(place);
+      run.locateSurely(location);
       expect(run.outcome().where).toBe(where);
     },
   );
@@ -295,7 +295,7 @@ describe("a save", () => {
   it("of one that is watched the image alone says nothing", () => {
     const run = inPhase("running", FILE_REQUEST);
     run.callEnded(38);
-    run.placeSurely({ image: "complete" });
+    run.locateSurely({ image: "complete" });
     expect(run.outcome()).toMatchObject({ outcome: "failed", where: "unknown" });
   });
 });

@@ -9,8 +9,8 @@ import {
   READ_SPACING_MS,
   SETTLE_MAX_MS,
   UNDECIDED_MAX_MS,
-  type Place,
-} from "../../src/core/place.ts";
+  type Location,
+} from "../../src/core/location.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { RUN_STATES, runStateRow, type RunState } from "../../src/core/run-state.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
@@ -56,7 +56,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     before(run);
     end(run);
     expect(run.migration.phase).toBe("settling");
-    expect(run.migration.pending).toEqual(["askPlace"]);
+    expect(run.migration.pending).toEqual(["locateGuest"]);
     return run;
   }
 
@@ -64,7 +64,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     "%s, it is here, and its status is that",
     (runState) => {
       const run = ended();
-      run.place({ source: "active", runState });
+      run.location({ source: "active", runState });
       expect(run.outcome()).toMatchObject({ outcome, reason, where: "source", durationMs: null });
       expect(run.events("vmStatus").map(({ status }) => status)).toEqual([
         { kind: "migrationSource" },
@@ -91,9 +91,9 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     ["failed", "guestCrashed"],
     ["unseen", "guestCrashed"],
   ])("%s for good, with or without a definition: it is down", (how, why) => {
-    for (const place of [{ endedHere: how }, {}] as const) {
+    for (const location of [{ endedHere: how }, {}] as const) {
       const run = ended((waits) => waits.give({ kind: "guestStopped", how }));
-      run.place({ source: "notActive", ...place });
+      run.location({ source: "notActive", ...location });
       expect(run.outcome()).toMatchObject({ outcome: "failed", reason: why, where: "nowhere" });
       expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: how });
     }
@@ -101,40 +101,43 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
 
   it("the event that says why may come after the look", () => {
     const run = ended();
-    run.place({ source: "notActive" });
+    run.location({ source: "notActive" });
     expect(run.migration.outcome).toBeNull();
     run.give({ kind: "guestStopped", how: "destroyed" });
-    run.place({ source: "notActive" });
+    run.location({ source: "notActive" });
     expect(run.outcome()).toMatchObject({ reason: "guestStopped", where: "nowhere" });
   });
 
   it("gone, and nothing says why: nothing is said of its status", () => {
     const run = ended();
-    run.place({ source: "notActive", destination: "absent" });
+    run.location({ source: "notActive", destination: "absent" });
     expect(run.migration.outcome).toBeNull();
     run.nowMs += READ_SPACING_MS;
-    run.place({ source: "notActive", destination: "absent" });
+    run.location({ source: "notActive", destination: "absent" });
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "unknown", where: "unknown" });
     expect(run.events("vmStatus")).toHaveLength(1);
   });
 
-  it.each<[string, Partial<Place>, Partial<Migration>, string]>([
+  it.each<[string, Partial<Location>, Partial<Migration>, string]>([
     ["its definition says so", { endedHere: "migrated" }, {}, "unknown"],
     ["the event said so", {}, { stoppedByJob: true }, "unknown"],
     ["it is where it was to go", { destination: "active" }, {}, "destination"],
-    ["what is here is a shell", { source: "shell" }, {}, "unknown"],
-  ])("taken by somebody else's migration, %s: never down for good", (_how, place, state, where) => {
-    const run = ended();
-    run.migration = { ...run.migration, ...state };
-    run.place({ source: "notActive", ...place });
-    expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "leftByOther", where });
-    const [, ...told] = run.events("vmStatus").map(({ status }) => status);
-    expect(told).toEqual(where === "unknown" ? [] : [{ kind: "down", why: "migrated" }]);
-  });
+    ["what is here is the paused copy", { source: "pausedCopy" }, {}, "unknown"],
+  ])(
+    "taken by somebody else's migration, %s: never down for good",
+    (_how, location, state, where) => {
+      const run = ended();
+      run.migration = { ...run.migration, ...state };
+      run.location({ source: "notActive", ...location });
+      expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "leftByOther", where });
+      const [, ...told] = run.events("vmStatus").map(({ status }) => status);
+      expect(told).toEqual(where === "unknown" ? [] : [{ kind: "down", why: "migrated" }]);
+    },
+  );
 
   it("somebody else migrates it right now: it is here, and it is leaving", () => {
     const run = ended();
-    run.place({ source: "active", sourceJob: true, job: "migrationOut", runState: "running" });
+    run.location({ source: "active", sourceJob: true, job: "migrationOut", runState: "running" });
     expect(run.outcome()).toMatchObject({ outcome, where: "source" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "migrationSource" });
   });
@@ -143,7 +146,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     const run = ended();
     for (const nowMs of [0, 3_000, 5_000]) {
       run.nowMs += nowMs;
-      run.place({ source: "unknown" });
+      run.location({ source: "unknown" });
       expect(run.migration.outcome).toBeNull();
     }
     run.found("suspended");
@@ -156,37 +159,37 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
 
   it("gone after such a silence: what says why may be on its way", () => {
     const run = ended();
-    run.place({ source: "unknown" });
+    run.location({ source: "unknown" });
     run.nowMs += 5_000;
-    run.place({ source: "notActive" });
+    run.location({ source: "notActive" });
     expect(run.migration.outcome).toBeNull();
     run.give({ kind: "guestStopped", how: "crashed" });
-    run.place({ source: "notActive" });
+    run.location({ source: "notActive" });
     expect(run.outcome()).toMatchObject({ reason: "guestCrashed", where: "nowhere" });
   });
 
   it("not here and silent by turns: not for ever", () => {
     const run = ended();
     for (let reads = 0; run.nowMs < SETTLE_MAX_MS; reads += 1) {
-      run.place({ source: reads % 2 === 0 ? "unknown" : "notActive" });
+      run.location({ source: reads % 2 === 0 ? "unknown" : "notActive" });
       expect(run.migration.outcome).toBeNull();
       run.nowMs += READ_SPACING_MS;
     }
-    run.place({ source: "notActive" });
+    run.location({ source: "notActive" });
     expect(run.outcome()).toMatchObject({ where: "unknown" });
   });
 
   function silent(): Run {
     const run = ended();
     run.nowMs += SETTLE_MAX_MS;
-    run.place({ source: "unknown" });
+    run.location({ source: "unknown" });
     expect(run.outcome()).toMatchObject({ outcome, reason, where: "unknown" });
     expect(run.outcome().message).not.toContain("stays here");
     expect(run.events("vmStatus")).toHaveLength(1);
     return run;
   }
 
-  it.each<[string, Partial<Place>, string, object]>([
+  it.each<[string, Partial<Location>, string, object]>([
     ["it is here", { source: "active", runState: "suspended" }, "source", PAUSED],
     [
       "somebody migrates it",
@@ -197,11 +200,11 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     ["it is off", { endedHere: "destroyed" }, "nowhere", { kind: "down", why: "destroyed" }],
   ])(
     "silent to the end, and later %s: told once, how it ended stays",
-    (_n, place, where, status) => {
+    (_n, location, where, status) => {
       const run = silent();
-      run.place({ source: "unknown" });
+      run.location({ source: "unknown" });
       expect(run.events("vmStatus")).toHaveLength(1);
-      for (const _ of [1, 2]) run.place(place);
+      for (const _ of [1, 2]) run.location(location);
       expect(run.events("vmStatus").map((event) => event.status)).toEqual([
         { kind: "migrationSource" },
         status,
@@ -211,13 +214,13 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     },
   );
 
-  it.each<[string, Partial<Place>]>([
+  it.each<[string, Partial<Location>]>([
     ["on its way out", { source: "switching", runState: "switching" }],
     ["taken by somebody else's migration", { endedHere: "migrated" }],
     ["gone without a word", { destination: "absent" }],
-  ])("silent to the end, and later %s: nothing is said of it", (_name, place) => {
+  ])("silent to the end, and later %s: nothing is said of it", (_name, location) => {
     const run = silent();
-    for (const _ of [1, 2]) run.place(place);
+    for (const _ of [1, 2]) run.location(location);
     expect(run.events("vmStatus")).toHaveLength(1);
     expect(run.migration.outcome).toMatchObject({ outcome, reason, where: "unknown" });
   });
@@ -231,10 +234,10 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
 
   it("being taken apart: asked again, and not for ever", () => {
     const run = ended();
-    run.place({ source: "ending", runState: "shuttingDown" });
+    run.location({ source: "ending", runState: "shuttingDown" });
     expect(run.migration.outcome).toBeNull();
     run.nowMs += SETTLE_MAX_MS;
-    run.place({ source: "ending", runState: "shuttingDown" });
+    run.location({ source: "ending", runState: "shuttingDown" });
     expect(run.outcome()).toMatchObject({ outcome, where: "source" });
   });
 
@@ -260,8 +263,8 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
 it("each look of its cycles asks again until it has ended", () => {
   const run = inPhase("queued");
   run.give({ kind: "cancel" });
-  run.place({ source: "notActive" });
-  expect(kinds(run.cycle(null, { timer: false }))).toEqual(["askPlace"]);
+  run.location({ source: "notActive" });
+  expect(kinds(run.cycle(null, { timer: false }))).toEqual(["locateGuest"]);
 });
 
 it("the downtime that is found too late is put back", () => {
@@ -276,7 +279,7 @@ it("a save that never began leaves no file, wherever its guest is", () => {
   const run = inPhase("queued", FILE_REQUEST);
   expect(run.events("vmStatus").map(({ status }) => status.kind)).toEqual(["savingState"]);
   run.give({ kind: "notBegun", refusal: REFUSAL });
-  expect(kinds(run.place({ source: "notActive", endedHere: "destroyed" }))).toEqual([
+  expect(kinds(run.location({ source: "notActive", endedHere: "destroyed" }))).toEqual([
     "removeImage",
   ]);
 });
@@ -284,10 +287,10 @@ it("a save that never began leaves no file, wherever its guest is", () => {
 it("one that waited when the host was restarted is asked for until the destination says", () => {
   const run = inPhase("queued");
   run.migration = afterReboot(run.migration, 0);
-  expect(kinds(run.cycle(null))).toEqual(["askPlace"]);
-  run.place({ source: "unknown", destination: "silent" });
+  expect(kinds(run.cycle(null))).toEqual(["locateGuest"]);
+  run.location({ source: "unknown", destination: "silent" });
   run.nowMs += UNDECIDED_MAX_MS;
-  run.place({ source: "unknown", destination: "silent" });
+  run.location({ source: "unknown", destination: "silent" });
   expect(run.outcome()).toMatchObject({ reason: "unknown", where: "unknown" });
 });
 

@@ -83,7 +83,7 @@ describe("post-copy whose network is cut", () => {
     await expectArrived(guest, lab.b);
   });
 
-  it("is mended by the engine's word over a network that never answers a connect", async () => {
+  it("is recovered by the engine's word over a network that never answers a connect", async () => {
     const [a] = [await start(), await start(lab.b)];
     const guest = await inPostCopy(a);
     await lab.cut("migration", "swallow");
@@ -100,7 +100,7 @@ describe("post-copy whose network is cut", () => {
     await expectArrived(guest, lab.b);
   });
 
-  it("is mended by a daemon that was killed over it", async () => {
+  it("is recovered by a daemon that was killed over it", async () => {
     const [a] = [await start(), await start(lab.b)];
     const guest = await inPostCopy(a);
     await lab.cut("migration", "swallow");

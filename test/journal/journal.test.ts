@@ -285,7 +285,7 @@ describe("a disk that does not take it", () => {
     expect((await own.replayed()).troubles).toEqual([]);
   });
 
-  it("what lies in the next segment's place is not written to", async () => {
+  it("what lies in the next segment's location is not written to", async () => {
     const own = await desk({ limits: { ...limits, segmentBytes: 0 } });
     const elsewhere = path.join(temporaryFolder(), "elsewhere");
     symlinkSync(elsewhere, segmentPath(own.folder, 2));

@@ -194,7 +194,7 @@ describe("what cannot be believed is left out, and named", () => {
   it.each<[string, object]>([
     ["a phase that nobody knows", { phase: "flying" }],
     ["a number that is none", { memoryBytes: "much" }],
-    ["a count below 0", { shellReads: -1 }],
+    ["a count below 0", { pausedCopyReads: -1 }],
     ["a part that is missing", { limits: { progressTimeoutMs: 1 } }],
     ["a VM that is none", { vmId: "../../etc/passwd" }],
     ["another VM than was asked for", { vmId: OTHER_VM }],

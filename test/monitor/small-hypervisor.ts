@@ -240,8 +240,8 @@ export class SmallHypervisor implements Hypervisor {
     return this.#simple("pausePostCopy", vmId);
   }
 
-  destroyShell(vmId: string): Promise<CallResult<null>> {
-    return this.#simple("destroyShell", vmId);
+  destroyPausedCopy(vmId: string): Promise<CallResult<null>> {
+    return this.#simple("destroyPausedCopy", vmId);
   }
 
   undefineMigrated(vmId: string, wasPersistent: boolean): Promise<CallResult<boolean>> {

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { LIFECYCLE } from "../../src/core/libvirt-codes.ts";
 import { isOff, RUN_STATES, type RunState } from "../../src/core/run-state.ts";
-import { endedHow } from "../../src/monitor/place.ts";
+import { endedHow } from "../../src/monitor/location.ts";
 import { stoppedHow } from "../../src/monitor/stopped-how.ts";
 
 const SAID: Partial<Record<RunState, string>> = {

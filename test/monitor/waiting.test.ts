@@ -3,7 +3,7 @@
  * or begins, what libvirt says then counts, and not what it said at acceptance.
  */
 import { describe, expect, it } from "vitest";
-import { SETTLE_MAX_MS } from "../../src/core/place.ts";
+import { SETTLE_MAX_MS } from "../../src/core/location.ts";
 import { CONFIRM_AGAIN_MS } from "../../src/monitor/monitor-thread.ts";
 import { SmallHost, WELCOMING, type SmallHostOptions } from "./small-host.ts";
 

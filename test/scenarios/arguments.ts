@@ -3,7 +3,7 @@
  * (`20MiB`, `1.5s`, `300ms`); a bare number is taken as it is. A wrong one is an error of the script.
  */
 import type { JobStats } from "../../src/core/job-stats.ts";
-import type { Place } from "../../src/core/place.ts";
+import type { Location } from "../../src/core/location.ts";
 import { RUN_STATES } from "../../src/core/run-state.ts";
 import type { ConvergenceSchedule, ScheduleAction } from "../../src/core/schedule.ts";
 import type { GuestHabits } from "./guest-model.ts";
@@ -87,14 +87,14 @@ export class Arguments {
     return Object.fromEntries(named.filter(([, value]) => value !== undefined));
   }
 
-  place(): Place {
+  location(): Location {
     const source = this.text("source");
     const destination = this.text("destination") ?? "notAsked";
     const image = this.text("image");
     const state = this.text("state");
     const runState = RUN_STATES.find((one) => one === state);
     const job = this.text("others-job");
-    const sources = ["active", "switching", "shell", "unknown"] as const;
+    const sources = ["active", "switching", "pausedCopy", "unknown"] as const;
     const destinations = ["active", "incoming", "left", "absent", "silent", "notAsked"] as const;
     return {
       source: sources.find((one) => one === source) ?? "notActive",

@@ -23,9 +23,9 @@ export function describeEffect(effect: Effect): string {
     case "pausePostCopy":
     case "resumePostCopy":
     case "probeAddress":
-    case "destroyShell":
+    case "destroyPausedCopy":
     case "abort":
-    case "askPlace":
+    case "locateGuest":
     case "removeImage":
       return effect.kind;
     case "event":

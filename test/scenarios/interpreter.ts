@@ -28,7 +28,7 @@ const ANSWERED: readonly Answered[] = [
   "probeAddress",
   "pausePostCopy",
   "resumePostCopy",
-  "destroyShell",
+  "destroyPausedCopy",
 ];
 const STOPPED: readonly GuestStopped[] = ["shutDown", "destroyed", "crashed"];
 
@@ -124,8 +124,8 @@ export class Interpreter {
             args.has("postcopy") ? POSTCOPY_REFUSED : undefined,
           ),
         );
-      case "place":
-        return this.#place(args);
+      case "location":
+        return this.#location(args);
       case "record":
         this.#say(JSON.stringify(run.migration.outcome ?? run.migration.stop));
         return;
@@ -316,11 +316,11 @@ export class Interpreter {
     else this.#refusing.clear();
   }
 
-  #place(args: Arguments): void {
+  #location(args: Arguments): void {
     const downtimeMs = args.ms("downtime");
     const record =
       downtimeMs === undefined ? null : { ...sample(), type: "completed" as const, downtimeMs };
-    this.#told(this.#run.place(args.place(), record));
+    this.#told(this.#run.location(args.location(), record));
   }
 
   /** Shows what one input led to, and gives libvirt's answers to it. */

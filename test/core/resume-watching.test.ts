@@ -13,28 +13,28 @@ describe("a migrate call whose connection broke while the job goes on", () => {
   it("is watched as before, asked for its place each cycle, and ends by it", () => {
     const run = inPhase("running");
     run.callEnded(BROKEN);
-    run.placeSurely(STILL_HERE);
+    run.locateSurely(STILL_HERE);
     expect(run.migration.phase).toBe("running");
 
     const effects = run.cycle(sample({ processedMiB: 2 }));
-    expect(kinds(effects)).toContain("askPlace");
+    expect(kinds(effects)).toContain("locateGuest");
     expect(run.events("migrationStatus").length).toBeGreaterThan(0);
 
-    run.placeSurely({ destination: "active" });
+    run.locateSurely({ destination: "active" });
     expect(run.outcome()).toMatchObject({ outcome: "completed", where: "destination" });
   });
 
   it("can be cancelled", () => {
     const run = inPhase("running");
     run.callEnded(BROKEN);
-    run.placeSurely(STILL_HERE);
+    run.locateSurely(STILL_HERE);
     expect(kinds(run.give({ kind: "cancel" }))).toEqual(["abort"]);
   });
 
   it("is aborted by the hard limit", () => {
     const run = inPhase("running");
     run.callEnded(BROKEN);
-    run.placeSurely(STILL_HERE);
+    run.locateSurely(STILL_HERE);
     run.nowMs += run.migration.limits.progressTimeoutMs;
     expect(kinds(run.cycle(sample({ processedMiB: 1 })))).toContain("abort");
   });
@@ -42,7 +42,7 @@ describe("a migrate call whose connection broke while the job goes on", () => {
   it("in post-copy: a destination that still receives is waited for, and its silence is told", () => {
     const run = inPhase("postCopy");
     run.callEnded(BROKEN);
-    run.place({ destination: "incoming" });
+    run.location({ destination: "incoming" });
     expect(run.migration.phase).toBe("postCopy");
     run.nowMs += run.migration.limits.progressTimeoutMs;
     run.cycle(sample({ processedMiB: 2 }), { postCopyState: true });
@@ -57,7 +57,7 @@ describe("a save whose connection broke", () => {
     const run = saving();
     run.give({ kind: "jobCompleted", stats: sample({ operation: "save", type: "completed" }) });
     run.callEnded(BROKEN);
-    run.placeSurely({});
+    run.locateSurely({});
     expect(run.outcome()).toMatchObject({ outcome: "completed", where: "image" });
   });
 
@@ -65,14 +65,14 @@ describe("a save whose connection broke", () => {
     const run = saving();
     run.give({ kind: "stoppedByJob" });
     run.callEnded(BROKEN);
-    run.placeSurely({});
+    run.locateSurely({});
     expect(run.outcome()).toMatchObject({ outcome: "completed", where: "image" });
   });
 
   it("nobody says so: the image is kept, and the outcome names it", () => {
     const run = saving();
     run.callEnded(BROKEN);
-    const effects = run.placeSurely({});
+    const effects = run.locateSurely({});
     expect(kinds(effects)).not.toContain("removeImage");
     expect(run.outcome()).toMatchObject({ outcome: "failed", where: "unknown" });
     expect(run.outcome().message).toContain(run.migration.destination);
@@ -81,7 +81,7 @@ describe("a save whose connection broke", () => {
   it("the guest is still here: what was made is removed", () => {
     const run = saving();
     run.callEnded(BROKEN);
-    expect(kinds(run.placeSurely({ source: "active" }))).toContain("removeImage");
+    expect(kinds(run.locateSurely({ source: "active" }))).toContain("removeImage");
   });
 });
 
@@ -93,6 +93,6 @@ it("the record of another job, such as a backup's, is not the migration's", () =
 
 it("no connection at the call says nothing about post-copy: it is not tried again without", () => {
   const run = inPhase("starting");
-  expect(kinds(run.callEnded(0))).toEqual(["askPlace"]);
+  expect(kinds(run.callEnded(0))).toEqual(["locateGuest"]);
   expect(run.migration.postCopy.possible).toBe(true);
 });

@@ -10,8 +10,8 @@ import {
   READ_SPACING_MS,
   SETTLE_MAX_MS,
   UNDECIDED_MAX_MS,
-  type Place,
-} from "../../src/core/place.ts";
+  type Location,
+} from "../../src/core/location.ts";
 import { adopted, afterReboot, takenOver } from "../../src/core/recover.ts";
 import { inPhase, LIMITS, sample, type Run } from "./fixtures.ts";
 
@@ -25,10 +25,10 @@ const STAYED: End = ["libvirt", "source", true];
 const RESTARTED: End = ["hostRestarted", "unknown", true];
 const STARTED_ANEW: End = ["hostRestarted", "destination", true];
 
-const THERE: Partial<Place> = { destination: "active" };
-const ABSENT: Partial<Place> = { destination: "absent" };
-const SILENT: Partial<Place> = { destination: "silent" };
-const LEFT: Partial<Place> = { destination: "left" };
+const THERE: Partial<Location> = { destination: "active" };
+const ABSENT: Partial<Location> = { destination: "absent" };
+const SILENT: Partial<Location> = { destination: "silent" };
+const LEFT: Partial<Location> = { destination: "left" };
 
 /** How it ended, in short; null: it has not. */
 function end(run: Run): End | null {
@@ -58,7 +58,7 @@ function unwatched(by: Unwatched): Run {
 }
 
 describe("two reads are two only a second apart", () => {
-  const PAIRS: readonly [string, Partial<Place>, End][] = [
+  const PAIRS: readonly [string, Partial<Location>, End][] = [
     ["there", THERE, ARRIVED],
     ["there, the source silent", { source: "unknown", destination: "active" }, ARRIVED],
     ["on neither host", ABSENT, LOST],
@@ -66,66 +66,66 @@ describe("two reads are two only a second apart", () => {
     ["paused for the switchover, not there", { source: "switching", ...ABSENT }, STAYED],
   ];
 
-  it.each(PAIRS)("%s", (_name, place, expected) => {
+  it.each(PAIRS)("%s", (_name, location, expected) => {
     const run = broken();
-    run.place(place);
+    run.location(location);
     for (const ms of [0, READ_SPACING_MS - 1]) {
       run.nowMs += ms;
-      run.place(place);
+      run.location(location);
       expect(end(run)).toBeNull();
     }
     run.nowMs += 1;
-    run.place(place);
+    run.location(location);
     expect(end(run)).toEqual(expected);
   });
 
-  it.each(PAIRS)("many reads within a second are one: %s", (_name, place) => {
+  it.each(PAIRS)("many reads within a second are one: %s", (_name, location) => {
     const run = broken();
     for (let n = 0; n < 100; n += 1) {
       run.nowMs += 9;
-      run.place(place);
+      run.location(location);
     }
     expect(end(run)).toBeNull();
   });
 
   it.each(PAIRS)(
     "one that says otherwise between them begins anew: %s",
-    (_name, place, expected) => {
+    (_name, location, expected) => {
       const run = broken();
-      run.place(place);
+      run.location(location);
       run.nowMs += READ_SPACING_MS;
-      run.place({ destination: "incoming" });
+      run.location({ destination: "incoming" });
       run.nowMs += READ_SPACING_MS;
-      run.place(place);
+      run.location(location);
       expect(end(run)).toBeNull();
       run.nowMs += READ_SPACING_MS;
-      run.place(place);
+      run.location(location);
       expect(end(run)).toEqual(expected);
     },
   );
 
   it("the first of another kind counts at once, the second a second after it", () => {
     const run = broken();
-    run.place(ABSENT);
+    run.location(ABSENT);
     run.nowMs += 1;
-    run.place(THERE);
+    run.location(THERE);
     run.nowMs += READ_SPACING_MS - 1;
-    run.place(THERE);
+    run.location(THERE);
     expect(end(run)).toBeNull();
     run.nowMs += 1;
-    run.place(THERE);
+    run.location(THERE);
     expect(end(run)).toEqual(ARRIVED);
   });
 
   it("a read of the daemon before does not count", () => {
     const run = broken();
-    run.place(THERE);
+    run.location(THERE);
     run.nowMs += READ_SPACING_MS;
     run.migration = takenOver(run.migration, run.nowMs);
-    run.place(THERE);
+    run.location(THERE);
     expect(end(run)).toBeNull();
     run.nowMs += READ_SPACING_MS;
-    run.place(THERE);
+    run.location(THERE);
     expect(end(run)).toEqual(ARRIVED);
   });
 
@@ -135,7 +135,7 @@ describe("two reads are two only a second apart", () => {
   ])("one is enough where %s", (_name, leaves) => {
     const run = inPhase("running");
     leaves(run);
-    run.place(THERE);
+    run.location(THERE);
     expect(end(run)).toEqual(ARRIVED);
   });
 });
@@ -149,7 +149,7 @@ describe("a late confirmation", () => {
   function unconfirmed(): Run {
     const run = broken();
     run.nowMs += SETTLE_MAX_MS;
-    run.place(SILENT);
+    run.location(SILENT);
     expect(end(run)).toEqual(NOT_KNOWN);
     return run;
   }
@@ -158,44 +158,44 @@ describe("a late confirmation", () => {
     const run = unconfirmed();
     for (const ms of [5_000, READ_SPACING_MS - 1]) {
       run.nowMs += ms;
-      run.place(THERE);
+      run.location(THERE);
       expect(end(run)).toEqual(NOT_KNOWN);
     }
     run.nowMs += 1;
-    run.place(THERE);
+    run.location(THERE);
     expect(end(run)).toEqual(ARRIVED);
   });
 
   it("silence between the two: as before", () => {
     const run = unconfirmed();
-    for (const place of [THERE, SILENT, THERE]) {
+    for (const location of [THERE, SILENT, THERE]) {
       run.nowMs += 5_000;
-      run.place(place);
+      run.location(location);
     }
     expect(end(run)).toEqual(NOT_KNOWN);
   });
 
   it("one is enough where it has left again", () => {
     const run = unconfirmed();
-    run.place(LEFT);
+    run.location(LEFT);
     expect(end(run)).toEqual(ARRIVED);
   });
 
   it("also in the next boot, whose times begin anew", () => {
     const run = unconfirmed();
-    run.place(THERE);
+    run.location(THERE);
     run.nowMs = 50;
     run.migration = afterReboot(run.migration, run.nowMs);
-    run.place(THERE);
+    run.location(THERE);
     expect(end(run)).toEqual(NOT_KNOWN);
     run.nowMs += READ_SPACING_MS;
-    run.place(THERE);
+    run.location(THERE);
     expect(end(run)).toEqual(ARRIVED);
   });
 });
 
 describe("it had arrived there, and has gone on", () => {
-  it.each<[string, () => Run, Partial<Place>, End | null]>([
+  it.each<[string, () => Run, Partial<Location>, End | null]>([
     ["watched", broken, LEFT, ARRIVED],
     ["in post-copy", () => broken("postCopy"), LEFT, ARRIVED],
     ["the daemon was down", () => unwatched("daemonDown"), LEFT, ARRIVED],
@@ -205,9 +205,9 @@ describe("it had arrived there, and has gone on", () => {
     ["it runs here", broken, { source: "active", ...LEFT }, STAYED],
     ["libvirt here is silent", broken, { source: "unknown", ...LEFT }, null],
     ["still to be switched", broken, { source: "switching", sourceJob: true, ...LEFT }, null],
-  ])("one read; %s", (_name, make, place, expected) => {
+  ])("one read; %s", (_name, make, location, expected) => {
     const run = make();
-    run.place(place);
+    run.location(location);
     expect(end(run)).toEqual(expected);
   });
 });
@@ -215,7 +215,7 @@ describe("it had arrived there, and has gone on", () => {
 describe("paused for the switchover, and its job is over", () => {
   const SWITCHING = { source: "switching" } as const;
 
-  it.each<[Place["destination"], End | null, End | null]>([
+  it.each<[Location["destination"], End | null, End | null]>([
     ["active", null, ARRIVED],
     ["left", ARRIVED, ARRIVED],
     ["absent", null, STAYED],
@@ -224,21 +224,21 @@ describe("paused for the switchover, and its job is over", () => {
     ["notAsked", null, null],
   ])("%s: after one read, after two", (destination, one, two) => {
     const run = broken();
-    run.place({ ...SWITCHING, destination });
+    run.location({ ...SWITCHING, destination });
     expect(end(run)).toEqual(one);
     if (one !== null) return;
     run.nowMs += READ_SPACING_MS;
-    run.place({ ...SWITCHING, destination });
+    run.location({ ...SWITCHING, destination });
     expect(end(run)).toEqual(two);
   });
 
   it.each(["silent", "notAsked"] as const)("%s: asked for a minute, then not known", (where) => {
     const run = broken();
     run.nowMs += SETTLE_MAX_MS - 1;
-    run.place({ ...SWITCHING, destination: where });
+    run.location({ ...SWITCHING, destination: where });
     expect(end(run)).toBeNull();
     run.nowMs += 1;
-    run.place({ ...SWITCHING, destination: where });
+    run.location({ ...SWITCHING, destination: where });
     expect(end(run)).toEqual(NOT_KNOWN);
     expect(run.events("vmStatus").map(({ status }) => status.kind)).toEqual(["migrationSource"]);
   });
@@ -246,10 +246,10 @@ describe("paused for the switchover, and its job is over", () => {
   it("incoming there: asked for ten minutes, then not known", () => {
     const run = broken();
     run.nowMs += 100 * SETTLE_MAX_MS;
-    run.placeSurely({ ...SWITCHING, destination: "incoming" });
+    run.locateSurely({ ...SWITCHING, destination: "incoming" });
     expect(end(run)).toBeNull();
     run.nowMs += UNDECIDED_MAX_MS;
-    run.place({ ...SWITCHING, destination: "incoming" });
+    run.location({ ...SWITCHING, destination: "incoming" });
     expect(end(run)).toEqual(NOT_KNOWN);
   });
 
@@ -258,7 +258,7 @@ describe("paused for the switchover, and its job is over", () => {
     (destination) => {
       const run = broken();
       run.nowMs += 100 * SETTLE_MAX_MS;
-      run.placeSurely({ ...SWITCHING, sourceJob: true, destination });
+      run.locateSurely({ ...SWITCHING, sourceJob: true, destination });
       expect(end(run)).toBeNull();
     },
   );
@@ -267,7 +267,7 @@ describe("paused for the switchover, and its job is over", () => {
     const run = inPhase("running");
     run.give({ kind: "cancel" });
     run.callEnded(78);
-    run.placeSurely({ ...SWITCHING, ...ABSENT });
+    run.locateSurely({ ...SWITCHING, ...ABSENT });
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
   });
 });
@@ -289,7 +289,7 @@ describe("on neither host", () => {
     if (postCopy) {
       run.migration = { ...run.migration, postCopy: { ...run.migration.postCopy, begun: true } };
     }
-    run.placeSurely(ABSENT);
+    run.locateSurely(ABSENT);
     expect(end(run)).toEqual(expected);
     const told = run.events("vmStatus").some(({ status }) => status.kind === "down");
     expect(told).toBe(expected[1] === "nowhere");
@@ -307,7 +307,7 @@ describe("the host was restarted, and it is active there", () => {
   ])("%s", (_name, phase, known, expected) => {
     const run = inPhase(phase);
     run.migration = afterReboot(run.migration, run.nowMs);
-    run.placeSurely(THERE, known ? record : null);
+    run.locateSurely(THERE, known ? record : null);
     expect(end(run)).toEqual(expected);
     if (expected === STARTED_ANEW) expect(run.outcome().message).toContain("started anew");
   });
@@ -316,13 +316,13 @@ describe("the host was restarted, and it is active there", () => {
     const run = inPhase("running");
     run.give({ kind: "jobCompleted", stats: { ...record, operation: "migrationOut" } });
     run.migration = afterReboot(run.migration, run.nowMs);
-    run.placeSurely(THERE);
+    run.locateSurely(THERE);
     expect(end(run)).toEqual(ARRIVED);
   });
 });
 
 describe("libvirt said that the guest ended here, and nobody there answers", () => {
-  it.each<[GuestStopped, Place["destination"], End]>([
+  it.each<[GuestStopped, Location["destination"], End]>([
     ["shutDown", "silent", STOPPED],
     ["destroyed", "silent", STOPPED],
     ["destroyed", "notAsked", STOPPED],
@@ -331,7 +331,7 @@ describe("libvirt said that the guest ended here, and nobody there answers", () 
     const run = inPhase("running");
     run.give({ kind: "guestStopped", how });
     run.callEnded(38);
-    run.place({ destination });
+    run.location({ destination });
     expect(end(run)).toEqual(expected);
   });
 
@@ -339,26 +339,26 @@ describe("libvirt said that the guest ended here, and nobody there answers", () 
     const run = inPhase("postCopy");
     run.give({ kind: "guestStopped", how: "destroyed" });
     run.callEnded(38);
-    run.place(SILENT);
+    run.location(SILENT);
     expect(end(run)).toBeNull();
     run.nowMs += SETTLE_MAX_MS;
-    run.place(SILENT);
+    run.location(SILENT);
     expect(end(run)).toEqual(NOT_KNOWN);
   });
 
   it("libvirtd was not there when it went: asked for a minute, it may have gone over", () => {
     const run = inPhase("running");
     run.callEnded(38);
-    run.place({ ...SILENT, endedHere: "unseen" });
+    run.location({ ...SILENT, endedHere: "unseen" });
     expect(end(run)).toBeNull();
     run.nowMs += SETTLE_MAX_MS;
-    run.place({ ...SILENT, endedHere: "unseen" });
+    run.location({ ...SILENT, endedHere: "unseen" });
     expect(end(run)).toEqual(NOT_KNOWN);
   });
 
   it("nobody said so: asked for a minute", () => {
     const run = broken();
-    run.place(SILENT);
+    run.location(SILENT);
     expect(end(run)).toBeNull();
   });
 });

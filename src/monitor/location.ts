@@ -1,10 +1,10 @@
 /**
  * Where the guest is: asked of this host's libvirt, and of the destination's daemon where this host
- * has it no more. Only facts; core/place.ts judges them.
+ * has it no more. Only facts; core/location.ts judges them.
  */
 import { isOutgoing, type JobOperation, type JobStats } from "../core/job-stats.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
-import type { Place } from "../core/place.ts";
+import type { Location } from "../core/location.ts";
 import { runStateRow, type RunState } from "../core/run-state.ts";
 import type { CallResult, JobView } from "../hypervisor/hypervisor.ts";
 import type { GuestRecord } from "../peer/peer.ts";
@@ -18,14 +18,14 @@ const NO_JOB: ReadonlySet<number> = new Set([
   LIBVIRT_ERROR.NO_DOMAIN,
 ]);
 
-export interface PlaceAnswer {
-  readonly place: Place;
+export interface LocationAnswer {
+  readonly location: Location;
   readonly record: JobStats | null;
 }
 
 /** Nobody could be asked. */
-export const PLACE_UNKNOWN: PlaceAnswer = {
-  place: { source: "unknown", sourceJob: false, destination: "silent" },
+export const LOCATION_UNKNOWN: LocationAnswer = {
+  location: { source: "unknown", sourceJob: false, destination: "silent" },
   record: null,
 };
 
@@ -33,12 +33,12 @@ export const PLACE_UNKNOWN: PlaceAnswer = {
  * `doubtful`: libvirt did not say that its job was aborted, so a guest that is active here may run over
  * there as well. Never rejects for an operating error.
  */
-export async function askPlace(
+export async function locateGuest(
   vmId: string,
   target: Target,
   context: Context,
   doubtful: boolean,
-): Promise<PlaceAnswer> {
+): Promise<LocationAnswer> {
   const { hypervisor, settings } = context;
   const runState = stateHere(await hypervisor.runState(vmId));
   const presence = presenceOf(runState);
@@ -49,7 +49,7 @@ export async function askPlace(
   const source = comesBack ? "notActive" : presence;
   const sourceJob = view !== null && !comesBack && hasJob(view);
   const job = comesBack ? null : jobOf(view);
-  const place: Place = {
+  const location: Location = {
     source,
     sourceJob,
     destination: "notAsked",
@@ -58,20 +58,21 @@ export async function askPlace(
     ...(runState === "notHere" || runState === "unknown" ? {} : { runState }),
   };
   const surelyHere = source === "active" && (sourceJob || !doubtful);
-  if (surelyHere || (source === "switching" && sourceJob)) return { place, record: null };
+  if (surelyHere || (source === "switching" && sourceJob)) return { location, record: null };
   if (target.mode === "file") {
     const image = await imageState(target.files.prepared.imagePath);
-    return { place: { ...place, ...(image === null ? {} : { image }) }, record: null };
+    return { location: { ...location, ...(image === null ? {} : { image }) }, record: null };
   }
-  if (target.mode === "foreign" || settings().peerMode === "none") return { place, record: null };
+  if (target.mode === "foreign" || settings().peerMode === "none")
+    return { location, record: null };
   const there = await target.peer.guest(vmId);
   const record = there.kind === "active" ? recordStats(there.record) : null;
-  return { place: { ...place, destination: there.kind }, record };
+  return { location: { ...location, destination: there.kind }, record };
 }
 
-const ENDED_HERE: ReadonlyMap<string, NonNullable<Place["endedHere"]>> = new Map<
+const ENDED_HERE: ReadonlyMap<string, NonNullable<Location["endedHere"]>> = new Map<
   RunState,
-  NonNullable<Place["endedHere"]>
+  NonNullable<Location["endedHere"]>
 >([
   ["offShutDown", "shutDown"],
   ["offDestroyed", "destroyed"],
@@ -84,11 +85,11 @@ const ENDED_HERE: ReadonlyMap<string, NonNullable<Place["endedHere"]>> = new Map
 ]);
 
 /** What the definition of a guest that is off says of its end; undefined: nothing. */
-export function endedHow(state: RunState): Place["endedHere"] {
+export function endedHow(state: RunState): Location["endedHere"] {
   return ENDED_HERE.get(state);
 }
 
-function endHere(state: ReturnType<typeof stateHere>): Pick<Place, "endedHere"> {
+function endHere(state: ReturnType<typeof stateHere>): Pick<Location, "endedHere"> {
   const endedHere = ENDED_HERE.get(state);
   return endedHere === undefined ? {} : { endedHere };
 }
@@ -99,7 +100,7 @@ function stateHere(asked: CallResult<RunState>): RunState | "notHere" | "unknown
   return gone ? "notHere" : "unknown";
 }
 
-function presenceOf(state: ReturnType<typeof stateHere>): Place["source"] {
+function presenceOf(state: ReturnType<typeof stateHere>): Location["source"] {
   if (state === "notHere") return "notActive";
   return state === "unknown" ? "unknown" : runStateRow(state).presence;
 }

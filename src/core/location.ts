@@ -20,9 +20,9 @@ import {
 import type { Presence, RunState } from "./run-state.ts";
 
 /** What was seen of the guest on both ends, asked after the call had returned. */
-export interface Place {
+export interface Location {
   /**
-   * `shell`: what post-copy leaves here of a guest that runs elsewhere, paused. `switching`: paused for
+   * `pausedCopy`: what post-copy leaves here of a guest that runs elsewhere, paused. `switching`: paused for
    * the switchover, without a job: it goes next, or goes on here. `unknown`: libvirt does not say.
    */
   readonly source: Presence | "unknown";
@@ -63,38 +63,38 @@ export const READ_SPACING_MS = 1_000;
 const ASK_AGAIN: Verdict = { kind: "askAgain" };
 
 /** Judges where the guest is; `askAgain` while it is on its way or cannot be seen yet. */
-export function judgePlace(migration: Migration, place: Place, nowMs: number): Verdict {
-  switch (place.source) {
+export function judgeLocation(migration: Migration, location: Location, nowMs: number): Verdict {
+  switch (location.source) {
     case "active":
-      if (place.sourceJob && !migration.superseded) return ASK_AGAIN;
+      if (location.sourceJob && !migration.superseded) return ASK_AGAIN;
       // libvirt itself can leave it so: killed over the last step, it starts the guest there as well.
-      if (place.destination === "active") {
+      if (location.destination === "active") {
         return migration.thereReads >= SURE_READS ? ended(runsTwice(migration, nowMs)) : ASK_AGAIN;
       }
       return mayStillBegin(migration, nowMs) ? ASK_AGAIN : ended(stayed(migration, nowMs));
-    case "shell":
-      return judgeShell(migration, place, nowMs);
+    case "pausedCopy":
+      return judgePausedCopy(migration, location, nowMs);
     case "switching":
-      return judgeSwitching(migration, place, nowMs);
+      return judgeSwitching(migration, location, nowMs);
     case "ending":
-      if (isSurelyThere(migration, place)) return ended(there(migration, nowMs));
+      if (isSurelyThere(migration, location)) return ended(there(migration, nowMs));
       // Taken apart it would be gone by now: it hangs, and it is here.
       return lastsTooLong(migration, SETTLE_MAX_MS, nowMs)
         ? ended(stayed(migration, nowMs))
         : ASK_AGAIN;
     case "unknown":
       // Active and no longer incoming over there: it cannot be active here as well.
-      if (isSurelyThere(migration, place)) return ended(there(migration, nowMs));
+      if (isSurelyThere(migration, location)) return ended(there(migration, nowMs));
       return undecided(migration, nowMs);
     case "notActive":
       return migration.mode === "file"
-        ? judgeSave(migration, place, nowMs)
-        : judgeGone(migration, place, nowMs);
+        ? judgeSave(migration, location, nowMs)
+        : judgeGone(migration, location, nowMs);
   }
 }
 
 /** What the definition that is left here says of its guest, where libvirt has not said it otherwise. */
-export function noteEndHere(migration: Migration, { endedHere }: Place): Migration {
+export function noteEndHere(migration: Migration, { endedHere }: Location): Migration {
   if (endedHere === undefined || migration.superseded) return migration;
   const byOurs = migration.mode === "file" ? "saved" : "migrated";
   if (endedHere === byOurs) return { ...migration, stoppedByJob: true };
@@ -104,34 +104,36 @@ export function noteEndHere(migration: Migration, { endedHere }: Place): Migrati
 }
 
 /** Reads that agree with those before; see SURE_READS and READ_SPACING_MS. */
-export function countReads(migration: Migration, place: Place, nowMs: number): Migration {
-  const { readAtMs, shellReads, thereReads, lostReads } = migration;
+export function countReads(migration: Migration, location: Location, nowMs: number): Migration {
+  const { readAtMs, pausedCopyReads, thereReads, lostReads } = migration;
   const spaced = readAtMs === null || nowMs - readAtMs >= READ_SPACING_MS;
   const count = (agrees: boolean, before: number): number => {
     if (!agrees) return 0;
     return before === 0 || spaced ? before + 1 : before;
   };
   const counted = {
-    shellReads: count(isShellLeft(place), shellReads),
-    thereReads: count(place.destination === "active", thereReads),
-    lostReads: count(isLost(migration, place), lostReads),
+    pausedCopyReads: count(isPausedCopyLeft(location), pausedCopyReads),
+    thereReads: count(location.destination === "active", thereReads),
+    lostReads: count(isLost(migration, location), lostReads),
   };
   const changed =
-    counted.shellReads > shellReads ||
+    counted.pausedCopyReads > pausedCopyReads ||
     counted.thereReads > thereReads ||
     counted.lostReads > lostReads;
-  const heard = place.destination !== "silent" && place.destination !== "notAsked";
+  const heard = location.destination !== "silent" && location.destination !== "notAsked";
   return {
     ...migration,
     ...counted,
     readAtMs: changed ? nowMs : readAtMs,
-    undecidedSinceMs: isUndecided(place) ? (migration.undecidedSinceMs ?? nowMs) : null,
+    undecidedSinceMs: isUndecided(location) ? (migration.undecidedSinceMs ?? nowMs) : null,
     heardAtMs: heard ? nowMs : migration.heardAtMs,
   };
 }
 
-function isShellLeft(place: Place): boolean {
-  return place.source === "shell" && !place.sourceJob && place.destination === "active";
+function isPausedCopyLeft(location: Location): boolean {
+  return (
+    location.source === "pausedCopy" && !location.sourceJob && location.destination === "active"
+  );
 }
 
 /**
@@ -139,24 +141,24 @@ function isShellLeft(place: Place): boolean {
  * that has just been started knows less than all: where libvirt did not say that the guest has left,
  * one read is not enough.
  */
-function isSurelyThere(migration: Migration, place: Place): boolean {
-  const leftHere = place.source === "notActive" && saidToHaveLeft(migration);
+function isSurelyThere(migration: Migration, location: Location): boolean {
+  const leftHere = location.source === "notActive" && saidToHaveLeft(migration);
   return leftHere || migration.thereReads >= SURE_READS;
 }
 
 /** One that never began can be nowhere else. */
-function isLost(migration: Migration, place: Place): boolean {
-  if (migration.waitingEnd !== null) return place.source === "notActive";
-  return isLostInPostCopy(migration, place) || isAbsent(place);
+function isLost(migration: Migration, location: Location): boolean {
+  if (migration.waitingEnd !== null) return location.source === "notActive";
+  return isLostInPostCopy(migration, location) || isAbsent(location);
 }
 
-function isAbsent({ source, sourceJob, destination }: Place): boolean {
+function isAbsent({ source, sourceJob, destination }: Location): boolean {
   const notHere = source === "notActive" || (source === "switching" && !sourceJob);
   return notHere && destination === "absent";
 }
 
-function isSurelyGone(migration: Migration, place: Place): boolean {
-  return isAbsent(place) && (saidToHaveEnded(migration) || migration.lostReads >= SURE_READS);
+function isSurelyGone(migration: Migration, location: Location): boolean {
+  return isAbsent(location) && (saidToHaveEnded(migration) || migration.lostReads >= SURE_READS);
 }
 
 /** libvirt saw it end here. What it did not see may just as well have gone over, or into its image. */
@@ -164,19 +166,19 @@ function saidToHaveEnded({ guestStopped }: Migration): boolean {
   return guestStopped !== null && guestStopped !== "unseen";
 }
 
-/** The shell may go: read often enough, the guest runs over there and needs nothing of it. */
-export function mayDestroyShell(migration: Migration): boolean {
-  return migration.shellReads >= SURE_READS;
+/** The paused copy may go: read often enough, the guest runs over there and needs nothing of it. */
+export function mayDestroyPausedCopy(migration: Migration): boolean {
+  return migration.pausedCopyReads >= SURE_READS;
 }
 
 /**
  * In post-copy one half of the memory is gone: the destination's with its guest, or the source's, and
  * the destination waits for it for ever.
  */
-function isLostInPostCopy(migration: Migration, place: Place): boolean {
+function isLostInPostCopy(migration: Migration, location: Location): boolean {
   if (!migration.postCopy.begun || saidToHaveLeft(migration)) return false;
-  if (place.source === "shell") return place.destination === "absent";
-  return place.source === "notActive" && place.destination === "incoming";
+  if (location.source === "pausedCopy") return location.destination === "absent";
+  return location.source === "notActive" && location.destination === "incoming";
 }
 
 /** Nobody saw the call come back, and no byte was seen: its job may show up yet. */
@@ -195,9 +197,9 @@ function sinceSettling({ settlingSinceMs, heardAtMs }: Migration, nowMs: number)
 }
 
 /** Libvirt does not say where it is, or a guest that has left here has not all come. */
-function isUndecided({ source, sourceJob, destination }: Place): boolean {
+function isUndecided({ source, sourceJob, destination }: Location): boolean {
   if (source === "unknown" || source === "ending") return true;
-  return destination === "incoming" && !sourceJob && source !== "shell";
+  return destination === "incoming" && !sourceJob && source !== "pausedCopy";
 }
 
 /** So long in a row the place could not be told. */
@@ -213,11 +215,11 @@ function undecided(migration: Migration, nowMs: number): Verdict {
 }
 
 /** Paused for the switchover, and its job is over: a libvirtd that died over it leaves it so. */
-function judgeSwitching(migration: Migration, place: Place, nowMs: number): Verdict {
-  if (place.sourceJob) return ASK_AGAIN;
-  switch (place.destination) {
+function judgeSwitching(migration: Migration, location: Location, nowMs: number): Verdict {
+  if (location.sourceJob) return ASK_AGAIN;
+  switch (location.destination) {
     case "active":
-      return isSurelyThere(migration, place) ? ended(there(migration, nowMs)) : ASK_AGAIN;
+      return isSurelyThere(migration, location) ? ended(there(migration, nowMs)) : ASK_AGAIN;
     case "left":
       return ended(there(migration, nowMs));
     case "incoming":
@@ -232,39 +234,39 @@ function judgeSwitching(migration: Migration, place: Place, nowMs: number): Verd
   }
 }
 
-function judgeShell(migration: Migration, place: Place, nowMs: number): Verdict {
+function judgePausedCopy(migration: Migration, location: Location, nowMs: number): Verdict {
   const { advance, settlingSinceMs } = migration;
   // It had all arrived and is not there any more: nobody needs the copy, and nobody comes to take it.
-  if (place.destination === "left" && !place.sourceJob) return ended(there(migration, nowMs));
+  if (location.destination === "left" && !location.sourceJob) return ended(there(migration, nowMs));
   const heardAtMs = Math.max(
     advance?.lastByteAtMs ?? 0,
     settlingSinceMs ?? 0,
     migration.heardAtMs ?? 0,
   );
-  const silent = place.destination === "silent" || place.destination === "notAsked";
+  const silent = location.destination === "silent" || location.destination === "notAsked";
   if (silent && nowMs - heardAtMs >= POSTCOPY_SILENT_MAX_MS) {
     return ended(unseen(migration, nowMs));
   }
-  const sure = isLostInPostCopy(migration, place) && migration.lostReads >= SURE_READS;
+  const sure = isLostInPostCopy(migration, location) && migration.lostReads >= SURE_READS;
   return sure ? ended(lost(migration, nowMs)) : ASK_AGAIN;
 }
 
 /** The source has it no more. */
-function judgeGone(migration: Migration, place: Place, nowMs: number): Verdict {
-  switch (place.destination) {
+function judgeGone(migration: Migration, location: Location, nowMs: number): Verdict {
+  switch (location.destination) {
     case "active":
-      return isSurelyThere(migration, place) ? ended(there(migration, nowMs)) : ASK_AGAIN;
+      return isSurelyThere(migration, location) ? ended(there(migration, nowMs)) : ASK_AGAIN;
     case "left":
       return ended(there(migration, nowMs));
     case "incoming": {
-      const sure = isLostInPostCopy(migration, place) && migration.lostReads >= SURE_READS;
+      const sure = isLostInPostCopy(migration, location) && migration.lostReads >= SURE_READS;
       return sure ? ended(lost(migration, nowMs)) : undecided(migration, nowMs);
     }
     case "absent":
-      return isSurelyGone(migration, place) ? ended(gone(migration, nowMs)) : ASK_AGAIN;
+      return isSurelyGone(migration, location) ? ended(gone(migration, nowMs)) : ASK_AGAIN;
     case "silent":
     case "notAsked":
-      return judgeUnseen(migration, place, nowMs);
+      return judgeUnseen(migration, location, nowMs);
   }
 }
 
@@ -291,24 +293,24 @@ function gone(migration: Migration, nowMs: number): Outcome {
   return seen || unwatched === "hostDown" ? lost(migration, nowMs) : unseen(migration, nowMs);
 }
 
-function judgeSave(migration: Migration, place: Place, nowMs: number): Verdict {
+function judgeSave(migration: Migration, location: Location, nowMs: number): Verdict {
   const isSaved =
     saidToHaveLeft(migration) ||
     migration.completedStats !== null ||
-    (migration.unwatched !== null && place.image === "complete");
+    (migration.unwatched !== null && location.image === "complete");
   if (isSaved) return ended(saved(migration, nowMs));
   // Nobody saw how it went, and the image cannot be looked at: it may be the guest's only copy.
-  const isUnread = migration.unwatched !== null && place.image === undefined;
+  const isUnread = migration.unwatched !== null && location.image === undefined;
   if (isUnread && sinceSettling(migration, nowMs) < SETTLE_MAX_MS) return ASK_AGAIN;
-  const mayBeSaved = !saidToHaveEnded(migration) && place.image !== "notComplete";
+  const mayBeSaved = !saidToHaveEnded(migration) && location.image !== "notComplete";
   const outcome = migration.guestStopped === null || mayBeSaved ? notSaved : lost;
   return ended(outcome(migration, nowMs));
 }
 
 /** The source has it no more and nobody can be asked on the destination. */
-function judgeUnseen(migration: Migration, place: Place, nowMs: number): Verdict {
+function judgeUnseen(migration: Migration, location: Location, nowMs: number): Verdict {
   if (saidToHaveLeft(migration)) {
-    return ended(arrived(migration, false, nowMs, place.destination !== "notAsked"));
+    return ended(arrived(migration, false, nowMs, location.destination !== "notAsked"));
   }
   // libvirt said itself that the guest has ended here, before it could have gone.
   if (saidToHaveEnded(migration) && !migration.postCopy.begun) {
