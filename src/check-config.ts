@@ -3,7 +3,7 @@
  * this host. Nothing is changed by it.
  */
 import { systemClock } from "./clock.ts";
-import { ConfigError, examineConfig, type Config } from "./config.ts";
+import { ConfigError, examineConfig, type Config } from "./config/config.ts";
 import { oneLine } from "./one-line.ts";
 import { groupIdOf } from "./rpc/unix-socket.ts";
 import { readTls } from "./tls/facts.ts";

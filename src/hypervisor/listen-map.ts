@@ -5,8 +5,8 @@
  */
 import { BlockList, isIP } from "node:net";
 import { canonicalIp } from "../core/ip.ts";
-import { ownAddresses, type OwnInterfaceAddress } from "../own-addresses.ts";
-import { resolver } from "../resolver.ts";
+import { ownAddresses, type OwnInterfaceAddress } from "../host/own-addresses.ts";
+import { resolver } from "../host/resolver.ts";
 import type { ListenMap } from "./destination-xml.ts";
 
 /** A resolver that takes longer costs the migration nothing: the address stays as it is. */

@@ -18,7 +18,7 @@ import {
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { flock } from "posix";
-import { makeFolder } from "../folders.ts";
+import { makeFolder } from "../host/folders.ts";
 import { isRecord } from "./segments.ts";
 
 /** A daemon that is being stopped is through by then (it takes a second at most). */

@@ -23,7 +23,7 @@ import { ownByResolving, refuseOwnHost } from "./own-host.ts";
 import { MigrationRun, type RunHooks } from "./migration-run.ts";
 import type { Target } from "./run-effects.ts";
 import type { MigrateRequest } from "./service.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "../config/settings.ts";
 
 /**
  * The run, queued. Fails: noVm, migrationInProgress (a libvirt job, named), libvirtUnavailable,

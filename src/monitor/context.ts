@@ -10,7 +10,7 @@ import type { Defects } from "../defects.ts";
 import type { HostView } from "./host-view.ts";
 import type { MigrationJournal } from "./migration-journal.ts";
 import type { EventSink } from "./service.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "../config/settings.ts";
 
 export interface Context {
   readonly hypervisor: Hypervisor;

@@ -16,7 +16,7 @@ import {
 import { certificatesFinding } from "../peer/certificates.ts";
 import { answersConnect } from "../peer/probe.ts";
 import type { GuestThere, Peer, PeerLook } from "../peer/peer.ts";
-import { resolver } from "../resolver.ts";
+import { resolver } from "../host/resolver.ts";
 import type { Context } from "./context.ts";
 import { ownByResolving } from "./own-host.ts";
 import type { MigrateRequest } from "./service.ts";

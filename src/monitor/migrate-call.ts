@@ -7,7 +7,7 @@ import { PAUSED_GUEST } from "../core/waiting.ts";
 import { certificateHost, uriHost } from "../core/address.ts";
 import type { MigrateCall, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { MigrateRequest } from "./service.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "../config/settings.ts";
 
 /** The part of a call that does not change between its first and its second try. */
 export type CallTemplate = Omit<MigrateCall, "bandwidthMiBps" | "postcopy">;

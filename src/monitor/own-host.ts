@@ -6,8 +6,8 @@
 import { parseDestination } from "../core/address.ts";
 import { isOwnAddress, isOwnHost } from "../core/own-host.ts";
 import { MonitorError } from "../errors.ts";
-import { ownAddresses } from "../own-addresses.ts";
-import { resolver } from "../resolver.ts";
+import { ownAddresses } from "../host/own-addresses.ts";
+import { resolver } from "../host/resolver.ts";
 import type { MigrateRequest } from "./service.ts";
 
 /** The longest that an answer of the resolver is waited for. */

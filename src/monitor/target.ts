@@ -10,7 +10,7 @@ import type { JournaledTarget } from "./journal-schema.ts";
 import { callTemplate } from "./migrate-call.ts";
 import type { Target } from "./run-effects.ts";
 import type { MigrateRequest } from "./service.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "../config/settings.ts";
 
 /** What of a target a journal can hold. */
 export function journaled(target: Target): JournaledTarget {

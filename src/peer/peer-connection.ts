@@ -23,7 +23,7 @@ import {
 import { factsOfDer, firstFacts } from "../tls/facts.ts";
 import type { CertificateFacts } from "../tls/judge.ts";
 import { certificateText } from "../tls/refusal.ts";
-import { resolver } from "../resolver.ts";
+import { resolver } from "../host/resolver.ts";
 import type { PeerAddress, PeerTls } from "./peer-client.ts";
 import {
   closeHint,

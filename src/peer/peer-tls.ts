@@ -5,7 +5,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { Log } from "../logger.ts";
 import type { PeerTls } from "./peer-client.ts";
 

@@ -7,7 +7,7 @@
  * end (seen with QEMU 7.2). So it is asked at the ports of the two daemons that every destination has.
  */
 import { connect } from "node:net";
-import { resolver } from "../resolver.ts";
+import { resolver } from "../host/resolver.ts";
 
 /** libvirt's own port for TLS. Source: libvirtd.conf, tls_port. */
 const LIBVIRT_TLS_PORT = 16_514;

@@ -2,7 +2,7 @@
  * What the doors are opened with, and how the configuration says it. Nothing here opens one.
  */
 
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { defaultRpcLimits, type RpcLimits } from "./limits.ts";
 import type { AccessRules } from "./roles.ts";
 import type { TlsFiles } from "./tls-server.ts";

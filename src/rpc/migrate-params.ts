@@ -3,7 +3,7 @@
  * ranges. The README's tables and the schemas are held to them; what they do is not known here.
  */
 
-import { ranges } from "../config.ts";
+import { ranges } from "../config/config.ts";
 import { boolean, integer, list, oneOf, type ParamRow, string, vmID } from "./verb-row.ts";
 
 /** Bounds of `VM.migrate` that the configuration does not share. */

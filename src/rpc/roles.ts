@@ -8,7 +8,7 @@
  * choose a name. `O=x,CN=engine` inside of a value arrives escaped and is another text.
  */
 
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { VerbRow } from "./verb-row.ts";
 
 /** What a verb may be open to. */

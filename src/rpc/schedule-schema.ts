@@ -4,7 +4,7 @@
  * in part is worse than none. What the actions mean is the core's (schedule.ts).
  */
 import * as v from "valibot";
-import { ranges } from "../config.ts";
+import { ranges } from "../config/config.ts";
 import type { ConvergenceSchedule, ScheduleAction } from "../core/schedule.ts";
 import { readDigits, readDigitsOrMinusOne } from "./digits.ts";
 import { migrateRanges } from "./migrate-params.ts";

@@ -6,7 +6,7 @@
  */
 
 import * as v from "valibot";
-import { ranges } from "../config.ts";
+import { ranges } from "../config/config.ts";
 import { lowerCaseHost, parseHost, readDestination } from "../core/address.ts";
 import {
   type ExplainQuestion,

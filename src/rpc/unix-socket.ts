@@ -13,7 +13,7 @@ import { chmodSync, chownSync, lstatSync, readFileSync } from "node:fs";
 import { lstat, stat, unlink } from "node:fs/promises";
 import { createConnection, type Server } from "node:net";
 import { dirname } from "node:path";
-import { makeFolder } from "../folders.ts";
+import { makeFolder } from "../host/folders.ts";
 
 const PROBE_MS = 1000;
 /** Leaves 0600. */

@@ -6,7 +6,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { wallMsOf } from "../clock.ts";
-import { whyUnreadable } from "../config-file.ts";
+import { whyUnreadable } from "../config/file.ts";
 import type { CertificateFacts, PartFacts, PathStep, TlsFacts, TlsPaths } from "./judge.ts";
 import { formatSubject } from "./subject.ts";
 

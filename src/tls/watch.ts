@@ -4,7 +4,7 @@
  * files that cannot work are never taken in place of what is in use.
  */
 import type { Clock } from "../clock.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { Log } from "../logger.ts";
 import { readTls } from "./facts.ts";
 import { dateOf, type Finding, judge, type TlsFacts } from "./judge.ts";

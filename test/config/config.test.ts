@@ -15,7 +15,7 @@ import {
   diffConfig,
   loadConfig,
   parseConfig,
-} from "../../src/config.ts";
+} from "../../src/config/config.ts";
 
 let dir = "";
 beforeAll(() => {

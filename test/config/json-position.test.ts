@@ -1,7 +1,7 @@
 /** Where a text stops being JSON: a table, and JSON.parse's own opinion of any text. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { jsonMistake } from "../../src/json-position.ts";
+import { jsonMistake } from "../../src/config/json-position.ts";
 
 describe("jsonMistake", () => {
   it.each([

@@ -4,7 +4,7 @@
  * none for people, so theirs are in texts.ts.
  */
 import { readFileSync } from "node:fs";
-import { configRows } from "../../src/config.ts";
+import { configRows } from "../../src/config/config.ts";
 import { errorTable } from "../../src/errors.ts";
 import { eventFields } from "../../src/monitor/wire-events.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";

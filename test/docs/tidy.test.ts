@@ -114,25 +114,19 @@ describe("leftovers", () => {
 });
 
 describe("who may import what", () => {
-  const shared = ["clock.ts", "config.ts", "defects.ts", "errors.ts", "logger.ts"];
+  const shared = ["clock.ts", "config", "defects.ts", "errors.ts", "logger.ts"];
   /** A folder of src, and the folders and files beside it that it may know. */
   const allowed: Readonly<Record<string, readonly string[]>> = {
     core: [],
     stomp: [],
-    hypervisor: ["core", "clock.ts", "defects.ts", "logger.ts", "own-addresses.ts", "resolver.ts"],
-    tls: ["config-file.ts", ...shared],
-    peer: ["core", "stomp", "tls", "resolver.ts", ...shared],
-    journal: ["folders.ts", "logger.ts"],
-    monitor: [
-      "core",
-      "hypervisor/hypervisor.ts",
-      "journal",
-      "peer",
-      "own-addresses.ts",
-      "resolver.ts",
-      ...shared,
-    ],
-    rpc: ["core", "stomp", "tls", "monitor/service.ts", "folders.ts", ...shared],
+    host: ["clock.ts"],
+    config: ["core", "logger.ts", "one-line.ts"],
+    hypervisor: ["core", "host", "clock.ts", "defects.ts", "logger.ts"],
+    tls: shared,
+    peer: ["core", "host", "stomp", "tls", ...shared],
+    journal: ["host", "logger.ts"],
+    monitor: ["core", "hypervisor/hypervisor.ts", "journal", "peer", "host", ...shared],
+    rpc: ["core", "stomp", "tls", "monitor/service.ts", "host", ...shared],
   };
 
   it.each(Object.keys(allowed))("src/%s knows only what it may", (folder) => {
@@ -182,7 +176,7 @@ describe("who may import what", () => {
     const asking = daemon
       .filter(({ text }) => importsOf(text).some((target) => target.startsWith("node:dns")))
       .map(({ name }) => name);
-    expect(asking).toEqual(["src/resolver.ts"]);
+    expect(asking).toEqual(["src/host/resolver.ts"]);
     expect(hits(daemon, /\bstatfs(Sync)?\b/)).toEqual([]);
   });
 

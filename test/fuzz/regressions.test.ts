@@ -2,7 +2,7 @@
 
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import { ConfigError, parseConfig } from "../../src/config.ts";
+import { ConfigError, parseConfig } from "../../src/config/config.ts";
 import { type Segment, parseSegment } from "../../src/journal/segments.ts";
 import { explain } from "../../src/monitor/explain.ts";
 import { replay } from "../../src/monitor/replay.ts";

@@ -4,7 +4,7 @@
  * becomes an internal error, and that is found in the log (see edge.ts).
  */
 
-import { ranges } from "../../src/config.ts";
+import { ranges } from "../../src/config/config.ts";
 import { parseDestination, parseHost } from "../../src/core/address.ts";
 import { MonitorError } from "../../src/errors.ts";
 import { callTemplate } from "../../src/monitor/migrate-call.ts";
@@ -15,8 +15,8 @@ import type {
   ParamChanges,
   WireObject,
 } from "../../src/monitor/service.ts";
-import { settingsFrom } from "../../src/monitor/settings.ts";
-import { parseConfig } from "../../src/config.ts";
+import { settingsFrom } from "../../src/config/settings.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { migrateRanges } from "../../src/rpc/migrate-params.ts";
 import { claim, show } from "./target.ts";
 

@@ -4,7 +4,7 @@
  * engine. They are good for two months and gone with the lab's folder. Made with openssl.
  *
  * Source: https://libvirt.org/kbase/tlscerts.html for libvirt's files, qemu.conf for QEMU's,
- * src/config-keys.ts for the daemon's.
+ * src/config/keys.ts for the daemon's.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

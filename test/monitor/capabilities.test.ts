@@ -1,10 +1,10 @@
 /** kvmEnabled as libvirt said it last, and how often it is asked. */
 
 import { expect, it } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import type { CallResult } from "../../src/hypervisor/hypervisor.ts";
 import { Capabilities } from "../../src/monitor/capabilities.ts";
-import { settingsFrom } from "../../src/monitor/settings.ts";
+import { settingsFrom } from "../../src/config/settings.ts";
 
 const MINUTE_MS = 60_000;
 const silent = (): CallResult<boolean> => ({ kind: "disconnected", message: "no libvirtd" });

@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { type MigrateRequest, PLAIN_OPTIONS } from "../../src/monitor/service.ts";
 import { ownByResolving, refuseOwnHost } from "../../src/monitor/own-host.ts";
-import { ownAddresses } from "../../src/own-addresses.ts";
+import { ownAddresses } from "../../src/host/own-addresses.ts";
 
 const request = (fields: Partial<MigrateRequest>): MigrateRequest => ({
   vmId: "v",

@@ -5,7 +5,7 @@
  */
 import { onTestFinished } from "vitest";
 import type { Clock } from "../../src/clock.ts";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { defaultJournalLimits, Journal } from "../../src/journal/journal.ts";
 import { FolderLock } from "../../src/journal/folder-lock.ts";
 import { createLog } from "../../src/logger.ts";
@@ -19,7 +19,7 @@ import { restoreRuns, settleRestored } from "../../src/monitor/recovery.ts";
 import { Registry } from "../../src/monitor/registry.ts";
 import { replay } from "../../src/monitor/replay.ts";
 import type { MigrateRequest, NumberedEvent, WireObject } from "../../src/monitor/service.ts";
-import { settingsFrom } from "../../src/monitor/settings.ts";
+import { settingsFrom } from "../../src/config/settings.ts";
 import { type PeerAddress, type PeerAnswer, PeerClient } from "../../src/peer/peer-client.ts";
 import { Peers } from "../../src/peer/peers.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";

@@ -20,13 +20,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { MonitorError } from "../../src/errors.ts";
 import { parseDestination } from "../../src/core/address.ts";
 import type { VmDetails } from "../../src/hypervisor/hypervisor.ts";
 import { SaveFiles } from "../../src/monitor/hibernation.ts";
 import { callTemplate } from "../../src/monitor/migrate-call.ts";
-import { settingsFrom } from "../../src/monitor/settings.ts";
+import { settingsFrom } from "../../src/config/settings.ts";
 import { parseMigrate } from "../../src/rpc/schemas.ts";
 
 const vmID = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { createLog } from "../../src/logger.ts";
 import { PeerClient } from "../../src/peer/peer-client.ts";
 import { loadPeerTls } from "../../src/peer/peer-tls.ts";

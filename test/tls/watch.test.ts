@@ -1,7 +1,7 @@
 /** The TLS files over the daemon's life: at its start, at a reload, and as the days go by. */
 import { copyFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { createLog } from "../../src/logger.ts";
 import { tlsUseOf, TlsWatch } from "../../src/tls/watch.ts";
 import { pki, type Pki } from "./authority.ts";

@@ -15,7 +15,7 @@ import {
   diffConfig,
   loadConfig,
   parseConfig,
-} from "../../../src/config.ts";
+} from "../../../src/config/config.ts";
 import { mutated, rawBytes } from "../bytes.ts";
 import { objectText, STRINGS, stringText, valueText } from "../json-text.ts";
 import { claim, pure, show, type Target } from "../target.ts";

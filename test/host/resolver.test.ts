@@ -1,7 +1,7 @@
 /** One resolver for all: how many names are out at once, who waits how long, and what comes late. */
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { LOOKUPS_MAX, Resolver } from "../../src/resolver.ts";
+import { LOOKUPS_MAX, Resolver } from "../../src/host/resolver.ts";
 
 /** A system's resolver that answers when a test says so. */
 function bench() {

@@ -9,7 +9,7 @@
  */
 import { lookup, type LookupAddress } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import { systemClock, type Clock } from "./clock.ts";
+import { systemClock, type Clock } from "../clock.ts";
 
 /** Names that are asked for at once. libuv itself gives no more than half of its threads to them. */
 export const LOOKUPS_MAX = 2;

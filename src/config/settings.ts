@@ -3,7 +3,7 @@
  * at each use, so that a SIGHUP takes effect without a restart; a migration keeps the limits that
  * it was accepted with.
  */
-import type { Config } from "../config.ts";
+import type { Config } from "./config.ts";
 import { secondsToMs } from "../core/units.ts";
 
 export interface Settings {

@@ -3,7 +3,7 @@
  * rest in the log; a file that does not pass leaves everything as it was.
  */
 import { applyReload, ConfigError, diffConfig, loadConfig, type Config } from "./config.ts";
-import type { RootLog } from "./logger.ts";
+import type { RootLog } from "../logger.ts";
 
 export class ReloadableConfig {
   readonly #path: string;

@@ -1,16 +1,16 @@
 /**
- * Checks the configuration by the keys of config-keys.ts. A file that is wrong in any way is refused
+ * Checks the configuration by the keys of keys.ts. A file that is wrong in any way is refused
  * with a line for each mistake that names key, value and what is allowed; there is no half-read
  * configuration. This is the only file that knows convict, and nothing here knows what the values
  * are used for: whoever needs one is given it by main.ts.
  */
 
 import convict from "convict";
-import { readJsonFile } from "./config-file.ts";
-import { type Key, schema, show } from "./config-keys.ts";
-import { oneLine } from "./one-line.ts";
+import { readJsonFile } from "./file.ts";
+import { type Key, schema, show } from "./keys.ts";
+import { oneLine } from "../one-line.ts";
 
-export { logLevels, ranges } from "./config-keys.ts";
+export { logLevels, ranges } from "./keys.ts";
 
 /** Its message is one line: the first mistake, and how many more there are. */
 export class ConfigError extends Error {
