@@ -1,9 +1,13 @@
 /**
- * The maximum downtime: its values, and who may set it. One owner at a time: the engine (a downtime
- * given in migrate or migrateChangeParams ends everything automatic for good), else the schedule
- * (schedule.ts), else the steps (the DowntimeThread of the feature page; here no thread, the cycle
- * takes them).
+ * The maximum downtime: its values, and who may set it. There is one owner at a time:
+ *
+ * - `schedule`: VM.migrate has a convergenceSchedule. A downtime in the same request does not take
+ *   ownership; it is the value to start with unless the schedule's `init` sets one.
+ * - `engine`: VM.migrate has a downtime and no schedule, or VM.migrateChangeParams sets one at any
+ *   time, also over a schedule. Automatic changes then stop for good.
+ * - `steps`: neither. The configured sequence (VDSM's DowntimeThread), taken step by step in the cycle.
  */
+import { initialDowntimeMs, type ConvergenceSchedule } from "./schedule.ts";
 import { GIB_BYTES, MS_PER_SECOND } from "./units.ts";
 
 export const DOWNTIME_MIN_MS = 1;
@@ -52,6 +56,31 @@ export interface Downtime {
   readonly stepWaitMs: number;
   /** When the last step was taken by libvirt; null before step 1. */
   readonly steppedAtMs: number | null;
+}
+
+/** What VM.migrate says about downtime. */
+export interface DowntimeRequest {
+  readonly downtimeMs?: number;
+  readonly convergenceSchedule?: ConvergenceSchedule;
+}
+
+export interface DowntimeSettings {
+  readonly maxDowntimeMs: number;
+  readonly downtimeSteps: number;
+  readonly downtimeDelaySecondsPerGiB: number;
+}
+
+/** The owner and the first value of a migration that is accepted now. */
+export function firstDowntime(
+  { downtimeMs, convergenceSchedule }: DowntimeRequest,
+  { maxDowntimeMs, downtimeSteps, downtimeDelaySecondsPerGiB }: DowntimeSettings,
+  memoryBytes: number,
+): Downtime {
+  if (convergenceSchedule !== undefined) {
+    return downtimeBySchedule(initialDowntimeMs(convergenceSchedule, downtimeMs ?? null));
+  }
+  if (downtimeMs !== undefined) return downtimeByEngine(null, downtimeMs);
+  return downtimeBySteps(maxDowntimeMs, downtimeSteps, downtimeDelaySecondsPerGiB, memoryBytes);
 }
 
 export function downtimeBySteps(

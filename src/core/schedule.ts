@@ -58,8 +58,16 @@ export function beginsWithPostCopy(schedule: ConvergenceSchedule): boolean {
   return schedule.init.some((action) => action.kind === "postcopy");
 }
 
-/** The schedule itself ends a migration that goes nowhere. */
-export function namesAbort(schedule: ConvergenceSchedule): boolean {
+/**
+ * True if non-converging passes are left to the schedule: it contains an abort, and the request names
+ * no hard limit of its own. The configured limit (240 s) would otherwise abort a large VM before the
+ * second item is due. Only the no-data part of the hard limit applies then.
+ */
+export function passesLeftToSchedule(
+  schedule: ConvergenceSchedule | undefined,
+  requestedTimeoutMs: number | undefined,
+): boolean {
+  if (schedule === undefined || requestedTimeoutMs !== undefined) return false;
   return schedule.stalling.some((item) => item.action.kind === "abort");
 }
 

@@ -4,16 +4,11 @@
  */
 import { parseDestination } from "../core/address.ts";
 import { placementFault } from "../core/cpusets.ts";
-import {
-  downtimeByEngine,
-  downtimeBySchedule,
-  downtimeBySteps,
-  type Downtime,
-} from "../core/downtime.ts";
+import { firstDowntime } from "../core/downtime.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { newMigration, type Limits } from "../core/migration.ts";
 import { isOff, runStateRow } from "../core/run-state.ts";
-import { initialDowntimeMs, namesAbort } from "../core/schedule.ts";
+import { passesLeftToSchedule } from "../core/schedule.ts";
 import { MonitorError } from "../errors.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
 import type { Context } from "./context.ts";
@@ -55,7 +50,7 @@ export async function accept(
       memoryBytes: vm.memoryBytes,
       limits: limitsOf(request, settings),
       runState: vm.runState,
-      downtime: request.mode === "file" ? null : firstDowntime(request, vm, settings),
+      downtime: request.mode === "file" ? null : firstDowntime(request, settings, vm.memoryBytes),
       schedule: request.convergenceSchedule ?? null,
       postCopy: { possible: unavailable === null, unavailableReason: unavailable },
     },
@@ -157,37 +152,13 @@ async function targetOf(
 export function limitsOf(request: MigrateRequest, settings: Settings): Limits {
   return {
     progressTimeoutMs: request.progressTimeoutMs ?? settings.progressTimeoutMs,
-    timeoutJudgesPasses: !leftToSchedule(request),
+    timeoutJudgesPasses: !passesLeftToSchedule(
+      request.convergenceSchedule,
+      request.progressTimeoutMs,
+    ),
     stallingLimitMs: request.stallingLimitMs ?? 0,
     maxBandwidthMiBps: request.maxBandwidthMiBps ?? settings.maxBandwidthMiBps,
     minBandwidthMiBps: settings.minBandwidthMiBps,
     postcopyStallTimeoutMs: settings.postcopyStallTimeoutMs,
   };
-}
-
-/**
- * A schedule that names an abort, and no hard limit in the request: the configured 240 s would end a
- * large VM before the schedule's second item.
- */
-function leftToSchedule({ convergenceSchedule, progressTimeoutMs }: MigrateRequest): boolean {
-  return (
-    convergenceSchedule !== undefined &&
-    namesAbort(convergenceSchedule) &&
-    progressTimeoutMs === undefined
-  );
-}
-
-function firstDowntime(request: MigrateRequest, vm: VmDetails, settings: Settings): Downtime {
-  const { convergenceSchedule, downtimeMs } = request;
-  if (convergenceSchedule !== undefined) {
-    return downtimeBySchedule(initialDowntimeMs(convergenceSchedule, downtimeMs ?? null));
-  }
-  return downtimeMs === undefined
-    ? downtimeBySteps(
-        settings.maxDowntimeMs,
-        settings.downtimeSteps,
-        settings.downtimeDelaySecondsPerGiB,
-        vm.memoryBytes,
-      )
-    : downtimeByEngine(null, downtimeMs);
 }

@@ -1,6 +1,5 @@
 /**
- * The maximum downtime: the sequence of the DowntimeThread, the wait between its steps, and who owns
- * the value when. design.md, "Downtime".
+ * The maximum downtime: who owns it, the sequence of the steps, and the wait between them.
  */
 import { describe, expect, it } from "vitest";
 import {
@@ -12,11 +11,40 @@ import {
   downtimeBySteps,
   downtimeStepsMs,
   downtimeStepWaitMs,
+  firstDowntime,
   nextDowntimeStep,
   type Downtime,
+  type DowntimeRequest,
 } from "../../src/core/downtime.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { inPhase, Run, sample } from "./fixtures.ts";
+
+const STEPS = { maxDowntimeMs: 500, downtimeSteps: 5, downtimeDelaySecondsPerGiB: 100 };
+const BARE = { init: [], stalling: [] };
+const WITH_INIT = { init: [{ kind: "setDowntime", downtimeMs: 30 }], stalling: [] } as const;
+
+describe("the first owner and value", () => {
+  it.each<[string, DowntimeRequest, string, number | null]>([
+    ["nothing asked for", {}, "steps", 101],
+    ["a downtime", { downtimeMs: 300 }, "engine", 300],
+    ["a schedule that sets none", { convergenceSchedule: BARE }, "schedule", null],
+    ["a schedule that starts with one", { convergenceSchedule: WITH_INIT }, "schedule", 30],
+    [
+      "both: the schedule owns, and starts with the given value",
+      { downtimeMs: 300, convergenceSchedule: BARE },
+      "schedule",
+      300,
+    ],
+    [
+      "both, and the schedule starts with its own",
+      { downtimeMs: 300, convergenceSchedule: WITH_INIT },
+      "schedule",
+      30,
+    ],
+  ])("%s", (_name, request, owner, wantedMs) => {
+    expect(firstDowntime(request, STEPS, GIB_BYTES)).toMatchObject({ owner, wantedMs });
+  });
+});
 
 describe("the sequence", () => {
   it.each([

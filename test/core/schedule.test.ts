@@ -1,13 +1,13 @@
 /**
  * The engine's convergenceSchedule: what is due when, what is passed over, and what is left of the
- * hard limit beside it. design.md, "Downtime"; reference: VDSM's MonitorThread.
+ * hard limit beside it.
  */
 import { describe, expect, it } from "vitest";
 import {
   beginsWithPostCopy,
   initialDowntimeMs,
   isExhausted,
-  namesAbort,
+  passesLeftToSchedule,
   scheduleFrom,
   scheduleTurn,
   type ConvergenceSchedule,
@@ -111,7 +111,11 @@ describe("init", () => {
   });
 });
 
-it("namesAbort looks at the stalling list alone", () => {
-  expect(namesAbort(MINIMAL)).toBe(true);
-  expect(namesAbort({ init: [], stalling: [item(1, down(1))] })).toBe(false);
+it.each<[string, ConvergenceSchedule | undefined, number | undefined, boolean]>([
+  ["a schedule with an abort", MINIMAL, undefined, true],
+  ["the request names a hard limit beside it", MINIMAL, 240_000, false],
+  ["a schedule without an abort", { init: [], stalling: [item(1, down(1))] }, undefined, false],
+  ["no schedule", undefined, undefined, false],
+])("passes are left to the schedule: %s", (_name, schedule, timeoutMs, expected) => {
+  expect(passesLeftToSchedule(schedule, timeoutMs)).toBe(expected);
 });

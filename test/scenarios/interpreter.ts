@@ -6,8 +6,8 @@
  */
 import type { Changes } from "../../src/core/change.ts";
 import type { DestinationCount } from "../../src/core/bandwidth.ts";
-import { downtimeByEngine, downtimeBySchedule, downtimeBySteps } from "../../src/core/downtime.ts";
-import { initialDowntimeMs, namesAbort } from "../../src/core/schedule.ts";
+import { firstDowntime } from "../../src/core/downtime.ts";
+import { passesLeftToSchedule } from "../../src/core/schedule.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { EffectDone } from "../../src/core/effect-done.ts";
 import type { Effect, GuestStopped } from "../../src/core/migration.ts";
@@ -142,7 +142,7 @@ export class Interpreter {
     const schedule = scheduleIn(args);
     const limits = {
       progressTimeoutMs: args.ms("timeout") ?? 10_000,
-      timeoutJudgesPasses: schedule === null || !namesAbort(schedule) || args.has("judge-passes"),
+      timeoutJudgesPasses: !passesLeftToSchedule(schedule ?? undefined, undefined),
       stallingLimitMs: args.ms("stalling") ?? 0,
       maxBandwidthMiBps: args.number("max") ?? 52,
       minBandwidthMiBps: args.number("min") ?? 10,
@@ -152,12 +152,20 @@ export class Interpreter {
       limits,
       memoryBytes,
       schedule,
-      downtime:
-        schedule !== null
-          ? downtimeBySchedule(initialDowntimeMs(schedule, args.ms("downtime") ?? null))
-          : steps === undefined
-            ? downtimeByEngine(null, maxMs)
-            : downtimeBySteps(maxMs, steps, args.number("delay") ?? 100, memoryBytes),
+      downtime: firstDowntime(
+        {
+          ...(schedule === null ? {} : { convergenceSchedule: schedule }),
+          ...(steps === undefined && (schedule === null || args.ms("downtime") !== undefined)
+            ? { downtimeMs: maxMs }
+            : {}),
+        },
+        {
+          maxDowntimeMs: maxMs,
+          downtimeSteps: steps ?? 1,
+          downtimeDelaySecondsPerGiB: args.number("delay") ?? 100,
+        },
+        memoryBytes,
+      ),
       postCopy: postCopyOff
         ? { possible: false, unavailableReason: "parallel" }
         : { possible: true, unavailableReason: null },
