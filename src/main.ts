@@ -14,8 +14,8 @@ import { exitStatus, HELP, parseCommandLine } from "./command-line.ts";
 import { ConfigError, loadConfig, type Config } from "./config/config.ts";
 import { secondsToMs } from "./core/units.ts";
 import { makeFolder } from "./host/folders.ts";
-import type { HypervisorEvent } from "./hypervisor/hypervisor.ts";
-import { LibvirtHypervisor } from "./hypervisor/libvirt-hypervisor.ts";
+import type { HypervisorEvent } from "./hypervisor/port.ts";
+import { LibvirtHypervisor } from "./hypervisor/libvirt/hypervisor.ts";
 import {
   FolderHeldError,
   FolderLock,

@@ -1,6 +1,6 @@
 /**
  * What state a VM is in, and all that follows from it for a migration: one row for each. libvirt's
- * numbers are turned into these words in one place (hypervisor/run-state-from-libvirt.ts), and whoever
+ * numbers are turned into these words in one place (hypervisor/libvirt/translate/run-state.ts), and whoever
  * asks "is it here", "may it go", "what is it called" asks this table. It knows no job: whether a
  * VM in one of these states is on its way is what libvirt shows beside the state.
  */

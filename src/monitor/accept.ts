@@ -10,7 +10,7 @@ import { newMigration, type Limits } from "../core/migration.ts";
 import { isOff, runStateRow } from "../core/run-state.ts";
 import { passesLeftToSchedule } from "../core/schedule.ts";
 import { MonitorError } from "../errors.ts";
-import type { CallResult, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
+import type { CallResult, JobView, VmDetails } from "../hypervisor/port.ts";
 import type { Context } from "./context.ts";
 import { SaveFiles } from "./hibernation.ts";
 import { callTemplate, postCopyUnavailable } from "./migrate-call.ts";

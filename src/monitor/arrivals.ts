@@ -6,7 +6,7 @@
  */
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { isHalfArrived } from "../core/run-state.ts";
-import type { HypervisorEvent, VmJobView } from "../hypervisor/hypervisor.ts";
+import type { HypervisorEvent, VmJobView } from "../hypervisor/port.ts";
 import type { Context } from "./context.ts";
 import { EndedArrivals } from "./ended-arrivals.ts";
 import type { Registry } from "./registry.ts";

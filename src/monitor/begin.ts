@@ -8,7 +8,7 @@ import type { Silence } from "../core/destination.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { isOff, runStateRow, type RunState } from "../core/run-state.ts";
 import { errorTable } from "../errors.ts";
-import type { CallResult, Hypervisor, JobView } from "../hypervisor/hypervisor.ts";
+import type { CallResult, Hypervisor, JobView } from "../hypervisor/port.ts";
 import type { Peer } from "../peer/peer.ts";
 import { misplaced } from "./accept.ts";
 import type { Context } from "./context.ts";

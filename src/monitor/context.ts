@@ -3,7 +3,7 @@
  * main.ts; nothing here is created elsewhere.
  */
 import type { Clock } from "../clock.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Hypervisor } from "../hypervisor/port.ts";
 import type { Log } from "../logger.ts";
 import type { Peers } from "../peer/peers.ts";
 import type { Defects } from "../defects.ts";

@@ -4,7 +4,7 @@
  * migrations were stays in the record.
  */
 import { isHalfArrived, runStateRow } from "../core/run-state.ts";
-import type { VmJobView } from "../hypervisor/hypervisor.ts";
+import type { VmJobView } from "../hypervisor/port.ts";
 import type { Context } from "./context.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { Registry } from "./registry.ts";

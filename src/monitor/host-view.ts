@@ -11,7 +11,7 @@ import type {
   JobView,
   ScanOptions,
   VmJobView,
-} from "../hypervisor/hypervisor.ts";
+} from "../hypervisor/port.ts";
 
 /**
  * `broken`: post-copy that brings a guest here has failed; no data come, and it takes no share of the

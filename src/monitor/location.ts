@@ -6,7 +6,7 @@ import { isOutgoing, type JobOperation, type JobStats } from "../core/job-stats.
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import type { Location } from "../core/location.ts";
 import { runStateRow, type RunState } from "../core/run-state.ts";
-import type { CallResult, JobView } from "../hypervisor/hypervisor.ts";
+import type { CallResult, JobView } from "../hypervisor/port.ts";
 import type { GuestRecord } from "../peer/peer.ts";
 import type { Context } from "./context.ts";
 import { imageState } from "./hibernation.ts";

@@ -5,7 +5,7 @@
 import { runStateRow } from "../core/run-state.ts";
 import { PAUSED_GUEST } from "../core/waiting.ts";
 import { certificateHost, uriHost } from "../core/address.ts";
-import type { MigrateCall, VmDetails } from "../hypervisor/hypervisor.ts";
+import type { MigrateCall, VmDetails } from "../hypervisor/port.ts";
 import type { MigrateRequest } from "./service.ts";
 import type { Settings } from "../config/settings.ts";
 

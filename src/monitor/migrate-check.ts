@@ -18,7 +18,7 @@ import {
 } from "../core/migrate-check.ts";
 import { isOff, runStateRow } from "../core/run-state.ts";
 import { MonitorError } from "../errors.ts";
-import type { CallResult, DestinationHost, JobView, VmDetails } from "../hypervisor/hypervisor.ts";
+import type { CallResult, DestinationHost, JobView, VmDetails } from "../hypervisor/port.ts";
 import { checkPlacement, detailsError, limitsOf } from "./accept.ts";
 import type { Context } from "./context.ts";
 import { daemonChecks, migrationAddress, resolved } from "./destination-checks.ts";

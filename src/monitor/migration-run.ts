@@ -11,7 +11,7 @@ import { LIBVIRT_ERROR, NO_CALL } from "../core/libvirt-codes.ts";
 import type { Effect, Migration, Stepped } from "../core/migration.ts";
 import type { Input } from "../core/input.ts";
 import { step } from "../core/step.ts";
-import type { CallResult, VmDetails } from "../hypervisor/hypervisor.ts";
+import type { CallResult, VmDetails } from "../hypervisor/port.ts";
 import type { Log } from "../logger.ts";
 import { CleanUp } from "./clean-up.ts";
 import type { Context } from "./context.ts";

@@ -5,7 +5,7 @@
 import type { Migration } from "../core/migration.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { MonitorError } from "../errors.ts";
-import type { HypervisorEvent } from "../hypervisor/hypervisor.ts";
+import type { HypervisorEvent } from "../hypervisor/port.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
 import { Admission } from "./admission.ts";
 import { accept, detailsError } from "./accept.ts";

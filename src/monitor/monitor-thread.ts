@@ -11,7 +11,7 @@
  * It must not know what the numbers mean (core) nor how they come (hypervisor).
  */
 import { isNews } from "../core/advance.ts";
-import type { HypervisorEvent, JobView } from "../hypervisor/hypervisor.ts";
+import type { HypervisorEvent, JobView } from "../hypervisor/port.ts";
 import type { CycleInput } from "../core/cycle.ts";
 import { isOpen } from "../core/late.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";

@@ -6,7 +6,7 @@
 import type { EffectDone, EffectResult } from "../core/effect-done.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import type { Effect, Migration, Refusal } from "../core/migration.ts";
-import type { CallResult } from "../hypervisor/hypervisor.ts";
+import type { CallResult } from "../hypervisor/port.ts";
 import type { Peer } from "../peer/peer.ts";
 import { answersConnect } from "../peer/probe.ts";
 import type { Context } from "./context.ts";

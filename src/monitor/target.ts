@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { downtimeStepWaitMs } from "../core/downtime.ts";
 import type { Input } from "../core/input.ts";
-import type { VmDetails } from "../hypervisor/hypervisor.ts";
+import type { VmDetails } from "../hypervisor/port.ts";
 import type { JournaledTarget } from "./journal-schema.ts";
 import { callTemplate } from "./migrate-call.ts";
 import type { Target } from "./run-effects.ts";

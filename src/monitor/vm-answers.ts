@@ -6,7 +6,7 @@
  */
 import { isoTime } from "../clock.ts";
 import { MonitorError } from "../errors.ts";
-import type { VmJobView } from "../hypervisor/hypervisor.ts";
+import type { VmJobView } from "../hypervisor/port.ts";
 import { detailsError } from "./accept.ts";
 import type { Context } from "./context.ts";
 import type { Departures } from "./departures.ts";

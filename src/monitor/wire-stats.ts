@@ -9,7 +9,7 @@ import { stalledForMs, type DownWhy, type Migration } from "../core/migration.ts
 import { whyDown } from "../core/end.ts";
 import { isExhausted, type ScheduleState } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
-import type { VmJobView } from "../hypervisor/hypervisor.ts";
+import type { VmJobView } from "../hypervisor/port.ts";
 import type { EndedArrival } from "./ended-arrivals.ts";
 import { inPostCopy, type Transfer } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";

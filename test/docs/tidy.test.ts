@@ -125,7 +125,7 @@ describe("who may import what", () => {
     tls: shared,
     peer: ["core", "host", "stomp", "tls", ...shared],
     journal: ["host", "logger.ts"],
-    monitor: ["core", "hypervisor/hypervisor.ts", "journal", "peer", "host", ...shared],
+    monitor: ["core", "hypervisor/port.ts", "journal", "peer", "host", ...shared],
     rpc: ["core", "stomp", "tls", "monitor/service.ts", "host", ...shared],
   };
 
@@ -151,12 +151,23 @@ describe("who may import what", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("only src/hypervisor knows the binding", () => {
-    const knowing = daemon
-      .filter(({ text }) => importsOf(text).some((target) => /^libvirt$|\/libvirt\//.test(target)))
-      .map(({ name }) => name);
-    expect(knowing.filter((name) => !name.startsWith("src/hypervisor/"))).toEqual([]);
-    expect(knowing.length).toBeGreaterThan(0);
+  it("only src/hypervisor/libvirt imports libvirt, and only main.ts imports that folder", () => {
+    const adapter = "src/hypervisor/libvirt/";
+    const importing = (wanted: (target: string) => boolean): readonly string[] =>
+      daemon
+        .filter(({ name, text }) =>
+          importsOf(text)
+            .map((target) =>
+              target.startsWith(".") ? path.posix.join(path.posix.dirname(name), target) : target,
+            )
+            .some(wanted),
+        )
+        .map(({ name }) => name)
+        .filter((name) => !name.startsWith(adapter));
+    expect(
+      importing((target) => target === "libvirt" || target.startsWith("src/libvirt/")),
+    ).toEqual([]);
+    expect(importing((target) => target.startsWith(adapter))).toEqual(["src/main.ts"]);
   });
 
   it("only the locks of journal and saves, the listener and TLS know posix, and it knows nothing of the daemon", () => {

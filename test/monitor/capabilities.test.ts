@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
-import type { CallResult } from "../../src/hypervisor/hypervisor.ts";
+import type { CallResult } from "../../src/hypervisor/port.ts";
 import { Capabilities } from "../../src/monitor/capabilities.ts";
 import { settingsFrom } from "../../src/config/settings.ts";
 

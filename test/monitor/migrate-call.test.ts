@@ -1,7 +1,7 @@
 /** What a request becomes for libvirt's call: the console that is followed, and where the guest goes. */
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
-import type { VmDetails } from "../../src/hypervisor/hypervisor.ts";
+import type { VmDetails } from "../../src/hypervisor/port.ts";
 import { callTemplate } from "../../src/monitor/migrate-call.ts";
 import { settingsFrom } from "../../src/config/settings.ts";
 import { requestOf } from "../journal/fixtures.ts";

@@ -7,6 +7,8 @@ import type { JobStats } from "../../src/core/job-stats.ts";
 import { isOff, type RunState } from "../../src/core/run-state.ts";
 import type {
   CallResult,
+  DestinationHost,
+  GuestDevices,
   Hypervisor,
   HypervisorEvent,
   JobView,
@@ -14,9 +16,7 @@ import type {
   ScanOptions,
   VmDetails,
   VmJobView,
-} from "../../src/hypervisor/hypervisor.ts";
-import type { DestinationHost } from "../../src/hypervisor/destination-host.ts";
-import type { GuestDevices } from "../../src/hypervisor/guest-devices.ts";
+} from "../../src/hypervisor/port.ts";
 import { NOT_BEGUN } from "../core/fixtures.ts";
 
 export const NO_JOB: JobStats = { ...NOT_BEGUN, type: "none", timeElapsedMs: 0 };

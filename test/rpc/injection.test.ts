@@ -23,7 +23,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import { MonitorError } from "../../src/errors.ts";
 import { parseDestination } from "../../src/core/address.ts";
-import type { VmDetails } from "../../src/hypervisor/hypervisor.ts";
+import type { VmDetails } from "../../src/hypervisor/port.ts";
 import { SaveFiles } from "../../src/monitor/hibernation.ts";
 import { callTemplate } from "../../src/monitor/migrate-call.ts";
 import { settingsFrom } from "../../src/config/settings.ts";

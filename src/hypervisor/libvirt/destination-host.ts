@@ -10,18 +10,10 @@ import {
   ErrorCode,
   LibvirtError,
 } from "libvirt";
-import type { Finding } from "../core/migrate-check.ts";
-import type { CallResult } from "./hypervisor.ts";
-import { messageOf, openConnection, resultOf } from "./lane.ts";
+import type { Finding } from "../../core/migrate-check.ts";
+import type { CallResult, DestinationHost } from "../port.ts";
+import { messageOf, openConnection, resultOf } from "./connections.ts";
 import { elementsIn, type XmlElement } from "./xml-elements.ts";
-
-export interface DestinationHost {
-  readonly hostName: string;
-  /** As people write it: 9.0.0. */
-  readonly libvirtVersion: string;
-  readonly hypervisorVersion: string;
-  readonly cpu: Finding;
-}
 
 export interface GuestXml {
   readonly domainXml: string;

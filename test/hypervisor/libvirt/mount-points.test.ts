@@ -3,8 +3,8 @@ import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { guestDevicesIn } from "../../src/hypervisor/guest-devices.ts";
-import { MountPoints } from "../../src/hypervisor/mount-points.ts";
+import { guestDevicesIn } from "../../../src/hypervisor/libvirt/guest-devices.ts";
+import { MountPoints } from "../../../src/hypervisor/libvirt/mount-points.ts";
 
 const TABLE = `
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw

@@ -1,7 +1,7 @@
 /** Whether a host has KVM, in libvirt's own words about it. */
 
 import { expect, it } from "vitest";
-import { offersKvm } from "../../src/hypervisor/offers-kvm.ts";
+import { offersKvm } from "../../../src/hypervisor/libvirt/offers-kvm.ts";
 
 const guest = (arch: string, ...types: readonly string[]): string => `
   <guest>

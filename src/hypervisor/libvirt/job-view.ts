@@ -1,8 +1,8 @@
 /** What one GetJobStats came to, in the port's words. Pure. */
 import type { LibvirtError } from "libvirt";
-import type { JobStats } from "../core/job-stats.ts";
-import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
-import type { JobView } from "./hypervisor.ts";
+import type { JobStats } from "../../core/job-stats.ts";
+import { LIBVIRT_ERROR } from "../../core/libvirt-codes.ts";
+import type { JobView } from "../port.ts";
 
 export function statsView(stats: JobStats, sinceMs: number, atMs: number): JobView {
   return { kind: "stats", stats, atMs, tookMs: atMs - sinceMs };

@@ -4,9 +4,9 @@
  * has a job, and to end that would lose the guest.
  */
 import { ErrorLevel, JobType, LibvirtError, UndefineFlag, type Domain } from "libvirt";
-import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
-import { isPausedCopy } from "../core/run-state.ts";
-import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
+import { LIBVIRT_ERROR } from "../../core/libvirt-codes.ts";
+import { isPausedCopy } from "../../core/run-state.ts";
+import { runStateFromLibvirt } from "./translate/run-state.ts";
 
 /** The guest has taken its state along: of what libvirt keeps beside the definition nothing is lost. */
 const WITH_METADATA =

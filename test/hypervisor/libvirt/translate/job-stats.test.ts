@@ -1,8 +1,8 @@
 /** What the core is told of a job: libvirt's fields by name, and none where libvirt has no answer. */
 import { JobOperation, JobType } from "libvirt";
 import { expect, it } from "vitest";
-import { handledPagesBytes } from "../../src/core/job-stats.ts";
-import { jobStatsFromLibvirt } from "../../src/hypervisor/job-stats-from-libvirt.ts";
+import { handledPagesBytes } from "../../../../src/core/job-stats.ts";
+import { jobStatsFromLibvirt } from "../../../../src/hypervisor/libvirt/translate/job-stats.ts";
 
 const RUNNING = { type: JobType.UNBOUNDED, operation: JobOperation.MIGRATION_OUT };
 

@@ -6,7 +6,7 @@
  */
 import { type Domain, ErrorCode, LibvirtError, type MigrateParams, XmlFlag } from "libvirt";
 import { destinationXml, listenAddresses } from "./destination-xml.ts";
-import type { MigrateCall } from "./hypervisor.ts";
+import type { MigrateCall } from "../port.ts";
 import { listenMap, reachableAddresses } from "./listen-map.ts";
 
 const MIGRATABLE = XmlFlag.MIGRATABLE | XmlFlag.SECURE;

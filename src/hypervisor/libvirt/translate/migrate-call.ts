@@ -3,7 +3,7 @@
  * Source: libvirt-domain.h, virDomainMigrateFlags and VIR_MIGRATE_PARAM_*.
  */
 import { MigrateFlag, type MigrateParams } from "libvirt";
-import type { MigrateCall } from "./hypervisor.ts";
+import type { MigrateCall } from "../../port.ts";
 
 export function migrateFlags(call: MigrateCall): number {
   const chosen: readonly (readonly [boolean, number])[] = [

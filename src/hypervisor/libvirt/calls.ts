@@ -6,8 +6,8 @@
  * call has outlived its deadline, until libvirt lets go of it.
  */
 import type { Connection, Domain } from "libvirt";
-import type { CallResult } from "./hypervisor.ts";
-import type { Lane } from "./lane.ts";
+import type { CallResult } from "../port.ts";
+import type { Lane } from "./connections.ts";
 
 type Call<T> = (domain: Domain, connection: Connection) => Promise<T>;
 

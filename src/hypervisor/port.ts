@@ -1,6 +1,6 @@
 /**
  * The port: all that the daemon asks of a hypervisor, in the daemon's own words. One adapter speaks
- * to libvirt (libvirt-hypervisor.ts); nothing outside this folder knows that.
+ * to libvirt (libvirt/hypervisor.ts); nothing outside this folder knows that.
  *
  * Contract of every call: it settles within the call deadline given to the adapter, except `migrate`
  * and `save`, which settle when their job has ended. A call that does not come back in time settles
@@ -9,11 +9,8 @@
  * happened, because what it means depends on the migration's state, and that is the core's to judge.
  */
 import type { JobStats } from "../core/job-stats.ts";
-import type { DestinationHost } from "./destination-host.ts";
-import type { GuestDevices } from "./guest-devices.ts";
+import type { DiskFact, Finding } from "../core/migrate-check.ts";
 import type { RunState } from "../core/run-state.ts";
-
-export type { DestinationHost };
 
 /** libvirt's error in the daemon's words: the numeric code decides, the text is for people. */
 export interface Refusal {
@@ -71,6 +68,21 @@ export interface VmDetails extends VmView {
   readonly vcpus: number;
   /** NUMA nodes that the guest sees; 0: none are defined. */
   readonly numaNodes: number;
+}
+
+/** What ties a guest to its host. */
+export interface GuestDevices {
+  readonly disks: readonly DiskFact[];
+  readonly hostDevices: readonly string[];
+}
+
+/** Who answers at a destination, and whether the guest's CPU is available there. */
+export interface DestinationHost {
+  readonly hostName: string;
+  /** As people write it: 9.0.0. */
+  readonly libvirtVersion: string;
+  readonly hypervisorVersion: string;
+  readonly cpu: Finding;
 }
 
 /** Where a guest's CPUs and memory are to be on another host, as sets in libvirt's words. */

@@ -1,6 +1,6 @@
 /** What ties a guest to its host, by libvirt's own rule of safety, from XML as libvirt writes it. */
 import { describe, expect, it } from "vitest";
-import { guestDevicesIn } from "../../src/hypervisor/guest-devices.ts";
+import { guestDevicesIn } from "../../../src/hypervisor/libvirt/guest-devices.ts";
 
 /** A file of this machine: on a file system of its own, or on an overlay, never on a shared one. */
 const HERE = import.meta.filename;

@@ -3,10 +3,13 @@
  * documents are written as libvirt writes them, with what a hostile or odd one may hold.
  */
 import { describe, expect, it } from "vitest";
-import { destinationXml, listenAddresses } from "../../src/hypervisor/destination-xml.ts";
-import { devicesIn } from "../../src/hypervisor/devices.ts";
-import { listenMap, listenMapAmong } from "../../src/hypervisor/listen-map.ts";
-import { edited, elementsIn } from "../../src/hypervisor/xml-elements.ts";
+import {
+  destinationXml,
+  listenAddresses,
+} from "../../../src/hypervisor/libvirt/destination-xml.ts";
+import { devicesIn } from "../../../src/hypervisor/libvirt/devices.ts";
+import { listenMap, listenMapAmong } from "../../../src/hypervisor/libvirt/listen-map.ts";
+import { edited, elementsIn } from "../../../src/hypervisor/libvirt/xml-elements.ts";
 
 const NO_LISTEN = new Map<string, string>();
 const MOVED = new Map([["10.0.0.1", "10.0.0.2"]]);

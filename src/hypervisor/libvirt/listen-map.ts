@@ -4,9 +4,9 @@
  * same family is preferred.
  */
 import { BlockList, isIP } from "node:net";
-import { canonicalIp } from "../core/ip.ts";
-import { ownAddresses, type OwnInterfaceAddress } from "../host/own-addresses.ts";
-import { resolver } from "../host/resolver.ts";
+import { canonicalIp } from "../../core/ip.ts";
+import { ownAddresses, type OwnInterfaceAddress } from "../../host/own-addresses.ts";
+import { resolver } from "../../host/resolver.ts";
 import type { ListenMap } from "./destination-xml.ts";
 
 /** A resolver that takes longer costs the migration nothing: the address stays as it is. */

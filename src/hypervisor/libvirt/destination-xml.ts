@@ -3,7 +3,7 @@
  * caller gives them, and another address to listen on where the guest listens on one of this host's
  * own, which the destination does not have. Everything else stays byte for byte what libvirt wrote.
  */
-import type { Placement } from "./hypervisor.ts";
+import type { Placement } from "../port.ts";
 import {
   edited,
   elementsIn,

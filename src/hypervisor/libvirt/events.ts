@@ -4,10 +4,10 @@
  * lost; the poll is the truth.
  */
 import type { Connection } from "libvirt";
-import type { Log } from "../logger.ts";
-import type { HypervisorEvent } from "./hypervisor.ts";
-import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
-import { messageOf, openConnection } from "./lane.ts";
+import type { Log } from "../../logger.ts";
+import type { HypervisorEvent } from "../port.ts";
+import { jobStatsFromLibvirt } from "./translate/job-stats.ts";
+import { messageOf, openConnection } from "./connections.ts";
 
 const RECONNECT_FIRST_MS = 500;
 const RECONNECT_MAX_MS = 10_000;

@@ -4,7 +4,11 @@
  * of the core can tell from the truth.
  */
 import { JobOperation, JobType, type Int64, type JobStats as LibvirtJobStats } from "libvirt";
-import type { JobOperation as Operation, JobStats, JobType as Type } from "../core/job-stats.ts";
+import type {
+  JobOperation as Operation,
+  JobStats,
+  JobType as Type,
+} from "../../../core/job-stats.ts";
 
 const types: ReadonlyMap<number, Type> = new Map([
   [JobType.NONE, "none"],

@@ -1,5 +1,5 @@
 /** What of a domain's XML the daemon has to know: its consoles, and how many NUMA nodes it has. */
-import type { VmDetails } from "./hypervisor.ts";
+import type { VmDetails } from "../port.ts";
 import { elementsIn, type XmlElement } from "./xml-elements.ts";
 
 /** Nothing of what cannot be read; libvirt writes it itself. Never throws. */

@@ -6,14 +6,10 @@
  * passes libvirt's rule, though whether the destination has it nobody here can tell.
  * Source: libvirt, qemuMigrationSrcIsSafe and virFileIsSharedFS.
  */
-import type { DiskFact } from "../core/migrate-check.ts";
+import type { DiskFact } from "../../core/migrate-check.ts";
+import type { GuestDevices } from "../port.ts";
 import { MountPoints } from "./mount-points.ts";
 import { elementsIn, type XmlElement } from "./xml-elements.ts";
-
-export interface GuestDevices {
-  readonly disks: readonly DiskFact[];
-  readonly hostDevices: readonly string[];
-}
 
 /** What libvirt takes for shared, by the names that the kernel has for the magic numbers there. */
 const SHARED_TYPES: ReadonlyMap<string, string> = new Map([

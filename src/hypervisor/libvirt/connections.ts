@@ -5,7 +5,7 @@
  * end is not lost.
  */
 import { ConnectionPool, LibvirtError, open, type Connection } from "libvirt";
-import type { CallResult } from "./hypervisor.ts";
+import type { CallResult } from "../port.ts";
 
 /** Enough for as many VMs that hang at once; libvirtd's max_clients is in the thousands. */
 const CONNECTIONS_MAX = 32;

@@ -6,14 +6,14 @@
  */
 import { ListDomainsFlag } from "libvirt";
 import type { Connection, Domain, JobStatsResult } from "libvirt";
-import type { Clock } from "../clock.ts";
-import type { Defects } from "../defects.ts";
-import { isOff, type RunState } from "../core/run-state.ts";
-import type { CallResult, JobView, ScanOptions, VmJobView } from "./hypervisor.ts";
+import type { Clock } from "../../clock.ts";
+import type { Defects } from "../../defects.ts";
+import { isOff, type RunState } from "../../core/run-state.ts";
+import type { CallResult, JobView, ScanOptions, VmJobView } from "../port.ts";
 import { failedJobView, statsView } from "./job-view.ts";
-import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
-import type { Lane } from "./lane.ts";
-import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
+import { jobStatsFromLibvirt } from "./translate/job-stats.ts";
+import type { Lane } from "./connections.ts";
+import { runStateFromLibvirt } from "./translate/run-state.ts";
 
 /** Job-stats calls at a time, each on a connection of its own. */
 const THREADS = 4;

@@ -3,20 +3,22 @@
  * port's words. It decides nothing about migrations. A connection carries one call at a time; a lane
  * is those for one purpose, so that calls that hang use up their own lane's alone.
  *
- * - poll: the scan of each cycle (host-scan.ts).
+ * - poll: the scan of each cycle (scan.ts).
  * - query: single questions (details, a sample on an event, XML).
  * - control: what changes a job and may block on the VM's job lock (abort, limits, post-copy).
- * - events: see libvirt-events.ts. Each migrate or save call has one of its own.
+ * - events: see events.ts. Each migrate or save call has one of its own.
  */
 import { AbortJobFlag, JobStatsFlag, LibvirtError } from "libvirt";
 import type { Connection, Domain } from "libvirt";
-import type { Clock } from "../clock.ts";
-import type { JobStats } from "../core/job-stats.ts";
-import type { RunState } from "../core/run-state.ts";
-import { Defects } from "../defects.ts";
-import type { Log } from "../logger.ts";
+import type { Clock } from "../../clock.ts";
+import type { JobStats } from "../../core/job-stats.ts";
+import type { RunState } from "../../core/run-state.ts";
+import { Defects } from "../../defects.ts";
+import type { Log } from "../../logger.ts";
 import type {
   CallResult,
+  DestinationHost,
+  GuestDevices,
   Hypervisor,
   HypervisorEvent,
   JobView,
@@ -24,21 +26,21 @@ import type {
   ScanOptions,
   VmDetails,
   VmJobView,
-} from "./hypervisor.ts";
-import { jobStatsFromLibvirt } from "./job-stats-from-libvirt.ts";
-import { type GuestDevices, guestDevicesIn } from "./guest-devices.ts";
-import { HostScan } from "./host-scan.ts";
+} from "../port.ts";
+import { jobStatsFromLibvirt } from "./translate/job-stats.ts";
+import { guestDevicesIn } from "./guest-devices.ts";
+import { HostScan } from "./scan.ts";
 import { destroyPausedCopy, undefineMigrated } from "./leftovers.ts";
 import { failedJobView, statsView } from "./job-view.ts";
-import { Lane, messageOf, openConnection, resultOf } from "./lane.ts";
-import { runStateFromLibvirt } from "./run-state-from-libvirt.ts";
+import { Lane, messageOf, openConnection, resultOf } from "./connections.ts";
+import { runStateFromLibvirt } from "./translate/run-state.ts";
 import { definitionsFor } from "./destination-definition.ts";
-import { type DestinationHost, DestinationHosts } from "./destination-host.ts";
+import { DestinationHosts } from "./destination-host.ts";
 import { devicesIn } from "./devices.ts";
-import { EventStream } from "./libvirt-events.ts";
+import { EventStream } from "./events.ts";
 import { offersKvm } from "./offers-kvm.ts";
-import { ExclusiveCalls, SharedRead } from "./vm-calls.ts";
-import { migrateFlags, migrateParamsOf } from "./migrate-params.ts";
+import { ExclusiveCalls, SharedRead } from "./calls.ts";
+import { migrateFlags, migrateParamsOf } from "./translate/migrate-call.ts";
 
 export interface LibvirtHypervisorOptions {
   readonly uri: string;

@@ -6,7 +6,7 @@
  * Source: libvirt-domain.h, virDomainState and virDomain{Running,Paused,Shutoff}Reason.
  */
 import { DomainState, PausedReason, RunningReason, ShutoffReason } from "libvirt";
-import type { RunState } from "../core/run-state.ts";
+import type { RunState } from "../../../core/run-state.ts";
 
 type Reasons<T> = Readonly<Record<keyof T, RunState>>;
 
