@@ -1,6 +1,6 @@
 /**
- * What --check-config says, and what a start looks at before it begins: the file, and what it names on
- * this host. Nothing is changed by it.
+ * What --check-config reports and what a start verifies first: the configuration file, and the things
+ * on this host that it refers to. Changes nothing.
  */
 import { systemClock } from "./clock.ts";
 import { ConfigError, examineConfig, type Config } from "./config/config.ts";
@@ -10,14 +10,14 @@ import { readTls } from "./tls/facts.ts";
 import { judge } from "./tls/judge.ts";
 import { tlsUseOf } from "./tls/watch.ts";
 
-/** A line each, with the key first. */
+/** One line each, starting with the key. */
 export interface Checked {
-  /** With one of these the daemon does not start. */
+  /** Any of these prevents the daemon from starting. */
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** Every mistake of the file. **Fails**: never. */
+/** Every mistake in the file. **Fails**: never. */
 export function checkConfigFile(path: string): Checked {
   try {
     const { config, problems, wrong } = examineConfig(path);
@@ -32,7 +32,7 @@ export function checkConfigFile(path: string): Checked {
   }
 }
 
-/** What a file names that this host does not have. `wrong`: keys that say nothing. **Fails**: never. */
+/** What the file refers to and this host lacks. `wrong`: keys to skip. **Fails**: never. */
 export function checkOnHost(config: Config, wrong: ReadonlySet<string> = new Set()): Checked {
   const looked = [
     { keys: ["addresses.unix_socket_group"], look: groupOnHost },
@@ -62,7 +62,7 @@ const TLS_KEYS = [
   ...["enabled", "ca", "cert", "key"].map((name) => `ssl.${name}`),
 ];
 
-/** Without a TCP listener the files serve to ask other hosts only: the daemon starts without them. */
+/** Without a TCP listener the files are only used for calls to other hosts: the daemon starts without them. */
 function tlsOnHost(config: Config): Checked {
   const use = tlsUseOf(config);
   if (use === "none") return { problems: [], warnings: [] };

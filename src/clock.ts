@@ -1,18 +1,18 @@
 /**
- * The only clocks of the tree. Everything that measures takes `monotonicMs`; everything that stamps
- * takes `wallMs`. The core sees neither: its callers pass the time in.
+ * The only clocks in the source tree. Durations use `monotonicMs`, timestamps use `wallMs`. The core
+ * sees neither: its callers pass the time in.
  */
 
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 export interface Clock {
-  /** Milliseconds since the host's boot, never going back. For durations and deadlines; it says
-   * nothing about the time of day, is the same clock in every process of the host, and is not
-   * comparable between two boots. */
+  /** Milliseconds since the host booted; never goes back. For durations and deadlines. It says nothing
+   * about the time of day, is the same in every process on the host, and cannot be compared across
+   * boots. */
   monotonicMs(): number;
-  /** Milliseconds since 1970, as the host believes. For stamps that a human reads; wrong for any
-   * duration, because an operator or NTP may set it. */
+  /** Milliseconds since 1970 according to the host. For timestamps that people read; useless for
+   * durations, because an operator or NTP may change it. */
   wallMs(): number;
 }
 
@@ -23,8 +23,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * The kernel's name for this boot: monotonic times of two daemons are comparable if it is the same.
- * "unknown" where the kernel does not say, which then is never the boot of a journal.
+ * The kernel's ID of this boot: monotonic times of two processes are comparable if it is the same.
+ * Where the kernel does not provide it, a unique value that no journal will ever match.
  */
 export function bootId(): string {
   try {
@@ -34,12 +34,12 @@ export function bootId(): string {
   }
 }
 
-/** ISO 8601, UTC, with milliseconds: how a wall time is written for people. */
+/** ISO 8601 in UTC with milliseconds: how wall times are written for people. */
 export function isoTime(wallMs: number): string {
   return new Date(wallMs).toISOString();
 }
 
-/** What a time that is written for people says, ms since 1970. NaN: none that can be read. */
+/** Parses a time written for people into ms since 1970; NaN if it cannot be parsed. */
 export function wallMsOf(text: string): number {
   return Date.parse(text);
 }

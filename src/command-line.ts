@@ -1,16 +1,15 @@
 /**
- * The command line: what is asked for, the help, and the exit statuses. Nothing is done here; main.ts
- * does it. The README repeats the options and statuses; a test holds the two together.
+ * The command line: parsing, help text and exit statuses. Nothing is executed here; main.ts does that.
  */
 import { parseArgs } from "node:util";
 
 export const exitStatus = {
-  /** Stopped, or what was asked for is done. */
+  /** Stopped cleanly, or the requested action is done. */
   ok: 0,
   /** Could not start. */
   failed: 1,
   usage: 2,
-  /** sysexits.h EX_CONFIG: the unit does not start it again. */
+  /** sysexits.h EX_CONFIG: the systemd unit does not restart the daemon. */
   configuration: 78,
 } as const;
 
@@ -28,19 +27,19 @@ export const HELP = `${USAGE}
 Live-migration monitor for libvirt hosts.
 
   --config <file>        run with this configuration
-  --check-config <file>  say every mistake in it, a line each on standard error, and end;
-                         the certificates that it names are looked at, too
-  --help                 say this
-  --version              say the version
+  --check-config <file>  list every mistake in it on standard error, one per line, and exit;
+                         also checks the certificates it refers to
+  --help                 print this help
+  --version              print the version
 
-Signals: SIGHUP reads configuration and certificates again (bad ones keep the old), SIGTERM and
-SIGINT stop within a second; migrations go on in libvirt.
+Signals: SIGHUP reloads the configuration and certificates (invalid ones are ignored and the old
+ones kept); SIGTERM and SIGINT stop within a second, migrations continue in libvirt.
 
 Exit status:
-  0   stopped; the configuration is right
-  1   could not start: libvirt cannot be reached, an address is taken, the journal is in use
-  2   wrong usage
-  78  wrong configuration, or certificates that cannot work
+  0   stopped cleanly, or the configuration is valid
+  1   could not start: libvirt unreachable, address in use, or journal locked by another daemon
+  2   usage error
+  78  invalid configuration or unusable certificates
 
 The last line on standard error says why. The log is JSON lines on standard output.
 `;
@@ -60,15 +59,15 @@ export function parseCommandLine(args: readonly string[]): Command {
     if (values.version === true) return { kind: "version" };
     const { config, "check-config": checked } = values;
     if (config !== undefined && checked !== undefined) {
-      return wrongUsage("--config and --check-config exclude each other");
+      return wrongUsage("--config and --check-config are mutually exclusive");
     }
-    if (config === "" || checked === "") return wrongUsage("the file has no name");
+    if (config === "" || checked === "") return wrongUsage("the file name is empty");
     if (checked !== undefined) return { kind: "checkConfig", configPath: checked };
     if (config !== undefined) return { kind: "run", configPath: config };
-    return wrongUsage("no --config");
+    return wrongUsage("--config is missing");
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    // Node goes on with advice on how to write it.
+    // Node appends advice on syntax.
     return wrongUsage(message.split(/[.\n]\s/)[0] ?? message);
   }
 }

@@ -1,15 +1,15 @@
 /**
- * What nobody foresaw: code of ours, or behind a port, that throws where it never may. It is caught at
- * the edge of the one thing that it is about (a migration's step, one VM's event, one waiter), so that
- * all others are served, and is logged with its cause: at once, then once in a while with how often.
+ * Defects: code, ours or behind a port, that throws where it never should. Each is caught at the edge
+ * of the one thing it concerns (a migration's step, a VM's event, a waiter), so that everything else is
+ * still served, and is logged with its cause: at once, then at intervals with a count.
  */
 import type { Clock } from "./clock.ts";
 import type { Log } from "./logger.ts";
 
-/** The same defect again within this long is only counted. */
+/** A repeat of the same defect within this time is only counted. */
 export const DEFECT_LOGGED_EVERY_MS = 60_000;
-/** Different ones that are counted apart. */
-const PLACES_MAX = 256;
+/** So many different defects are counted separately. */
+const COUNTED_APART_MAX = 256;
 
 interface Logged {
   readonly atMs: number;
@@ -26,7 +26,7 @@ export class Defects {
     this.#clock = clock;
   }
 
-  /** What `work` gives; null if it threw. `where` is constant, `vmId` null if it is about no VM. */
+  /** The result of `work`, or null if it threw. `where` is a constant; `vmId` is null if no VM is concerned. */
   contained<T>(where: string, vmId: string | null, work: () => T): T | null {
     try {
       return work();
@@ -36,7 +36,7 @@ export class Defects {
     }
   }
 
-  /** The same for what ends later. Never rejects. */
+  /** The same for asynchronous work. Never rejects. */
   async containedLater<T>(
     where: string,
     vmId: string | null,
@@ -52,18 +52,18 @@ export class Defects {
 
   note(where: string, vmId: string | null, err: unknown): void {
     const own = `${where} ${vmId ?? ""}`;
-    const location = this.#logged.has(own) || this.#logged.size < PLACES_MAX ? own : where;
+    const key = this.#logged.has(own) || this.#logged.size < COUNTED_APART_MAX ? own : where;
     const nowMs = this.#clock.monotonicMs();
-    const logged = this.#logged.get(location);
+    const logged = this.#logged.get(key);
     if (logged !== undefined && nowMs - logged.atMs < DEFECT_LOGGED_EVERY_MS) {
       logged.repeated += 1;
       return;
     }
     const repeated = logged?.repeated ?? 0;
-    this.#logged.set(location, { atMs: nowMs, repeated: 0 });
+    this.#logged.set(key, { atMs: nowMs, repeated: 0 });
     this.#log.error(
       { err, where, ...(vmId === null ? {} : { vmId }), repeated },
-      "unexpected error, going on without what threw it",
+      "unexpected error; continuing without the step that threw it",
     );
   }
 }

@@ -1,11 +1,11 @@
 /**
  * The log: pino, one JSON object a line on standard output, where journald takes it.
  *
- * A message is a constant phrase; what varies is a field with its unit in the name. Units are small
- * enough that a fraction of one says nothing: numbers are written whole. A bigint never reaches pino,
- * which would write digits that readers lose: it becomes a number where that is exact and a string
- * elsewhere. The level is one for all loggers made from a root and changes at run time
- * (pino's own children would keep theirs). Nothing here knows what is logged.
+ * A message is a constant phrase; whatever varies is a field with its unit in the name. Units are
+ * small enough that fractions carry no information, so numbers are rounded. A bigint never reaches
+ * pino, which would print digits that JSON readers lose: it becomes a number where that is exact, else
+ * a string. All loggers made from one root share its level, which can change at run time (pino's own
+ * children would keep theirs). Nothing here knows what is logged.
  */
 
 import { type DestinationStream, pino, stdSerializers, stdTimeFunctions } from "pino";
@@ -13,13 +13,13 @@ import type { LogLevel } from "./errors.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** What every module takes. An error goes in as the field `err`. */
+/** What modules are given. Errors go into the field `err`. */
 export interface Log {
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;
   error(fields: LogFields, message: string): void;
-  /** The same with fields of its own on each line, such as `component` and `vmId`. */
+  /** The same log with additional fields on each line, such as `component` and `vmId`. */
   child(fields: LogFields): Log;
 }
 
@@ -27,7 +27,7 @@ export interface RootLog extends Log {
   setLevel(level: LogLevel): void;
 }
 
-/** Nesting beyond this is cut, so that a cycle ends. */
+/** Deeper nesting is cut off, which also terminates cycles. */
 const MAX_DEPTH = 8;
 
 /** Writes to standard output unless a stream is given. **Fails**: never. */
@@ -79,7 +79,7 @@ function loggableFields(fields: LogFields): Record<string, unknown> {
   );
 }
 
-/** A copy without bigints and fractions. Errors pass: their serializer calls this on what it makes of them. */
+/** A copy without bigints and fractions. Errors pass through: their serializer calls this on its result. */
 function loggable(value: unknown, depth: number): unknown {
   if (typeof value === "bigint") {
     const number = Number(value);

@@ -1,12 +1,12 @@
 /**
- * The composition root: the one place where the parts meet. Reads the configuration, locks the
- * journal, opens the doors, connects to libvirt, starts the loop; from then on only signals reach it.
+ * The composition root, where all parts meet. Reads the configuration, locks the journal, opens the
+ * listeners, connects to libvirt and starts the monitoring loop; after that it only handles signals.
  *
  *   node dist/main.js --config conf/vdsm.json
  *
- * Options, signals and exit statuses are command-line.ts's.
+ * Options, signals and exit statuses: command-line.ts.
  */
-import { fail, startIsOver } from "./startup-errors.ts";
+import { fail, logCrashes } from "./process-errors.ts";
 import { hostname } from "node:os";
 import { checkConfigFile, checkOnHost } from "./check-config.ts";
 import { bootId, isoTime, systemClock } from "./clock.ts";
@@ -50,11 +50,11 @@ import { verbRows } from "./rpc/verb-table.ts";
 import { TlsWatch } from "./tls/watch.ts";
 import { daemonVersion } from "./version.ts";
 
-/** What every verb is answered until each migration of the journal has been looked for. */
-const RECOVERING = "the daemon is recovering its migrations, ask again in a moment";
-/** The clean stop must be through by then; what is still open is left to the process's end. */
+/** The answer to every verb until each migration in the journal has been located. */
+const RESTORING = "the daemon is restoring its migrations, try again in a moment";
+/** Deadline for a clean stop; whatever is still open then is closed by the end of the process. */
 const STOP_WITHIN_MS = 900;
-/** A look at the host waits for slow VMs this share of a cycle, so that no cycle is late. */
+/** A scan of the host waits for slow VMs for at most this share of a cycle, so that no cycle is late. */
 const SCAN_WAIT_SHARE = 0.5;
 
 await obey(process.argv.slice(2));
@@ -84,7 +84,7 @@ async function start(configPath: string): Promise<void> {
   const log = createLog({ level: config.log.level });
   const { pid, version: node } = process;
   log.info({ host: hostname(), version: daemonVersion(), pid, node, configPath }, "starting");
-  ownAddresses((err) => log.error({ err }, "this host's own addresses cannot be read"));
+  ownAddresses((err) => log.error({ err }, "cannot read this host's own addresses"));
   try {
     await run(new ReloadableConfig(configPath, config, log), log);
   } catch (error) {
@@ -115,11 +115,11 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
   daemon.tlsWatch.start();
   makeHibernationFolder(live.config, rootLog);
   await bringUp(daemon);
-  startIsOver();
+  logCrashes(rootLog);
   rootLog.info({ uri: live.config.libvirt.uri, pid: process.pid }, "ready");
 }
 
-/** Every part, made and connected; nothing has been started. */
+/** Every part, constructed and wired up; nothing is started yet. */
 async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog): Promise<Daemon> {
   const nowMs = (): number => systemClock.monotonicMs();
   const hypervisor = new LibvirtHypervisor(
@@ -181,17 +181,17 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
 }
 
 /**
- * First the doors, so that a second daemon ends here and whoever asks hears that this one recovers;
- * then libvirt, without which this one ends, and leaves the journal as it was; then what the journal
- * knows. Verbs are answered once each migration of it has been looked for.
+ * Listeners first, so that a second daemon fails here and clients are told that this one is restoring.
+ * Then libvirt: if it cannot be reached the daemon exits and the journal stays as it was. Then the
+ * journal. Verbs are answered once each of its migrations has been located.
  */
 async function bringUp(daemon: Daemon): Promise<void> {
-  daemon.dispatcher.close(RECOVERING);
+  daemon.dispatcher.close(RESTORING);
   await daemon.listener.start();
   try {
     await serve(daemon);
   } catch (error) {
-    // No socket is left of a daemon that does not come to serve.
+    // A daemon that never serves leaves no socket behind.
     await daemon.listener.close();
     throw error;
   }
@@ -201,7 +201,7 @@ async function serve(daemon: Daemon): Promise<void> {
   const { context, registry, service, dispatcher } = daemon;
   let recorded = false;
   await connectToLibvirt(daemon, (event) => {
-    // Before there is a journal nothing happens; what was missed is seen in the first look.
+    // Ignored until there is a journal; the first scan shows whatever was missed.
     if (!recorded) return;
     service.onHypervisorEvent(event);
     daemon.monitor.onHypervisorEvent(event);
@@ -214,7 +214,7 @@ async function serve(daemon: Daemon): Promise<void> {
   service.admit();
 }
 
-/** **Fails**: Error naming the configuration's key. */
+/** **Fails**: Error that names the configuration key. */
 async function connectToLibvirt(
   { hypervisor, live }: Daemon,
   onEvent: (event: HypervisorEvent) => void,
@@ -229,14 +229,14 @@ async function connectToLibvirt(
   }
 }
 
-/** A segment at a time, with the loop free in between: all of them are some 64 MiB. */
+/** One segment at a time, yielding to the event loop in between: together they are about 64 MiB. */
 async function replayed(journal: Journal): Promise<Replay> {
   const replayer = new Replayer(bootId());
   await journal.readEach((segment) => replayer.add(segment));
   return replayer.result();
 }
 
-/** What was known, and a journal that goes on from there. */
+/** Restores what the journal holds, and continues the journal from there. */
 async function restore(daemon: Daemon, known: Replay): Promise<void> {
   const { context, registry, service, journal, events } = daemon;
   const recordOf = (run: MigrationRun): JournalRecord | readonly never[] =>
@@ -264,17 +264,17 @@ function handleSignals(daemon: Daemon): void {
       void loadPeerTls(live.config.ssl, log).then((tls) => {
         if (tls === undefined) return;
         peerClient.useTls(tls);
-        if (tls !== null) log.info({}, "certificate for asking other hosts read again");
+        if (tls !== null) log.info({}, "reloaded the certificate for calls to other hosts");
       });
     }
-    // Not while it recovers: what was in the queue is not looked at yet.
+    // Not while migrations are being restored: the queue has not been checked yet.
     if (daemon.monitor.running) daemon.service.admit();
   });
   let stopping = false;
   const stop = (signal: string): void => {
     if (stopping) return;
     stopping = true;
-    log.info({ signal, live: registry.live().length }, "stopping, migrations go on");
+    log.info({ signal, live: registry.live().length }, "stopping; migrations continue in libvirt");
     setTimeout(() => process.exit(0), STOP_WITHIN_MS);
     Promise.all([listener.close(), daemon.monitor.stop(), daemon.hypervisor.stop()])
       .then(() => daemon.journal.close())
@@ -287,9 +287,9 @@ function handleSignals(daemon: Daemon): void {
 }
 
 /**
- * Before anything else is touched: a second daemon on the same journal ends here. **Fails**:
- * FolderHeldError. A folder that cannot be locked for another reason cannot be written either, which
- * stops no migration: the journal says so, and locks it when that becomes possible.
+ * Runs before anything else is touched, so that a second daemon on the same journal exits here.
+ * **Fails**: FolderHeldError. A folder that cannot be locked for any other reason cannot be written
+ * either; that stops no migration: the journal reports it and takes the lock once that is possible.
  */
 async function lockJournal({ addresses, journal }: Config): Promise<FolderLock> {
   const { management_ip: ip, management_port: port } = addresses;
@@ -305,7 +305,7 @@ async function lockJournal({ addresses, journal }: Config): Promise<FolderLock> 
   } catch (error) {
     const unsafe = error instanceof FolderHeldError || error instanceof FolderNotLockableError;
     if (unsafe) throw new Error(`journal.dir: ${error.message}`, { cause: error });
-    // It cannot be made or opened: the journal says so, and there is none to take over.
+    // It cannot be created or opened: the journal reports it, and there is nothing to restore.
   }
   return lock;
 }
@@ -325,12 +325,12 @@ function journalOf({ journal }: Config, lock: FolderLock, rootLog: RootLog): Jou
   );
 }
 
-/** Without readable files peers are asked over TLS all the same; they will refuse. */
+/** Without readable files peers are still called over TLS; they will refuse. */
 function noTls({ ssl }: Config): PeerTls | null {
   return ssl.enabled ? {} : null;
 }
 
-/** Within the deadline of libvirt's calls, else one VM that hangs would cost the whole look. */
+/** Shorter than the deadline of libvirt's calls, or one hanging VM would cost the whole scan. */
 function scanWaitMs({ vars, libvirt }: Config): number {
   const intervalMs = secondsToMs(vars.migration_monitor_interval);
   return SCAN_WAIT_SHARE * Math.min(intervalMs, secondsToMs(libvirt.call_timeout));
@@ -340,7 +340,10 @@ function makeHibernationFolder({ vars }: Config, rootLog: RootLog): void {
   try {
     makeFolder(vars.hibernation_dir, 0o700);
   } catch (err) {
-    rootLog.warn({ err, folder: vars.hibernation_dir }, "no folder for hibernation images");
+    rootLog.warn(
+      { err, folder: vars.hibernation_dir },
+      "cannot create the folder for hibernation images",
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-/** Text that comes from outside as one line for people: no line breaks, nothing that moves a cursor. */
+/** Text from outside, made safe to print on one line: no line breaks, no control characters. */
 
 const LINE_LENGTH_MAX = 1000;
 

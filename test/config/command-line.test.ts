@@ -56,13 +56,16 @@ describe("parseCommandLine", () => {
   });
 
   it.each([
-    [[], "no --config; usage: "],
+    [[], "--config is missing; usage: "],
     [["--confg", "a"], "Unknown option '--confg'; usage: "],
     [["a"], "Unexpected argument 'a'"],
     [["--config"], "Option '--config <value>' argument missing; usage: "],
     [["--config", "--help"], "Option '--config' argument is ambiguous; usage: "],
-    [["--check-config="], "the file has no name; usage: "],
-    [["--config", "a", "--check-config", "a"], "--config and --check-config exclude each other"],
+    [["--check-config="], "the file name is empty; usage: "],
+    [
+      ["--config", "a", "--check-config", "a"],
+      "--config and --check-config are mutually exclusive",
+    ],
     [["--version=1"], "Option '-V, --version' does not take an argument"],
   ])("wrong usage: %j", (args, start) => {
     const command = parseCommandLine(args);

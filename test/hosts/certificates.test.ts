@@ -79,7 +79,7 @@ it("an expired certificate is said to be so on both sides, and a renewed one is 
 
   certify({});
   a.process.signal("SIGHUP");
-  await a.process.waitForLog(/certificate for asking other hosts read again/);
+  await a.process.waitForLog(/reloaded the certificate for calls to other hosts/);
   await migrate();
   await b.event("VM_status", guest.uuid, (fields) => fields["status"] === "Up");
   await expectArrived(guest, lab.b);
