@@ -18,16 +18,10 @@
  *
  * Invariants: lastAdvanceAtMs <= lastByteAtMs unless the clock was started anew; pass only grows.
  */
-import { dataFlow, estimatedPassSizeBytes, type JobStats } from "./job-stats.ts";
-import {
-  beginSweep,
-  countSweeps,
-  followSweep,
-  NO_SWEEP,
-  sweepDone,
-  sweepsIn,
-  type Sweep,
-} from "./sweep.ts";
+import type { AdvanceSample } from "./input.ts";
+import { dataFlow, estimatedPassSizeBytes } from "./job-stats.ts";
+import type { Advance } from "./migration.ts";
+import { NO_SWEEP, beginSweep, countSweeps, followSweep, sweepDone, sweepsIn } from "./sweep.ts";
 
 /** A pass is productive if its size is at most this share of the last productive one's. */
 export const PRODUCTIVE_SHARE = 0.95;
@@ -38,40 +32,6 @@ export const PASS_START_SAMPLE_MAX_MS = 100;
 
 /** After a gap one more pass, seen whole, must fail before the hard limit may act on passes. */
 export const UNPRODUCTIVE_KEPT_OVER_GAP = 1;
-
-/**
- * `unknown`: a sweep was done when it began and its size is not known, so it counts as unproductive
- * unless it proves productive; `undecided`: it is not seen to be productive, in mid-sweep.
- */
-export type PassVerdict = "unknown" | "undecided" | "productive" | "unproductive";
-
-export interface Advance {
-  /** memory_iteration of pass 1; null before the first data. */
-  readonly firstIteration: number | null;
-  /** 1 is the first sweep; 0 before the first data. */
-  readonly pass: number;
-  readonly passSeenAtMs: number;
-  /** What remained as this pass began; null until known. */
-  readonly passSizeBytes: number | null;
-  readonly verdict: PassVerdict;
-  /** Size of the last productive pass. */
-  readonly bestPassBytes: number | null;
-  /** Each began a sweep or more after the one before. */
-  readonly unproductiveInARow: number;
-  /** Since the last productive pass, or the last one that counted as unproductive. */
-  readonly sweep: Sweep;
-  readonly processedBytes: number;
-  /** Whether the last sample showed more bytes sent than the one before. */
-  readonly bytesMoving: boolean;
-  readonly lastByteAtMs: number;
-  readonly lastAdvanceAtMs: number;
-  readonly sampledAtMs: number;
-  /**
-   * When somebody looks again who was away for a while; null once there was a sample since. Passes
-   * that came and went meanwhile say nothing.
-   */
-  readonly gapEndedAtMs: number | null;
-}
 
 /** Nothing sent yet; the clock runs from the migrate call to libvirt. */
 export function advanceFrom(callAtMs: number): Advance {
@@ -91,14 +51,6 @@ export function advanceFrom(callAtMs: number): Advance {
     sampledAtMs: callAtMs,
     gapEndedAtMs: null,
   };
-}
-
-export interface AdvanceSample {
-  readonly stats: JobStats;
-  /** Monotonic time of the answer. */
-  readonly atMs: number;
-  /** Set for a sample asked at once on libvirt's iteration event: that event's number. */
-  readonly passStart?: { readonly iteration: number; readonly tookMs: number };
 }
 
 /**

@@ -7,20 +7,13 @@
  * taken to be overloaded: the cap set now is halved, once for each silent query, down to the floor,
  * and never raised until it answers again. Whole MiB/s, never 0.
  */
+import type { DestinationCount } from "./migration.ts";
 import { mibpsFloor } from "./units.ts";
 
 export interface BandwidthRule {
   readonly maxBandwidthMiBps: number;
   readonly minBandwidthMiBps: number;
 }
-
-/** What the destination last said, as one migration sees it. */
-export type DestinationCount =
-  /** Not asked successfully yet. */
-  | { readonly kind: "unknown"; readonly silentQueries: number }
-  | { readonly kind: "counted"; readonly migrations: number; readonly askedAtMs: number }
-  /** Was counted once, silent since; `silentQueries` grows by one with each silent query. */
-  | { readonly kind: "silent"; readonly silentQueries: number };
 
 /** min(min_migration_bandwidth, maxBandwidth): the floor never lifts a cap above its maximum. */
 export function floorMiBps(rule: BandwidthRule): number {

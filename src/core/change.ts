@@ -5,8 +5,8 @@
  */
 import { restartClock } from "./advance.ts";
 import { downtimeByEngine } from "./downtime.ts";
-import type { Migration } from "./migration.ts";
-import { resetRecovery, postCopyStalled, type PostCopyRecovery } from "./post-copy.ts";
+import type { Migration, PostCopyRecovery } from "./migration.ts";
+import { postCopyStalled, resetRecovery } from "./post-copy.ts";
 
 export interface Changes {
   readonly downtimeMs?: number;

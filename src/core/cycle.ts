@@ -4,26 +4,15 @@
  * code runs for a timer's cycle and for one that an event woke; what goes by the timer alone
  * (halving, downtime steps, the status event) says so.
  */
-import {
-  observePostCopy,
-  observePreCopy,
-  restartClock,
-  type Advance,
-  type AdvanceSample,
-} from "./advance.ts";
-import type { DestinationCount } from "./bandwidth.ts";
-import { dataFlow, dirtyRateBytesPerSecond, isOutgoing, type JobStats } from "./job-stats.ts";
-import {
-  stalledForMs,
-  type Effect,
-  type Migration,
-  type StallingEvent,
-  type Stepped,
-} from "./migration.ts";
-import { isLastStep, type LastStepView } from "./last-step.ts";
-import { resetRecovery, recoveryBegun, recoverPostCopy } from "./post-copy.ts";
+import { observePostCopy, observePreCopy, restartClock } from "./advance.ts";
+import type { Effect } from "./effect.ts";
+import type { StallingEvent } from "./event.ts";
+import type { AdvanceSample, CycleInput } from "./input.ts";
+import { type JobStats, dataFlow, dirtyRateBytesPerSecond, isOutgoing } from "./job-stats.ts";
+import { type LastStepView, isLastStep } from "./last-step.ts";
+import { type Advance, type DestinationCount, type Migration, stalledForMs } from "./migration.ts";
+import { recoverPostCopy, recoveryBegun, resetRecovery } from "./post-copy.ts";
 import { progressPercent } from "./progress.ts";
-import type { RunState } from "./run-state.ts";
 import {
   NOT_STALLING,
   progressTimeoutReached,
@@ -31,32 +20,10 @@ import {
   stallNews,
   stallReason,
 } from "./stall.ts";
-import { ask, steer } from "./steer.ts";
+import { steer } from "./steer.ts";
+import { type Stepped, ask } from "./turn.ts";
 import { mibpsToBytesPerSecond } from "./units.ts";
 import { seenWaiting } from "./waiting.ts";
-
-export interface CycleInput {
-  /** The timer's cycle, not one that an event woke. */
-  readonly timer: boolean;
-  /** The VM's job as libvirt showed it; null: libvirt did not answer for this VM. */
-  readonly sample: { readonly stats: JobStats; readonly atMs: number } | null;
-  /** As libvirt shows the VM; absent: it does not. */
-  readonly runState?: RunState;
-  /** libvirt says that the guest is in post-copy (paused on the source for it). */
-  readonly postCopyState: boolean;
-  /**
-   * libvirt says that the guest stands still for the switchover, up to the maximum downtime. QEMU
-   * counts it as passes, but nothing is dirtied any more: every byte is advance.
-   */
-  readonly switchover?: boolean;
-  /** libvirt answered, and the VM is not among those that are active here. */
-  readonly gone?: boolean;
-  /** libvirt says that post-copy has failed; it says so also while QEMU goes on (post-copy.ts). */
-  readonly postCopyFailed?: boolean;
-  /** Outgoing and incoming migrations on this host, this one included. */
-  readonly sourceMigrations: number;
-  readonly destination: DestinationCount;
-}
 
 /** So long a daemon that was away waits for a first sample before it judges without one. */
 export const GAP_GRACE_MS = 5_000;

@@ -3,10 +3,10 @@
  * explain a migration afterwards. Derived from the step's result, so no rule has to remember to write
  * down what it did.
  */
-import type { CoreEvent, Effect, Migration } from "./migration.ts";
-import type { Location } from "./location.ts";
-import { stalledForMs } from "./migration.ts";
-import type { Input } from "./input.ts";
+import type { Effect } from "./effect.ts";
+import type { CoreEvent } from "./event.ts";
+import type { Input, Location } from "./input.ts";
+import { type Migration, stalledForMs } from "./migration.ts";
 
 export type DecisionValue = number | string | boolean | null;
 

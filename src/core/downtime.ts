@@ -7,7 +7,8 @@
  *   time, also over a schedule. Automatic changes then stop for good.
  * - `steps`: neither. The configured sequence (VDSM's DowntimeThread), taken step by step in the cycle.
  */
-import { initialDowntimeMs, type ConvergenceSchedule } from "./schedule.ts";
+import type { ConvergenceSchedule, Downtime } from "./migration.ts";
+import { initialDowntimeMs } from "./schedule.ts";
 import { GIB_BYTES, MS_PER_SECOND } from "./units.ts";
 
 export const DOWNTIME_MIN_MS = 1;
@@ -15,8 +16,6 @@ export const DOWNTIME_MIN_MS = 1;
 export const DOWNTIME_MAX_MS = 2_000_000;
 /** However large the guest, a step is never longer away. Source: VDSM. */
 export const DOWNTIME_STEP_WAIT_MAX_MS = 60_000;
-
-export type DowntimeOwner = "engine" | "schedule" | "steps";
 
 /**
  * d(i) = int(D/S + ((D - D/S)^(1/(S-1)))^i) for i = 0 .. S-1, the last exactly D.
@@ -43,19 +42,6 @@ export function downtimeStepWaitMs(
 ): number {
   const waitMs = (delaySecondsPerGiB * (memoryBytes / GIB_BYTES) * MS_PER_SECOND) / steps;
   return Math.min(waitMs, DOWNTIME_STEP_WAIT_MAX_MS);
-}
-
-export interface Downtime {
-  readonly owner: DowntimeOwner;
-  /** What libvirt is to hold; null: what the domain has. */
-  readonly wantedMs: number | null;
-  /** What libvirt took last; null: nothing yet. */
-  readonly appliedMs: number | null;
-  readonly stepsMs: readonly number[];
-  readonly step: number;
-  readonly stepWaitMs: number;
-  /** When the last step was taken by libvirt; null before step 1. */
-  readonly steppedAtMs: number | null;
 }
 
 /** What VM.migrate says about downtime. */

@@ -4,30 +4,17 @@
  */
 import { beginPostCopy } from "./cycle.ts";
 import { downtimeApplied } from "./downtime.ts";
+import type { Effect, EffectDone, EffectResult, PendingKind } from "./effect.ts";
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
-import type { Effect, Migration, PendingKind, Refusal, Stepped } from "./migration.ts";
+import type { Migration } from "./migration.ts";
 import { recoveryDone } from "./post-copy.ts";
-
-export type EffectResult =
-  | { readonly kind: "ok"; readonly value: number | null }
-  | { readonly kind: "refused"; readonly refusal: Refusal }
-  /** No answer in time, or not connected: asked again next cycle. */
-  | { readonly kind: "noAnswer" }
-  /** An earlier one of this kind is still out and will report: nothing new. */
-  | { readonly kind: "busy" };
+import type { Stepped } from "./turn.ts";
 
 /** The job has not begun to send, or is just over: nothing that an operator could mend. */
 const EXPECTED_REFUSALS: ReadonlySet<number> = new Set([
   LIBVIRT_ERROR.OPERATION_INVALID,
   LIBVIRT_ERROR.NO_DOMAIN,
 ]);
-
-export interface EffectDone {
-  readonly effect: Exclude<PendingKind, "locateGuest">;
-  /** The value that was asked for, where the effect sets one. */
-  readonly asked: number | null;
-  readonly result: EffectResult;
-}
 
 function unchanged(migration: Migration): Stepped {
   return { migration, effects: [] };

@@ -3,9 +3,11 @@
  * in this order, once. How it ended is outcome.ts's, and when is step.ts's.
  */
 import { statusEvent } from "./cycle.ts";
-import type { DownWhy, Effect, Migration, Stepped, VmStatus } from "./migration.ts";
+import type { Effect } from "./effect.ts";
+import type { DownWhy, Outcome, VmStatus } from "./event.ts";
 import type { JobOperation } from "./job-stats.ts";
-import type { Outcome } from "./outcome.ts";
+import type { Migration } from "./migration.ts";
+import type { Stepped } from "./turn.ts";
 
 function vmStatus(status: VmStatus): Effect {
   return { kind: "event", event: { kind: "vmStatus", status } };

@@ -2,15 +2,66 @@
  * Everything that can happen to a migration, as `step` is told of it: what the daemon saw, what came of
  * an effect, what a caller wants. Facts only; what they mean is step.ts's.
  */
-import type { AdvanceSample } from "./advance.ts";
-import type { DestinationCount } from "./bandwidth.ts";
-import type { CycleInput } from "./cycle.ts";
+import type { EffectDone, Refusal } from "./effect.ts";
+import type { JobOperation, JobStats } from "./job-stats.ts";
+import type { DepartureOver, DestinationCount } from "./migration.ts";
 import type { Silence } from "./destination.ts";
-import type { EffectDone } from "./effect-done.ts";
-import type { JobStats } from "./job-stats.ts";
-import type { DepartureOver, GuestStopped, Refusal } from "./migration.ts";
-import type { Location } from "./location.ts";
-import type { RunState } from "./run-state.ts";
+import type { GuestStopped, Presence, RunState } from "./run-state.ts";
+
+export interface AdvanceSample {
+  readonly stats: JobStats;
+  /** Monotonic time of the answer. */
+  readonly atMs: number;
+  /** Set for a sample asked at once on libvirt's iteration event: that event's number. */
+  readonly passStart?: { readonly iteration: number; readonly tookMs: number };
+}
+
+export interface CycleInput {
+  /** The timer's cycle, not one that an event woke. */
+  readonly timer: boolean;
+  /** The VM's job as libvirt showed it; null: libvirt did not answer for this VM. */
+  readonly sample: { readonly stats: JobStats; readonly atMs: number } | null;
+  /** As libvirt shows the VM; absent: it does not. */
+  readonly runState?: RunState;
+  /** libvirt says that the guest is in post-copy (paused on the source for it). */
+  readonly postCopyState: boolean;
+  /**
+   * libvirt says that the guest stands still for the switchover, up to the maximum downtime. QEMU
+   * counts it as passes, but nothing is dirtied any more: every byte is advance.
+   */
+  readonly switchover?: boolean;
+  /** libvirt answered, and the VM is not among those that are active here. */
+  readonly gone?: boolean;
+  /** libvirt says that post-copy has failed; it says so also while QEMU goes on (post-copy.ts). */
+  readonly postCopyFailed?: boolean;
+  /** Outgoing and incoming migrations on this host, this one included. */
+  readonly sourceMigrations: number;
+  readonly destination: DestinationCount;
+}
+
+/** What was seen of the guest on both ends, asked after the call had returned. */
+export interface Location {
+  /**
+   * `pausedCopy`: what post-copy leaves here of a guest that runs elsewhere, paused. `switching`: paused for
+   * the switchover, without a job: it goes next, or goes on here. `unknown`: libvirt does not say.
+   */
+  readonly source: Presence | "unknown";
+  /** What `source` follows from; absent: there is no such domain, or libvirt does not say. */
+  readonly runState?: RunState;
+  /** On the source libvirt still shows a job. */
+  readonly sourceJob: boolean;
+  /** `left`: it had arrived there, and has gone on or ended since. */
+  readonly destination: "active" | "incoming" | "left" | "absent" | "silent" | "notAsked";
+  /**
+   * How libvirt says that the guest ended here: the shut-off reason of its definition. Absent: none is
+   * left, or it does not say.
+   */
+  readonly endedHere?: "migrated" | GuestStopped;
+  /** The job that libvirt shows on the source; absent: none, or it does not say. */
+  readonly job?: JobOperation;
+  /** Mode file, the guest not active here: whether libvirt has finished it. Absent: it cannot be read. */
+  readonly image?: "complete" | "notComplete";
+}
 
 export type Input =
   /** It stands in the queue, and that is written down. */

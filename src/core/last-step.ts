@@ -4,7 +4,7 @@
  * may say nothing of the VM: that is no stall that an engine could do anything about. One that hangs
  * there is the hard limit's.
  */
-import type { CycleInput } from "./cycle.ts";
+import type { CycleInput } from "./input.ts";
 import { dataFlow } from "./job-stats.ts";
 import type { Migration } from "./migration.ts";
 

@@ -3,11 +3,15 @@
  * had confirmed is confirmed in the record alone; where nobody could say where the guest is, the engine
  * still takes its VM for leaving, and is told what it is once that is seen. How it ended, and why, stays.
  */
+import type { Effect } from "./effect.ts";
 import { toldOf } from "./end.ts";
-import type { Effect, Migration, Stepped } from "./migration.ts";
+import type { Outcome } from "./event.ts";
+import type { Location } from "./input.ts";
 import type { JobStats } from "./job-stats.ts";
-import { confirmedLate, locatedLate, type Outcome } from "./outcome.ts";
-import { countReads, noteEndHere, SURE_READS, type Location } from "./location.ts";
+import { SURE_READS, countReads, noteEndHere } from "./location.ts";
+import type { Migration } from "./migration.ts";
+import { confirmedLate, locatedLate } from "./outcome.ts";
+import type { Stepped } from "./turn.ts";
 import { foundAt } from "./waiting.ts";
 
 /** Where its guest is is still asked for. */

@@ -3,8 +3,9 @@
  * another question. A call's return is never believed without the place: libvirt has reported success
  * for a guest that was nowhere. How an end is worded is outcome.ts's.
  */
-import type { GuestStopped, Migration } from "./migration.ts";
-import type { JobOperation } from "./job-stats.ts";
+import type { Outcome } from "./event.ts";
+import type { Location } from "./input.ts";
+import type { Migration } from "./migration.ts";
 import {
   arrived,
   arrivedAndEnded,
@@ -15,33 +16,7 @@ import {
   startedAnew,
   stayed,
   unseen,
-  type Outcome,
 } from "./outcome.ts";
-import type { Presence, RunState } from "./run-state.ts";
-
-/** What was seen of the guest on both ends, asked after the call had returned. */
-export interface Location {
-  /**
-   * `pausedCopy`: what post-copy leaves here of a guest that runs elsewhere, paused. `switching`: paused for
-   * the switchover, without a job: it goes next, or goes on here. `unknown`: libvirt does not say.
-   */
-  readonly source: Presence | "unknown";
-  /** What `source` follows from; absent: there is no such domain, or libvirt does not say. */
-  readonly runState?: RunState;
-  /** On the source libvirt still shows a job. */
-  readonly sourceJob: boolean;
-  /** `left`: it had arrived there, and has gone on or ended since. */
-  readonly destination: "active" | "incoming" | "left" | "absent" | "silent" | "notAsked";
-  /**
-   * How libvirt says that the guest ended here: the shut-off reason of its definition. Absent: none is
-   * left, or it does not say.
-   */
-  readonly endedHere?: "migrated" | GuestStopped;
-  /** The job that libvirt shows on the source; absent: none, or it does not say. */
-  readonly job?: JobOperation;
-  /** Mode file, the guest not active here: whether libvirt has finished it. Absent: it cannot be read. */
-  readonly image?: "complete" | "notComplete";
-}
 
 export type Verdict =
   | { readonly kind: "askAgain" }

@@ -2,7 +2,7 @@
  * What VM.migrateCheck answers: one line for each thing that may stand in the way of a migration, in
  * this order, each of them always there. Pure: facts in, words out. Nothing here asks anybody.
  */
-import { floorExceedsShare, nextCap, type BandwidthRule } from "./bandwidth.ts";
+import { type BandwidthRule, floorExceedsShare, nextCap } from "./bandwidth.ts";
 
 export const checkNames = [
   /** The VM's state lets it go. */

@@ -13,42 +13,29 @@
  * - settling: the call came back, or one that waited is to end; where the guest is decides how it ended.
  * - ended: has an outcome, for ever.
  *
- * A migration taken over (recover.ts) goes on in the phase that it had, without a call of ours: its
+ * A migration taken over goes on in the phase that it had, without a call of ours: its
  * end is found by asking the place, as for a call whose connection broke.
  *
  * `stop` stands beside the phase: a cancel or the timeout is decided once, and is carried out until
  * libvirt's job is gone; from post-copy on it is only remembered, for the outcome's words. A call that
  * came back while its job goes on (its connection broke) leads from settling back to where it was.
  */
-import type { Advance } from "./advance.ts";
-import type { DestinationCount } from "./bandwidth.ts";
-import type { Downtime, DowntimeOwner } from "./downtime.ts";
+import type { PendingKind, Refusal } from "./effect.ts";
+import type { DowntimeOwner, Outcome } from "./event.ts";
 import type { JobStats } from "./job-stats.ts";
-import type { Outcome } from "./outcome.ts";
-import { NO_RECOVERY, type PostCopyRecovery } from "./post-copy.ts";
-import type { RunState } from "./run-state.ts";
-import {
-  beginsWithPostCopy,
-  scheduleFrom,
-  type ConvergenceSchedule,
-  type ScheduleState,
-} from "./schedule.ts";
-import type { WaitingEnd } from "./waiting.ts";
-import { NOT_STALLING, type StallLedger, type StallNews, type StallReason } from "./stall.ts";
+import type { GuestStopped, RunState } from "./run-state.ts";
 
-export type Phase =
-  | "queued"
-  | "preparing"
-  | "starting"
-  | "running"
-  | "postCopy"
-  | "settling"
-  | "ended";
+export const phases = [
+  "queued",
+  "preparing",
+  "starting",
+  "running",
+  "postCopy",
+  "settling",
+  "ended",
+] as const;
 
-export interface Refusal {
-  readonly code: number;
-  readonly message: string;
-}
+export type Phase = (typeof phases)[number];
 
 export interface Stop {
   readonly why: "cancel" | "progressTimeout" | "schedule";
@@ -76,21 +63,6 @@ export interface Limits {
  * the daemon was killed or restarted; `hostDown`: the host was.
  */
 export type Unwatched = "daemonDown" | "hostDown" | "foreign";
-
-/**
- * How the guest ended by itself or by somebody's hand, as libvirt's event or the shut-off reason of
- * its definition said. `crashed`: the guest panicked, or its QEMU died. `saved`: by somebody else's
- * save. `reverted`: to a snapshot in which it is off. `failed`: at a start, or libvirt gave it up.
- * `unseen`: libvirtd was not there, and could not take it up again.
- */
-export type GuestStopped =
-  | "shutDown"
-  | "destroyed"
-  | "crashed"
-  | "saved"
-  | "reverted"
-  | "failed"
-  | "unseen";
 
 export interface PostCopy {
   readonly possible: boolean;
@@ -201,169 +173,135 @@ export interface Migration {
 /** It is seen here again, or on its way back; or the engine has destroyed it. */
 export type DepartureOver = "cameBack" | "destroyed";
 
-export type PendingKind =
-  | "setMaxBandwidth"
-  | "readMaxBandwidth"
-  | "setMaxDowntime"
-  | "startPostCopy"
-  | "pausePostCopy"
-  | "resumePostCopy"
-  | "probeAddress"
-  | "destroyPausedCopy"
-  | "abort"
-  | "locateGuest";
-
-/** What the daemon must do. Each `PendingKind` reports back as an `effectDone` input. */
-export type Effect =
-  | { readonly kind: "call"; readonly bandwidthMiBps: number; readonly postcopy: boolean }
-  | { readonly kind: "setMaxBandwidth"; readonly maxBandwidthMiBps: number }
-  | { readonly kind: "readMaxBandwidth" }
-  | { readonly kind: "setMaxDowntime"; readonly maxDowntimeMs: number }
-  | { readonly kind: "startPostCopy" }
-  /** Has QEMU give up a post-copy that stands still, so that it can be resumed. */
-  | { readonly kind: "pausePostCopy" }
-  | { readonly kind: "resumePostCopy" }
-  /** Does the destination's migration address answer a TCP connect? */
-  | { readonly kind: "probeAddress" }
-  /** What post-copy left here of a guest that runs elsewhere. */
-  | { readonly kind: "destroyPausedCopy" }
-  | { readonly kind: "abort" }
-  | { readonly kind: "locateGuest" }
-  | { readonly kind: "putBackDowntime"; readonly maxDowntimeMs: number }
-  | { readonly kind: "removeImage" }
-  | { readonly kind: "event"; readonly event: CoreEvent }
-  | {
-      readonly kind: "log";
-      readonly level: "info" | "warn" | "error";
-      readonly message: string;
-      readonly fields: Readonly<Record<string, number | string | boolean | null>>;
-    };
-
-/** What the engine is told; the wire adds name, envelope and the wire's units. */
-export type CoreEvent =
-  | {
-      readonly kind: "migrationStatus";
-      readonly progressPercent: number;
-      readonly postCopy: boolean;
-      readonly downtimeMs: number | null;
-    }
-  | { readonly kind: "vmStatus"; readonly status: VmStatus }
-  | { readonly kind: "stalling"; readonly stalling: StallingEvent }
-  /** It cannot begin yet: at first, and when the reason changes. */
-  | {
-      readonly kind: "deferred";
-      readonly reason: string;
-      readonly deferrals: number;
-      readonly retryInMs: number;
-    }
-  | { readonly kind: "ended"; readonly outcome: Outcome };
-
-export type VmStatus =
-  | { readonly kind: "migrationSource" }
-  | { readonly kind: "savingState" }
-  | { readonly kind: "postCopy" }
-  | { readonly kind: "staysHere"; readonly runState: RunState }
-  | { readonly kind: "down"; readonly why: DownWhy };
-
-export type DownWhy = "migrated" | "lost" | "lostInPostCopy" | GuestStopped;
-
-export interface StallingEvent extends StallNews {
-  readonly stalledForMs: number;
-  readonly stallingLimitMs: number;
-  readonly reason: StallReason;
-  readonly dataRemainingBytes: number;
-  /** Size of the smallest productive pass; 0 before the first data. */
-  readonly bestPassBytes: number;
-  readonly bytesPerSecond: number;
-  readonly dirtyRateBytesPerSecond: number;
-  readonly pass: number;
-  readonly maxDowntimeMs: number;
-  readonly downtimeOwner: DowntimeOwner | null;
-  readonly maxBandwidthMiBps: number;
-  /** Until the hard limit, 0 once it is reached. */
-  readonly timeoutInMs: number;
-  /** The host has decided to abort by itself. */
-  readonly aborting: boolean;
-}
-
-export interface NewMigration {
-  readonly vmId: string;
-  readonly vmName: string;
-  readonly mode: "remote" | "file";
-  readonly destination: string;
-  readonly memoryBytes: number;
-  readonly limits: Limits;
-  readonly runState: RunState;
-  readonly downtime: Downtime | null;
-  readonly schedule: ConvergenceSchedule | null;
-  readonly postCopy: Pick<PostCopy, "possible" | "unavailableReason">;
-}
-
-/** Accepted just now, in the queue. */
-export function newMigration(request: NewMigration, nowMs: number): Migration {
-  return {
-    ...request,
-    schedule: request.schedule === null ? null : scheduleFrom(request.schedule),
-    postCopy: {
-      ...request.postCopy,
-      wanted:
-        request.postCopy.possible &&
-        request.schedule !== null &&
-        beginsWithPostCopy(request.schedule),
-      begun: false,
-      recovery: NO_RECOVERY,
-    },
-    phase: "queued",
-    acceptedAtMs: nowMs,
-    callAtMs: null,
-    endedAtMs: null,
-    downtimeFoundMs: null,
-    cap: { capMiBps: null, appliedMiBps: null, silentQueriesSeen: 0, cyclesSinceVerified: null },
-    advance: null,
-    stall: NOT_STALLING,
-    progressPercent: 0,
-    stats: null,
-    sampled: false,
-    stop: null,
-    callReturned: false,
-    callRefusal: null,
-    callSucceeded: false,
-    completedStats: null,
-    stoppedByJob: false,
-    settlingSinceMs: null,
-    unwatched: null,
-    waitingEnd: null,
-    guestStopped: null,
-    pausedCopyReads: 0,
-    thereReads: 0,
-    readAtMs: null,
-    undecidedSinceMs: null,
-    heardAtMs: null,
-    superseded: false,
-    reservedThere: false,
-    lostReads: 0,
-    sourceMigrations: 0,
-    destinationCount: { kind: "unknown", silentQueries: 0 },
-    destinationAtCall: null,
-    retryAtMs: null,
-    deferrals: 0,
-    deferralReason: null,
-    refusedTries: 0,
-    destinationReached: false,
-    dataSinceMs: null,
-    pending: [],
-    outcome: null,
-    cleared: false,
-    departureOver: null,
-  };
-}
-
 /** Time without advance; 0 before the call to libvirt, since queueing and asking do not count. */
 export function stalledForMs(migration: Migration, nowMs: number): number {
   return migration.advance === null ? 0 : Math.max(0, nowMs - migration.advance.lastAdvanceAtMs);
 }
 
-export interface Stepped {
-  readonly migration: Migration;
-  readonly effects: readonly Effect[];
+/** Why one that waits is to end. */
+export type WaitingEnd =
+  /** `stop` says why. */
+  | { readonly kind: "stopped" }
+  | { readonly kind: "notAdmitted" }
+  /** It could not be begun. */
+  | { readonly kind: "notBegun"; readonly refusal: Refusal }
+  /** Nobody is at the destination who could take it. */
+  | { readonly kind: "noDestination"; readonly why: string; readonly tries: number };
+
+/** What the destination last said, as one migration sees it. */
+export type DestinationCount =
+  /** Not asked successfully yet. */
+  | { readonly kind: "unknown"; readonly silentQueries: number }
+  | { readonly kind: "counted"; readonly migrations: number; readonly askedAtMs: number }
+  /** Was counted once, silent since; `silentQueries` grows by one with each silent query. */
+  | { readonly kind: "silent"; readonly silentQueries: number };
+
+export interface Downtime {
+  readonly owner: DowntimeOwner;
+  /** What libvirt is to hold; null: what the domain has. */
+  readonly wantedMs: number | null;
+  /** What libvirt took last; null: nothing yet. */
+  readonly appliedMs: number | null;
+  readonly stepsMs: readonly number[];
+  readonly step: number;
+  readonly stepWaitMs: number;
+  /** When the last step was taken by libvirt; null before step 1. */
+  readonly steppedAtMs: number | null;
+}
+
+export type ScheduleAction =
+  | { readonly kind: "setDowntime"; readonly downtimeMs: number }
+  | { readonly kind: "postcopy" }
+  | { readonly kind: "abort" };
+
+export interface ScheduleItem {
+  /** Due when more than this many passes have begun after the first; -1 = at the next new pass. */
+  readonly limitPasses: number;
+  readonly action: ScheduleAction;
+}
+
+export interface ConvergenceSchedule {
+  readonly init: readonly ScheduleAction[];
+  readonly stalling: readonly ScheduleItem[];
+}
+
+export interface ScheduleState {
+  readonly schedule: ConvergenceSchedule;
+  /** Index of the next item of `stalling`; its length = exhausted. */
+  readonly cursor: number;
+  /** The pass of the last cycle that looked. */
+  readonly seenPass: number;
+}
+
+export interface StallLedger {
+  /** Multiple of the limit last announced in this stall; 0 = none. */
+  readonly announcedCount: number;
+  /** An event went out in this stall, so its end is news too. */
+  readonly announced: boolean;
+  /** In post-copy: the hard limit was announced in this stall. */
+  readonly timeoutAnnounced: boolean;
+}
+
+export interface PostCopyRecovery {
+  /** The engine asked: pause without asking the address first. */
+  readonly asked: boolean;
+  /** The address has answered since the stall began. */
+  readonly addressAnswers: boolean;
+  readonly probedAtMs: number | null;
+  /** When QEMU was last asked to give up. */
+  readonly pausedAtMs: number | null;
+  /** QEMU has given up, or said that there is nothing to give up: only then may it be resumed. */
+  readonly paused: boolean;
+  /** Resumes. */
+  readonly attempts: number;
+  readonly triedAtMs: number | null;
+  /** What libvirt said last. */
+  readonly refusalMessage: string | null;
+}
+
+/**
+ * `unknown`: a sweep was done when it began and its size is not known, so it counts as unproductive
+ * unless it proves productive; `undecided`: it is not seen to be productive, in mid-sweep.
+ */
+export type PassVerdict = "unknown" | "undecided" | "productive" | "unproductive";
+
+export interface Advance {
+  /** memory_iteration of pass 1; null before the first data. */
+  readonly firstIteration: number | null;
+  /** 1 is the first sweep; 0 before the first data. */
+  readonly pass: number;
+  readonly passSeenAtMs: number;
+  /** What remained as this pass began; null until known. */
+  readonly passSizeBytes: number | null;
+  readonly verdict: PassVerdict;
+  /** Size of the last productive pass. */
+  readonly bestPassBytes: number | null;
+  /** Each began a sweep or more after the one before. */
+  readonly unproductiveInARow: number;
+  /** Since the last productive pass, or the last one that counted as unproductive. */
+  readonly sweep: Sweep;
+  readonly processedBytes: number;
+  /** Whether the last sample showed more bytes sent than the one before. */
+  readonly bytesMoving: boolean;
+  readonly lastByteAtMs: number;
+  readonly lastAdvanceAtMs: number;
+  readonly sampledAtMs: number;
+  /**
+   * When somebody looks again who was away for a while; null once there was a sample since. Passes
+   * that came and went meanwhile say nothing.
+   */
+  readonly gapEndedAtMs: number | null;
+}
+
+export interface Sweep {
+  /** Since the job began; never falls. */
+  readonly handledBytes: number;
+  /** They are pages; false as long as the bytes processed stand in for them. */
+  readonly inPages: boolean;
+  /** handledBytes once the sweep that is judged is done; null: not known before the next sample. */
+  readonly endBytes: number | null;
+  /** Sweeps begun so far: with one synchronisation a pass, the number of the pass. */
+  readonly number: number;
+  /** handledBytes from which on the next boundary begins another sweep. */
+  readonly nextBytes: number | null;
 }

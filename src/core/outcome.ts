@@ -3,46 +3,22 @@
  * what the host itself did. A call's return is never believed without the place: libvirt has
  * reported success for a guest that was nowhere.
  */
+import type { Refusal } from "./effect.ts";
+import type { EndReason, Outcome } from "./event.ts";
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
-import type { GuestStopped, Migration, Refusal, Stop, Unwatched } from "./migration.ts";
-import type { Found, WaitingEnd } from "./waiting.ts";
+import type { Migration, Stop, Unwatched, WaitingEnd } from "./migration.ts";
+import type { GuestStopped } from "./run-state.ts";
 
-export type EndReason =
-  | "arrived"
-  | "saved"
-  | "cancelTooLate"
-  | "abortTooLate"
-  | "cancelled"
-  | "byOther"
-  | "progressTimeout"
-  | "scheduleAbort"
-  | "noSlot"
-  | "leftByOther"
-  | "noDestination"
-  | "guestLost"
-  | "guestStopped"
-  | "guestCrashed"
-  | "runsTwice"
-  | "hostRestarted"
-  | "libvirt"
-  | "unknown";
-
-export interface Outcome {
-  readonly outcome: "completed" | "failed" | "cancelled";
-  readonly reason: EndReason;
-  /** VDSM's number: 0, 10, 12, 47 or 102. */
-  readonly code: number;
-  readonly message: string;
-  /** Where the guest runs. */
-  readonly where: "source" | "destination" | "image" | "nowhere" | "unknown";
-  /** False while nobody on the destination has said that the guest is there. */
-  readonly confirmed: boolean;
-  /** From the call to libvirt on; null if there was none. */
-  readonly durationMs: number | null;
-  readonly downtimeMs: number | null;
-  readonly dataProcessedBytes: number;
-  readonly passes: number;
-}
+/** Where the guest of one that never began was found. */
+export type Found =
+  | { readonly kind: "here" }
+  /** Somebody else's migration took it; `there`: to this migration's destination. */
+  | { readonly kind: "left"; readonly there: boolean }
+  | { readonly kind: "stopped"; readonly how: GuestStopped }
+  /** Not here, and nothing says why. */
+  | { readonly kind: "absent" }
+  /** libvirt does not answer. */
+  | { readonly kind: "silent" };
 
 /** How a guest ended: the reason of its migration's end, and the words. */
 const HOW_STOPPED: Readonly<

@@ -5,8 +5,8 @@
  *
  * Source: libvirt 9.0 to 12.8 and QEMU 7.2 to 11.1, their messages.
  */
+import type { Refusal } from "./effect.ts";
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
-import type { Refusal } from "./migration.ts";
 
 /** With these libvirt speaks for itself, or hands on why QEMU's migration failed. */
 const OWN_WORDS: ReadonlySet<number> = new Set([

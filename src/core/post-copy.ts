@@ -11,10 +11,9 @@
  *
  * Source: libvirt-domain.h, VIR_DOMAIN_ABORT_JOB_POSTCOPY and VIR_MIGRATE_POSTCOPY_RESUME.
  */
-import type { Advance } from "./advance.ts";
-import type { EffectResult } from "./effect-done.ts";
+import type { Effect, EffectResult } from "./effect.ts";
 import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
-import type { Effect, Migration } from "./migration.ts";
+import type { Advance, Migration, PostCopyRecovery } from "./migration.ts";
 
 /** In "post-copy failed" bytes are frozen after so long without one. */
 export const POSTCOPY_FROZEN_MS = 2_000;
@@ -22,23 +21,6 @@ export const POSTCOPY_FROZEN_MS = 2_000;
 export const RECOVERY_RETRY_AFTER_MS = 5_000;
 /** Resumes that libvirt refuses before the host leaves it to the engine. */
 export const RESUME_ATTEMPTS_MAX = 60;
-
-export interface PostCopyRecovery {
-  /** The engine asked: pause without asking the address first. */
-  readonly asked: boolean;
-  /** The address has answered since the stall began. */
-  readonly addressAnswers: boolean;
-  readonly probedAtMs: number | null;
-  /** When QEMU was last asked to give up. */
-  readonly pausedAtMs: number | null;
-  /** QEMU has given up, or said that there is nothing to give up: only then may it be resumed. */
-  readonly paused: boolean;
-  /** Resumes. */
-  readonly attempts: number;
-  readonly triedAtMs: number | null;
-  /** What libvirt said last. */
-  readonly refusalMessage: string | null;
-}
 
 export const NO_RECOVERY: PostCopyRecovery = {
   asked: false,

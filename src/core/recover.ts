@@ -6,10 +6,11 @@
  * Within one boot every clock goes on as if nothing had happened: the first sample shows what moved
  * meanwhile. What was on its way to libvirt may or may not have arrived, so it is wished for again.
  */
-import { advanceFrom, type Advance } from "./advance.ts";
+import { advanceFrom } from "./advance.ts";
 import { downtimeBySchedule } from "./downtime.ts";
-import { isOutgoing, type JobStats } from "./job-stats.ts";
-import { newMigration, type Limits, type Migration } from "./migration.ts";
+import { type JobStats, isOutgoing } from "./job-stats.ts";
+import type { Advance, Limits, Migration } from "./migration.ts";
+import { newMigration } from "./new-migration.ts";
 
 /** The daemon was started anew, the host was not. Ended ones stay as they are. */
 export function takenOver(migration: Migration, nowMs: number): Migration {

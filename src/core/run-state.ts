@@ -154,3 +154,21 @@ export function isPausedCopy(state: RunState): boolean {
 export function isHalfArrived(state: RunState): boolean {
   return state === "startingUp" || state === "switching";
 }
+
+/**
+ * How the guest ended by itself or by somebody's hand, as libvirt's event or the shut-off reason of
+ * its definition said. `crashed`: the guest panicked, or its QEMU died. `saved`: by somebody else's
+ * save. `reverted`: to a snapshot in which it is off. `failed`: at a start, or libvirt gave it up.
+ * `unseen`: libvirtd was not there, and could not take it up again.
+ */
+export const guestStops = [
+  "shutDown",
+  "destroyed",
+  "crashed",
+  "saved",
+  "reverted",
+  "failed",
+  "unseen",
+] as const;
+
+export type GuestStopped = (typeof guestStops)[number];

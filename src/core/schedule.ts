@@ -10,30 +10,7 @@
  *
  * Source: what VDSM's MonitorThread does with it (iterations, strictly more than the limit).
  */
-
-export type ScheduleAction =
-  | { readonly kind: "setDowntime"; readonly downtimeMs: number }
-  | { readonly kind: "postcopy" }
-  | { readonly kind: "abort" };
-
-export interface ScheduleItem {
-  /** Due when more than this many passes have begun after the first; -1 = at the next new pass. */
-  readonly limitPasses: number;
-  readonly action: ScheduleAction;
-}
-
-export interface ConvergenceSchedule {
-  readonly init: readonly ScheduleAction[];
-  readonly stalling: readonly ScheduleItem[];
-}
-
-export interface ScheduleState {
-  readonly schedule: ConvergenceSchedule;
-  /** Index of the next item of `stalling`; its length = exhausted. */
-  readonly cursor: number;
-  /** The pass of the last cycle that looked. */
-  readonly seenPass: number;
-}
+import type { ConvergenceSchedule, ScheduleAction, ScheduleState } from "./migration.ts";
 
 export function scheduleFrom(schedule: ConvergenceSchedule): ScheduleState {
   return { schedule, cursor: 0, seenPass: 1 };

@@ -5,15 +5,8 @@
  * once each; several crossed at once give one event with the highest count. When the migration
  * advances again one event says so and the count starts anew.
  */
-import type { Advance } from "./advance.ts";
-
-export type StallReason =
-  | "notStarted"
-  | "noStats"
-  | "noData"
-  | "throttled"
-  | "notConverging"
-  | "postcopyStalled";
+import type { StallReason, StallingEvent } from "./event.ts";
+import type { Advance, StallLedger } from "./migration.ts";
 
 /** The rate is "at the cap" from this share of it on. */
 export const THROTTLED_RATE_SHARE = 0.9;
@@ -22,25 +15,14 @@ export const UNPRODUCTIVE_PASSES_TO_ABORT = 2;
 /** QEMU sends in bursts of 100 ms under a cap: bytes "stand still" only after a longer silence. */
 export const BYTES_STILL_AFTER_MS = 500;
 
-export interface StallLedger {
-  /** Multiple of the limit last announced in this stall; 0 = none. */
-  readonly announcedCount: number;
-  /** An event went out in this stall, so its end is news too. */
-  readonly announced: boolean;
-  /** In post-copy: the hard limit was announced in this stall. */
-  readonly timeoutAnnounced: boolean;
-}
-
 export const NOT_STALLING: StallLedger = {
   announcedCount: 0,
   announced: false,
   timeoutAnnounced: false,
 };
 
-export interface StallNews {
-  readonly count: number;
-  readonly progressing: boolean;
-}
+/** What the engine is told of it. */
+export type StallNews = Pick<StallingEvent, "count" | "progressing">;
 
 export interface StallInput {
   readonly stalledForMs: number;

@@ -4,11 +4,13 @@
  * none of these is asked of a migration that is to end.
  */
 import { advanceFrom } from "./advance.ts";
-import { nextCap, type DestinationCount } from "./bandwidth.ts";
+import { nextCap } from "./bandwidth.ts";
 import { isNewReason } from "./destination.ts";
 import { downtimeApplied } from "./downtime.ts";
-import type { Effect, Migration, Refusal, Stepped } from "./migration.ts";
+import type { Effect, Refusal } from "./effect.ts";
 import type { Input } from "./input.ts";
+import type { DestinationCount, Migration } from "./migration.ts";
+import type { Stepped } from "./turn.ts";
 import { seenWaiting } from "./waiting.ts";
 
 /** Has a slot here. The engine was told at acceptance. */

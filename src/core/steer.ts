@@ -6,33 +6,16 @@
  */
 import { nextCap } from "./bandwidth.ts";
 import { nextDowntimeStep } from "./downtime.ts";
-import type { Effect, Migration, PendingKind } from "./migration.ts";
-import { scheduleTurn, type ScheduleAction } from "./schedule.ts";
+import type { Effect } from "./effect.ts";
+import type { CycleInput } from "./input.ts";
+import type { Migration, ScheduleAction } from "./migration.ts";
+import { scheduleTurn } from "./schedule.ts";
+import { ask } from "./turn.ts";
 
 /** Every so many timer cycles the cap is read back from libvirt. */
 export const CAP_READ_BACK_CYCLES = 10;
 /** An accepted abort that has not ended the job by then is asked for again. */
 export const ABORT_AGAIN_AFTER_MS = 5_000;
-
-export interface SteerInput {
-  /** The timer's cycle, not one that an event woke. */
-  readonly timer: boolean;
-  /** The guest stands still for the switchover. */
-  readonly switchover?: boolean;
-  /** Outgoing and incoming migrations on this host, this one included. */
-  readonly sourceMigrations: number;
-}
-
-/** Adds the effect unless one of its kind has not reported back. */
-export function ask(
-  migration: Migration,
-  effects: Effect[],
-  effect: Extract<Effect, { kind: PendingKind }>,
-): Migration {
-  if (migration.pending.includes(effect.kind)) return migration;
-  effects.push(effect);
-  return { ...migration, pending: [...migration.pending, effect.kind] };
-}
 
 /** Asks libvirt to end the job until it accepts, and again if the job outlives an acceptance. */
 function pursueStop(migration: Migration, nowMs: number, effects: Effect[]): Migration {
@@ -54,7 +37,7 @@ export function askAbort(migration: Migration, effects: Effect[]): Migration {
 /** Asks for what is wished and not held, or, once it is to end, for the end. */
 export function steer(
   judged: Migration,
-  input: SteerInput,
+  input: CycleInput,
   nowMs: number,
   effects: Effect[],
 ): Migration {
@@ -126,7 +109,7 @@ function steerDowntime(
   return ask(stepped, effects, { kind: "setMaxDowntime", maxDowntimeMs: downtime.wantedMs });
 }
 
-function steerCap(migration: Migration, input: SteerInput, effects: Effect[]): Migration {
+function steerCap(migration: Migration, input: CycleInput, effects: Effect[]): Migration {
   const { cap } = migration;
   const next = nextCap({
     rule: migration.limits,

@@ -7,10 +7,18 @@
  * (late.ts).
  */
 import { beginPostCopy, cycleStep, passBegan } from "./cycle.ts";
-import { judgeSilence, refusedTriesAfter, SOON_MS } from "./destination.ts";
+import { SOON_MS, judgeSilence, refusedTriesAfter } from "./destination.ts";
 import { effectDone } from "./effect-done.ts";
+import type { Effect, Refusal } from "./effect.ts";
 import { end } from "./end.ts";
+import type { Input, Location } from "./input.ts";
 import type { JobStats } from "./job-stats.ts";
+import { learntLate } from "./late.ts";
+import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
+import { countReads, judgeLocation, mayDestroyPausedCopy, noteEndHere } from "./location.ts";
+import type { Migration, Phase, WaitingEnd } from "./migration.ts";
+import { abandoned } from "./outcome.ts";
+import { refusesPostCopy } from "./post-copy-refusal.ts";
 import {
   admitted,
   begin,
@@ -19,21 +27,9 @@ import {
   downtimeFound,
   downtimePrepared,
 } from "./start.ts";
-import type { Input } from "./input.ts";
-import { learntLate } from "./late.ts";
-import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
-import { ask, askAbort } from "./steer.ts";
-import type { Effect, Migration, Phase, Refusal, Stepped } from "./migration.ts";
-import { abandoned } from "./outcome.ts";
-import { refusesPostCopy } from "./post-copy-refusal.ts";
-import {
-  countReads,
-  judgeLocation,
-  mayDestroyPausedCopy,
-  noteEndHere,
-  type Location,
-} from "./location.ts";
-import { accepted, endOfWaiting, leaveQueue, seenWaiting, type WaitingEnd } from "./waiting.ts";
+import { askAbort } from "./steer.ts";
+import { type Stepped, ask } from "./turn.ts";
+import { accepted, endOfWaiting, leaveQueue, seenWaiting } from "./waiting.ts";
 
 const LIVE: readonly Phase[] = [
   "queued",

@@ -12,20 +12,8 @@
  * 1.003 to 1.012 plain, 1.006 to 1.142 with xbzrle (whose overflows count twice), 1.006 to 1.032 with
  * parallel connections; never below 1, so a pass with one synchronisation always is a whole sweep.
  */
-import { handledPagesBytes, memoryRemainingBytes, type JobStats } from "./job-stats.ts";
-
-export interface Sweep {
-  /** Since the job began; never falls. */
-  readonly handledBytes: number;
-  /** They are pages; false as long as the bytes processed stand in for them. */
-  readonly inPages: boolean;
-  /** handledBytes once the sweep that is judged is done; null: not known before the next sample. */
-  readonly endBytes: number | null;
-  /** Sweeps begun so far: with one synchronisation a pass, the number of the pass. */
-  readonly number: number;
-  /** handledBytes from which on the next boundary begins another sweep. */
-  readonly nextBytes: number | null;
-}
+import { type JobStats, handledPagesBytes, memoryRemainingBytes } from "./job-stats.ts";
+import type { Sweep } from "./migration.ts";
 
 export const NO_SWEEP: Sweep = {
   handledBytes: 0,

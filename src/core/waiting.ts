@@ -4,33 +4,15 @@
  * later. Whatever ends one that waits only says why; where its guest is by then is asked of libvirt,
  * and the answer is the outcome.
  */
-import type { Effect, GuestStopped, Migration, Refusal, Stepped, VmStatus } from "./migration.ts";
-import { neverBegan, type Outcome } from "./outcome.ts";
-import { SETTLE_MAX_MS, SURE_READS, type Location } from "./location.ts";
-import { isOff, runStateRow, type RunState } from "./run-state.ts";
+import type { Effect } from "./effect.ts";
+import type { Outcome, VmStatus } from "./event.ts";
+import type { Location } from "./input.ts";
+import { SETTLE_MAX_MS, SURE_READS } from "./location.ts";
+import type { Migration, WaitingEnd } from "./migration.ts";
+import { type Found, neverBegan } from "./outcome.ts";
+import { type RunState, isOff, runStateRow } from "./run-state.ts";
 import { beginsWithPostCopy } from "./schedule.ts";
-import { ask } from "./steer.ts";
-
-/** Why one that waits is to end. */
-export type WaitingEnd =
-  /** `stop` says why. */
-  | { readonly kind: "stopped" }
-  | { readonly kind: "notAdmitted" }
-  /** It could not be begun. */
-  | { readonly kind: "notBegun"; readonly refusal: Refusal }
-  /** Nobody is at the destination who could take it. */
-  | { readonly kind: "noDestination"; readonly why: string; readonly tries: number };
-
-/** Where the guest of one that never began was found. */
-export type Found =
-  | { readonly kind: "here" }
-  /** Somebody else's migration took it; `there`: to this migration's destination. */
-  | { readonly kind: "left"; readonly there: boolean }
-  | { readonly kind: "stopped"; readonly how: GuestStopped }
-  /** Not here, and nothing says why. */
-  | { readonly kind: "absent" }
-  /** libvirt does not answer. */
-  | { readonly kind: "silent" };
+import { type Stepped, ask } from "./turn.ts";
 
 /** Why a suspended guest cannot go over to post-copy. */
 export const PAUSED_GUEST = "the guest is paused";

@@ -6,7 +6,7 @@
 import { isoTime } from "../clock.ts";
 import type { Silence } from "../core/destination.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
-import { isOff, runStateRow, type RunState } from "../core/run-state.ts";
+import { type RunState, isOff, runStateRow } from "../core/run-state.ts";
 import { errorTable } from "../errors.ts";
 import type { CallResult, Hypervisor, JobView } from "../hypervisor/port.ts";
 import type { Peer } from "../peer/peer.ts";

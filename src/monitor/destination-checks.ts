@@ -6,12 +6,12 @@
 import { isIP } from "node:net";
 import type { Silence } from "../core/destination.ts";
 import {
+  type CheckName,
+  type Finding,
   bad,
   good,
   slotFinding,
   unknown,
-  type CheckName,
-  type Finding,
 } from "../core/migrate-check.ts";
 import { certificatesFinding } from "../peer/certificates.ts";
 import { answersConnect } from "../peer/probe.ts";

@@ -3,7 +3,7 @@
  * engine that missed the moment, finds here that they came, and how they ended. Kept for as long and as
  * many as ended migrations are, and until the VM is started here again or expected again.
  */
-import type { GuestStopped } from "../core/migration.ts";
+import type { GuestStopped } from "../core/run-state.ts";
 import { ENDED_KEPT_MAX, ENDED_KEPT_MS } from "./registry.ts";
 
 export interface EndedArrival {

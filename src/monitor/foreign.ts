@@ -3,10 +3,10 @@
  * counted, and left alone until the engine takes one over with migrateChangeParams. From then on it is
  * a migration like any other, but for its destination, which libvirt does not tell.
  */
-import { adopted, UNKNOWN_DESTINATION } from "../core/recover.ts";
-import { isPausedCopy } from "../core/run-state.ts";
+import { type JobStats, isOutgoing } from "../core/job-stats.ts";
 import { progressPercent } from "../core/progress.ts";
-import { isOutgoing, type JobStats } from "../core/job-stats.ts";
+import { UNKNOWN_DESTINATION, adopted } from "../core/recover.ts";
+import { isPausedCopy } from "../core/run-state.ts";
 import type { Context } from "./context.ts";
 import { limitsOf } from "./accept.ts";
 import { inPostCopy } from "./host-view.ts";

@@ -4,14 +4,14 @@
  * sources cannot get the same last slot.
  */
 import {
-  currentReservations,
+  type HostDomains,
   NO_RESERVATIONS,
+  type Reservation,
+  type Reservations,
+  currentReservations,
   release,
   reserve,
   slotsInUse,
-  type Reservation,
-  type HostDomains,
-  type Reservations,
 } from "../core/reservations.ts";
 import { MonitorError } from "../errors.ts";
 import type { Context } from "./context.ts";

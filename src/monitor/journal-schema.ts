@@ -4,14 +4,12 @@
  * types by the compiler. What follows from them is recovery.ts's.
  */
 import * as v from "valibot";
-import type { Advance } from "../core/advance.ts";
 import type { Decision } from "../core/decision.ts";
+import { type Outcome, downtimeOwners, endReasons, outcomes, whereabouts } from "../core/event.ts";
 import type { JobStats } from "../core/job-stats.ts";
-import type { Migration } from "../core/migration.ts";
-import type { Outcome } from "../core/outcome.ts";
+import { type Advance, type Migration, type ScheduleState, phases } from "../core/migration.ts";
 import type { Reservation } from "../core/reservations.ts";
-import { RUN_STATES } from "../core/run-state.ts";
-import type { ScheduleState } from "../core/schedule.ts";
+import { RUN_STATES, guestStops } from "../core/run-state.ts";
 import { NO_SWEEP } from "../core/sweep.ts";
 import type { CallTemplate } from "./migrate-call.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
@@ -64,30 +62,11 @@ const jobStats: v.GenericSchema<unknown, JobStats> = v.object({
 });
 
 const outcome: v.GenericSchema<unknown, Outcome> = v.object({
-  outcome: v.picklist(["completed", "failed", "cancelled"]),
-  reason: v.picklist([
-    "arrived",
-    "saved",
-    "cancelTooLate",
-    "abortTooLate",
-    "cancelled",
-    "byOther",
-    "progressTimeout",
-    "scheduleAbort",
-    "noSlot",
-    "leftByOther",
-    "noDestination",
-    "guestLost",
-    "guestStopped",
-    "guestCrashed",
-    "runsTwice",
-    "hostRestarted",
-    "libvirt",
-    "unknown",
-  ]),
+  outcome: v.picklist(outcomes),
+  reason: v.picklist(endReasons),
   code: number,
   message: text,
-  where: v.picklist(["source", "destination", "image", "nowhere", "unknown"]),
+  where: v.picklist(whereabouts),
   confirmed: flag,
   durationMs: v.nullable(number),
   downtimeMs: v.nullable(number),
@@ -113,7 +92,7 @@ const schedule: v.GenericSchema<unknown, ScheduleState> = v.object({
 });
 
 const downtime = v.object({
-  owner: v.picklist(["engine", "schedule", "steps"]),
+  owner: v.picklist(downtimeOwners),
   wantedMs: v.nullable(number),
   appliedMs: v.nullable(number),
   stepsMs: v.array(number),
@@ -190,15 +169,7 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   mode: v.picklist(["remote", "file"]),
   destination: text,
   memoryBytes: number,
-  phase: v.picklist([
-    "queued",
-    "preparing",
-    "starting",
-    "running",
-    "postCopy",
-    "settling",
-    "ended",
-  ]),
+  phase: v.picklist(phases),
   acceptedAtMs: number,
   callAtMs: v.nullable(number),
   endedAtMs: v.nullable(number),
@@ -242,9 +213,7 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
   settlingSinceMs: v.nullable(number),
   unwatched: v.nullable(v.picklist(["daemonDown", "hostDown", "foreign"])),
   waitingEnd: v.optional(v.nullable(waitingEnd), null),
-  guestStopped: v.nullable(
-    v.picklist(["shutDown", "destroyed", "crashed", "saved", "reverted", "failed", "unseen"]),
-  ),
+  guestStopped: v.nullable(v.picklist(guestStops)),
   pausedCopyReads: count,
   thereReads: count,
   readAtMs: v.nullable(number),

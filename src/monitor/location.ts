@@ -2,10 +2,10 @@
  * Where the guest is: asked of this host's libvirt, and of the destination's daemon where this host
  * has it no more. Only facts; core/location.ts judges them.
  */
-import { isOutgoing, type JobOperation, type JobStats } from "../core/job-stats.ts";
+import type { Location } from "../core/input.ts";
+import { type JobOperation, type JobStats, isOutgoing } from "../core/job-stats.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
-import type { Location } from "../core/location.ts";
-import { runStateRow, type RunState } from "../core/run-state.ts";
+import { type RunState, runStateRow } from "../core/run-state.ts";
 import type { CallResult, JobView } from "../hypervisor/port.ts";
 import type { GuestRecord } from "../peer/peer.ts";
 import type { Context } from "./context.ts";

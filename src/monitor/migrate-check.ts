@@ -5,6 +5,8 @@
  */
 import { parseDestination } from "../core/address.ts";
 import {
+  type Check,
+  type Finding,
   bad,
   bandwidthFinding,
   checksOf,
@@ -13,8 +15,6 @@ import {
   hostDevicesFinding,
   slotFinding,
   unknown,
-  type Check,
-  type Finding,
 } from "../core/migrate-check.ts";
 import { isOff, runStateRow } from "../core/run-state.ts";
 import { MonitorError } from "../errors.ts";

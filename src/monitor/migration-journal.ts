@@ -4,10 +4,11 @@
  * step is written before its effects begin, with its events in the same line, so that after a kill
  * at any point a decision and what the engine was told of it are both there, or neither.
  */
-import { decisionsOf, type Decision } from "../core/decision.ts";
-import type { Effect, Migration } from "../core/migration.ts";
-import type { Reservations } from "../core/reservations.ts";
+import { type Decision, decisionsOf } from "../core/decision.ts";
+import type { Effect } from "../core/effect.ts";
 import type { Input } from "../core/input.ts";
+import type { Migration } from "../core/migration.ts";
+import type { Reservations } from "../core/reservations.ts";
 import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { JournalRecord, LineFilter, Segment } from "../journal/segments.ts";

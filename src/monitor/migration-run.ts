@@ -4,13 +4,13 @@
  * for; what comes of an effect is the next input. It decides nothing.
  */
 import { randomUUID } from "node:crypto";
-import type { Changes, ChangeResult } from "../core/change.ts";
-import { changeParams } from "../core/change.ts";
-import type { DestinationCount } from "../core/bandwidth.ts";
-import { LIBVIRT_ERROR, NO_CALL } from "../core/libvirt-codes.ts";
-import type { Effect, Migration, Stepped } from "../core/migration.ts";
+import { type ChangeResult, type Changes, changeParams } from "../core/change.ts";
+import type { Effect } from "../core/effect.ts";
 import type { Input } from "../core/input.ts";
+import { LIBVIRT_ERROR, NO_CALL } from "../core/libvirt-codes.ts";
+import type { DestinationCount, Migration } from "../core/migration.ts";
 import { step } from "../core/step.ts";
+import type { Stepped } from "../core/turn.ts";
 import type { CallResult, VmDetails } from "../hypervisor/port.ts";
 import type { Log } from "../logger.ts";
 import { CleanUp } from "./clean-up.ts";

@@ -11,10 +11,10 @@
  * It must not know what the numbers mean (core) nor how they come (hypervisor).
  */
 import { isNews } from "../core/advance.ts";
-import type { HypervisorEvent, JobView } from "../hypervisor/port.ts";
-import type { CycleInput } from "../core/cycle.ts";
+import type { CycleInput } from "../core/input.ts";
 import { isOpen } from "../core/late.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
+import type { HypervisorEvent, JobView } from "../hypervisor/port.ts";
 import { Arrivals } from "./arrivals.ts";
 import { lookAgain } from "./begin.ts";
 import type { Context } from "./context.ts";

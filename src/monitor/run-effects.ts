@@ -3,9 +3,9 @@
  * promise of a result: which port they go to and what is looked at first. What the results mean is
  * the core's.
  */
-import type { EffectDone, EffectResult } from "../core/effect-done.ts";
+import type { Effect, EffectDone, EffectResult, Refusal } from "../core/effect.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
-import type { Effect, Migration, Refusal } from "../core/migration.ts";
+import type { Migration } from "../core/migration.ts";
 import type { CallResult } from "../hypervisor/port.ts";
 import type { Peer } from "../peer/peer.ts";
 import { answersConnect } from "../peer/probe.ts";

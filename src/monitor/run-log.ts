@@ -3,7 +3,9 @@
  * decision to end it, stalls with their reason, and its cap with what it is a share of. Samples and
  * passes are the journal's. What a rule itself wants to say comes as a `log` effect beside this.
  */
-import type { Effect, Migration, StallingEvent } from "../core/migration.ts";
+import type { Effect } from "../core/effect.ts";
+import type { StallingEvent } from "../core/event.ts";
+import type { Migration } from "../core/migration.ts";
 import type { Log, LogFields } from "../logger.ts";
 
 /** One step, before its effects are performed. */

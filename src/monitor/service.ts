@@ -6,7 +6,7 @@
  * Every method rejects with `MonitorError` only.
  */
 import type { Changes } from "../core/change.ts";
-import type { ConvergenceSchedule } from "../core/schedule.ts";
+import type { ConvergenceSchedule } from "../core/migration.ts";
 
 export interface MigrateRequest {
   readonly vmId: string;

@@ -1,6 +1,6 @@
 /** How libvirt says that a guest has ended on this host, and what that is to a migration of it. */
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
-import type { GuestStopped } from "../core/migration.ts";
+import type { GuestStopped } from "../core/run-state.ts";
 import type { MigrationRun } from "./migration-run.ts";
 
 const HOW: ReadonlyMap<number, GuestStopped | "migrated"> = new Map<

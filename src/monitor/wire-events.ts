@@ -3,9 +3,9 @@
  * them to Integer), and the wire's units, which `eventFields` declares for the README.
  */
 import type { Clock } from "../clock.ts";
-import type { CoreEvent, Migration, StallingEvent, VmStatus } from "../core/migration.ts";
-import type { Outcome } from "../core/outcome.ts";
-import { runStateRow, type RunState } from "../core/run-state.ts";
+import type { CoreEvent, Outcome, StallingEvent, VmStatus } from "../core/event.ts";
+import type { Migration } from "../core/migration.ts";
+import { type RunState, runStateRow } from "../core/run-state.ts";
 import { bytesPerSecondToMiBpsRound, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { MonitorEvent, WireObject } from "./service.ts";
 import { wireTimeMs } from "./wire-time.ts";

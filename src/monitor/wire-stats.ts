@@ -3,11 +3,12 @@
  * Host.getMigrations. Only shapes; the facts come from the host view and the migrations' states.
  */
 import { isoTime, type Clock } from "../clock.ts";
-import { figures } from "../core/cycle.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
-import { stalledForMs, type DownWhy, type Migration } from "../core/migration.ts";
+import { figures } from "../core/cycle.ts";
 import { whyDown } from "../core/end.ts";
-import { isExhausted, type ScheduleState } from "../core/schedule.ts";
+import type { DownWhy } from "../core/event.ts";
+import { type Migration, type ScheduleState, stalledForMs } from "../core/migration.ts";
+import { isExhausted } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import type { VmJobView } from "../hypervisor/port.ts";
 import type { EndedArrival } from "./ended-arrivals.ts";

@@ -4,7 +4,7 @@
  */
 import { isoTime } from "../clock.ts";
 import type { Silence } from "../core/destination.ts";
-import { bad, good, unknown, type Finding } from "../core/migrate-check.ts";
+import { type Finding, bad, good, unknown } from "../core/migrate-check.ts";
 import { readTls } from "../tls/facts.ts";
 import { judge, type TlsPaths } from "../tls/judge.ts";
 import type { PeerLook } from "./peer.ts";

@@ -4,8 +4,8 @@
  * VMs go there. A destination that says nothing is logged once, and once when it is back.
  */
 import { formatHost } from "../core/address.ts";
-import type { DestinationCount } from "../core/bandwidth.ts";
 import type { Silence, SilenceCause } from "../core/destination.ts";
+import type { DestinationCount } from "../core/migration.ts";
 import { errorTable } from "../errors.ts";
 import type { CertificateFacts } from "../tls/judge.ts";
 import type { Log } from "../logger.ts";

@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import { ranges } from "../config/config.ts";
-import type { ConvergenceSchedule, ScheduleAction } from "../core/schedule.ts";
+import type { ConvergenceSchedule, ScheduleAction } from "../core/migration.ts";
 import { readDigits, readDigitsOrMinusOne } from "./digits.ts";
 import { migrateRanges } from "./migrate-params.ts";
 

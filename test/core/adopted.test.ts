@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { stalledForMs } from "../../src/core/migration.ts";
-import { adopted, UNKNOWN_DESTINATION } from "../../src/core/recover.ts";
+import { UNKNOWN_DESTINATION, adopted } from "../../src/core/recover.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { kinds, LIMITS, Run, sample } from "./fixtures.ts";
 

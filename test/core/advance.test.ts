@@ -5,16 +5,16 @@
  */
 import { describe, expect, it } from "vitest";
 import {
-  advanceFrom,
   ESTIMATE_VALID_AFTER_MS,
-  observePostCopy,
-  observePreCopy,
   PASS_START_SAMPLE_MAX_MS,
   PRODUCTIVE_SHARE,
+  advanceFrom,
+  observePostCopy,
+  observePreCopy,
   restartClock,
-  type Advance,
 } from "../../src/core/advance.ts";
-import { estimatedPassSizeBytes, type JobStats } from "../../src/core/job-stats.ts";
+import { type JobStats, estimatedPassSizeBytes } from "../../src/core/job-stats.ts";
+import type { Advance } from "../../src/core/migration.ts";
 import { MIB_BYTES } from "../../src/core/units.ts";
 import { estimate, NOT_BEGUN, sample } from "./fixtures.ts";
 

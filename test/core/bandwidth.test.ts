@@ -3,13 +3,8 @@
  * to hold or to show it. design.md, "Bandwidth". MiB/s throughout.
  */
 import { describe, expect, it } from "vitest";
-import {
-  floorExceedsShare,
-  floorMiBps,
-  nextCap,
-  shareMiBps,
-  type DestinationCount,
-} from "../../src/core/bandwidth.ts";
+import { floorExceedsShare, floorMiBps, nextCap, shareMiBps } from "../../src/core/bandwidth.ts";
+import type { DestinationCount } from "../../src/core/migration.ts";
 import { CAP_READ_BACK_CYCLES } from "../../src/core/steer.ts";
 import { inPhase, kinds, LIMITS, NOT_BEGUN, sample, type Run } from "./fixtures.ts";
 

@@ -3,10 +3,10 @@
  * A step that only looked has none.
  */
 import { describe, expect, it } from "vitest";
-import { decisionsOf, type Decision } from "../../src/core/decision.ts";
+import { type Decision, decisionsOf } from "../../src/core/decision.ts";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
-import type { NewMigration } from "../../src/core/migration.ts";
 import type { Input } from "../../src/core/input.ts";
+import type { NewMigration } from "../../src/core/new-migration.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 import { estimate, FILE_REQUEST, inPhase, LIMITS, Run, sample } from "./fixtures.ts";
 

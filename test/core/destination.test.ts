@@ -5,14 +5,14 @@
  */
 import { describe, expect, it } from "vitest";
 import {
-  isNewReason,
-  judgeSilence,
   REFUSED_TRIES,
-  refusedTriesAfter,
-  silenceCauses,
   SOON_MS,
   type SilenceCause,
   type SilenceVerdict,
+  isNewReason,
+  judgeSilence,
+  refusedTriesAfter,
+  silenceCauses,
 } from "../../src/core/destination.ts";
 import { takenOver } from "../../src/core/recover.ts";
 import { inPhase, type Run } from "./fixtures.ts";

@@ -6,16 +6,16 @@ import {
   DOWNTIME_MAX_MS,
   DOWNTIME_MIN_MS,
   DOWNTIME_STEP_WAIT_MAX_MS,
+  type DowntimeRequest,
   downtimeApplied,
   downtimeByEngine,
   downtimeBySteps,
-  downtimeStepsMs,
   downtimeStepWaitMs,
+  downtimeStepsMs,
   firstDowntime,
   nextDowntimeStep,
-  type Downtime,
-  type DowntimeRequest,
 } from "../../src/core/downtime.ts";
+import type { Downtime } from "../../src/core/migration.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { inPhase, Run, sample } from "./fixtures.ts";
 

@@ -3,23 +3,16 @@
  * core's own functions; nothing here imitates anything. A table names what differs from the defaults:
  * 52 MiB/s at most and 10 at least, 10 s of progress timeout, stall events off, a guest of 1 GiB.
  */
-import { changeParams, type Changes } from "../../src/core/change.ts";
-import type { CycleInput } from "../../src/core/cycle.ts";
+import { type Changes, changeParams } from "../../src/core/change.ts";
 import { downtimeByEngine } from "../../src/core/downtime.ts";
-import type { EffectDone } from "../../src/core/effect-done.ts";
+import type { Effect, EffectDone } from "../../src/core/effect.ts";
+import type { CoreEvent, Outcome } from "../../src/core/event.ts";
+import type { CycleInput, Input, Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import {
-  newMigration,
-  type CoreEvent,
-  type Effect,
-  type Limits,
-  type Migration,
-  type NewMigration,
-} from "../../src/core/migration.ts";
-import type { Outcome } from "../../src/core/outcome.ts";
-import { READ_SPACING_MS, type Location } from "../../src/core/location.ts";
+import { READ_SPACING_MS } from "../../src/core/location.ts";
+import type { Limits, Migration } from "../../src/core/migration.ts";
+import { type NewMigration, newMigration } from "../../src/core/new-migration.ts";
 import type { RunState } from "../../src/core/run-state.ts";
-import type { Input } from "../../src/core/input.ts";
 import { step } from "../../src/core/step.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 

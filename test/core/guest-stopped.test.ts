@@ -3,9 +3,9 @@
  * the queue or just before its call. The place decides as ever; what its VM's status says of it.
  */
 import { describe, expect, it } from "vitest";
-import type { GuestStopped } from "../../src/core/migration.ts";
-import type { Location } from "../../src/core/location.ts";
 import { whyDown } from "../../src/core/end.ts";
+import type { Location } from "../../src/core/input.ts";
+import type { GuestStopped } from "../../src/core/run-state.ts";
 import { FILE_REQUEST, inPhase, kinds } from "./fixtures.ts";
 
 const HERE: Partial<Location> = { source: "active", destination: "notAsked" };

@@ -1,6 +1,6 @@
 /** Nothing remains, or libvirt has taken the guest away already: no stall event, but the hard limit. */
 import { describe, expect, it } from "vitest";
-import type { CycleInput } from "../../src/core/cycle.ts";
+import type { CycleInput } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
 

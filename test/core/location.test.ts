@@ -4,15 +4,12 @@
  * Who is lost and who only was not seen. The words: outcome.test.ts, unwatched.test.ts.
  */
 import { describe, expect, it } from "vitest";
-import type { GuestStopped, Unwatched } from "../../src/core/migration.ts";
-import type { Outcome } from "../../src/core/outcome.ts";
-import {
-  READ_SPACING_MS,
-  SETTLE_MAX_MS,
-  UNDECIDED_MAX_MS,
-  type Location,
-} from "../../src/core/location.ts";
+import type { Outcome } from "../../src/core/event.ts";
+import type { Location } from "../../src/core/input.ts";
+import { READ_SPACING_MS, SETTLE_MAX_MS, UNDECIDED_MAX_MS } from "../../src/core/location.ts";
+import type { Unwatched } from "../../src/core/migration.ts";
 import { adopted, afterReboot, takenOver } from "../../src/core/recover.ts";
+import type { GuestStopped } from "../../src/core/run-state.ts";
 import { inPhase, LIMITS, sample, type Run } from "./fixtures.ts";
 
 type End = readonly [Outcome["reason"], Outcome["where"], boolean];

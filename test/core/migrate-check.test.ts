@@ -1,6 +1,8 @@
 /** What VM.migrateCheck's answers mean: the words and whether they stand in the way. */
 import { describe, expect, it } from "vitest";
 import {
+  type DiskFact,
+  type Findings,
   bandwidthFinding,
   checkNames,
   checksOf,
@@ -8,8 +10,6 @@ import {
   good,
   hostDevicesFinding,
   slotFinding,
-  type DiskFact,
-  type Findings,
 } from "../../src/core/migrate-check.ts";
 
 it("every check is there, in the table's order", () => {

@@ -4,8 +4,9 @@
  * ended by itself: guest-stopped.test.ts.
  */
 import { describe, expect, it } from "vitest";
+import type { Location } from "../../src/core/input.ts";
+import { SETTLE_MAX_MS, judgeLocation } from "../../src/core/location.ts";
 import type { Migration } from "../../src/core/migration.ts";
-import { judgeLocation, SETTLE_MAX_MS, type Location } from "../../src/core/location.ts";
 import { FILE_REQUEST, inPhase, kinds, sample, type Run } from "./fixtures.ts";
 
 type Why = "nothing" | "cancel" | "timeout";

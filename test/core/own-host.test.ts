@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { parseDestination } from "../../src/core/address.ts";
-import { isOwnHost, type OwnHost } from "../../src/core/own-host.ts";
+import { type OwnHost, isOwnHost } from "../../src/core/own-host.ts";
 
 const own: OwnHost = {
   name: "Host-A.Example.",

@@ -4,12 +4,8 @@
  * post-copy.test.ts: how it is mended before. location.ts.
  */
 import { describe, expect, it } from "vitest";
-import {
-  POSTCOPY_SILENT_MAX_MS,
-  READ_SPACING_MS,
-  SETTLE_MAX_MS,
-  type Location,
-} from "../../src/core/location.ts";
+import type { Location } from "../../src/core/input.ts";
+import { POSTCOPY_SILENT_MAX_MS, READ_SPACING_MS, SETTLE_MAX_MS } from "../../src/core/location.ts";
 import { takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds, sample, type Run } from "./fixtures.ts";
 

@@ -3,10 +3,9 @@
  * post-copy.ts. What it leaves here: paused-copy.test.ts.
  */
 import { describe, expect, it } from "vitest";
-import type { CycleInput } from "../../src/core/cycle.ts";
-import type { EffectDone, EffectResult } from "../../src/core/effect-done.ts";
+import type { Effect, EffectDone, EffectResult } from "../../src/core/effect.ts";
+import type { CycleInput } from "../../src/core/input.ts";
 import { LIBVIRT_ERROR } from "../../src/core/libvirt-codes.ts";
-import type { Effect } from "../../src/core/migration.ts";
 import { RESUME_ATTEMPTS_MAX } from "../../src/core/post-copy.ts";
 import { takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";

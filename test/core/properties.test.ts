@@ -6,11 +6,11 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { floorMiBps, nextCap, shareMiBps } from "../../src/core/bandwidth.ts";
-import { downtimeStepsMs, DOWNTIME_MIN_MS } from "../../src/core/downtime.ts";
+import { DOWNTIME_MIN_MS, downtimeStepsMs } from "../../src/core/downtime.ts";
+import type { Input, Location } from "../../src/core/input.ts";
+import { READ_SPACING_MS } from "../../src/core/location.ts";
 import type { Migration } from "../../src/core/migration.ts";
-import { READ_SPACING_MS, type Location } from "../../src/core/location.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
-import type { Input } from "../../src/core/input.ts";
 import { step } from "../../src/core/step.ts";
 import { migrationSchema } from "../../src/monitor/journal-schema.ts";
 import {

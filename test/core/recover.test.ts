@@ -5,7 +5,8 @@
  */
 import { describe, expect, it } from "vitest";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
-import { stalledForMs, type NewMigration } from "../../src/core/migration.ts";
+import { stalledForMs } from "../../src/core/migration.ts";
+import type { NewMigration } from "../../src/core/new-migration.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { ALL_PHASES, bringTo, estimate, inPhase, kinds, LIMITS, Run, sample } from "./fixtures.ts";

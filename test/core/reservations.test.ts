@@ -4,13 +4,13 @@
  */
 import { describe, expect, it } from "vitest";
 import {
-  currentReservations,
+  type HostDomains,
   NO_RESERVATIONS,
+  type Reservations,
+  currentReservations,
   release,
   reserve,
   slotsInUse,
-  type HostDomains,
-  type Reservations,
 } from "../../src/core/reservations.ts";
 
 const LAPSES_AFTER_MS = 30_000;

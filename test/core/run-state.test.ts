@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { RUN_STATES, runStateRow, type RunState } from "../../src/core/run-state.ts";
+import { RUN_STATES, type RunState, runStateRow } from "../../src/core/run-state.ts";
 import { runStateFromLibvirt } from "../../src/hypervisor/libvirt/translate/run-state.ts";
 
 const header = readFileSync("/usr/include/libvirt/libvirt-domain.h", "utf8");

@@ -3,6 +3,7 @@
  * hard limit beside it.
  */
 import { describe, expect, it } from "vitest";
+import type { ConvergenceSchedule, ScheduleAction } from "../../src/core/migration.ts";
 import {
   beginsWithPostCopy,
   initialDowntimeMs,
@@ -10,8 +11,6 @@ import {
   passesLeftToSchedule,
   scheduleFrom,
   scheduleTurn,
-  type ConvergenceSchedule,
-  type ScheduleAction,
 } from "../../src/core/schedule.ts";
 
 const down = (downtimeMs: number): ScheduleAction => ({ kind: "setDowntime", downtimeMs });

@@ -3,13 +3,14 @@
  * would produce, and what one migration makes of them.
  */
 import fc from "fast-check";
-import { changeParams, type Changes } from "../../src/core/change.ts";
+import { type Changes, changeParams } from "../../src/core/change.ts";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
+import type { Effect } from "../../src/core/effect.ts";
+import type { Input, Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import { newMigration, type Effect, type Migration } from "../../src/core/migration.ts";
-import type { Location } from "../../src/core/location.ts";
+import type { Migration } from "../../src/core/migration.ts";
+import { newMigration } from "../../src/core/new-migration.ts";
 import { RUN_STATES } from "../../src/core/run-state.ts";
-import type { Input } from "../../src/core/input.ts";
 import { step } from "../../src/core/step.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, request } from "./fixtures.ts";

@@ -3,16 +3,16 @@
  * evidence. design.md, "Stalling" and "migrationProgressTimeout".
  */
 import { describe, expect, it } from "vitest";
-import { advanceFrom, type Advance } from "../../src/core/advance.ts";
+import { advanceFrom } from "../../src/core/advance.ts";
+import type { Advance, StallLedger } from "../../src/core/migration.ts";
 import {
   BYTES_STILL_AFTER_MS,
   NOT_STALLING,
+  type StallEvidence,
+  type StallInput,
   progressTimeoutReached,
   stallNews,
   stallReason,
-  type StallEvidence,
-  type StallInput,
-  type StallLedger,
 } from "../../src/core/stall.ts";
 
 const LIMIT = { stallingLimitMs: 10_000, advanced: false };

@@ -3,8 +3,9 @@
  * It is neither judged nor steered; only where our guest is is asked.
  */
 import { describe, expect, it } from "vitest";
+import type { Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import { READ_SPACING_MS, type Location } from "../../src/core/location.ts";
+import { READ_SPACING_MS } from "../../src/core/location.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
 

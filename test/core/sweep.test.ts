@@ -6,14 +6,9 @@
 import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
-import {
-  advanceFrom,
-  isNews,
-  observePreCopy,
-  PRODUCTIVE_SHARE,
-  type Advance,
-} from "../../src/core/advance.ts";
+import { PRODUCTIVE_SHARE, advanceFrom, isNews, observePreCopy } from "../../src/core/advance.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
+import type { Advance } from "../../src/core/migration.ts";
 import { takenOver } from "../../src/core/recover.ts";
 import { MIB_BYTES } from "../../src/core/units.ts";
 import { migrationSchema } from "../../src/monitor/journal-schema.ts";

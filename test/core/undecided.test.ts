@@ -3,8 +3,9 @@
  * end is what it is then, whatever it was at the call.
  */
 import { describe, expect, it } from "vitest";
-import type { Outcome } from "../../src/core/outcome.ts";
-import { SETTLE_MAX_MS, UNDECIDED_MAX_MS, type Location } from "../../src/core/location.ts";
+import type { Outcome } from "../../src/core/event.ts";
+import type { Location } from "../../src/core/input.ts";
+import { SETTLE_MAX_MS, UNDECIDED_MAX_MS } from "../../src/core/location.ts";
 import type { RunState } from "../../src/core/run-state.ts";
 import { inPhase, type Run } from "./fixtures.ts";
 

@@ -3,9 +3,11 @@
  * somebody else's. The place decides as ever; where the reason is not known, that is what is said.
  */
 import { describe, expect, it } from "vitest";
-import type { NewMigration, Unwatched } from "../../src/core/migration.ts";
-import type { Outcome } from "../../src/core/outcome.ts";
-import { SETTLE_MAX_MS, TAKEN_OVER_GRACE_MS, type Location } from "../../src/core/location.ts";
+import type { Outcome } from "../../src/core/event.ts";
+import type { Location } from "../../src/core/input.ts";
+import { SETTLE_MAX_MS, TAKEN_OVER_GRACE_MS } from "../../src/core/location.ts";
+import type { Unwatched } from "../../src/core/migration.ts";
+import type { NewMigration } from "../../src/core/new-migration.ts";
 import { adopted, afterReboot, takenOver } from "../../src/core/recover.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, Run, sample } from "./fixtures.ts";
 

@@ -4,15 +4,16 @@
  */
 import { describe, expect, it } from "vitest";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
-import type { GuestStopped, Migration } from "../../src/core/migration.ts";
-import {
-  READ_SPACING_MS,
-  SETTLE_MAX_MS,
-  UNDECIDED_MAX_MS,
-  type Location,
-} from "../../src/core/location.ts";
+import type { Location } from "../../src/core/input.ts";
+import { READ_SPACING_MS, SETTLE_MAX_MS, UNDECIDED_MAX_MS } from "../../src/core/location.ts";
+import type { Migration } from "../../src/core/migration.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
-import { RUN_STATES, runStateRow, type RunState } from "../../src/core/run-state.ts";
+import {
+  type GuestStopped,
+  RUN_STATES,
+  type RunState,
+  runStateRow,
+} from "../../src/core/run-state.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { PAUSED_GUEST } from "../../src/core/waiting.ts";
 import { bringTo, FILE_REQUEST, inPhase, kinds, Run } from "./fixtures.ts";

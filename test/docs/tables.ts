@@ -3,8 +3,10 @@
  * limits from their tables, phases and reasons from their types. A type has no texts and a limit
  * none for people, so theirs are in texts.ts.
  */
-import { readFileSync } from "node:fs";
 import { configRows } from "../../src/config/config.ts";
+import { endReasons, stallReasons, whereabouts } from "../../src/core/event.ts";
+import { checkNames } from "../../src/core/migrate-check.ts";
+import { phases } from "../../src/core/migration.ts";
 import { errorTable } from "../../src/errors.ts";
 import { eventFields } from "../../src/monitor/wire-events.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
@@ -37,29 +39,14 @@ export function readmeTables(): ReadonlyMap<string, string> {
     ...Object.entries(eventFields).map(([name, fields]) => [name, fieldTable(fields)] as const),
     [
       "stall reasons",
-      table(
-        ["Reason", "It means", "What to do"],
-        rowsOf(namesIn("stall.ts", "type StallReason ="), texts.stallReasons),
-      ),
+      table(["Reason", "It means", "What to do"], rowsOf(stallReasons, texts.stallReasons)),
     ],
     [
       "outcomes",
-      table(
-        ["Reason", "Outcome", "Code", "What happened"],
-        rowsOf(namesIn("outcome.ts", "type EndReason ="), texts.outcomes),
-      ),
+      table(["Reason", "Outcome", "Code", "What happened"], rowsOf(endReasons, texts.outcomes)),
     ],
-    [
-      "where",
-      table(["Where", "The guest"], rowsOf(namesIn("outcome.ts", "readonly where:"), texts.places)),
-    ],
-    [
-      "checks",
-      table(
-        ["Check", "ok true", "ok false or null"],
-        rowsOf(namesIn("migrate-check.ts", "checkNames ="), texts.checks),
-      ),
-    ],
+    ["where", table(["Where", "The guest"], rowsOf(whereabouts, texts.places))],
+    ["checks", table(["Check", "ok true", "ok false or null"], rowsOf(checkNames, texts.checks))],
     ["roles", roleTable()],
     ["configuration", configTable()],
     ["errors", errorRows()],
@@ -67,20 +54,11 @@ export function readmeTables(): ReadonlyMap<string, string> {
   ]);
 }
 
-/** The members of a union of strings in src/core: `declaration` up to the next semicolon. */
-function namesIn(file: string, declaration: string): readonly string[] {
-  const source = readFileSync(new URL(`../../src/core/${file}`, import.meta.url), "utf8");
-  const [, after] = source.split(declaration);
-  const [union = ""] = (after ?? "").split(";", 1);
-  return [...union.matchAll(/"([^"]+)"/g)].map(([, name]) => name ?? "");
-}
-
 function rowsOf(names: readonly string[], cells: texts.Texts): readonly Cells[] {
   return names.map((name) => [code(name), ...(cells[name] ?? [NO_TEXT])]);
 }
 
 function phaseTable(): string {
-  const phases = namesIn("migration.ts", "type Phase =");
   const head = ["Phase", "What happens", "Stall clock", "`VM.migrateCancel`"];
   const stopping = Object.keys(texts.stoppingPhases);
   return table(head, [...rowsOf(phases, texts.phases), ...rowsOf(stopping, texts.stoppingPhases)]);

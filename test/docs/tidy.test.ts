@@ -170,6 +170,21 @@ describe("who may import what", () => {
     expect(importing((target) => target.startsWith(adapter))).toEqual(["src/main.ts"]);
   });
 
+  it("src/core has no import circle, types included", () => {
+    const imports = new Map(
+      below("src/core").map(({ name, text }) => [
+        name,
+        importsOf(text).map((target) => path.posix.join(name, "..", target)),
+      ]),
+    );
+    const reaches = (from: string, seen = new Set<string>()): ReadonlySet<string> => {
+      for (const next of imports.get(from) ?? [])
+        if (!seen.has(next)) reaches(next, seen.add(next));
+      return seen;
+    };
+    expect([...imports.keys()].filter((name) => reaches(name).has(name))).toEqual([]);
+  });
+
   it("only the locks of journal and saves, the listener and TLS know posix, and it knows nothing of the daemon", () => {
     const knowing = daemon
       .filter(({ text }) => importsOf(text).some((target) => /^posix$|\/posix\//.test(target)))

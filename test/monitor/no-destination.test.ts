@@ -3,8 +3,7 @@
  * waited for, and that a daemon which answered before a restart of this one is waited for after it.
  */
 import { describe, expect, it } from "vitest";
-import type { SilenceCause } from "../../src/core/destination.ts";
-import { SOON_MS } from "../../src/core/destination.ts";
+import { SOON_MS, type SilenceCause } from "../../src/core/destination.ts";
 import type { PeerAnswer } from "../../src/peer/peer-client.ts";
 import { SmallHost, WELCOMING } from "./small-host.ts";
 

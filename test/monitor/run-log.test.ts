@@ -1,6 +1,7 @@
 /** What a step of a migration says in the log: its story must be told there without the journal. */
 import { describe, expect, it } from "vitest";
-import type { Effect, Migration } from "../../src/core/migration.ts";
+import type { Effect } from "../../src/core/effect.ts";
+import type { Migration } from "../../src/core/migration.ts";
 import { createLog } from "../../src/logger.ts";
 import { logStep } from "../../src/monitor/run-log.ts";
 import { inPhase, type Run, sample } from "../core/fixtures.ts";

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../src/clock.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import { isOff, type RunState } from "../../src/core/run-state.ts";
+import { type RunState, isOff } from "../../src/core/run-state.ts";
 import type {
   CallResult,
   DestinationHost,

@@ -1,7 +1,7 @@
 /** Every way in which libvirt says that a guest has ended is told as what it is. */
 import { expect, it } from "vitest";
 import { LIFECYCLE } from "../../src/core/libvirt-codes.ts";
-import { isOff, RUN_STATES, type RunState } from "../../src/core/run-state.ts";
+import { RUN_STATES, type RunState, isOff } from "../../src/core/run-state.ts";
 import { endedHow } from "../../src/monitor/location.ts";
 import { stoppedHow } from "../../src/monitor/stopped-how.ts";
 

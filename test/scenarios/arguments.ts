@@ -2,12 +2,12 @@
  * The words behind a scenario's command: `name=value` and flags. Values carry their unit as a suffix
  * (`20MiB`, `1.5s`, `300ms`); a bare number is taken as it is. A wrong one is an error of the script.
  */
+import type { Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import type { Location } from "../../src/core/location.ts";
+import type { ConvergenceSchedule, ScheduleAction } from "../../src/core/migration.ts";
 import { RUN_STATES } from "../../src/core/run-state.ts";
-import type { ConvergenceSchedule, ScheduleAction } from "../../src/core/schedule.ts";
-import type { GuestHabits } from "./guest-model.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
+import type { GuestHabits } from "./guest-model.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
   "": 1,

@@ -2,8 +2,9 @@
  * One line for each effect, as the scripts show it: what the engine is told and what libvirt is asked
  * for. Every number has its unit, since the scripts are read as documentation.
  */
-import type { CoreEvent, Effect, StallingEvent, VmStatus } from "../../src/core/migration.ts";
-import { bytesPerSecondToMiBpsRound, MIB_BYTES } from "../../src/core/units.ts";
+import type { Effect } from "../../src/core/effect.ts";
+import type { CoreEvent, StallingEvent, VmStatus } from "../../src/core/event.ts";
+import { MIB_BYTES, bytesPerSecondToMiBpsRound } from "../../src/core/units.ts";
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)}s`;
 const mib = (bytes: number): string => `${Math.round(bytes / MIB_BYTES)}MiB`;

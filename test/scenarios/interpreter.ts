@@ -5,13 +5,13 @@
  * script (`took`, `refused`). README of the commands: test/scenarios/run.test.ts.
  */
 import type { Changes } from "../../src/core/change.ts";
-import type { DestinationCount } from "../../src/core/bandwidth.ts";
 import { firstDowntime } from "../../src/core/downtime.ts";
-import { passesLeftToSchedule } from "../../src/core/schedule.ts";
+import type { Effect, EffectDone } from "../../src/core/effect.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import type { EffectDone } from "../../src/core/effect-done.ts";
-import type { Effect, GuestStopped } from "../../src/core/migration.ts";
+import type { DestinationCount } from "../../src/core/migration.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
+import type { GuestStopped } from "../../src/core/run-state.ts";
+import { passesLeftToSchedule } from "../../src/core/schedule.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, NOT_BEGUN, POSTCOPY_REFUSED, Run, sample } from "../core/fixtures.ts";
 import { Arguments, guestHabits, scheduleIn } from "./arguments.ts";

@@ -5,8 +5,8 @@
 
 import { afterAll, afterEach, expect, it } from "vitest";
 import {
-  definitionMessageBytes,
   LIBVIRT_STRING_MAX_BYTES,
+  definitionMessageBytes,
 } from "../../src/core/definition-size.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
 import { maySendDefinitions, verbRoles } from "../../src/rpc/roles.ts";

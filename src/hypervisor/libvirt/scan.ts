@@ -8,7 +8,7 @@ import { ListDomainsFlag } from "libvirt";
 import type { Connection, Domain, JobStatsResult } from "libvirt";
 import type { Clock } from "../../clock.ts";
 import type { Defects } from "../../defects.ts";
-import { isOff, type RunState } from "../../core/run-state.ts";
+import { type RunState, isOff } from "../../core/run-state.ts";
 import type { CallResult, JobView, ScanOptions, VmJobView } from "../port.ts";
 import { failedJobView, statsView } from "./job-view.ts";
 import { jobStatsFromLibvirt } from "./translate/job-stats.ts";

@@ -1,0 +1,68 @@
+/**
+ * What a step asks the daemon to do, and what the daemon reports back. An effect is a value; the one
+ * that performs it is src/monitor. Those that report back are pending until they do, and nothing is
+ * asked for twice at a time.
+ */
+import type { CoreEvent } from "./event.ts";
+
+/** Effects that report back: each as an `effectDone` input, `locateGuest` as a `location`. */
+export const reportingKinds = [
+  "setMaxBandwidth",
+  "readMaxBandwidth",
+  "setMaxDowntime",
+  "startPostCopy",
+  "pausePostCopy",
+  "resumePostCopy",
+  "probeAddress",
+  "destroyPausedCopy",
+  "abort",
+  "locateGuest",
+] as const;
+
+export type PendingKind = (typeof reportingKinds)[number];
+
+/** What the daemon must do. */
+export type Effect =
+  | { readonly kind: "call"; readonly bandwidthMiBps: number; readonly postcopy: boolean }
+  | { readonly kind: "setMaxBandwidth"; readonly maxBandwidthMiBps: number }
+  | { readonly kind: "readMaxBandwidth" }
+  | { readonly kind: "setMaxDowntime"; readonly maxDowntimeMs: number }
+  | { readonly kind: "startPostCopy" }
+  /** Has QEMU give up a post-copy that stands still, so that it can be resumed. */
+  | { readonly kind: "pausePostCopy" }
+  | { readonly kind: "resumePostCopy" }
+  /** Does the destination's migration address answer a TCP connect? */
+  | { readonly kind: "probeAddress" }
+  /** What post-copy left here of a guest that runs elsewhere. */
+  | { readonly kind: "destroyPausedCopy" }
+  | { readonly kind: "abort" }
+  | { readonly kind: "locateGuest" }
+  | { readonly kind: "putBackDowntime"; readonly maxDowntimeMs: number }
+  | { readonly kind: "removeImage" }
+  | { readonly kind: "event"; readonly event: CoreEvent }
+  | {
+      readonly kind: "log";
+      readonly level: "info" | "warn" | "error";
+      readonly message: string;
+      readonly fields: Readonly<Record<string, number | string | boolean | null>>;
+    };
+
+export interface Refusal {
+  readonly code: number;
+  readonly message: string;
+}
+
+export type EffectResult =
+  | { readonly kind: "ok"; readonly value: number | null }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** No answer in time, or not connected: asked again next cycle. */
+  | { readonly kind: "noAnswer" }
+  /** An earlier one of this kind is still out and will report: nothing new. */
+  | { readonly kind: "busy" };
+
+export interface EffectDone {
+  readonly effect: Exclude<PendingKind, "locateGuest">;
+  /** The value that was asked for, where the effect sets one. */
+  readonly asked: number | null;
+  readonly result: EffectResult;
+}
