@@ -199,8 +199,10 @@ interface BrokenRelation {
   readonly problem: string;
 }
 
-/** min_migration_bandwidth above migration_max_bandwidth is no contradiction: the floor of a
- * migration is the lower of the two (design.md). */
+/**
+ * min_migration_bandwidth above migration_max_bandwidth is not a contradiction: the floor of a
+ * migration is the lower of the two.
+ */
 function brokenRelations(config: Config): readonly BrokenRelation[] {
   const { addresses: at, ssl: tls, access } = config;
   const broken: BrokenRelation[] = [];

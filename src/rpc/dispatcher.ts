@@ -1,8 +1,7 @@
 /**
  * One dispatcher behind every transport: text of a message in, text of the reply out, or nothing.
  *
- * json-rpc-2.0 finds the verb and shapes the reply; what it lets through (style.md 3.6) is stopped
- * here: we parse ourselves, check ids and members, keep an id on every error that has one, answer a
+ * json-rpc-2.0 finds the verb and shapes the reply; what it lets through is stopped here: we parse ourselves, check ids and members, keep an id on every error that has one, answer a
  * batch with an array even if it is of one (but see `Client`), run a request that a client sends
  * again only once, and let no message of an unexpected error out. A verb that the client's role does
  * not have is refused before its parameters are looked at. Requests being answered are counted for

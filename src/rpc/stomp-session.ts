@@ -2,7 +2,7 @@
  * The server's side of one STOMP connection, without the connection: bytes, replies, events and
  * ticks in, actions out, in order. It knows neither sockets nor clocks nor what a message says.
  *
- * It does what stock clients rely on (vdsm.md 6.2 to 6.4) and not what VDSM's server gets wrong:
+ * It does what stock clients rely on (src/docs/stomp.md) and not what VDSM's server gets wrong:
  * a reply goes to one subscription of the connection that asked and to nobody else; nothing that a
  * client SENDs is handed to another client; and only the daemon emits events.
  *

@@ -1,7 +1,7 @@
 /**
  * Passes and advance: which pass is productive, what a poll may prove and what it may not, and which
- * samples move the clock. design.md, "Advance"; the aliasing figures are measured ones of
- * reference/libvirt.md. Sizes in MiB, times in ms.
+ * samples move the clock. The aliasing figures were measured (src/docs/libvirt.md). Sizes in MiB,
+ * times in ms.
  */
 import { describe, expect, it } from "vitest";
 import {

@@ -1,6 +1,6 @@
 /**
  * The cap: the feature page's rule, the halving for a silent destination, and when libvirt is asked
- * to hold or to show it. design.md, "Bandwidth". MiB/s throughout.
+ * to hold or to show it. MiB/s throughout.
  */
 import { describe, expect, it } from "vitest";
 import { floorExceedsShare, floorMiBps, nextCap, shareMiBps } from "../../src/core/bandwidth.ts";

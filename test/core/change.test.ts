@@ -1,6 +1,6 @@
 /**
  * migrateChangeParams: what may be changed in which state, that nothing is applied if one part is
- * impossible, and when the stall clock starts anew. issue 2; design.md, "Advance".
+ * impossible, and when the stall clock starts over.
  */
 import { describe, expect, it } from "vitest";
 import type { Changes } from "../../src/core/change.ts";

@@ -1,6 +1,6 @@
 /**
  * How a migration ends: where the guest is decides, why comes from the call and from what the host
- * itself did; exactly one `ended` event, after the last status. design.md, "Outcome". A guest that
+ * itself did; exactly one `ended` event, after the last status. A guest that
  * ended by itself: guest-stopped.test.ts.
  */
 import { describe, expect, it } from "vitest";

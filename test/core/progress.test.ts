@@ -1,6 +1,6 @@
 /**
  * `progress` on the wire: VDSM's table of percentages, held below 100 until the migration completed
- * and never falling. design.md, "What the numbers mean"; reference/vdsm.md 8.
+ * and never falling.
  */
 import { describe, expect, it } from "vitest";
 import { progressPercent } from "../../src/core/progress.ts";

@@ -1,6 +1,6 @@
 /**
  * Stall events (when, with which count), their reasons, and the hard limit with its two pieces of
- * evidence. design.md, "Stalling" and "migrationProgressTimeout".
+ * evidence.
  */
 import { describe, expect, it } from "vitest";
 import { advanceFrom } from "../../src/core/advance.ts";

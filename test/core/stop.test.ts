@@ -1,7 +1,7 @@
 /**
  * Ending a migration before its time: the abort decided by migrationProgressTimeout, cancel in each
  * phase, and the pursuit of either until libvirt's job is gone. Never in post-copy. And the second
- * start, without post-copy. design.md, "migrationProgressTimeout"; issue 2.
+ * start, without post-copy.
  */
 import { describe, expect, it } from "vitest";
 import { ABORT_AGAIN_AFTER_MS } from "../../src/core/steer.ts";

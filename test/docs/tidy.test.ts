@@ -94,6 +94,19 @@ describe("leftovers", () => {
     expect(hits(all, left)).toEqual([]);
   });
 
+  it("no text refers to a document that is not in the repository", () => {
+    const there = new Set(all.map(({ name }) => path.posix.basename(name)));
+    const absent = all.flatMap(({ name, lines }) =>
+      lines.flatMap((line, at) =>
+        [...line.matchAll(/[\w-]+\.md\b/g)]
+          .filter(([document]) => !there.has(document))
+          .map(([document]) => `${name}:${at + 1}: ${document}`),
+      ),
+    );
+    const plan = new RegExp(`\\b(${word("iss", "ue")} #?\\d|${word("mile", "stone")})`, "i");
+    expect([...absent, ...hits(all, plan)]).toEqual([]);
+  });
+
   it("no test is left out, runs alone, runs twice or replaces a module", () => {
     const focus = /\b(it|test|describe)(\.\w+)*\.(only|skip|skipIf|runIf|todo|fails)\b/;
     const twice = new RegExp(`\\b${word("re", "try")}\\s*:`);

@@ -1,5 +1,5 @@
 /**
- * JSON-RPC 2.0 as the specification has it, and every guard of style.md 3.6, against a small real
+ * JSON-RPC 2.0 as the specification has it, and what json-rpc-2.0 by itself lets through, against a small real
  * verb table. What the dispatcher must never do, whatever comes in: reject, throw, or answer what is
  * no JSON-RPC reply.
  */

@@ -1,5 +1,5 @@
 /**
- * The exchanges of vdsm.md 6.2 to 6.4 over real sockets, as the Python and as the Java client write
+ * The exchanges of src/docs/stomp.md over real sockets, as the Python and as the Java client write
  * and read them, plain and over TLS, in one piece and byte by byte.
  */
 

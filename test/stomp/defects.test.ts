@@ -1,6 +1,5 @@
 /**
- * Each defect of VDSM's server (vdsm.md 6.5, and those of its frames in 6.2) as a client meets it,
- * and that it is none of ours.
+ * Each defect of VDSM's server (src/docs/stomp.md) as a client meets it: this daemon has none of them.
  */
 
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";

@@ -1,6 +1,6 @@
 /**
  * The two stock clients, byte by byte: what they send, in their order of headers, and how they read
- * what comes back, with all that kills them (vdsm.md 6.2 to 6.4). Written from the facts, none of
+ * what comes back, with all that kills them (src/docs/stomp.md). Written from the facts, none of
  * their code; the order of Java's headers is that of its HashMap, as Java 17 prints it.
  */
 
