@@ -7,10 +7,11 @@
 import { observePostCopy, observePreCopy, restartClock } from "./advance.ts";
 import type { Effect } from "./effect.ts";
 import type { StallingEvent } from "./event.ts";
+import { destinationSince } from "./host-count.ts";
 import type { AdvanceSample, CycleInput } from "./input.ts";
 import { type JobStats, dataFlow, dirtyRateBytesPerSecond, isOutgoing } from "./job-stats.ts";
 import { type LastStepView, isLastStep } from "./last-step.ts";
-import { type Advance, type DestinationCount, type Migration, stalledForMs } from "./migration.ts";
+import { type Advance, type Migration, stalledForMs } from "./migration.ts";
 import { recoverPostCopy, recoveryBegun, resetRecovery } from "./post-copy.ts";
 import { progressPercent } from "./progress.ts";
 import {
@@ -167,7 +168,7 @@ function takeSample(
     ...before,
     sampled: input.sample !== null,
     sourceMigrations: input.sourceMigrations,
-    destinationCount: countedThere(before, input.destination),
+    destinationCount: destinationSince(input.destination, before),
   };
   // Somebody else's post-copy is none of ours: where its paused copy is, our guest is not half gone.
   const switched = input.postCopyState && !before.superseded;
@@ -190,17 +191,6 @@ function takeSample(
     sample.stats,
     sample.atMs,
   );
-}
-
-/**
- * An answer asked for before data flow may lack this migration, which its destination shows up to
- * 4 s after the call: until a later answer is there it counts at least as at the call.
- */
-function countedThere(migration: Migration, destination: DestinationCount): DestinationCount {
-  const { dataSinceMs, destinationAtCall } = migration;
-  if (destination.kind !== "counted" || destinationAtCall === null) return destination;
-  if (dataSinceMs !== null && destination.askedAtMs >= dataSinceMs) return destination;
-  return { ...destination, migrations: Math.max(destination.migrations, destinationAtCall) };
 }
 
 function withStats(migration: Migration, stats: JobStats, atMs: number): Migration {

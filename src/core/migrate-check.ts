@@ -3,6 +3,7 @@
  * this order, each of them always there. Pure: facts in, words out. Nothing here asks anybody.
  */
 import { type BandwidthRule, floorExceedsShare, nextCap } from "./bandwidth.ts";
+import { NEVER_COUNTED, includingSelf } from "./host-count.ts";
 
 export const checkNames = [
   /** The VM's state lets it go. */
@@ -76,8 +77,8 @@ export function slotFinding(inUse: number | null, limit: number | null, queued =
 export function bandwidthFinding(rule: BandwidthRule, here: number, there: number | null): Finding {
   const destination =
     there === null
-      ? ({ kind: "unknown", silentQueries: 0 } as const)
-      : ({ kind: "counted", migrations: there + 1, askedAtMs: 0 } as const);
+      ? NEVER_COUNTED
+      : includingSelf({ kind: "counted", migrations: there, askedAtMs: 0 });
   const { capMiBps } = nextCap({
     rule,
     sourceMigrations: here,

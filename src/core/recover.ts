@@ -8,6 +8,7 @@
  */
 import { advanceFrom } from "./advance.ts";
 import { downtimeBySchedule } from "./downtime.ts";
+import { NEVER_COUNTED } from "./host-count.ts";
 import { type JobStats, isOutgoing } from "./job-stats.ts";
 import type { Advance, Limits, Migration } from "./migration.ts";
 import { newMigration } from "./new-migration.ts";
@@ -31,7 +32,7 @@ export function takenOver(migration: Migration, nowMs: number): Migration {
     undecidedSinceMs: null,
     heardAtMs: null,
     // Silent queries are counted anew by the new daemon.
-    destinationCount: { kind: "unknown", silentQueries: 0 },
+    destinationCount: NEVER_COUNTED,
     cap: { ...migration.cap, appliedMiBps: null, silentQueriesSeen: 0, cyclesSinceVerified: null },
     advance: migration.advance === null ? null : { ...migration.advance, gapEndedAtMs: nowMs },
   };

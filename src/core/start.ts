@@ -8,8 +8,9 @@ import { nextCap } from "./bandwidth.ts";
 import { isNewReason } from "./destination.ts";
 import { downtimeApplied } from "./downtime.ts";
 import type { Effect, Refusal } from "./effect.ts";
+import { includingSelf } from "./host-count.ts";
 import type { Input } from "./input.ts";
-import type { DestinationCount, Migration } from "./migration.ts";
+import type { Migration } from "./migration.ts";
 import type { Stepped } from "./turn.ts";
 import { seenWaiting } from "./waiting.ts";
 
@@ -118,13 +119,6 @@ export function begin(
       },
     ],
   };
-}
-
-/** Asked before the call, the destination cannot have counted this migration yet. */
-function includingSelf(destination: DestinationCount): DestinationCount {
-  return destination.kind === "counted"
-    ? { ...destination, migrations: destination.migrations + 1 }
-    : destination;
 }
 
 function withoutPostCopy({ postCopy }: Migration, reason: string): Migration["postCopy"] {

@@ -1,28 +1,17 @@
 /**
- * What the hypervisor last showed of every active VM: whose job is what, and how many migrations the
- * host has, whoever started them. Counts are a property of the host, not of our bookkeeping: a
- * migration begun with virsh shares the same link.
+ * What the hypervisor last showed of every active VM, and when. Owns when a look may be shared, reused
+ * or has been overtaken; what counts as a migration is core/host-count.ts's. Counts come from what
+ * libvirt shows, not from our own bookkeeping: a migration started with virsh shares the same link.
  */
-import { isOutgoing } from "../core/job-stats.ts";
+import {
+  countTransfers,
+  sourceCount,
+  transferOf,
+  type HostCount,
+  type Transfer,
+} from "../core/host-count.ts";
 import { isPausedCopy } from "../core/run-state.ts";
-import type {
-  CallResult,
-  Hypervisor,
-  JobView,
-  ScanOptions,
-  VmJobView,
-} from "../hypervisor/port.ts";
-
-/**
- * `broken`: post-copy that brings a guest here has failed; no data come, and it takes no share of the
- * link until it is resumed, which it may never be. `unknown`: the VM has not answered once since it was first seen.
- */
-export type Transfer = "outgoing" | "incoming" | "broken" | "none" | "unknown";
-
-export interface HostCounts {
-  readonly outgoing: number;
-  readonly incoming: number;
-}
+import type { CallResult, Hypervisor, ScanOptions, VmJobView } from "../hypervisor/port.ts";
 
 interface Entry {
   readonly view: VmJobView;
@@ -106,20 +95,13 @@ export class HostView {
     return this.#entries.get(vmId)?.transfer ?? "none";
   }
 
-  counts(): HostCounts {
-    let outgoing = 0;
-    let incoming = 0;
-    for (const { transfer } of this.#entries.values()) {
-      if (transfer === "outgoing") outgoing += 1;
-      if (transfer === "incoming") incoming += 1;
-    }
-    return { outgoing, incoming };
+  counts(): HostCount {
+    return countTransfers([...this.#entries.values()].map(({ transfer }) => transfer));
   }
 
-  /** n(source) for a migration of this VM: itself is counted before libvirt shows it, too. */
+  /** n(source) for a migration of this VM. */
   migrationsWith(vmId: string): number {
-    const { outgoing, incoming } = this.counts();
-    return outgoing + incoming + (this.transfer(vmId) === "outgoing" ? 0 : 1);
+    return sourceCount(this.counts(), this.transfer(vmId));
   }
 
   /**
@@ -182,24 +164,9 @@ export class HostView {
 
   #entriesOf(views: readonly VmJobView[]): readonly (readonly [string, Entry])[] {
     return views.map((view) => {
-      const known = this.#entries.get(view.vm.vmId)?.transfer ?? "unknown";
+      const known = this.#entries.get(view.vm.vmId)?.transfer;
       return [view.vm.vmId, { view, transfer: transferOf(view.job, known) }] as const;
     });
-  }
-}
-
-/** A VM that does not answer is still what it was: its data may flow all the same. */
-function transferOf(job: JobView, known: Transfer): Transfer {
-  switch (job.kind) {
-    case "stats":
-      return isOutgoing(job.stats) ? "outgoing" : "none";
-    case "incoming":
-      return job.broken === true ? "broken" : "incoming";
-    case "noAnswer":
-      return known;
-    case "refused":
-      // Of a domain that is just going, for one: what cannot be told must not pass for arrived.
-      return "unknown";
   }
 }
 

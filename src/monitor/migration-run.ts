@@ -6,6 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { type ChangeResult, type Changes, changeParams } from "../core/change.ts";
 import type { Effect } from "../core/effect.ts";
+import { ownCount } from "../core/host-count.ts";
 import type { Input } from "../core/input.ts";
 import { LIBVIRT_ERROR, NO_CALL } from "../core/libvirt-codes.ts";
 import type { DestinationCount, Migration } from "../core/migration.ts";
@@ -227,11 +228,7 @@ export class MigrationRun {
   /** What the destination is known to have, as the configured peer mode sees it. */
   destinationCount(ownMigrationsThere: number): DestinationCount {
     if (this.target.mode !== "remote" || this.#context.settings().peerMode === "none") {
-      return {
-        kind: "counted",
-        migrations: ownMigrationsThere,
-        askedAtMs: this.#context.clock.monotonicMs(),
-      };
+      return ownCount(ownMigrationsThere, this.#context.clock.monotonicMs());
     }
     return this.target.peer.counts();
   }

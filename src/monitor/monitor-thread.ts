@@ -11,6 +11,7 @@
  * It must not know what the numbers mean (core) nor how they come (hypervisor).
  */
 import { isNews } from "../core/advance.ts";
+import { countsThere, NEVER_COUNTED } from "../core/host-count.ts";
 import type { CycleInput } from "../core/input.ts";
 import { isOpen } from "../core/late.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
@@ -263,7 +264,7 @@ export class MonitorThread {
         (other) =>
           other.target.mode === "remote" &&
           other.target.peer === target.peer &&
-          other.migration.callAtMs !== null,
+          countsThere(other.migration),
       ).length;
   }
 
@@ -314,7 +315,7 @@ const UNSEEN: Omit<CycleInput, "timer"> = {
   sample: null,
   postCopyState: false,
   sourceMigrations: 1,
-  destination: { kind: "unknown", silentQueries: 0 },
+  destination: NEVER_COUNTED,
 };
 
 function sampleOf(job: JobView): CycleInput["sample"] {

@@ -5,6 +5,12 @@
  */
 import { formatHost } from "../core/address.ts";
 import type { Silence, SilenceCause } from "../core/destination.ts";
+import {
+  NEVER_COUNTED,
+  migrationsIn,
+  countAfterQuery,
+  type AnsweredCount,
+} from "../core/host-count.ts";
 import type { DestinationCount } from "../core/migration.ts";
 import { errorTable } from "../errors.ts";
 import type { CertificateFacts } from "../tls/judge.ts";
@@ -80,15 +86,13 @@ export class Peer {
   readonly #deadlineMs: () => number;
   readonly #nowMs: () => number;
   #asking: Promise<void> | null = null;
-  #migrations: number | null = null;
-  #askedAtMs = 0;
+  #count: DestinationCount = NEVER_COUNTED;
   /** Why there was no answer, the last time that there was none. */
   silence: Silence = { cause: "timeout", text: "not asked yet" };
   /** A daemon has answered there, to this daemon or to the one before it. */
   reached = false;
   /** When a migration was last on its way there. */
   usedAtMs = 0;
-  #silentQueries = 0;
   #isOurs = false;
   /** Migrations are on their way there: its silence halves them. */
   #goesThere = false;
@@ -116,13 +120,7 @@ export class Peer {
   }
 
   counts(): DestinationCount {
-    if (this.#silentQueries > 0) {
-      const kind = this.#migrations === null ? "unknown" : "silent";
-      return { kind, silentQueries: this.#silentQueries };
-    }
-    return this.#migrations === null
-      ? { kind: "unknown", silentQueries: 0 }
-      : { kind: "counted", migrations: this.#migrations, askedAtMs: this.#askedAtMs };
+    return this.#count;
   }
 
   /** Whether it wants the guest's definition: a stock VDSM does. Known once it has been asked. */
@@ -190,7 +188,7 @@ export class Peer {
   async look(): Promise<PeerLook> {
     const answer = await this.#client.ask(this.address, "Host.getStats", {}, this.#deadlineMs());
     const certificate = this.#client.certificateOf(this.address);
-    const migrations = countsIn(answer);
+    const migrations = migrationsIn(countsIn(answer));
     if (migrations === null || answer.kind !== "result" || !isObject(answer.result)) {
       return { kind: "silent", silence: silenceIn(answer, this.address), certificate };
     }
@@ -226,11 +224,11 @@ export class Peer {
   async #ask(): Promise<void> {
     const askedAtMs = this.#nowMs();
     const answer = await this.#client.ask(this.address, "Host.getStats", {}, this.#deadlineMs());
-    const migrations = countsIn(answer);
-    if (migrations === null) {
+    const before = this.#count;
+    this.#count = countAfterQuery(before, countsIn(answer), askedAtMs);
+    if (this.#count.kind !== "counted") {
       // One that is just starting, or too busy, is a daemon all the same.
       if (answer.kind === "error" && worthAskingAgain(answer.code)) this.reached = true;
-      this.#silentQueries += 1;
       this.silence = silenceIn(answer, this.address);
       this.#saySilence();
       return;
@@ -238,12 +236,10 @@ export class Peer {
     this.reached = true;
     this.#isOurs = isOurs(answer);
     if (this.#saidSilence !== null) {
-      this.#log.info({ silentQueries: this.#silentQueries }, "destination answers again");
+      const silentQueries = before.kind === "counted" ? 0 : before.silentQueries;
+      this.#log.info({ silentQueries }, "destination answers again");
       this.#saidSilence = null;
     }
-    this.#silentQueries = 0;
-    this.#migrations = migrations;
-    this.#askedAtMs = askedAtMs;
   }
 
   /** Once, and once more when it begins to cost something. */
@@ -293,11 +289,13 @@ function causeOfError(code: number): SilenceCause {
   return code === errorTable.methodNotFound.number ? "notADaemon" : "failed";
 }
 
-function countsIn(answer: PeerAnswer): number | null {
+function countsIn(answer: PeerAnswer): AnsweredCount | null {
   if (answer.kind !== "result" || !isObject(answer.result)) return null;
-  const incoming = answer.result["incomingVmMigrations"];
-  const outgoing = answer.result["outgoingVmMigrations"];
-  return isCount(incoming) && isCount(outgoing) ? incoming + outgoing : null;
+  const { incomingVmMigrations: incoming, outgoingVmMigrations: outgoing } = answer.result;
+  return {
+    incoming: isCount(incoming) ? incoming : null,
+    outgoing: isCount(outgoing) ? outgoing : null,
+  };
 }
 
 /** VDSM's Host.getStats does not count what waits in a queue. */
