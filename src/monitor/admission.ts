@@ -1,7 +1,8 @@
 /**
- * When the queue is looked at, and what becomes of it then: whoever may begin does, and whoever waited
- * too long has ended. Which ones may is the registry's; the way to the call is begin.ts's.
+ * Looks at the queue: what may begin does, and what has waited too long ends. Which ones is
+ * core/admission.ts's; the way to libvirt's call is begin.ts's.
  */
+import { hasWaitedTooLong, mayBegin, retryInMs } from "../core/admission.ts";
 import { begin } from "./begin.ts";
 import type { Context } from "./context.ts";
 import type { MigrationRun } from "./migration-run.ts";
@@ -22,16 +23,14 @@ export class Admission {
   admit(): void {
     const { maxOutgoing, admissionTimeoutMs } = this.#context.settings();
     const nowMs = this.#context.clock.monotonicMs();
-    if (admissionTimeoutMs > 0) {
-      for (const run of this.#registry.waitingSince(nowMs - admissionTimeoutMs)) {
-        run.apply({ kind: "notAdmitted" });
-      }
+    for (const run of this.#registry.live()) {
+      if (hasWaitedTooLong(run, admissionTimeoutMs, nowMs)) run.apply({ kind: "notAdmitted" });
     }
-    // One that cannot even be admitted must not hold up those behind it.
+    // What cannot even be admitted must not hold up those behind it.
     const stuck = new Set<MigrationRun>();
     for (let before = -1; before < stuck.size; ) {
       before = stuck.size;
-      for (const run of this.#registry.admissible(maxOutgoing, nowMs, stuck)) {
+      for (const run of mayBegin(this.#registry.live(), maxOutgoing, nowMs, stuck)) {
         const begun = begin(run, () => this.#monitor.ownMigrationsTo(run), this.#context);
         void begun.then(() => this.#sentBack(run));
         if (run.migration.phase === "queued") stuck.add(run);
@@ -40,11 +39,10 @@ export class Admission {
     }
   }
 
-  /** Its slot is the next one's, and it is tried again at its time: neither waits for a cycle. */
+  /** Its slot goes to the next one, and it is tried again on time: neither waits for a cycle. */
   #sentBack(run: MigrationRun): void {
-    const { phase, retryAtMs } = run.migration;
-    const inMs = Math.ceil((retryAtMs ?? 0) - this.#context.clock.monotonicMs());
-    if (phase !== "queued" || inMs <= 0) return;
+    const inMs = retryInMs(run, this.#context.clock.monotonicMs());
+    if (inMs === null) return;
     const admit = (): void => {
       const { defects } = this.#context;
       if (this.#monitor.running) defects.contained("admit", null, () => this.admit());

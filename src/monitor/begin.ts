@@ -4,6 +4,7 @@
  * into the queue; a cancel on the way ends it before there is a call.
  */
 import { isoTime } from "../clock.ts";
+import { retryAtMs } from "../core/admission.ts";
 import type { Silence } from "../core/destination.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { type RunState, isOff, runStateRow } from "../core/run-state.ts";
@@ -16,9 +17,6 @@ import { NO_ANSWER, type SaveFiles } from "./hibernation.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import { endedHow } from "./location.ts";
 import { noteStopped } from "./stopped-how.ts";
-
-/** A destination that was full is asked again after this share of the time, or up to so much more. */
-const RETRY_JITTER_SHARE = 0.25;
 
 /** Never rejects: what goes wrong is the migration's outcome. */
 export async function begin(
@@ -35,10 +33,10 @@ export async function begin(
         run.apply(prepared);
         return;
       case "later":
-        run.apply({ kind: "deferred", retryAtMs: retryAtMs(context), reason: prepared.reason });
+        run.apply({ kind: "deferred", retryAtMs: tryAgainAtMs(context), reason: prepared.reason });
         return;
       case "unanswered":
-        run.apply({ ...prepared, retryAtMs: retryAtMs(context) });
+        run.apply({ ...prepared, retryAtMs: tryAgainAtMs(context) });
         return;
       case "ready":
         run.apply({
@@ -222,9 +220,8 @@ function noXml(xml: Exclude<CallResult<string>, { kind: "ok" }>): Hindrance {
     : { kind: "later", reason };
 }
 
-function retryAtMs({ clock, settings }: Context): number {
-  const share = 1 - RETRY_JITTER_SHARE + 2 * RETRY_JITTER_SHARE * Math.random();
-  return clock.monotonicMs() + settings().retryAfterMs * share;
+function tryAgainAtMs({ clock, settings }: Context): number {
+  return retryAtMs(clock.monotonicMs(), settings().retryAfterMs, Math.random());
 }
 
 /** libvirt keeps what is set on an idle domain, so the first value holds from the first byte. */

@@ -3,6 +3,7 @@
  * a deadline, and does nothing. What the answers mean is core/migrate-check.ts's; what can be told
  * about the destination alone is destination-checks.ts's.
  */
+import { outgoingSlots } from "../core/admission.ts";
 import { parseDestination } from "../core/address.ts";
 import {
   type Check,
@@ -158,12 +159,9 @@ function libvirtFinding(uri: string, there: CallResult<DestinationHost>): Findin
 }
 
 function outgoingFinding(request: MigrateRequest, registry: Registry, context: Context): Finding {
-  const remote = registry.live().filter(({ migration }) => migration.mode === "remote");
-  const queued = remote.filter(({ migration }) => migration.phase === "queued");
-  const nowMs = context.clock.monotonicMs();
-  const ready = queued.filter(({ migration }) => (migration.retryAtMs ?? 0) <= nowMs);
+  const { inUse, waiting } = outgoingSlots(registry.live(), context.clock.monotonicMs());
   const limit = request.outgoingLimit ?? context.settings().maxOutgoing;
-  return slotFinding(remote.length - queued.length, limit, ready.length);
+  return slotFinding(inUse, limit, waiting);
 }
 
 function postCopyFinding(request: MigrateRequest, vm: VmDetails, context: Context): Finding {

@@ -1,7 +1,7 @@
 /**
- * Every migration of this host: live ones, in the order of their acceptance, and lately ended ones,
- * kept for an hour and at most 200. It owns admission: one live migration a VM, and no more outgoing
- * at a time than the limit, further ones in order.
+ * Every migration of this host: live ones, one for each VM, in the order of their acceptance, and
+ * recently ended ones, kept for an hour and at most 200. Only maps; who may begin is
+ * core/admission.ts's.
  */
 import type { MigrationRun } from "./migration-run.ts";
 
@@ -62,48 +62,7 @@ export class Registry {
     return this.#ended;
   }
 
-  /** Outgoing migrations that wait for a slot, first come first served. */
-  queued(): readonly MigrationRun[] {
-    return this.live().filter((run) => run.migration.phase === "queued");
-  }
-
-  /** Accepted at that time or before, and not handed to libvirt yet. */
-  waitingSince(atMs: number): readonly MigrationRun[] {
-    return this.live().filter(
-      ({ migration }) => migration.callAtMs === null && migration.acceptedAtMs <= atMs,
-    );
-  }
-
-  /**
-   * The queued ones that may begin now. A hibernation takes no slot and waits for none; one that its
-   * destination deferred is passed over until its time, and has its old place then. Only the head is
-   * looked at, with its own outgoingLimit if it has one: nobody overtakes but `stuck` ones.
-   */
-  admissible(
-    maxOutgoing: number,
-    nowMs: number,
-    stuck: ReadonlySet<MigrationRun> = new Set(),
-  ): readonly MigrationRun[] {
-    const remote = (run: MigrationRun): boolean => run.migration.mode === "remote";
-    const queued = this.queued().filter(
-      (run) => (run.migration.retryAtMs ?? 0) <= nowMs && !stuck.has(run),
-    );
-    const begin = queued.filter((run) => !remote(run));
-    let holding = this.live().filter((run) => remote(run) && holdsSlot(run)).length;
-    for (const run of queued.filter(remote)) {
-      if (holding >= (run.request.outgoingLimit ?? maxOutgoing)) break;
-      begin.push(run);
-      holding += 1;
-    }
-    return begin;
-  }
-
   #kept(nowMs: number): readonly MigrationRun[] {
     return this.#ended.filter((run) => run.endedForMs(nowMs) < ENDED_KEPT_MS);
   }
-}
-
-/** What waits, or has waited and is only asked where it is, holds none. */
-function holdsSlot({ migration }: MigrationRun): boolean {
-  return migration.phase !== "queued" && migration.waitingEnd === null;
 }

@@ -5,6 +5,7 @@
  * at the host before.
  */
 import { isoTime } from "../clock.ts";
+import { isQueued } from "../core/admission.ts";
 import { MonitorError } from "../errors.ts";
 import type { VmJobView } from "../hypervisor/port.ts";
 import { detailsError } from "./accept.ts";
@@ -82,7 +83,7 @@ export class VmAnswers {
       vmMigrating: incoming + outgoing,
       incomingVmMigrations: incoming,
       outgoingVmMigrations: outgoing,
-      queuedVmMigrations: this.#registry.queued().length,
+      queuedVmMigrations: this.#registry.live().filter(isQueued).length,
       incomingSlotsInUse,
       max_incoming_migrations: settings().maxIncoming,
       version,

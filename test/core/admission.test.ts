@@ -1,12 +1,114 @@
 /**
- * Before there is a call: a destination keeps a slot, or has none and sends the migration back into
- * the queue; a cancel ends it there, and admission does not take for ever. No clock of the migration
- * runs meanwhile.
+ * Before there is a call: who may begin; a destination keeps a slot, or has none and sends the
+ * migration back into the queue; a cancel ends it there, and admission has a time limit. No clock of
+ * the migration runs meanwhile.
  */
 import { describe, expect, it } from "vitest";
+import {
+  hasWaitedTooLong,
+  mayBegin,
+  outgoingSlots,
+  retryAtMs,
+  retryInMs,
+  type AdmissionFacts,
+  type Candidate,
+} from "../../src/core/admission.ts";
 import { stalledForMs } from "../../src/core/migration.ts";
 import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds } from "./fixtures.ts";
+
+const NOW_MS = 1_000;
+
+interface Named extends Candidate {
+  readonly name: string;
+}
+
+function candidate(facts: Partial<AdmissionFacts>, outgoingLimit?: number): Candidate {
+  const migration: AdmissionFacts = {
+    mode: "remote",
+    phase: "queued",
+    acceptedAtMs: 0,
+    callAtMs: null,
+    retryAtMs: null,
+    waitingEnd: null,
+    ...facts,
+  };
+  return { migration, request: outgoingLimit === undefined ? {} : { outgoingLimit } };
+}
+
+const waits = candidate({});
+const runs = candidate({ phase: "running", callAtMs: 0 });
+const asks = candidate({ phase: "preparing" });
+const ends = candidate({ phase: "settling", waitingEnd: { kind: "notAdmitted" } });
+const later = candidate({ retryAtMs: NOW_MS + 1 });
+const due = candidate({ retryAtMs: NOW_MS });
+const save = candidate({ mode: "file" });
+const wide = candidate({}, 3);
+const narrow = candidate({}, 1);
+
+const queue = (list: readonly Candidate[]): readonly Named[] =>
+  list.map((each, i) => ({ ...each, name: `${i}` }));
+
+describe("who may begin, with a limit of 2", () => {
+  it.each<[string, readonly Candidate[], string]>([
+    ["nobody waits", [runs], ""],
+    ["both slots free: the first two", [waits, waits, waits], "0 1"],
+    ["one held: the first", [runs, waits, waits], "1"],
+    ["both held", [runs, asks, waits], ""],
+    ["one that only ends holds none", [ends, ends, waits], "2"],
+    ["one deferred until later is skipped", [runs, later, waits], "2"],
+    ["at its time it has its old place", [runs, due, waits], "1"],
+    ["a save needs no slot", [runs, runs, waits, save], "3"],
+    ["a save holds none", [candidate({ mode: "file", phase: "running" }), waits, waits], "1 2"],
+    ["a limit of its own beats the configured one", [runs, runs, wide], "2"],
+    ["in both directions", [runs, narrow], ""],
+    ["nobody overtakes a head that must wait", [runs, narrow, waits], ""],
+    ["behind the head a wider limit is not looked at", [runs, runs, waits, wide], ""],
+  ])("%s", (_name, list, expected) => {
+    const begun = mayBegin(queue(list), 2, NOW_MS).map(({ name }) => name);
+    expect(begun.sort().join(" ")).toBe(expected);
+  });
+
+  it("what cannot be admitted holds up nobody", () => {
+    const live = queue([runs, waits, waits]);
+    const stuck = new Set(live.slice(1, 2));
+    expect(mayBegin(live, 2, NOW_MS, stuck).map(({ name }) => name)).toEqual(["2"]);
+  });
+
+  it("for a check: slots held, and who would be first", () => {
+    expect(outgoingSlots([runs, asks, ends, save, waits, later], NOW_MS)).toEqual({
+      inUse: 2,
+      waiting: 1,
+    });
+  });
+});
+
+it.each([
+  ["just below", 0, null, 999, false],
+  ["reached", 0, null, 1_000, true],
+  ["its call is out", 0, 5, 9_999, false],
+  ["accepted later", 1, null, 1_000, false],
+])("a time limit of 1 s: %s", (_name, acceptedAtMs, callAtMs, nowMs, expected) => {
+  expect(hasWaitedTooLong(candidate({ acceptedAtMs, callAtMs }), 1_000, nowMs)).toBe(expected);
+  expect(hasWaitedTooLong(candidate({ acceptedAtMs, callAtMs }), 0, nowMs)).toBe(false);
+});
+
+it.each([
+  [0, 8_500],
+  [0.5, 11_000],
+  [1, 13_500],
+])("after 10 s, give or take a quarter: random %f is %i", (random, expected) => {
+  expect(retryAtMs(NOW_MS, 10_000, random)).toBe(expected);
+});
+
+it.each([
+  ["deferred", later, 1],
+  ["due", due, null],
+  ["not deferred", waits, null],
+  ["begun", candidate({ phase: "preparing", retryAtMs: NOW_MS + 1 }), null],
+])("tried again: %s", (_name, each, expected) => {
+  expect(retryInMs(each, NOW_MS)).toBe(expected);
+});
 
 const deferred = (retryAtMs: number) =>
   ({ kind: "deferred", retryAtMs, reason: "Incoming migration limit exceeded" }) as const;
