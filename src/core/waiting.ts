@@ -10,12 +10,10 @@ import type { Location } from "./input.ts";
 import { SETTLE_MAX_MS, SURE_READS } from "./location.ts";
 import type { Migration, WaitingEnd } from "./migration.ts";
 import { type Found, neverBegan } from "./outcome.ts";
-import { type RunState, isOff, runStateRow } from "./run-state.ts";
+import { unavailableAs } from "./post-copy-availability.ts";
+import { type RunState, isOff } from "./run-state.ts";
 import { beginsWithPostCopy } from "./schedule.ts";
 import { type Stepped, ask } from "./turn.ts";
-
-/** Why a suspended guest cannot go over to post-copy. */
-export const PAUSED_GUEST = "the guest is paused";
 
 /** Accepted: the engine is told from here on, once, that the VM is leaving. */
 export function accepted(migration: Migration): Stepped {
@@ -47,16 +45,11 @@ export function seenWaiting(before: Migration, seen: SeenVm): Migration {
 
 function postCopyOf(migration: Migration, runState: RunState): Migration["postCopy"] {
   const { postCopy, schedule } = migration;
-  if (runStateRow(runState).standsStill) {
-    return {
-      ...postCopy,
-      possible: false,
-      unavailableReason: postCopy.unavailableReason ?? PAUSED_GUEST,
-    };
-  }
-  if (postCopy.unavailableReason !== PAUSED_GUEST) return postCopy;
-  const wanted = postCopy.wanted || (schedule !== null && beginsWithPostCopy(schedule.schedule));
-  return { ...postCopy, possible: true, unavailableReason: null, wanted };
+  const unavailableReason = unavailableAs(postCopy.unavailableReason, runState);
+  if (unavailableReason === postCopy.unavailableReason) return postCopy;
+  const possible = unavailableReason === null;
+  const begins = possible && schedule !== null && beginsWithPostCopy(schedule.schedule);
+  return { ...postCopy, possible, unavailableReason, wanted: postCopy.wanted || begins };
 }
 
 /** It is to end: first libvirt is asked where its guest is. */

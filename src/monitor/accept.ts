@@ -8,13 +8,14 @@ import { firstDowntime } from "../core/downtime.ts";
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import type { Limits } from "../core/migration.ts";
 import { newMigration } from "../core/new-migration.ts";
+import { postCopyUnavailable } from "../core/post-copy-availability.ts";
 import { isOff, runStateRow } from "../core/run-state.ts";
 import { passesLeftToSchedule } from "../core/schedule.ts";
 import { MonitorError } from "../errors.ts";
 import type { CallResult, JobView, VmDetails } from "../hypervisor/port.ts";
 import type { Context } from "./context.ts";
 import { SaveFiles } from "./hibernation.ts";
-import { callTemplate, postCopyUnavailable } from "./migrate-call.ts";
+import { callTemplate } from "./migrate-call.ts";
 import { ownByResolving, refuseOwnHost } from "./own-host.ts";
 import { MigrationRun, type RunHooks } from "./migration-run.ts";
 import type { Target } from "./run-effects.ts";
@@ -41,7 +42,7 @@ export async function accept(
   const itself = await resolved;
   if (itself !== null) throw itself;
   const target = await targetOf(request, vm, settings, context);
-  const unavailable = postCopyUnavailable(request, vm, settings);
+  const unavailable = postCopyUnavailable(request, vm.runState, settings.postcopyAllowed);
   const migration = newMigration(
     {
       vmId: request.vmId,

@@ -1,9 +1,7 @@
 /**
  * Turns a request into what libvirt's migrate call takes: the three addresses (libvirt's, the
- * migration network's, the console's) and whether post-copy is possible at all.
+ * migration network's, the console's), and the options as they are.
  */
-import { runStateRow } from "../core/run-state.ts";
-import { PAUSED_GUEST } from "../core/waiting.ts";
 import { certificateHost, uriHost } from "../core/address.ts";
 import type { MigrateCall, VmDetails } from "../hypervisor/port.ts";
 import type { MigrateRequest } from "./service.ts";
@@ -56,18 +54,4 @@ export function callTemplate(
     ...placementOf(request),
     destinationHosts: [host, ...(request.dstqemu === undefined ? [] : [request.dstqemu])],
   };
-}
-
-/** Why this migration can never switch to post-copy; null if it can. */
-export function postCopyUnavailable(
-  request: MigrateRequest,
-  vm: VmDetails,
-  settings: Settings,
-): string | null {
-  if (request.mode === "file") return "the VM is saved to a file";
-  if (!settings.postcopyAllowed) return "vars.migration_allow_postcopy is false";
-  if (request.parallel !== undefined) return "parallel connections lose the guest in post-copy";
-  if (request.tunneled) return "libvirt does not tunnel post-copy";
-  if (runStateRow(vm.runState).standsStill) return PAUSED_GUEST;
-  return null;
 }

@@ -17,13 +17,14 @@ import {
   slotFinding,
   unknown,
 } from "../core/migrate-check.ts";
+import { postCopyUnavailable } from "../core/post-copy-availability.ts";
 import { isOff, runStateRow } from "../core/run-state.ts";
 import { MonitorError } from "../errors.ts";
 import type { CallResult, DestinationHost, JobView, VmDetails } from "../hypervisor/port.ts";
 import { checkPlacement, detailsError, limitsOf } from "./accept.ts";
 import type { Context } from "./context.ts";
 import { daemonChecks, migrationAddress, resolved } from "./destination-checks.ts";
-import { destinationUriOf, postCopyUnavailable } from "./migrate-call.ts";
+import { destinationUriOf } from "./migrate-call.ts";
 import { refuseOwnHost } from "./own-host.ts";
 import type { Registry } from "./registry.ts";
 import type { MigrateRequest } from "./service.ts";
@@ -166,6 +167,6 @@ function outgoingFinding(request: MigrateRequest, registry: Registry, context: C
 
 function postCopyFinding(request: MigrateRequest, vm: VmDetails, context: Context): Finding {
   if (isOff(vm.runState)) return unknown("the VM is off");
-  const why = postCopyUnavailable(request, vm, context.settings());
+  const why = postCopyUnavailable(request, vm.runState, context.settings().postcopyAllowed);
   return why === null ? good("possible, if QEMU on both hosts can") : bad(why);
 }

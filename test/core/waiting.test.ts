@@ -15,7 +15,7 @@ import {
   runStateRow,
 } from "../../src/core/run-state.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
-import { PAUSED_GUEST } from "../../src/core/waiting.ts";
+import { PAUSED_GUEST } from "../../src/core/post-copy-availability.ts";
 import { bringTo, FILE_REQUEST, inPhase, kinds, Run } from "./fixtures.ts";
 
 const PAUSED = { kind: "staysHere", runState: "suspended" };
