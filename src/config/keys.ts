@@ -1,7 +1,6 @@
 /**
  * Every key of the configuration, declared once: unit, range, default, what it means, and whether it
- * may change without a restart. `conf/vdsm.json` and the README's table are held to this file by
- * tests; config.ts reads and checks a file by it. Nothing here reads anything, and what the values
+ * may change without a restart. A test holds `conf/vdsm.json` and the reference to this file; config.ts reads and checks a file by it. Nothing here reads anything, and what the values
  * are used for is not known here.
  *
  * Keys are named as in VDSM's vdsm.conf where it has them.
@@ -126,89 +125,92 @@ const vars = {
   migration_max_bandwidth: integer(ranges.bandwidthMiBps, {
     unit: "MiB/s",
     default: 52,
-    doc: "What all migrations of a host may use together, and the maxBandwidth of a migration that names none.",
+    doc: "What the migrations of a host may use together: the maxBandwidth of a migration that gives none.",
   }),
   min_migration_bandwidth: integer(ranges.bandwidthMiBps, {
     unit: "MiB/s",
     default: 10,
-    doc: "No migration's share falls below this; above its maxBandwidth, maxBandwidth is the floor.",
+    doc: "Floor of a migration's cap. If a migration's maxBandwidth is lower, that is its floor.",
   }),
   migration_progress_timeout: integer(ranges.progressTimeoutSeconds, {
     unit: "s",
     default: 240,
-    doc: "Without advance for this long the host aborts a migration that names no migrationProgressTimeout; it cannot be switched off.",
+    doc: "Hard limit: without advance for this long the host aborts the migration, unless it has its own migrationProgressTimeout. Cannot be switched off.",
   }),
   migration_monitor_interval: fraction(between(0.1, 60), {
     unit: "s",
     default: 1,
-    doc: "Time between two cycles of the MonitorThread; fractions allowed.",
+    doc: "Time between two cycles of the MonitorThread.",
   }),
   migration_downtime: integer(ranges.downtimeMs, {
     unit: "ms",
     default: 500,
-    doc: "The last of the automatic downtime steps.",
+    doc: "Last of the automatic downtime steps.",
   }),
   migration_downtime_steps: integer(between(2, 100), {
     default: 5,
-    doc: "Number of automatic steps up to migration_downtime.",
+    doc: "Number of automatic downtime steps up to migration_downtime.",
   }),
   migration_downtime_delay: integer(between(0, 3600), {
     unit: "s per GiB",
     default: 100,
-    doc: "Wait between two downtime steps: this x GiB of guest memory / steps, at most 60 s; 0 = a step each cycle.",
+    doc: "Wait between two downtime steps: this x GiB of guest memory / steps, at most 60 s. 0 = a step in each cycle.",
   }),
   max_outgoing_migrations: integer(between(1, 15), {
     default: 2,
-    doc: "Outgoing migrations at once, each holds one of libvirtd's workers; further ones queue.",
+    doc: "Outgoing migrations at a time; others are queued. Each occupies one of libvirtd's workers.",
   }),
   max_incoming_migrations: integer(between(1, 100), {
     default: 2,
-    doc: "Incoming migrations at once, where the source's request names no incomingLimit.",
+    doc: "Incoming migrations at a time, unless the source's request has its own incomingLimit.",
   }),
   migration_retry_timeout: integer(between(1, 3_600), {
     unit: "s",
     default: 10,
-    doc: "A destination without a slot is asked again after this, with jitter.",
+    doc: "How long a deferred migration waits before it asks the destination again, give or take a quarter.",
   }),
   migration_admission_timeout: integer(between(0, 2_147_483), {
     unit: "s",
     default: 3_600,
-    doc: "From acceptance to libvirt's call at most, then failed with noSlot; 0 = no limit.",
+    doc: "Longest time from acceptance to the call to libvirt; then the migration has failed with reason noSlot. 0 = no limit.",
   }),
   migration_listener_timeout: integer(between(1, 3_600), {
     unit: "s",
     default: 30,
-    doc: "A reservation that no incoming migration follows up lapses after this.",
+    doc: "A reserved slot lapses if no incoming migration has begun within this time.",
   }),
   migration_allow_postcopy: flag({
     default: true,
-    doc: "Start migrations so that post-copy is possible.",
+    doc: "Start migrations in such a way that they can switch to post-copy.",
   }),
   migration_postcopy_bandwidth: integer(between(0, ranges.bandwidthMiBps.max), {
     unit: "MiB/s",
     default: 0,
-    doc: "Limit in post-copy; 0 = no limit.",
+    doc: "Bandwidth of a migration in post-copy. 0 = no limit.",
   }),
   postcopy_stall_timeout: integer(between(1, 3_600), {
     unit: "s",
     default: 30,
-    doc: "Post-copy without a byte for this long is stalled: said in an event, and mended where it can be.",
+    doc: "Post-copy with no data for this long counts as stalled: an event is sent and recovery is attempted.",
   }),
   peer_timeout: fraction(between(0.1, 60), {
     unit: "s",
     default: 2,
-    doc: "A destination's daemon that has not answered by then is silent.",
+    doc: "A destination's daemon that does not answer within this time counts as silent.",
   }),
   hibernation_dir: path({
     default: "/var/lib/vdsm-migrationd/images",
-    doc: "Images and parameter files of hibernation lie below this folder only.",
+    doc: "Folder that every hibernation image and parameters file must be below.",
   }),
 };
 
 const addresses = {
   management_ip: fixed(
     key(
-      { default: "", doc: "Address of the TCP listener; empty = none, the Unix socket only." },
+      {
+        default: "",
+        doc: "Address of the TCP listener. Empty = no TCP listener, Unix sockets only.",
+      },
       "IPv4 or IPv6 address, or empty",
       (value) => value === null || value === "" || (typeof value === "string" && isIP(value) !== 0),
     ),
@@ -216,7 +218,7 @@ const addresses = {
   management_port: fixed(
     integer(between(1, 65_535), {
       default: 54_321,
-      doc: "Port of the TCP listener, and of a destination's daemon.",
+      doc: "Port of the TCP listener, and of a destination's daemon if dst gives none.",
     }),
   ),
   unix_socket: fixed(
@@ -224,7 +226,7 @@ const addresses = {
       `absolute path, at most ${SOCKET_PATH_BYTES} bytes`,
       {
         default: "/run/vdsm-migrationd/rpc.sock",
-        doc: "The Unix socket for control: mode 0600, or 0660 with unix_socket_group.",
+        doc: "Unix socket for control, mode 0600, or 0660 with unix_socket_group.",
       },
       isSocketPath,
     ),
@@ -232,7 +234,7 @@ const addresses = {
   unix_socket_group: fixed(
     text(
       "name in /etc/group, or group id, or empty",
-      { default: "", doc: "Group that may control through unix_socket; empty = its owner only." },
+      { default: "", doc: "Group that may control through unix_socket. Empty = its owner only." },
       (value) => /^([A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$/.test(value),
     ),
   ),
@@ -241,7 +243,7 @@ const addresses = {
       `absolute path, at most ${SOCKET_PATH_BYTES} bytes, or empty`,
       {
         default: "/run/vdsm-migrationd/rpc-ro.sock",
-        doc: "The Unix socket for reading, mode 0666: every user of the host; empty = none.",
+        doc: "Unix socket for reading, mode 0666: open to every user of the host. Empty = none.",
       },
       (value) => value === "" || isSocketPath(value),
     ),
@@ -249,14 +251,16 @@ const addresses = {
 };
 
 const access = {
-  control: subjects({ doc: "Certificates with these subjects may call every verb." }),
+  control: subjects({ doc: "Subjects of certificates that may call every verb." }),
   peer: subjects({
-    doc: "These may do what a source asks of a destination, and nothing else: other hosts.",
+    doc: "Subjects of certificates that may do only what a source asks of a destination: other hosts.",
   }),
-  read_only: subjects({ doc: "These may call what reads, and hear events." }),
+  read_only: subjects({
+    doc: "Subjects of certificates that may call verbs that only read, and receive events.",
+  }),
   default_role: oneOf(accessRoles, {
     default: "control",
-    doc: "What every other certificate of ssl.ca may do; over TCP without TLS, everybody.",
+    doc: "Role of every other certificate signed by ssl.ca; over TCP without TLS, of everybody.",
   }),
 };
 
@@ -264,28 +268,31 @@ const ssl = {
   enabled: fixed(
     flag({
       default: true,
-      doc: "Mutual TLS (1.2 or later) on the TCP listener and towards destinations.",
+      doc: "Mutual TLS, 1.2 or later, on the TCP listener and to destinations.",
     }),
   ),
   allow_plaintext: fixed(
     flag({
       default: false,
-      doc: "Allows a TCP listener although ssl.enabled is false: whoever reaches it has access.default_role.",
+      doc: "Allows a TCP listener without TLS if ssl.enabled is false. Everybody who reaches it has access.default_role.",
     }),
   ),
   verify_peer_name: fixed(
     flag({
       default: false,
-      doc: "A destination's certificate must hold the host that dst names (DNS name or IP address); as in VDSM, false = any of ssl.ca will do.",
+      doc: "Require a destination's certificate to contain the host name or address given in dst. false, as in VDSM: any certificate signed by ssl.ca will do.",
     }),
   ),
   ca: fixed(
-    path({ default: "/etc/pki/vdsm/certs/cacert.pem", doc: "Signs every peer's certificate." }),
+    path({
+      default: "/etc/pki/vdsm/certs/cacert.pem",
+      doc: "Certificate of the authority that signs those of hosts and clients.",
+    }),
   ),
   cert: fixed(
     path({ default: "/etc/pki/vdsm/certs/vdsmcert.pem", doc: "This host's certificate." }),
   ),
-  key: fixed(path({ default: "/etc/pki/vdsm/keys/vdsmkey.pem", doc: "Its private key." })),
+  key: fixed(path({ default: "/etc/pki/vdsm/keys/vdsmkey.pem", doc: "Private key of ssl.cert." })),
 };
 
 const libvirt = {
@@ -298,21 +305,21 @@ const libvirt = {
     "libvirt URI with {host} in it",
     {
       default: "qemu+tls://{host}/system",
-      doc: "How this host's libvirt reaches the destination's; {host} is put in from dst.",
+      doc: "How this host's libvirt reaches the destination's. {host} is replaced by the host of dst.",
     },
     (value) => uriPattern.test(value) && value.includes("{host}"),
   ),
   call_timeout: fraction(between(0.1, 60), {
     unit: "s",
     default: 3,
-    doc: "A libvirt call not back by then gives no sample in its cycle.",
+    doc: "A VM whose libvirt call takes longer has no sample in that cycle.",
   }),
 };
 
 const peer = {
   mode: oneOf(["daemon", "none"], {
     default: "daemon",
-    doc: "none: destinations run plain libvirtd, nobody is asked and nothing is halved.",
+    doc: "daemon: destinations run this daemon. none: they run plain libvirtd; nobody is asked for slots or counts.",
   }),
 };
 
@@ -320,13 +327,13 @@ const journal = {
   dir: fixed(
     path({
       default: "/var/lib/vdsm-migrationd/journal",
-      doc: "What must outlive the daemon: each migration's request, decisions and outcome.",
+      doc: "Folder of the journal, which lets a restarted daemon continue its migrations.",
     }),
   ),
 };
 
 const log = {
-  level: oneOf(logLevels, { default: "info", doc: "Lines below this are not written." }),
+  level: oneOf(logLevels, { default: "info", doc: "Lowest level that is written." }),
 };
 
 export const schema = { vars, addresses, ssl, access, libvirt, peer, journal, log };
