@@ -4,10 +4,11 @@
  */
 import { statusEvent } from "./cycle.ts";
 import type { Effect } from "./effect.ts";
-import type { DownWhy, Outcome, VmStatus } from "./event.ts";
+import type { Outcome, VmStatus } from "./event.ts";
 import type { JobOperation } from "./job-stats.ts";
 import type { Migration } from "./migration.ts";
 import type { Stepped } from "./turn.ts";
+import { statusAfter, type EndFacts } from "./vm-status.ts";
 
 function vmStatus(status: VmStatus): Effect {
   return { kind: "event", event: { kind: "vmStatus", status } };
@@ -56,29 +57,17 @@ export function toldOf(
 ): readonly Effect[] {
   if (where === "unknown") return [];
   const staysLeaving = where === "source" && othersJob === "migrationOut";
-  return [vmStatus(staysLeaving ? { kind: "migrationSource" } : statusAfter(migration, where))];
+  return [
+    vmStatus(staysLeaving ? { kind: "migrationSource" } : statusAfter(where, endFacts(migration))),
+  ];
+}
+
+function endFacts({ runState, postCopy, guestStopped }: Migration): EndFacts {
+  return { runState, inPostCopy: postCopy.begun, guestStopped };
 }
 
 function lastStatus(migration: Migration, outcome: Outcome): Effect {
   const status = statusEvent(migration);
   if (status.kind !== "event" || status.event.kind !== "migrationStatus") return status;
   return { kind: "event", event: { ...status.event, downtimeMs: outcome.downtimeMs } };
-}
-
-function statusAfter(migration: Migration, where: Exclude<Outcome["where"], "unknown">): VmStatus {
-  switch (where) {
-    case "source":
-      return { kind: "staysHere", runState: migration.runState };
-    case "destination":
-      return { kind: "down", why: "migrated" };
-    case "image":
-      return { kind: "down", why: "saved" };
-    case "nowhere":
-      return { kind: "down", why: whyDown(migration) };
-  }
-}
-
-/** Nowhere: why the VM is down, also for who asks later. */
-export function whyDown({ postCopy, guestStopped }: Migration): DownWhy {
-  return postCopy.begun ? "lostInPostCopy" : (guestStopped ?? "lost");
 }

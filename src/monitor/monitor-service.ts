@@ -4,6 +4,7 @@
  */
 import type { Migration } from "../core/migration.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";
+import { shownPhase } from "../core/vm-status.ts";
 import { MonitorError } from "../errors.ts";
 import type { HypervisorEvent } from "../hypervisor/port.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
@@ -29,7 +30,7 @@ import type {
   ParamChanges,
   WireObject,
 } from "./service.ts";
-import { migrationStatusToWire, migrationToWire, shownPhase } from "./wire-stats.ts";
+import { migrationStatusToWire, migrationToWire } from "./wire-stats.ts";
 import { VmAnswers } from "./vm-answers.ts";
 import { wireTimeMs } from "./wire-time.ts";
 
@@ -356,7 +357,7 @@ function cancelAnswer(run: MigrationRun): true {
     const said = stop?.refusal === null || stop === null ? "" : `: ${stop.refusal.message}`;
     throw new MonitorError(
       "cancelFailed",
-      `VM ${run.vmId}: asked, not yet ended, status ${shownPhase(run.migration)}${said}`,
+      `VM ${run.vmId}: asked, not yet ended, status ${shownPhase(phase, stop)}${said}`,
     );
   }
   if (outcome.outcome === "cancelled") return true;

@@ -5,12 +5,11 @@
 import { isoTime, type Clock } from "../clock.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
 import { figures } from "../core/cycle.ts";
-import { whyDown } from "../core/end.ts";
-import type { DownWhy } from "../core/event.ts";
 import type { Transfer } from "../core/host-count.ts";
 import { type Migration, type ScheduleState, stalledForMs } from "../core/migration.ts";
 import { isExhausted } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
+import { shownPhase, downWhileWaiting, statusLeaving, statusAfter } from "../core/vm-status.ts";
 import type { VmJobView } from "../hypervisor/port.ts";
 import type { EndedArrival } from "./ended-arrivals.ts";
 import { inPostCopy } from "./host-view.ts";
@@ -19,20 +18,12 @@ import type { WireObject } from "./service.ts";
 import { outcomeToWire, runStateToWire, vmStatusToWire } from "./wire-events.ts";
 import { wireTimeMs } from "./wire-time.ts";
 
-/** What a caller sees as the phase: a stop that is not through yet shows as such. */
-export function shownPhase(migration: Migration): string {
-  const stopping =
-    migration.stop !== null && ["preparing", "starting", "running"].includes(migration.phase);
-  if (!stopping) return migration.phase;
-  return migration.stop?.why === "cancel" ? "cancelling" : "aborting";
-}
-
 /** VM.getMigrationStatus. */
 export function migrationStatusToWire(migration: Migration, nowMs: number): WireObject {
   return {
     status: statusOf(migration),
     progress: migration.progressPercent,
-    phase: shownPhase(migration),
+    phase: shownPhase(migration.phase, migration.stop),
     postcopy: migration.postCopy.begun,
     stalledFor: migration.phase === "ended" ? 0 : stalledForSeconds(migration, nowMs),
     ...(migration.deferrals === 0 ? {} : deferralToWire(migration, nowMs)),
@@ -86,7 +77,7 @@ export function migrationToWire(run: MigrationRun, nowMs: number): WireObject {
     vmName: migration.vmName,
     migrationId: run.id,
     mode: migration.mode,
-    phase: shownPhase(migration),
+    phase: shownPhase(migration.phase, migration.stop),
     dst: request.dst,
     ...(request.dstqemu === undefined ? {} : { dstqemu: request.dstqemu }),
     ...(migration.deferrals === 0 ? {} : deferralToWire(migration, nowMs)),
@@ -191,12 +182,6 @@ function stopToWire({ stop }: Migration): WireObject {
   };
 }
 
-/** What the engine is told of a VM whose migration has not ended. */
-function leavingToWire({ mode, postCopy }: Migration): WireObject {
-  if (postCopy.begun) return vmStatusToWire({ kind: "postCopy" });
-  return vmStatusToWire({ kind: mode === "file" ? "savingState" : "migrationSource" });
-}
-
 /** The VM's status word and what goes with it. */
 function liveStatus(
   view: VmJobView,
@@ -238,42 +223,34 @@ export function endedArrivalToWire({ vmId, vmName, how }: EndedArrival, clock: C
 }
 
 /**
-/**
  * A VM that is not on this host any more, and whose migration has not ended: until its end is told it is
  * leaving; one that was switched off or taken away while it waits is Down, and may come back.
  * `absentHere` is for a source that sends it here: it has not come.
  */
 export function goneVmToWire({ migration }: MigrationRun, clock: Clock): WireObject {
-  const { vmId, vmName, callAtMs, progressPercent } = migration;
+  const { vmId, vmName, callAtMs, progressPercent, mode, guestStopped, stoppedByJob } = migration;
   const told = { vmId, vmName, statusTime: String(wireTimeMs(clock)) };
-  const ended = callAtMs === null ? goneWhileWaiting(migration) : null;
-  const absent = ended === null || ended === "migrated" ? { absentHere: true } : {};
-  if (ended !== null)
-    return { ...told, ...vmStatusToWire({ kind: "down", why: ended }), ...absent };
-  const progress = callAtMs === null ? {} : { migrationProgress: progressPercent };
+  const waits = callAtMs === null;
+  const why = waits ? downWhileWaiting(mode, guestStopped, stoppedByJob) : null;
+  const absent = why === null || why === "migrated" ? { absentHere: true } : {};
+  if (why !== null) return { ...told, ...vmStatusToWire({ kind: "down", why }), ...absent };
+  const progress = waits ? {} : { migrationProgress: progressPercent };
   return { ...told, ...leavingToWire(migration), ...progress, ...absent };
 }
 
-function goneWhileWaiting({ mode, guestStopped, stoppedByJob }: Migration): DownWhy | null {
-  if (guestStopped !== null || !stoppedByJob) return guestStopped;
-  return mode === "file" ? "saved" : "migrated";
+function leavingToWire({ mode, postCopy }: Migration): WireObject {
+  return vmStatusToWire(statusLeaving(mode, postCopy.begun));
 }
 
-/** A VM that left this host lately. */
-export function leftVmToWire(run: MigrationRun, clock: Clock): WireObject | null {
-  const { migration } = run;
-  const { outcome } = migration;
+/** A VM that has left this host recently; null: nobody can tell whether it has. */
+export function leftVmToWire({ migration }: MigrationRun, clock: Clock): WireObject | null {
+  const { vmId, vmName, outcome, runState, postCopy, guestStopped } = migration;
   if (outcome === null || outcome.where === "source" || outcome.where === "unknown") return null;
-  const why =
-    outcome.where === "destination"
-      ? "migrated"
-      : outcome.where === "image"
-        ? "saved"
-        : whyDown(migration);
+  const facts = { runState, inPostCopy: postCopy.begun, guestStopped };
   return {
-    vmId: migration.vmId,
-    vmName: migration.vmName,
-    ...vmStatusToWire({ kind: "down", why }),
+    vmId,
+    vmName,
+    ...vmStatusToWire(statusAfter(outcome.where, facts)),
     statusTime: String(wireTimeMs(clock)),
   };
 }

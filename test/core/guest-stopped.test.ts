@@ -3,7 +3,6 @@
  * the queue or just before its call. The place decides as ever; what its VM's status says of it.
  */
 import { describe, expect, it } from "vitest";
-import { whyDown } from "../../src/core/end.ts";
 import type { Location } from "../../src/core/input.ts";
 import type { GuestStopped } from "../../src/core/run-state.ts";
 import { FILE_REQUEST, inPhase, kinds } from "./fixtures.ts";
@@ -164,16 +163,4 @@ describe("before the call", () => {
     run.locateSurely(NOWHERE);
     expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
   });
-});
-
-it.each([
-  ["nothing was heard", null, false, "lost"],
-  ["crashed", "crashed", false, "crashed"],
-  ["saved by somebody", "saved", false, "saved"],
-  ["shut down", "shutDown", false, "shutDown"],
-  ["destroyed", "destroyed", false, "destroyed"],
-  ["destroyed in post-copy", "destroyed", true, "lostInPostCopy"],
-] as const)("why the VM is down, also for who asks later: %s", (_name, how, begun, why) => {
-  const { migration } = inPhase(begun ? "postCopy" : "running");
-  expect(whyDown({ ...migration, guestStopped: how })).toBe(why);
 });
