@@ -3,8 +3,8 @@
  * engine that missed the moment, finds here that they came, and how they ended. Kept for as long and as
  * many as ended migrations are, and until the VM is started here again or expected again.
  */
+import { ENDED_KEPT_MAX, isRemembered } from "../core/retention.ts";
 import type { GuestStopped } from "../core/run-state.ts";
-import { ENDED_KEPT_MAX, ENDED_KEPT_MS } from "./registry.ts";
 
 export interface EndedArrival {
   readonly vmId: string;
@@ -36,6 +36,6 @@ export class EndedArrivals {
   }
 
   all(nowMs: number): readonly EndedArrival[] {
-    return [...this.#ended.values()].filter(({ atMs }) => nowMs - atMs < ENDED_KEPT_MS);
+    return [...this.#ended.values()].filter(({ atMs }) => isRemembered(nowMs - atMs));
   }
 }

@@ -6,11 +6,12 @@
  */
 import { afterReboot, takenOver } from "../core/recover.ts";
 import type { Migration } from "../core/migration.ts";
+import { toRestore } from "../core/retention.ts";
 import type { Context } from "./context.ts";
 import type { JournaledTarget } from "./journal-schema.ts";
 import { SaveFiles } from "./hibernation.ts";
 import { MigrationRun, type RunHooks } from "./migration-run.ts";
-import { ENDED_KEPT_MS, type Registry } from "./registry.ts";
+import type { Registry } from "./registry.ts";
 import type { Replay, ReplayedMigration } from "./replay.ts";
 import type { Target } from "./run-effects.ts";
 
@@ -30,7 +31,7 @@ export function restoreRuns(
     const reached = migration.destinationReached || migration.callAtMs !== null;
     if (reached && target.mode === "remote") context.peers.noteReached(target);
   }
-  for (const found of current(replayed.migrations, context.clock.monotonicMs())) {
+  for (const found of toRestore(replayed.migrations, context.clock.monotonicMs())) {
     const run = context.defects.contained("restore", found.request.vmId, () =>
       restored(found, context, hooks),
     );
@@ -75,25 +76,6 @@ async function holdAgain({ target, log, migration }: MigrationRun): Promise<void
   const files = target.files.prepared;
   if (held === "late") log.warn({ ...files }, "files of a save are not held yet: no answer");
   else if (!held) log.warn({ ...files }, "files of a save are gone or somebody else's");
-}
-
-/** Of each VM one live migration, the last; of ended ones those that are still spoken of. */
-function current(all: readonly ReplayedMigration[], nowMs: number): readonly ReplayedMigration[] {
-  const lastLive = new Map<string, ReplayedMigration>();
-  for (const each of all) {
-    if (each.migration.phase !== "ended") lastLive.set(each.migration.vmId, each);
-  }
-  return all.filter((each) =>
-    each.migration.phase === "ended"
-      ? endedForMs(each, nowMs) < ENDED_KEPT_MS
-      : lastLive.get(each.migration.vmId) === each,
-  );
-}
-
-/** Of another boot: as long as the host is known to have been up since. */
-function endedForMs(found: ReplayedMigration, nowMs: number): number {
-  const { migration, sameBoot, uptimeSinceMs } = found;
-  return sameBoot ? nowMs - (migration.endedAtMs ?? nowMs) : uptimeSinceMs;
 }
 
 function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): MigrationRun {

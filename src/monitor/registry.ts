@@ -1,12 +1,10 @@
 /**
  * Every migration of this host: live ones, one for each VM, in the order of their acceptance, and
- * recently ended ones, kept for an hour and at most 200. Only maps; who may begin is
+ * recently ended ones, as long as core/retention.ts has them kept. Only maps; who may begin is
  * core/admission.ts's.
  */
+import { remembering, isRemembered } from "../core/retention.ts";
 import type { MigrationRun } from "./migration-run.ts";
-
-export const ENDED_KEPT_MS = 3_600_000;
-export const ENDED_KEPT_MAX = 200;
 
 export class Registry {
   readonly #live = new Map<string, MigrationRun>();
@@ -31,12 +29,12 @@ export class Registry {
 
   /** One that had ended before this daemon was started. */
   addEnded(run: MigrationRun): void {
-    this.#ended = [run, ...this.#ended].slice(0, ENDED_KEPT_MAX);
+    this.#ended = remembering(run, this.#ended);
   }
 
   retire(run: MigrationRun, nowMs: number): void {
     this.#live.delete(run.vmId);
-    this.#ended = [run, ...this.#kept(nowMs)].slice(0, ENDED_KEPT_MAX);
+    this.#ended = remembering(run, this.#kept(nowMs));
   }
 
   liveOf(vmId: string): MigrationRun | undefined {
@@ -63,6 +61,6 @@ export class Registry {
   }
 
   #kept(nowMs: number): readonly MigrationRun[] {
-    return this.#ended.filter((run) => run.endedForMs(nowMs) < ENDED_KEPT_MS);
+    return this.#ended.filter((run) => isRemembered(run.endedForMs(nowMs)));
   }
 }

@@ -1,0 +1,46 @@
+/**
+ * A VM that has left this host stays listed as Down until the engine destroys it, its record expires or
+ * it comes back. Owns which ended migrations are departures, and what counts as a return; how the
+ * migration ended stays in its record whatever happens to the VM later.
+ */
+import type { Outcome } from "./event.ts";
+import type { Transfer } from "./host-count.ts";
+import type { DepartureOver } from "./migration.ts";
+import { isHalfArrived, runStateRow, type RunState } from "./run-state.ts";
+
+export interface DepartureFacts {
+  readonly outcome: Pick<Outcome, "where"> | null;
+  readonly departureOver: DepartureOver | null;
+  /** null: libvirt was never called for it. */
+  readonly callAtMs: number | null;
+}
+
+/**
+ * What shows that a VM is here, or will be. `seen`: it is active, or libvirt resumed it, which it also
+ * does where a migration has failed. `comes`: it is started here, arrives, or is expected.
+ * `migrates`: its next migration is accepted.
+ */
+export type Evidence = "seen" | "comes" | "migrates";
+
+/** It took the guest away, to wherever that is, or nobody could tell whether it did. */
+export function isDeparture({ outcome, departureOver }: DepartureFacts): boolean {
+  return outcome !== null && outcome.where !== "source" && departureOver === null;
+}
+
+/** A VM that nobody saw leave may never have left: that it is active here is no return. */
+export function hasReturned({ outcome, callAtMs }: DepartureFacts, evidence: Evidence): boolean {
+  if (outcome?.where !== "unknown" || evidence === "migrates") return true;
+  return evidence === "comes" && callAtMs !== null;
+}
+
+/** By what a look at the host shows; null: it shows nothing, as with the paused copy of one that left. */
+export function evidenceOf(runState: RunState, transfer: Transfer): Evidence | null {
+  if (transfer === "incoming" || transfer === "broken") return "comes";
+  const isActive = runStateRow(runState).presence === "active" && !isHalfArrived(runState);
+  return isActive ? "seen" : null;
+}
+
+/** A look that began before the end still shows the VM as it was. */
+export function isLookSince(lookedAtMs: number, endedAtMs: number | null): boolean {
+  return endedAtMs !== null && lookedAtMs > endedAtMs;
+}
