@@ -1,7 +1,7 @@
 /**
- * Two projects. `unit`: whatever needs no hosts, in parallel. `hosts`: the folders named hosts, one
- * file after the other on one lab that global-setup.ts brings up once, after `unit`, so that
- * nothing competes with the guests for the machine's cores.
+ * Two projects. `unit`: whatever needs no hosts, in parallel. `hosts`: the folders named hosts, after
+ * `unit`, two files at a time, each on a lab that global-setup.ts brings up once. Most of their time
+ * is waiting (for a timeout, a reconnect, a slow link), so that two labs fit on two cores.
  */
 import { defineConfig } from "vitest/config";
 
@@ -9,6 +9,7 @@ const HOST_TESTS = ["test/hosts/**/*.test.ts", "test/*/hosts/**/*.test.ts"];
 /** By hand, on other Debians (`npm run matrix`): they take too long for each change. */
 const MATRIX_TESTS = "test/matrix/hosts/**";
 const inMatrix = process.env["LAB_ROOTS"] !== undefined;
+const HOST_FILES_AT_A_TIME = inMatrix ? 1 : 2;
 const HOST_TEST_DEADLINE_MS = 180_000;
 const HOST_HOOK_DEADLINE_MS = 60_000;
 
@@ -34,7 +35,7 @@ export default defineConfig({
           include: HOST_TESTS,
           exclude: inMatrix ? [] : [MATRIX_TESTS],
           globalSetup: ["test/lab/global-setup.ts"],
-          fileParallelism: false,
+          maxWorkers: HOST_FILES_AT_A_TIME,
           testTimeout: HOST_TEST_DEADLINE_MS,
           hookTimeout: HOST_HOOK_DEADLINE_MS,
           sequence: { groupOrder: 1 },

@@ -3,17 +3,17 @@
  * done, and a link-local address with its zone reaches the daemon, libvirt and QEMU over there.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { afterAll, afterEach, beforeAll, expect, inject, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import type { Host } from "../lab/api.ts";
 import { Daemon, launchDaemon, writeConfig } from "../lab/daemon.ts";
-import { attachLab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 import { until } from "../lab/until.ts";
-import { expectArrived, refusal } from "./pair.ts";
+import { expectRunsOn, refusal } from "./pair.ts";
 
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
 const DEADLINE_MS = 20_000;
 
-const lab = attachLab(inject("lab"));
+const lab = sharedLab();
 const daemons: Daemon[] = [];
 
 /** On all of its addresses, IPv6 ones too. */
@@ -99,5 +99,5 @@ it.each([
   const dst = spell(await linkLocalOfB());
   expect(await a?.call("VM.migrate", { vmID: guest.uuid, params: { dst } })).toBe(true);
   expect(await a?.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-  await expectArrived(guest, lab.b);
+  await expectRunsOn(guest, lab.b);
 });

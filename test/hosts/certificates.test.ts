@@ -10,7 +10,7 @@ import { Daemon, launchDaemon, startDaemon, writeConfig } from "../lab/daemon.ts
 import { Lab } from "../lab/lab.ts";
 import { authorityOf } from "../lab/pki.ts";
 import { Pki } from "../tls/authority.ts";
-import { expectArrived } from "./pair.ts";
+import { expectRunsOn } from "./pair.ts";
 
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
 const REFUSED_HERE =
@@ -82,6 +82,6 @@ it("an expired certificate is said to be so on both sides, and a renewed one is 
   await a.process.waitForLog(/reloaded the certificate for calls to other hosts/);
   await migrate();
   await b.event("VM_status", guest.uuid, (fields) => fields["status"] === "Up");
-  await expectArrived(guest, lab.b);
+  await expectRunsOn(guest, lab.b);
   await a.stop();
 });

@@ -3,12 +3,12 @@
  * they depend on is taken away and brought back. `npm run chaos` plays as many others as one likes.
  */
 import { rmSync } from "node:fs";
-import { expect, inject, it } from "vitest";
+import { expect, it } from "vitest";
 import { actsFrom } from "../chaos/options.ts";
 import { runChaos } from "../chaos/run.ts";
-import { attachLab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 
-const DEADLINE_MS = 400_000;
+const DEADLINE_MS = 300_000;
 const IMAGES_FOLDER = "/var/lib/vdsm-migrationd/images";
 
 it(
@@ -18,14 +18,14 @@ it(
     const options = {
       seed: 4,
       firstRound: 1,
-      rounds: 5,
-      minutes: 6,
+      rounds: 3,
+      minutes: 4,
       maxGuests: 2,
       maxWaves: 1,
       acts: actsFrom("all"),
     };
 
-    const lab = attachLab(inject("lab"));
+    const lab = sharedLab();
     // What tests of hibernation saved is theirs; here any image is one too many.
     for (const host of lab.hosts) {
       rmSync(host.outsidePath(IMAGES_FOLDER), { recursive: true, force: true });

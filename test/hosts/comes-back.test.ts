@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
 import type { Daemon } from "../lab/daemon.ts";
 import { until } from "../lab/until.ts";
-import { expectArrived, refusal, useDaemons, vmStats } from "./pair.ts";
+import { expectRunsOn, refusal, useDaemons, vmStats } from "./pair.ts";
 
 const pair = useDaemons();
 
@@ -14,7 +14,7 @@ async function go(from: Daemon, to: Daemon, guest: Guest): Promise<void> {
   const params = { dst: to.host.name, dstqemu: to.host.migrationAddress };
   await from.call("VM.migrate", { vmID: guest.uuid, params });
   expect(await from.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-  await expectArrived(guest, to.host);
+  await expectRunsOn(guest, to.host);
 }
 
 function listed(daemon: Daemon, verb: string): Promise<readonly Record<string, unknown>[]> {

@@ -3,14 +3,20 @@
  * the place: the guest runs in one place with its counter unbroken, its migration has one end and no
  * two, which says where the guest is, and the daemon that comes after looks after the next one.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Guest, Host } from "../lab/api.ts";
-import { startDaemon, type CrashPoint, type Daemon, type DaemonOptions } from "../lab/daemon.ts";
-import { attachLab } from "../lab/lab.ts";
+import {
+  crashAt,
+  startDaemon,
+  type CrashPoint,
+  type Daemon,
+  type DaemonOptions,
+} from "../lab/daemon.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 import { until } from "../lab/until.ts";
 
-const lab = attachLab(inject("lab"));
-const OPTIONS: DaemonOptions = { vars: { migration_listener_timeout: 3 } };
+const lab = sharedLab();
+const OPTIONS: DaemonOptions = { vars: { migration_listener_timeout: 3 }, crashes: true };
 const SETTLED_MS = 30_000;
 const WHEN = ["before", "after"] as const;
 
@@ -72,53 +78,61 @@ const POINTS: readonly Point[] = [
 /** Ignores what a killed daemon can no longer answer. */
 const lost = (error: unknown): void => void error;
 
+interface Ring {
+  readonly next: number;
+  readonly events: readonly {
+    readonly method: string;
+    readonly params: Readonly<Record<string, Record<string, unknown>>>;
+  }[];
+}
+
+const ringSince = (daemon: Daemon, since: number): Promise<Ring> =>
+  daemon.call<Ring>("Host.getEvents", { since });
+
+/** The guest goes to and fro between two daemons; the one that it leaves dies, and a new one follows. */
 describe("a daemon killed at a place of its journal", () => {
   let guest: Guest;
-  let here: Host = lab.a;
-  const daemons = new Set<Daemon>();
-  const there = (): Host => (here === lab.a ? lab.b : lab.a);
+  const daemons = new Map<Host, Daemon>();
+
+  const daemonOf = (host: Host): Daemon => {
+    const daemon = daemons.get(host);
+    if (daemon === undefined) throw new Error(`${host.name} has no daemon`);
+    return daemon;
+  };
 
   async function start(host: Host, more: DaemonOptions = {}): Promise<Daemon> {
     const daemon = await startDaemon(host, { ...OPTIONS, ...more });
-    daemons.add(daemon);
+    daemons.set(host, daemon);
     return daemon;
   }
 
-  async function stopAll(): Promise<void> {
-    await Promise.all([...daemons].map((daemon) => daemon.stop()));
-    daemons.clear();
-  }
-
   beforeAll(async () => {
+    await Promise.all(lab.hosts.map((host) => start(host)));
     guest = await lab.a.startGuest({ workingSetMiB: 1, ratePagesPerSecond: 256 });
   });
-  afterEach(stopAll);
-  afterAll(() => lab.clear());
+  afterAll(async () => {
+    await Promise.all([...daemons.values()].map((daemon) => daemon.stop()));
+    await lab.clear();
+  });
 
-  /** Migrates with a daemon that dies at the point; the one that is started after it. */
-  async function dieAt(crash: CrashPoint, { params, steer }: Way): Promise<Daemon> {
-    const doomed = await start(here, { crash });
+  /** Migrates until the daemon dies at the point; the one that is started after it. */
+  async function dieAt(here: Host, point: CrashPoint, { params, steer }: Way): Promise<Daemon> {
+    const doomed = daemonOf(here);
     const vmID = guest.uuid;
-    const asked = doomed.call("VM.migrate", { vmID, params: { dst: there().name, ...params } });
+    const dst = (here === lab.a ? lab.b : lab.a).name;
+    const before = doomed.events.length;
+    crashAt(here, point);
+    const asked = doomed.call("VM.migrate", { vmID, params: { dst, ...params } });
     const steered = asked.then(async () => {
       if (steer === undefined) return;
-      await doomed.event("VM_migration_status", vmID, () => true);
+      const isMoving = (): true | undefined =>
+        doomed.events.slice(before).some(({ name }) => name === "VM_migration_status") || undefined;
+      await until(isMoving, SETTLED_MS, () => "data flow");
       await steer(doomed, vmID);
     });
     steered.catch(lost);
     await doomed.process.exited;
-    daemons.delete(doomed);
     return start(here, { keepJournal: true });
-  }
-
-  /** Everything that any daemon of this host has told of the guest since the boot. */
-  async function endsTold(daemon: Daemon): Promise<readonly Record<string, unknown>[]> {
-    const { events } = await daemon.call<{
-      events: { method: string; params: Record<string, Record<string, unknown>> }[];
-    }>("Host.getEvents", { since: 1 });
-    return events
-      .filter(({ method }) => method === `|virt|VM_migration_ended|${guest.uuid}`)
-      .map(({ params }) => params[guest.uuid] ?? {});
   }
 
   async function liveHere(daemon: Daemon): Promise<readonly unknown[]> {
@@ -144,9 +158,9 @@ describe("a daemon killed at a place of its journal", () => {
   const cases = POINTS.flatMap((point) => WHEN.map((when) => ({ ...point, when })));
 
   it.each(cases)("$when $name", async ({ name, record, when, way }) => {
-    here = (await guest.residence())[0] ?? here;
-    await start(there());
-    const again = await dieAt({ record, when }, way);
+    const [here = lab.a] = await guest.residence();
+    const { next } = await ringSince(daemonOf(here), 1);
+    const again = await dieAt(here, { record, when }, way);
     await settle(again);
 
     const residence = await guest.residence();
@@ -154,7 +168,10 @@ describe("a daemon killed at a place of its journal", () => {
     const at = residence[0] ?? here;
     await guest.counterAdvances({ on: at, by: 1 });
     guest.assertUnbroken();
-    const ends = await endsTold(again);
+    const { events } = await ringSince(again, next);
+    const ends = events
+      .filter(({ method }) => method === `|virt|VM_migration_ended|${guest.uuid}`)
+      .map(({ params }) => params[guest.uuid] ?? {});
     const neverAccepted = name === "the migration itself" && when === "before";
     expect(ends).toHaveLength(neverAccepted ? 0 : 1);
     const where = at === here ? "source" : "destination";

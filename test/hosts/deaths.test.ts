@@ -18,7 +18,7 @@ import {
   type Told,
   useMortals,
 } from "./dying.ts";
-import { expectArrived } from "./pair.ts";
+import { expectRunsOn } from "./pair.ts";
 
 const pair = useMortals({
   vars: {
@@ -52,7 +52,7 @@ describe("the destination's daemon", () => {
     await pair.reviveDaemon();
 
     await expectTold(pair.a, guest, ARRIVED);
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 
   it("dead in post-copy: the guest arrives, not confirmed", async () => {
@@ -61,7 +61,7 @@ describe("the destination's daemon", () => {
     await pair.killDaemon();
 
     await expectTold(pair.a, guest, { ...ARRIVED, ended: { ...ARRIVED.ended, confirmed: false } });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 });
 
@@ -75,7 +75,7 @@ describe("the destination's libvirtd", () => {
     await pair.lab.b.startLibvirtd();
 
     await expectTold(pair.a, guest, ARRIVED);
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 
   it("dead in mid-transfer: the guest stays", async () => {
@@ -110,7 +110,7 @@ describe("the source's libvirtd", () => {
     await expectTold(pair.a, first, FAILED_HERE);
     await expectTold(pair.a, second, ARRIVED);
     await expectStays(pair, first);
-    await expectArrived(second, pair.lab.b);
+    await expectRunsOn(second, pair.lab.b);
   });
 });
 
@@ -159,7 +159,7 @@ describe("the control network", () => {
     await pair.lab.restore("control");
 
     await expectTold(pair.a, guest, { ...ARRIVED, ended: { ...ARRIVED.ended, confirmed: true } });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 });
 

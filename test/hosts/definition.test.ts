@@ -3,7 +3,7 @@
  * to the same destination beside them is not slowed down.
  */
 import { expect, it } from "vitest";
-import { ENDLESS, expectArrived, heard, migrateRunning, useDaemons } from "./pair.ts";
+import { ENDLESS, expectRunsOn, heard, migrateRunning, useDaemons } from "./pair.ts";
 
 const pair = useDaemons({ vars: { min_migration_bandwidth: 1 } });
 
@@ -13,7 +13,7 @@ it.each([600, 3072])("a guest with a definition of %i KiB arrives", async (descr
   const guest = await pair.lab.a.startGuest({ workingSetMiB: 2, descriptionKiB });
   await pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b" } });
   expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-  await expectArrived(guest, pair.lab.b);
+  await expectRunsOn(guest, pair.lab.b);
   expect(pair.a.process.log()).not.toMatch(/destination is silent/);
   const deferred = heard(pair.a, guest.uuid).filter(({ name }) => name === "VM_migration_deferred");
   expect(deferred).toEqual([]);

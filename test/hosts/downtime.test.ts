@@ -4,7 +4,7 @@
 import { expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
 import { until } from "../lab/until.ts";
-import { cyclesOf, migrateRunning, RESTLESS, RESTLESS_CAP_MIBPS, useDaemons } from "./pair.ts";
+import { migrateRunning, RESTLESS, RESTLESS_CAP_MIBPS, useDaemons } from "./pair.ts";
 
 /** 500 ms in 5 steps; 48 MiB x 100 s/GiB / 5: almost 1 s between two. */
 const pair = useDaemons({
@@ -60,24 +60,12 @@ it("goes up by the configured steps, and the domain's own is put back after a ca
   await expectPutBack(guest);
 });
 
-it("stays at its first step while pass 1 goes on", async () => {
-  const guest = await pair.lab.a.startGuest({ filledMiB: 24 });
-  await migrateRunning(pair.a, guest, { dst: "host-b", maxBandwidth: 4 });
-
-  // Three seconds, three steps' time, of the six that pass 1 takes.
-  await pair.a.migrationIs(guest.uuid, () => cyclesOf(pair.a, guest.uuid) >= 15);
-
-  expect(await heldMs(guest)).toBe(STEPS_MS[0]);
-  expect(await pair.a.migration(guest.uuid)).toMatchObject({ pass: 1, downtime: STEPS_MS[0] });
-  await pair.a.call("VM.migrateCancel", { vmID: guest.uuid });
-});
-
 it("given by the engine never takes a step, and the domain's own is put back after a failure", async () => {
   const guest = await startRestless();
-  const params = { ...RESTLESS_TO_B, downtime: 50, migrationProgressTimeout: 6 };
+  const params = { ...RESTLESS_TO_B, downtime: 50, migrationProgressTimeout: 3 };
   await migrateRunning(pair.a, guest, params);
 
-  for (const pass of [1, 2, 3, 4]) {
+  for (const pass of [1, 2]) {
     await passBegins(guest, pass);
     expect(await heldMs(guest)).toBe(50);
   }

@@ -3,12 +3,12 @@
  * power, a libvirtd that gives a dead peer up in seconds, and words for how a migration ended.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { Guest, GuestOptions, Host, LabHandle } from "../lab/api.ts";
 import { type Daemon, type DaemonOptions, startDaemon } from "../lab/daemon.ts";
-import { attachLab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 import { until } from "../lab/until.ts";
-import { expectStayed, heard, migrateRunning, vmStats } from "./pair.ts";
+import { expectRunsOn, heard, migrateRunning, vmStats } from "./pair.ts";
 
 const QEMU_CONF = "/etc/libvirt/qemu.conf";
 /** libvirtd gives up the other one after 1 x (2 + 1) s in the place of half a minute. */
@@ -38,7 +38,7 @@ export interface Mortals {
  * before the next one.
  */
 export function useMortals(options: DaemonOptions): Mortals {
-  const lab = attachLab(inject("lab"));
+  const lab = sharedLab();
   const daemons: Partial<Record<Side, Daemon>> = {};
   let killed = false;
   const daemonOf = (side: Side): Daemon => {
@@ -207,5 +207,5 @@ export async function expectStays({ lab }: Pick<Mortals, "lab">, guest: Guest): 
     DEADLINE.deadlineMs,
     () => `${guest.name} has one home`,
   );
-  await expectStayed(guest, lab.a);
+  await expectRunsOn(guest, lab.a);
 }

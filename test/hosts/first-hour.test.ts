@@ -1,6 +1,6 @@
 /** Both hosts as shipped, and the README's first call: it fails in words, and takes no slot meanwhile. */
 import { expect, it } from "vitest";
-import { expectStayed, heard, useDaemons } from "./pair.ts";
+import { expectRunsOn, heard, useDaemons } from "./pair.ts";
 
 const pair = useDaemons({ shipped: true });
 /** libvirtd's own port in the lab: somebody answers there. */
@@ -55,5 +55,5 @@ it("a destination that listens nowhere is told to each VM, within seconds", asyn
     reason: "noDestination",
     status: { code: 10 },
   });
-  await expectStayed(one, pair.lab.a);
+  await expectRunsOn(one, pair.lab.a);
 });

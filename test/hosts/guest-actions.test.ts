@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import type { ExecResult, Guest, GuestOptions } from "../lab/api.ts";
 import { ARRIVED, expectTold, LOST_IN_POST_COPY, STOPPED } from "./dying.ts";
 import { until } from "../lab/until.ts";
-import { expectArrived, heard, migrateRunning, useDaemons, vmStats } from "./pair.ts";
+import { expectRunsOn, heard, migrateRunning, useDaemons, vmStats } from "./pair.ts";
 
 const pair = useDaemons({
   vars: {
@@ -97,7 +97,7 @@ describe("a guest in mid-transfer", () => {
     await expectTold(pair.a, guest, ARRIVED);
     expect((await resumed).status).not.toBe(0);
     expect(await pair.lab.b.domains()).toMatchObject([{ uuid: guest.uuid, state: "running" }]);
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 
   it("arrives before libvirt lets anybody shut it down, reset or undefine it", async () => {
@@ -107,7 +107,7 @@ describe("a guest in mid-transfer", () => {
 
     await expectTold(pair.a, guest, ARRIVED);
     for (const { status } of await Promise.all(asked)) expect(status).not.toBe(0);
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
     expect(await pair.lab.b.domains()).toMatchObject([{ persistent: true }]);
   });
 });

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
-import { expectArrived, expectStayed, heard, refusal, useDaemons, vmStats } from "./pair.ts";
+import { expectRunsOn, heard, refusal, useDaemons, vmStats } from "./pair.ts";
 
 const pair = useDaemons();
 const FOLDER = "/var/lib/vdsm-migrationd/images";
@@ -73,7 +73,7 @@ describe("a hibernated guest", () => {
     });
 
     await pair.lab.a.virsh("restore", IMAGE);
-    await expectArrived(guest, pair.lab.a);
+    await expectRunsOn(guest, pair.lab.a);
   });
 
   it("is saved by VM.hibernate in the same way, under the one name that it gives", async () => {
@@ -125,9 +125,9 @@ it("of two to one path at once one is saved, and the other goes on", async () =>
   expect(JSON.parse(readFileSync(outside(PARAMETERS), "utf8"))).toMatchObject({
     vmId: saved.uuid,
   });
-  await expectStayed(stays, pair.lab.a);
+  await expectRunsOn(stays, pair.lab.a);
   await pair.lab.a.virsh("restore", IMAGE);
-  await expectArrived(saved, pair.lab.a);
+  await expectRunsOn(saved, pair.lab.a);
 });
 
 describe("a save on its way", () => {
@@ -181,7 +181,7 @@ describe("a save on its way", () => {
       where: "source",
     });
     expect(await pair.lab.a.domains()).toMatchObject([{ uuid: guest.uuid, state: "running" }]);
-    await expectStayed(guest, pair.lab.a);
+    await expectRunsOn(guest, pair.lab.a);
     expect(files()).toEqual([]);
   });
 
@@ -201,7 +201,7 @@ describe("a save on its way", () => {
       where: "source",
     });
     expect(await pair.lab.a.domains()).toMatchObject([{ uuid: guest.uuid, state: "running" }]);
-    await expectStayed(guest, pair.lab.a);
+    await expectRunsOn(guest, pair.lab.a);
     expect(files()).toEqual([]);
   });
 });
@@ -238,5 +238,5 @@ it("a path that could hurt the host is refused by name, and nothing is touched",
   expect(readdirSync(outside(`${FOLDER}/folder`))).toEqual([]);
   expect(readFileSync(outside(`${FOLDER}/full`), "utf8")).toBe("x");
   expect(heard(pair.a, guest.uuid)).toEqual([]);
-  await expectStayed(guest, pair.lab.a);
+  await expectRunsOn(guest, pair.lab.a);
 });

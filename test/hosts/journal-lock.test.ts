@@ -4,15 +4,15 @@
  */
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterEach, expect, inject, it } from "vitest";
+import { afterEach, expect, it } from "vitest";
 import { Daemon, JOURNAL_FOLDER, launchDaemon, startDaemon } from "../lab/daemon.ts";
-import { attachLab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 import { SOCKET_PATH } from "../lab/line.ts";
-import { cancelAll, ENDLESS, ENDLESS_PARAMS, expectStayed, migrateRunning } from "./pair.ts";
+import { cancelAll, ENDLESS, ENDLESS_PARAMS, expectRunsOn, migrateRunning } from "./pair.ts";
 
 const MAIN = path.resolve(import.meta.dirname, "../../dist/main.js");
 const FOLDER = "/run/vdsm-migrationd";
-const lab = attachLab(inject("lab"));
+const lab = sharedLab();
 
 afterEach(() => lab.clear());
 
@@ -72,6 +72,6 @@ it("is refused to a second daemon, and passes to the next one at once", async ()
     expect(taken["migrationId"]).toBe(migrationId);
   }
   await cancelAll(last, [guest]);
-  await expectStayed(guest, lab.a);
+  await expectRunsOn(guest, lab.a);
   await last.stop();
 });

@@ -3,13 +3,13 @@
  * a save that goes on in libvirt while its daemon is killed and comes back.
  */
 import { readdirSync } from "node:fs";
-import { afterAll, afterEach, beforeAll, expect, inject, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { startDaemon, type Daemon } from "../lab/daemon.ts";
-import { attachLab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 import { until } from "../lab/until.ts";
-import { expectStayed, refusal, vmStats } from "./pair.ts";
+import { expectRunsOn, refusal, vmStats } from "./pair.ts";
 
-const lab = attachLab(inject("lab"));
+const lab = sharedLab();
 const FOLDER = "/var/lib/vdsm-migrationd/images";
 const HOUR_MS = 3_600_000;
 let a: Daemon;
@@ -88,6 +88,6 @@ it("the files of a save are its own, by whatever name, over a kill of the daemon
   await guest.contQemu(lab.a);
   expect(await cancelled).toBe(true);
   expect(files()).toEqual(["alias"]);
-  await expectStayed(guest, lab.a);
-  await expectStayed(other, lab.a);
+  await expectRunsOn(guest, lab.a);
+  await expectRunsOn(other, lab.a);
 });

@@ -5,10 +5,11 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import path from "node:path";
-import { afterEach, describe, expect, inject, it } from "vitest";
-import { attachLab, Lab } from "../lab/lab.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import { Lab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 
-const lab = attachLab(inject("lab"));
+const lab = sharedLab();
 
 const MIGRATE_LIVE = ["migrate", "--live", "--p2p"] as const;
 const TO_B = "qemu+tcp://host-b/system";

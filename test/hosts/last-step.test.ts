@@ -4,7 +4,7 @@
  */
 import { expect, it } from "vitest";
 import { until } from "../lab/until.ts";
-import { cyclesOf, expectArrived, migrateRunning, stallings, useDaemons } from "./pair.ts";
+import { cyclesOf, expectRunsOn, migrateRunning, stallings, useDaemons } from "./pair.ts";
 
 const pair = useDaemons();
 /** Of 0.2 s each: two and more of the limit. */
@@ -34,5 +34,5 @@ it("a migration in its last step does not stall", async () => {
 
   expect(await pair.a.ended(vmID)).toMatchObject({ outcome: "completed", confirmed: true });
   expect(stallings(pair.a, vmID)).toEqual([]);
-  await expectArrived(guest, pair.lab.b);
+  await expectRunsOn(guest, pair.lab.b);
 });

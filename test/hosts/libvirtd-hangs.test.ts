@@ -3,7 +3,7 @@
  * migration went on all the while (libvirt's PEER2PEER), so the daemon must look after it again.
  */
 import { expect, it } from "vitest";
-import { ENDLESS, ENDLESS_PARAMS, expectStayed, migrateRunning, useDaemons } from "./pair.ts";
+import { ENDLESS, ENDLESS_PARAMS, expectRunsOn, migrateRunning, useDaemons } from "./pair.ts";
 
 const pair = useDaemons({ vars: { max_outgoing_migrations: 2 } });
 
@@ -24,6 +24,6 @@ it("a migration is watched on and can be cancelled when libvirtd is back", async
     await pair.a.migrationIs(each.uuid, ({ phase }) => phase === "running");
     expect(await pair.a.call("VM.migrateCancel", { vmID: each.uuid })).toBe(true);
     expect(await pair.a.ended(each.uuid)).toMatchObject({ outcome: "cancelled", where: "source" });
-    await expectStayed(each, pair.lab.a);
+    await expectRunsOn(each, pair.lab.a);
   }
 });

@@ -4,15 +4,15 @@
  */
 import { statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterEach, describe, expect, inject, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { ExecResult } from "../lab/api.ts";
 import { startDaemon, writeConfig } from "../lab/daemon.ts";
-import { attachLab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 import {
   cancelAll,
   ENDLESS,
   ENDLESS_PARAMS,
-  expectArrived,
+  expectRunsOn,
   migrateRunning,
   useDaemons,
 } from "./pair.ts";
@@ -20,7 +20,7 @@ import {
 const MAIN = path.resolve(import.meta.dirname, "../../dist/main.js");
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
 const SOCKET_PATH = "/run/vdsm-migrationd/rpc.sock";
-const lab = attachLab(inject("lab"));
+const lab = sharedLab();
 const VARS = { min_migration_bandwidth: 1, max_outgoing_migrations: 1 };
 
 /** What a daemon says that does not come to serve. */
@@ -45,7 +45,7 @@ describe("a stop", () => {
       expect(exit).toEqual({ code: 0, signal: null });
       expect(performance.now() - askedAtMs).toBeLessThan(1_000);
       await guest.counterAdvances({ on: lab.b, deadlineMs: 20_000 });
-      await expectArrived(guest, lab.b);
+      await expectRunsOn(guest, lab.b);
     },
   );
 });

@@ -1,6 +1,6 @@
 /** VM.migrateCheck on a pair that works, and on a destination at which nothing does; nothing moves. */
 import { describe, expect, it } from "vitest";
-import { expectStayed, heard, refusal, useDaemons } from "./pair.ts";
+import { expectRunsOn, heard, refusal, useDaemons } from "./pair.ts";
 
 const pair = useDaemons({ vars: { max_incoming_migrations: 1 } });
 
@@ -44,7 +44,7 @@ describe("VM.migrateCheck", () => {
     expect(found.get("bandwidth")?.detail).toMatch(/^52 MiB\/s of 52/);
     expect(found.get("cpu")?.detail).toMatch(/^the guest's CPU can be had there; /);
     expect(heard(pair.a, guest.uuid)).toEqual([]);
-    await expectStayed(guest, pair.lab.a);
+    await expectRunsOn(guest, pair.lab.a);
   });
 
   it("names what is in the way, and does not stop at the first", async () => {

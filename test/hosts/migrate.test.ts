@@ -2,17 +2,16 @@
  * VM.migrate and the getters, whole: who is moved how, who is refused, what an engine hears and sees
  * on both ends while a guest is on its way and after.
  */
-import { describe, expect, inject, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
 import { type Daemon, startDaemon } from "../lab/daemon.ts";
-import { attachLab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 import { until } from "../lab/until.ts";
 import {
   cancelAll,
   ENDLESS,
   ENDLESS_PARAMS,
-  expectArrived,
-  expectStayed,
+  expectRunsOn,
   heard,
   logged,
   migrateRunning,
@@ -56,7 +55,7 @@ describe("two daemons", () => {
       where: "destination",
       confirmed: true,
     });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
     expect(await pair.lab.a.domains()).toEqual([]);
     expect(await pair.lab.b.domains()).toEqual([
       { name: guest.name, uuid: guest.uuid, state: "running", persistent: false },
@@ -110,7 +109,7 @@ describe("two daemons", () => {
     await pair.a.call("migrate", { vmID: guest.uuid, dst: "host-b" });
 
     expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
     expect(await pair.lab.a.domains()).toEqual([]);
     expect(await pair.lab.b.domains()).toEqual([
       { name: guest.name, uuid: guest.uuid, state: "running", persistent: true },
@@ -139,7 +138,7 @@ describe("two daemons", () => {
     expect(guest.counter().value).toBe(counted);
 
     await pair.lab.b.virsh("resume", guest.uuid);
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 
   it("accept exactly one of two migrations at once for one VM", async () => {
@@ -154,7 +153,7 @@ describe("two daemons", () => {
       { status: "rejected", reason: expect.objectContaining(refusal(51, /already migrating/)) },
     ]);
     expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 
   it("refuse a VM that libvirt is busy with, and name the operation", async () => {
@@ -175,7 +174,7 @@ describe("two daemons", () => {
     expect(heard(pair.a, guest.uuid)).toEqual([]);
     await pair.lab.a.virsh("domjobabort", guest.uuid);
     expect((await foreign).status).not.toBe(0);
-    await expectStayed(guest, pair.lab.a);
+    await expectRunsOn(guest, pair.lab.a);
   });
 
   it.each([
@@ -311,7 +310,7 @@ describe("two daemons", () => {
 
     expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
     expect(await pair.a.migration(guest.uuid)).toMatchObject({ dst: "host-b:54321" });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 
   it("wait for the daemon at the port of dst where nobody answers", async () => {
@@ -321,12 +320,12 @@ describe("two daemons", () => {
 
     await pair.a.migrationIs(guest.uuid, (each) => Number(each["deferrals"]) >= 1);
     expect(await pair.a.call("VM.migrateCancel", { vmID: guest.uuid })).toBe(true);
-    await expectStayed(guest, pair.lab.a);
+    await expectRunsOn(guest, pair.lab.a);
   });
 });
 
 describe("a destination whose daemon goes away", () => {
-  const lab = attachLab(inject("lab"));
+  const lab = sharedLab();
 
   it("gets the guest all the same, and confirms it when its daemon is back", async () => {
     const a = await startDaemon(lab.a);
@@ -343,7 +342,7 @@ describe("a destination whose daemon goes away", () => {
       where: "destination",
       confirmed: false,
     });
-    await expectArrived(guest, lab.b);
+    await expectRunsOn(guest, lab.b);
     const b = await startDaemon(lab.b);
     const confirmed = await a.migrationIs(
       guest.uuid,

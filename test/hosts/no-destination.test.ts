@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LabProcess } from "../lab/api.ts";
-import { heard, expectArrived, expectStayed, useDaemons } from "./pair.ts";
+import { heard, expectRunsOn, useDaemons } from "./pair.ts";
 
 const HTTP_PORT = 8080;
 const HTTP_SERVER = `require("node:http").createServer((_, reply) => reply.end()).listen(${HTTP_PORT}, () => console.log("up"))`;
@@ -50,7 +50,7 @@ it("a name that does not exist, and what is no daemon, are told at once", async 
   expect(heard(pair.a, guest.uuid).filter(({ name }) => name === "VM_migration_deferred")).toEqual(
     [],
   );
-  await expectStayed(guest, pair.lab.a);
+  await expectRunsOn(guest, pair.lab.a);
 });
 
 describe("a destination without a slot", () => {
@@ -75,6 +75,6 @@ describe("a destination without a slot", () => {
 
     await pair.b.call("VM.destroy", { vmID: expected });
     expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 });

@@ -3,10 +3,11 @@
  * guests that behave in known ways. `useDaemons` registers vitest's hooks; its result is filled
  * when the tests run.
  */
-import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { Guest, GuestOptions, Host, LabHandle } from "../lab/api.ts";
 import { startDaemon, type Daemon, type DaemonEvent, type DaemonOptions } from "../lab/daemon.ts";
-import { attachLab, Lab } from "../lab/lab.ts";
+import { Lab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 
 export interface Pair {
   readonly lab: LabHandle;
@@ -16,7 +17,7 @@ export interface Pair {
 
 /** Two daemons for all tests of the file; after each test the lab is empty again. */
 export function useDaemons(options: DaemonOptions = {}): Pair {
-  const lab = attachLab(inject("lab"));
+  const lab = sharedLab();
   const daemons: Daemon[] = [];
   const at = (index: number): Daemon => {
     const daemon = daemons[index];
@@ -90,16 +91,11 @@ export const ENDLESS: GuestOptions = { workingSetMiB: 16, ratePagesPerSecond: 51
 export const ENDLESS_CAP_MIBPS = 16;
 export const ENDLESS_PARAMS = { downtime: 1, maxBandwidth: ENDLESS_CAP_MIBPS } as const;
 
-/** It arrived on `there`, lives only there and has not missed a beat. */
-export async function expectArrived(guest: Guest, there: Host): Promise<void> {
-  await guest.counterAdvances({ on: there });
+/** It runs on this host, libvirt knows it only there, and it has not missed a beat. */
+export async function expectRunsOn(guest: Guest, host: Host): Promise<void> {
+  await guest.counterAdvances({ on: host });
   guest.assertUnbroken();
-  expect(await guest.residence()).toEqual([there]);
-}
-
-/** It never left `here` and has not missed a beat. */
-export async function expectStayed(guest: Guest, here: Host): Promise<void> {
-  await expectArrived(guest, here);
+  expect(await guest.residence()).toEqual([host]);
 }
 
 /** Ends every migration that is still going on there. */

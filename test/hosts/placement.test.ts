@@ -5,7 +5,7 @@
  */
 import { expect, it } from "vitest";
 import type { Guest, Host } from "../lab/api.ts";
-import { expectArrived, expectStayed, refusal, useDaemons } from "./pair.ts";
+import { expectRunsOn, refusal, useDaemons } from "./pair.ts";
 
 const pair = useDaemons();
 const PASSWORD = "s3cret";
@@ -41,7 +41,7 @@ it("cpusets and numaNodesets that do not fit are refused (91), and nothing moves
     refusal(91, /1 NUMA nodes/),
   );
   await expect(migrate({ cpusets: "0" })).rejects.toMatchObject(refusal(-32602, /cpusets/));
-  await expectStayed(guest, pair.lab.a);
+  await expectRunsOn(guest, pair.lab.a);
 });
 
 it("a guest arrives pinned as asked for, and listens on the destination's address", async () => {
@@ -53,7 +53,7 @@ it("a guest arrives pinned as asked for, and listens on the destination's addres
   });
 
   expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
-  await expectArrived(guest, pair.lab.b);
+  await expectRunsOn(guest, pair.lab.b);
   const pins = (await pair.lab.b.virsh("vcpupin", guest.uuid)).match(/\S+/g);
   expect(pins).toEqual(["0", "1", "1", "0-1"]);
   for (const options of [[], ["--inactive"]]) {

@@ -3,15 +3,15 @@
  * engine's word, also by a daemon that was killed meanwhile, and never taken for broken while bytes
  * flow. The guest's counter proves that not a page is lost.
  */
-import { afterEach, describe, expect, inject, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
 import { startDaemon, type Daemon, type DaemonOptions } from "../lab/daemon.ts";
 import { until } from "../lab/until.ts";
-import { attachLab } from "../lab/lab.ts";
-import { expectArrived, migrateRunning, stallings } from "./pair.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
+import { expectRunsOn, migrateRunning, stallings } from "./pair.ts";
 
-const lab = attachLab(inject("lab"));
-const STALL_SECONDS = 2;
+const lab = sharedLab();
+const STALL_SECONDS = 1;
 const OPTIONS: DaemonOptions = {
   vars: { migration_postcopy_bandwidth: 4, postcopy_stall_timeout: STALL_SECONDS },
 };
@@ -38,7 +38,7 @@ afterEach(async () => {
 /** A guest in post-copy over the migration link, with some seconds of pages to come. */
 async function inPostCopy(a: Daemon, persistent = false): Promise<Guest> {
   const guest = await lab.a.startGuest({
-    filledMiB: 20,
+    filledMiB: 14,
     workingSetMiB: 4,
     ratePagesPerSecond: 64,
     persistent,
@@ -80,7 +80,7 @@ describe("post-copy whose network is cut", () => {
     await lab.restore("migration");
     expect(await a.ended(guest.uuid)).toMatchObject({ outcome: "completed", reason: "arrived" });
     expect(stallings(a, guest.uuid).at(-1)).toMatchObject({ progressing: true });
-    await expectArrived(guest, lab.b);
+    await expectRunsOn(guest, lab.b);
   });
 
   it("is recovered by the engine's word over a network that never answers a connect", async () => {
@@ -97,7 +97,7 @@ describe("post-copy whose network is cut", () => {
     );
     await lab.restore("migration");
     expect(await a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
-    await expectArrived(guest, lab.b);
+    await expectRunsOn(guest, lab.b);
   });
 
   it("is recovered by a daemon that was killed over it", async () => {
@@ -109,7 +109,7 @@ describe("post-copy whose network is cut", () => {
     await lab.restore("migration");
     const again = await start(lab.a, { keepJournal: true });
     expect(await again.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
-    await expectArrived(guest, lab.b);
+    await expectRunsOn(guest, lab.b);
   });
 });
 
@@ -120,7 +120,7 @@ describe("libvirtd killed in post-copy", () => {
     await lab[name].killLibvirtd();
     await lab[name].startLibvirtd();
     expect(await a.ended(guest.uuid)).toMatchObject({ outcome: "completed", where: "destination" });
-    await expectArrived(guest, lab.b);
+    await expectRunsOn(guest, lab.b);
     expect(a.process.log()).not.toMatch(/"effect":"resumePostCopy"/);
   });
 });

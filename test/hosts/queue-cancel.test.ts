@@ -9,8 +9,7 @@ import {
   cyclesOf,
   ENDLESS,
   ENDLESS_PARAMS,
-  expectArrived,
-  expectStayed,
+  expectRunsOn,
   heard,
   migrateRunning,
   refusal,
@@ -61,7 +60,7 @@ async function expectCancelled(guest: Guest): Promise<void> {
   const [domain] = await pair.lab.a.domains();
   expect(domain).toMatchObject({ uuid: guest.uuid, state: "running" });
   expect(await pair.lab.a.virsh("domjobinfo", guest.uuid)).toMatch(/None/);
-  await expectStayed(guest, pair.lab.a);
+  await expectRunsOn(guest, pair.lab.a);
 }
 
 describe("the queue", () => {
@@ -198,7 +197,7 @@ describe("a cancel", () => {
     await pair.a.ended(guest.uuid);
 
     await expect(cancel(guest)).rejects.toMatchObject(refusal(47, /too late, completed on host-b/));
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 });
 
@@ -229,7 +228,7 @@ describe("post-copy", () => {
     });
 
     expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 });
 

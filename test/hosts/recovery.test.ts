@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterEach, describe, expect, inject, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
 import {
   Daemon,
@@ -15,18 +15,11 @@ import {
   writeConfig,
   type DaemonOptions,
 } from "../lab/daemon.ts";
-import { attachLab } from "../lab/lab.ts";
+import { sharedLab } from "../lab/shared-lab.ts";
 import { until } from "../lab/until.ts";
-import {
-  ENDLESS,
-  ENDLESS_PARAMS,
-  expectArrived,
-  expectStayed,
-  migrateRunning,
-  refusal,
-} from "./pair.ts";
+import { ENDLESS, ENDLESS_PARAMS, expectRunsOn, migrateRunning, refusal } from "./pair.ts";
 
-const lab = attachLab(inject("lab"));
+const lab = sharedLab();
 const OPTIONS: DaemonOptions = { vars: { min_migration_bandwidth: 1 } };
 const daemons = new Set<Daemon>();
 
@@ -81,7 +74,7 @@ describe("a daemon that was killed", () => {
     });
     const ended = await again.ended(guest.uuid);
     expect(ended).toMatchObject({ outcome: "completed", reason: "arrived", confirmed: true });
-    await expectArrived(guest, lab.b);
+    await expectRunsOn(guest, lab.b);
   });
 
   it("ends one that was cancelled by somebody meanwhile as failed, unknown", async () => {
@@ -93,7 +86,7 @@ describe("a daemon that was killed", () => {
       phase: "ended",
       outcome: { outcome: "failed", reason: "unknown", where: "source" },
     });
-    await expectStayed(guest, lab.a);
+    await expectRunsOn(guest, lab.a);
   });
 
   it("goes on with the queue, in order", async () => {
@@ -115,7 +108,7 @@ describe("a daemon that was killed", () => {
     await again.call("VM.migrateCancel", { vmID: guests[0]?.uuid });
     for (const guest of guests.slice(1)) {
       expect(await again.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
-      await expectArrived(guest, lab.b);
+      await expectRunsOn(guest, lab.b);
     }
     const order = again.events.filter(({ name }) => name === "VM_migration_ended");
     expect(order.map(({ vmId }) => vmId)).toEqual(guests.map(({ uuid }) => uuid));
@@ -182,7 +175,7 @@ describe("a journal that cannot be gone on with", () => {
       phase: "ended",
       outcome: { outcome: "failed", reason: "hostRestarted", where: "source" },
     });
-    await expectStayed(guest, lab.a);
+    await expectRunsOn(guest, lab.a);
   });
 
   it.each([
@@ -203,7 +196,7 @@ describe("a journal that cannot be gone on with", () => {
       await expect(cancel).rejects.toMatchObject(refusal(47, /somebody else/));
       await again.call("VM.migrateChangeParams", { vmID, downtime: 2000, maxBandwidth: 200 });
       expect(await again.ended(vmID)).toMatchObject({ outcome: "completed", where: "destination" });
-      await expectArrived(guest, lab.b);
+      await expectRunsOn(guest, lab.b);
     },
   );
 });

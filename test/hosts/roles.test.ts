@@ -14,7 +14,7 @@ import { authorityOf, pemOf } from "../lab/pki.ts";
 import { openPort } from "../lab/stomp-line.ts";
 import { bodyOf, exchange, post } from "../rpc/lines.ts";
 import { until } from "../lab/until.ts";
-import { expectArrived, migrateRunning, useTlsDaemons } from "./pair.ts";
+import { expectRunsOn, migrateRunning, useTlsDaemons } from "./pair.ts";
 
 const options: DaemonOptions = {
   vars: { min_migration_bandwidth: 1 },
@@ -59,7 +59,7 @@ it("a host's certificate is enough for a whole migration, and for no other verb"
 
   await pair.a.call("VM.migrate", migrate);
   expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-  await expectArrived(guest, pair.lab.b);
+  await expectRunsOn(guest, pair.lab.b);
   expect(pair.b.process.log()).not.toMatch(/"subject":"CN=host-a".*"code":1101/);
 });
 
@@ -159,7 +159,7 @@ it("a thousand idle and slow connections at both ends do not disturb a migration
   expect(await python.call("Host.getStats")).toMatchObject({ vmCount: 1 });
   expect(await askAs("host-a", pair.lab.b, "Host.ping2", {})).toMatchObject({ result: true });
   expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-  await expectArrived(guest, pair.lab.b);
+  await expectRunsOn(guest, pair.lab.b);
   python.hangUp();
 
   for (const daemon of [pair.a, pair.b]) {

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
-import { expectStayed, useDaemons } from "./pair.ts";
+import { expectRunsOn, useDaemons } from "./pair.ts";
 
 const pair = useDaemons();
 const HOOK = "/etc/libvirt/hooks/qemu";
@@ -48,7 +48,7 @@ async function expectFailedOnce(guest: Guest, why: RegExp): Promise<void> {
   });
   expect(await pair.a.migration(guest.uuid)).toMatchObject({ postcopyPossible: true });
   expect(pair.a.process.log()).not.toContain("start with post-copy refused");
-  await expectStayed(guest, pair.lab.a);
+  await expectRunsOn(guest, pair.lab.a);
 }
 
 it("a hook that refuses the guest, whatever it prints, runs once", async () => {

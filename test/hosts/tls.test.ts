@@ -17,13 +17,11 @@ import {
   cancelAll,
   ENDLESS,
   ENDLESS_PARAMS,
-  expectArrived,
-  expectStayed,
+  expectRunsOn,
   heard,
   migrateRunning,
   RESTLESS,
   RESTLESS_CAP_MIBPS,
-  stallings,
   useTlsDaemons,
   vmStats,
 } from "./pair.ts";
@@ -73,8 +71,11 @@ it("no host listens for anything but TLS", async () => {
 describe("a guest that converges", () => {
   it.each([
     { load: CALM, params: {}, how: "transient" },
-    { load: CALM, params: { encrypted: true }, how: "transient, its data encrypted" },
-    { load: { ...CALM, persistent: true }, params: { encrypted: true }, how: "persistent" },
+    {
+      load: { ...CALM, persistent: true },
+      params: { encrypted: true },
+      how: "persistent, its data encrypted",
+    },
   ])("arrives, and both stock clients hear it: $how", async ({ load, params }) => {
     const guest = await startMigration(pair.a, pair.lab.b, load, params);
 
@@ -86,7 +87,7 @@ describe("a guest that converges", () => {
       where: "destination",
       confirmed: true,
     });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
     expect(await pair.lab.b.domains()).toMatchObject([{ persistent: load.persistent === true }]);
     await pair.b.event("VM_status", guest.uuid, ({ status }) => status === "Up");
     const all = heard(pair.a, guest.uuid);
@@ -106,22 +107,6 @@ describe("a guest that converges", () => {
 });
 
 describe("a guest that does not converge", () => {
-  it("stalls and is aborted at the timeout", async () => {
-    const guest = await startRestless({ migrationProgressTimeout: 3 });
-
-    expect(await pair.a.ended(guest.uuid)).toMatchObject({
-      outcome: "failed",
-      reason: "progressTimeout",
-      where: "source",
-      confirmed: true,
-    });
-    const counts = stallings(pair.a, guest.uuid).filter((each) => each["timeoutIn"] !== 0);
-    expect(counts.map((each) => each["count"])).toEqual([1, 2]);
-    expect(counts.at(-1)).toMatchObject({ reason: "notConverging", stalledFor: 2, timeoutIn: 1 });
-    expectWholeNumbers(heard(pair.a, guest.uuid));
-    await expectStayed(guest, pair.lab.a);
-  });
-
   it.each([
     { how: "more downtime", changes: { downtime: 5000 }, postcopy: false },
     { how: "post-copy", changes: { migrationTechnique: "post-copy" }, postcopy: true },
@@ -141,7 +126,7 @@ describe("a guest that does not converge", () => {
       ({ fields }) => fields["pauseCode"] === "POSTCOPY",
     );
     expect(paused).toBe(postcopy);
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 
   it("is cancelled by another client than the one that began it", async () => {
@@ -155,34 +140,12 @@ describe("a guest that does not converge", () => {
     const told = { outcome: "cancelled", where: "source" };
     expect(await python.ended(guest.uuid)).toMatchObject(told);
     expect(await pair.a.ended(guest.uuid)).toMatchObject(told);
-    await expectStayed(guest, pair.lab.a);
+    await expectRunsOn(guest, pair.lab.a);
     python.hangUp();
   });
 });
 
 describe("two daemons", () => {
-  it("share bandwidth by what each says of itself", async () => {
-    const there = await startMigration(pair.a, pair.lab.b, ENDLESS, ENDLESS_PARAMS);
-    const back = await startMigration(pair.b, pair.lab.a, ENDLESS, ENDLESS_PARAMS);
-
-    for (const [daemon, guest] of [
-      [pair.a, there],
-      [pair.b, back],
-    ] as const) {
-      await daemon.migrationIs(
-        guest.uuid,
-        (each) =>
-          each["phase"] === "running" &&
-          each["capApplied"] === 8 &&
-          each["destination"] === "counted",
-      );
-      expect((await daemon.host.virsh("migrate-getspeed", guest.uuid)).trim()).toBe("8");
-    }
-    await cancelAll(pair.b, [back]);
-    await pair.a.migrationIs(there.uuid, (each) => each["capApplied"] === 16);
-    await cancelAll(pair.a, [there]);
-  });
-
   it("a full destination defers a migration, which begins once there is room", async () => {
     const first = await pair.lab.a.startGuest(ENDLESS);
     await migrateRunning(pair.a, first, { dst: "host-b", ...ENDLESS_PARAMS });
@@ -196,7 +159,7 @@ describe("two daemons", () => {
       outcome: "completed",
       confirmed: true,
     });
-    await expectArrived(second, pair.lab.b);
+    await expectRunsOn(second, pair.lab.b);
   });
 });
 
@@ -272,6 +235,6 @@ describe("the daemon's door", () => {
     expect(migration).toMatchObject({ phase: "running", destination: "counted" });
     await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: { downtime: 5000 } });
     expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-    await expectArrived(guest, pair.lab.b);
+    await expectRunsOn(guest, pair.lab.b);
   });
 });

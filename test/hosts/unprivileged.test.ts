@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startDaemon, type Daemon } from "../lab/daemon.ts";
 import { Lab } from "../lab/lab.ts";
-import { expectArrived, heard, migrateRunning, refusal } from "./pair.ts";
+import { expectRunsOn, heard, migrateRunning, refusal } from "./pair.ts";
 
 const USERFAULTFD = "/proc/sys/vm/unprivileged_userfaultfd";
 
@@ -45,7 +45,7 @@ it("a start that libvirt refuses with post-copy is made once more without it, an
   });
   await expect(wish).rejects.toMatchObject(refusal(102, /Postcopy is not supported/));
   expect(await a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-  await expectArrived(guest, lab.b);
+  await expectRunsOn(guest, lab.b);
 
   const told = a.process
     .log()

@@ -8,7 +8,7 @@ import { until } from "../lab/until.ts";
 import {
   ENDLESS,
   ENDLESS_PARAMS,
-  expectArrived,
+  expectRunsOn,
   heard,
   migrateRunning,
   refusal,
@@ -204,7 +204,7 @@ describe("in mid-transfer", () => {
     const isCleared = async (): Promise<true | undefined> =>
       (await pair.lab.a.domains()).length === 0 ? true : undefined;
     await until(isCleared, 10_000, () => "no definition is left");
-    await expectArrived(first, pair.lab.b);
+    await expectRunsOn(first, pair.lab.b);
   });
 
   it("suspended before and cancelled: it is paused, and is called so", async () => {

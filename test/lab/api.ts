@@ -2,9 +2,8 @@
  * What a test may ask of the lab: two or more hosts on one machine, each with its own libvirtd,
  * network, hostname, process tree and system folders, and guests that dirty memory at a set rate.
  *
- * Only types: lab.ts, host.ts and guest.ts implement them. A test gets its lab by
- * `attachLab(inject("lab"))` in test/hosts (one lab for all of them, brought up by
- * global-setup.ts), or brings up one of its own with `Lab.up(…)` and owes it `down()`.
+ * Only types: lab.ts, host.ts and guest.ts implement them. A test file gets its lab by
+ * `sharedLab()`, or brings up one of its own with `Lab.up(…)` and owes it `down()`.
  * Nothing here knows the daemon or the binding.
  */
 

@@ -1,20 +1,26 @@
 /**
  * Loaded before the daemon's own code (`node --import`): kills the process, as a crash would, right
- * before or right after it writes the first journal record that CRASH_RECORD (a regular expression)
- * finds. The daemon knows nothing of it.
+ * before or right after it writes the first journal record that the crash point finds, once one lies
+ * in the file CRASH_POINT: {"record": a regular expression, "when": "before" or "after"}. The file is
+ * removed, so that the next daemon lives. The daemon knows nothing of it.
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 
-const record = new RegExp(process.env["CRASH_RECORD"] ?? "");
-const before = process.env["CRASH_WHEN"] === "before";
+const file = process.env["CRASH_POINT"];
 const write = fs.writeSync;
 
+function crash() {
+  fs.rmSync(file);
+  process.kill(process.pid, "SIGKILL");
+}
+
 fs.writeSync = (fd, bytes, ...rest) => {
-  const hit = Buffer.isBuffer(bytes) && record.test(bytes.toString("utf8"));
-  if (hit && before) process.kill(process.pid, "SIGKILL");
+  const point = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : null;
+  const hit = point !== null && new RegExp(point.record).test(Buffer.from(bytes).toString());
+  if (hit && point.when === "before") crash();
   const written = write(fd, bytes, ...rest);
-  if (hit) process.kill(process.pid, "SIGKILL");
+  if (hit) crash();
   return written;
 };
 syncBuiltinESMExports();

@@ -3,7 +3,7 @@
  * that keeps every event: over the WebSocket on its Unix socket, or as one of the stock clients over
  * STOMP. Tests and the demo use it the same way. It knows the daemon only by its wire.
  */
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Host, LabProcess } from "./api.ts";
 import { checkoutFolder } from "./checkout.ts";
@@ -14,6 +14,7 @@ import { until } from "./until.ts";
 /** As configured by default. */
 export const JOURNAL_FOLDER = "/var/lib/vdsm-migrationd/journal";
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
+const CRASH_POINT_PATH = "/run/vdsm-migrationd/crash-point.json";
 const READY_DEADLINE_MS = 20_000;
 const EVENT_DEADLINE_MS = 60_000;
 
@@ -29,8 +30,8 @@ export interface DaemonOptions {
   readonly logLevel?: "debug" | "info";
   /** The journal of the daemon before it on this host; default: none, as on a new host. */
   readonly keepJournal?: true;
-  /** Ends the process at a place of its journal (crash-point.mjs). */
-  readonly crash?: CrashPoint;
+  /** `crashAt` can end the process at a place of its journal (crash-point.mjs). */
+  readonly crashes?: true;
   /** Its wall clock goes two hours forward at each SIGUSR2 (wall-step.mjs). */
   readonly wallSteps?: true;
   /** Default: "WebSocket". */
@@ -89,12 +90,12 @@ export async function startDaemon(host: Host, options: DaemonOptions = {}): Prom
 /** Only the process, on the configuration that is there; it may end instead of becoming ready. */
 export function launchDaemon(
   host: Host,
-  { crash, wallSteps }: Pick<DaemonOptions, "crash" | "wallSteps"> = {},
+  { crashes, wallSteps }: Pick<DaemonOptions, "crashes" | "wallSteps"> = {},
 ): Promise<LabProcess> {
   started += 1;
   const main = path.join(checkoutFolder(), "dist/main.js");
   const preloads = [
-    ...(crash === undefined ? [] : ["crash-point.mjs"]),
+    ...(crashes === undefined ? [] : ["crash-point.mjs"]),
     ...(wallSteps === undefined ? [] : ["wall-step.mjs"]),
   ];
   const nodeArgs = preloads.flatMap((name) => [
@@ -107,8 +108,16 @@ export function launchDaemon(
   const daemon = [host.nodePath, ...nodeArgs, main, "--config", CONFIG_PATH];
   return host.spawn("python3", [sandbox, unit, ...daemon], {
     logName: `daemon-${process.pid}-${started}`,
-    ...(crash === undefined ? {} : { env: { CRASH_RECORD: crash.record, CRASH_WHEN: crash.when } }),
+    env: { CRASH_POINT: CRASH_POINT_PATH },
   });
+}
+
+/** The daemon that runs there with `crashes` dies at the next such record. */
+export function crashAt(host: Host, point: CrashPoint): void {
+  // Whole at once: the daemon may look at any moment.
+  const file = host.outsidePath(CRASH_POINT_PATH);
+  writeFileSync(`${file}.new`, JSON.stringify(point));
+  renameSync(`${file}.new`, file);
 }
 
 /** The lab's way of life: cycles of 0.2 s, limits of seconds; TLS as the lab has it. */

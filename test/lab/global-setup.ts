@@ -1,8 +1,8 @@
 /**
- * vitest's set-up for the project `hosts`: one lab for all of its tests, handed to them as plain
- * coordinates, since vitest runs each test file in a process of its own.
- * A test takes it by `attachLab(inject("lab"))`. `npm run matrix` names the roots in which the hosts
- * run (LAB_ROOTS); otherwise it is the machine's own.
+ * vitest's set-up for the project `hosts`: as many labs as test files run at a time, handed to the
+ * tests as plain coordinates, since vitest runs each file in a process of its own (shared-lab.ts).
+ * `npm run matrix` names the roots in which the hosts run (LAB_ROOTS); otherwise it is the machine's
+ * own.
  */
 import type { TestProject } from "vitest/node";
 import type { HostRoot, LabCoordinates } from "./api.ts";
@@ -11,14 +11,20 @@ import { Lab } from "./lab.ts";
 declare module "vitest" {
   // Declaration merging works on interfaces only.
   export interface ProvidedContext {
-    lab: LabCoordinates;
+    labs: readonly LabCoordinates[];
   }
 }
 
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const named = process.env["LAB_ROOTS"];
   const roots = named === undefined ? [] : (JSON.parse(named) as (HostRoot | null)[]);
-  const lab = await Lab.up({ roots });
-  project.provide("lab", lab.coordinates);
-  return () => lab.down();
+  const count = Number(project.config.maxWorkers);
+  const labs = await Promise.all(Array.from({ length: count }, () => Lab.up({ roots })));
+  project.provide(
+    "labs",
+    labs.map((lab) => lab.coordinates),
+  );
+  return async () => {
+    await Promise.all(labs.map((lab) => lab.down()));
+  };
 }

@@ -1,9 +1,9 @@
 /** What a host makes of a CPU: its own, a guest's, and one that it cannot give. */
 import { type Connection, CompareCpuFlag, CpuCompareResult, ErrorCode, open } from "libvirt";
-import { afterAll, afterEach, beforeAll, expect, inject, it } from "vitest";
-import { attachLab } from "../../lab/lab.ts";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { sharedLab } from "../../lab/shared-lab.ts";
 
-const lab = attachLab(inject("lab"));
+const lab = sharedLab();
 let connection: Connection;
 beforeAll(async () => {
   connection = await open(lab.b.libvirtUri);

@@ -18,15 +18,15 @@ import {
   StoppedDetail,
   SuspendedDetail,
 } from "libvirt";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Guest } from "../../lab/api.ts";
 import { until } from "../../lab/until.ts";
-import { attachLab } from "../../lab/lab.ts";
+import { sharedLab } from "../../lab/shared-lab.ts";
 
 const LIVE = MigrateFlag.LIVE | MigrateFlag.PEER2PEER;
 const JOB_DEADLINE_MS = 30_000;
 
-const lab = attachLab(inject("lab"));
+const lab = sharedLab();
 let polling: Connection;
 let calling: Connection;
 

@@ -3,7 +3,7 @@
  * bitmap every 5 s in mid-sweep and counts a pass each time, and none of them may be taken for a stall.
  */
 import { expect, it } from "vitest";
-import { expectArrived, stallings, useDaemons } from "../../hosts/pair.ts";
+import { expectRunsOn, stallings, useDaemons } from "../../hosts/pair.ts";
 
 const CAP_MIBPS = 16;
 const pair = useDaemons({ vars: { min_migration_bandwidth: CAP_MIBPS } });
@@ -30,5 +30,5 @@ it("a guest that converges slowly under auto-converge arrives, and no stall is t
 
   expect(stallings(pair.a, guest.uuid)).toEqual([]);
   expect(ended).toMatchObject({ outcome: "completed", confirmed: true });
-  await expectArrived(guest, pair.lab.b);
+  await expectRunsOn(guest, pair.lab.b);
 });
