@@ -1,21 +1,17 @@
 /**
- * What the end of a migration still has to put right: the domain's own downtime, the files of a save
- * that came to nothing, the slot that the destination keeps, a definition that libvirt left here.
- * When each of them is due is the migration's to say.
+ * Cleans up after a migration has ended: restores the domain's own downtime, removes the files of a
+ * failed save, frees the destination's slot, undefines what libvirt left here. When each of these is
+ * due is the core's to say (end.ts, slot-there.ts, leftover.ts).
  */
 import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { isOff } from "../core/run-state.ts";
+import { isSurelyLeft, mayHaveLeftover } from "../core/leftover.ts";
 import type { Migration } from "../core/migration.ts";
+import { releaseAtEnd, releaseLate, type Release } from "../core/slot-there.ts";
 import type { Log } from "../logger.ts";
 import type { Context } from "./context.ts";
 import type { Timely } from "./file-turn.ts";
 import type { Target } from "./run-effects.ts";
-
-/**
- * So long after it was known to have arrived a definition without a word of how its guest ended is what
- * its migration has left; later it is somebody's.
- */
-const SURELY_LEFT_MS = 600_000;
 
 export class CleanUp {
   readonly #vmId: string;
@@ -55,16 +51,10 @@ export class CleanUp {
     if (this.#target.mode === "file") this.#begin(this.#letGo(this.#target.files.undo()));
   }
 
-  /**
-   * The paths of a save are free, and the destination keeps a slot for nobody. A stock VDSM would keep
-   * its half-made VM for hours, and would destroy one that runs: so it is told only if the guest is
-   * seen here.
-   */
+  /** Frees the paths of a save, and the slot that the destination still keeps. */
   ended({ reservedThere, outcome, callAtMs }: Migration): void {
     if (this.#target.mode === "file") this.#begin(this.#letGo(this.#target.files.release()));
-    if (!reservedThere) return;
-    if (outcome?.where === "source") this.#begin(this.#releaseSlot());
-    else if (callAtMs === null) this.#begin(this.#releaseUnused());
+    this.#release(releaseAtEnd(outcome?.where ?? null, reservedThere, callAtMs));
   }
 
   /** At its end and later: what is known of where its guest is. `was`: until now. */
@@ -73,32 +63,25 @@ export class CleanUp {
     if (outcome.confirmed && was?.confirmed !== true) {
       this.#confirmedAtMs = this.#context.clock.monotonicMs();
     }
-    // Seen here at last: its destination need not expect it any more.
-    const isHere = was?.where === "unknown" && outcome.where === "source";
-    if (isHere && reservedThere) this.#begin(this.#releaseSlot());
+    this.#release(releaseLate(was?.where ?? null, outcome.where, reservedThere));
   }
 
-  /**
-   * A guest that has arrived may have a definition left here: libvirt was restarted meanwhile, or
-   * somebody defined it while it was on its way. True until that is looked for and nothing is left.
-   */
-  mayHaveLeftover({ outcome, cleared, departureOver }: Migration): boolean {
-    if (this.#target.mode !== "remote" || cleared) return false;
-    // What came back is no leftover.
-    if (departureOver === "cameBack") return false;
-    // Where nobody can confirm it, libvirt's word that it has left must do.
-    const isKnown = outcome?.confirmed === true || this.#context.settings().peerMode === "none";
-    return outcome?.outcome === "completed" && isKnown;
+  /** See core/leftover.ts. */
+  mayHaveLeftover(migration: Migration): boolean {
+    const destinationAnswers = this.#context.settings().peerMode !== "none";
+    return mayHaveLeftover(this.#target.mode, migration, destinationAnswers);
   }
 
-  /**
-   * `cleared` is called if it is gone. One that libvirt says was migrated is this migration's at any
-   * age; one of a guest that was persistent, and of whose end libvirt has no word, is for a while.
-   */
+  /** `cleared` is called once nothing is left. */
   undefineLeftover(wasPersistent: boolean, cleared: () => void): void {
     const nowMs = this.#context.clock.monotonicMs();
-    const isSure = nowMs - (this.#confirmedAtMs ?? nowMs) < SURELY_LEFT_MS;
-    this.#begin(this.#undefineLeftover(wasPersistent && isSure, cleared));
+    const confirmedForMs = this.#confirmedAtMs === null ? null : nowMs - this.#confirmedAtMs;
+    this.#begin(this.#undefineLeftover(isSurelyLeft(wasPersistent, confirmedForMs), cleared));
+  }
+
+  #release(release: Release | null): void {
+    if (release === "ifHere") this.#begin(this.#releaseIfHere());
+    if (release === "ifOurDaemon") this.#begin(this.#releaseIfOurDaemon());
   }
 
   #begin(work: Promise<void>): void {
@@ -125,7 +108,7 @@ export class CleanUp {
     }
   }
 
-  async #releaseSlot(): Promise<void> {
+  async #releaseIfHere(): Promise<void> {
     if (this.#target.mode !== "remote") return;
     const here = await this.#context.hypervisor.runState(this.#vmId);
     if (here.kind === "ok" && !isOff(here.value)) {
@@ -133,11 +116,7 @@ export class CleanUp {
     }
   }
 
-  /**
-   * Nothing was handed to libvirt, and its guest is not here any more: nobody comes. Only a daemon like
-   * this one touches nothing but the slot.
-   */
-  async #releaseUnused(): Promise<void> {
+  async #releaseIfOurDaemon(): Promise<void> {
     if (this.#target.mode !== "remote") return;
     const { peer } = this.#target;
     await peer.askCounts();

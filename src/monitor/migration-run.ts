@@ -10,6 +10,7 @@ import { ownCount } from "../core/host-count.ts";
 import type { Input } from "../core/input.ts";
 import { LIBVIRT_ERROR, NO_CALL } from "../core/libvirt-codes.ts";
 import type { DestinationCount, Migration } from "../core/migration.ts";
+import { isToAbandon } from "../core/missed.ts";
 import { step } from "../core/step.ts";
 import type { Stepped } from "../core/turn.ts";
 import type { CallResult, VmDetails } from "../hypervisor/port.ts";
@@ -197,13 +198,13 @@ export class MigrationRun {
     return this.#context.defects.contained(where, this.vmId, work);
   }
 
-  /** Given up only if nobody's call for it is out: then what is left is to say so. */
   #giveMissedAgain(): void {
     this.#missed.giveAgain((input) => this.apply(input));
     const { callAtMs, callReturned } = this.#migration;
-    const isOut = callAtMs !== null && !callReturned && !this.#missed.has("callEnded");
-    if (isOut || !this.#missed.isOverdue(this.#context.clock.monotonicMs())) return;
-    this.apply({ kind: "abandoned" });
+    const missesCallEnded = this.#missed.has("callEnded");
+    const facts = { callAtMs, callReturned, missesCallEnded, sinceMs: this.#missed.sinceMs };
+    const nowMs = this.#context.clock.monotonicMs();
+    if (isToAbandon(facts, nowMs)) this.apply({ kind: "abandoned" });
   }
 
   mayChange(changes: Changes): boolean {

@@ -1,25 +1,13 @@
-/**
- * Inputs of one migration whose step threw. What comes again by itself is not kept; the others are
- * given again with each cycle, so that a call that came back, or an answer, is not waited for for ever.
- */
+/** Inputs of one migration whose step threw, kept as core/missed.ts says. */
 import type { Input } from "../core/input.ts";
-
-/** For so long they are given again before the migration may be given up. */
-export const MISSED_MAX_MS = 60_000;
-
-const COME_AGAIN: ReadonlySet<Input["kind"]> = new Set([
-  "cycle",
-  "passBegan",
-  "admitted",
-  "notAdmitted",
-]);
+import { isKept } from "../core/missed.ts";
 
 export class MissedInputs {
   #inputs: readonly Input[] = [];
   #sinceMs: number | null = null;
 
   note(input: Input, nowMs: number): void {
-    if (COME_AGAIN.has(input.kind)) return;
+    if (!isKept(input.kind)) return;
     this.#inputs = [...this.#inputs, input];
     this.#sinceMs ??= nowMs;
   }
@@ -36,8 +24,8 @@ export class MissedInputs {
     return this.#inputs.some((input) => input.kind === kind);
   }
 
-  /** There have been some for MISSED_MAX_MS. */
-  isOverdue(nowMs: number): boolean {
-    return this.#sinceMs !== null && nowMs - this.#sinceMs >= MISSED_MAX_MS;
+  /** Since when there have been some; null: there are none. */
+  get sinceMs(): number | null {
+    return this.#sinceMs;
   }
 }

@@ -1,0 +1,27 @@
+/** What becomes of a migration whose own steps throw: what is given again, and when it is given up. */
+import { expect, it } from "vitest";
+import { isKept, isToAbandon, MISSED_MAX_MS, type MissedFacts } from "../../src/core/missed.ts";
+
+it("an answer is kept, what recurs is not", () => {
+  expect(isKept("callEnded")).toBe(true);
+  expect(isKept("cycle")).toBe(false);
+});
+
+const WAITING: MissedFacts = {
+  callAtMs: null,
+  callReturned: false,
+  missesCallEnded: false,
+  sinceMs: 0,
+};
+const CALLED = { ...WAITING, callAtMs: 0 };
+
+it.each<[string, MissedFacts, number, boolean]>([
+  ["nothing is missed", { ...WAITING, sinceMs: null }, 2 * MISSED_MAX_MS, false],
+  ["not for long enough", WAITING, MISSED_MAX_MS - 1, false],
+  ["before a call", WAITING, MISSED_MAX_MS, true],
+  ["its call is out", CALLED, 2 * MISSED_MAX_MS, false],
+  ["its call has returned", { ...CALLED, callReturned: true }, MISSED_MAX_MS, true],
+  ["the return itself is missed", { ...CALLED, missesCallEnded: true }, MISSED_MAX_MS, true],
+])("given up: %s", (_name, facts, nowMs, expected) => {
+  expect(isToAbandon(facts, nowMs)).toBe(expected);
+});
