@@ -259,7 +259,7 @@ function handleSignals(daemon: Daemon): void {
   const { live, log, listener, peerClient, registry } = daemon;
   process.on("SIGHUP", () => {
     live.reload();
-    if (daemon.tlsWatch.mayReread()) {
+    if (daemon.tlsWatch.mayReload()) {
       void listener.reloadTls();
       void loadPeerTls(live.config.ssl, log).then((tls) => {
         if (tls === undefined) return;

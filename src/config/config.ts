@@ -1,8 +1,8 @@
 /**
- * Checks the configuration by the keys of keys.ts. A file that is wrong in any way is refused
- * with a line for each mistake that names key, value and what is allowed; there is no half-read
- * configuration. This is the only file that knows convict, and nothing here knows what the values
- * are used for: whoever needs one is given it by main.ts.
+ * Checks the configuration against keys.ts. A file with any mistake is rejected as a whole, with
+ * one line per mistake that names the key, the value and what is allowed. This is the only file
+ * that knows convict. It does not know what the values are for; main.ts hands them to whoever needs
+ * them.
  */
 
 import convict from "convict";
@@ -12,21 +12,23 @@ import { oneLine } from "../one-line.ts";
 
 export { logLevels, ranges } from "./keys.ts";
 
-/** Its message is one line: the first mistake, and how many more there are. */
+/** The message is one line: the first mistake, and how many more there are. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  /** Every mistake, a line each; at least one. */
+  /** Every mistake, one line each; at least one. */
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
     const lines = problems.map(oneLine);
     const more = lines.length - 1;
-    super(`${lines[0] ?? ""}${more > 0 ? ` (and ${more} more: --check-config lists all)` : ""}`);
+    super(
+      `${lines[0] ?? ""}${more > 0 ? ` (and ${more} more: --check-config lists them all)` : ""}`,
+    );
     this.problems = lines;
   }
 }
 
-/** The values that the file holds, or their defaults. `addresses.management_ip` "" = no TCP. */
+/** The file's values, with defaults for missing ones. An empty `addresses.management_ip` means no TCP. */
 export type Config = {
   readonly [S in keyof typeof schema]: {
     readonly [K in keyof (typeof schema)[S]]: (typeof schema)[S][K] extends Key<infer T>
@@ -37,30 +39,30 @@ export type Config = {
 
 /** Reads, checks and freezes the file. **Fails**: ConfigError. */
 export function loadConfig(path: string): Config {
-  return faultless(examineConfig(path));
+  return orThrow(examineConfig(path));
 }
 
-/** The same without a file. */
+/** The same for JSON that is already parsed. */
 export function parseConfig(json: unknown): Config {
-  return faultless(examined(json));
+  return orThrow(examined(json));
 }
 
 export interface Examined {
-  /** With defaults in place of what is wrong. */
+  /** With defaults in place of invalid values. */
   readonly config: Config;
   readonly problems: readonly string[];
-  /** The keys whose value in `config` is not the file's. */
+  /** Keys whose value in the file is invalid, so that `config` has the default. */
   readonly wrong: ReadonlySet<string>;
 }
 
-/** What a file says, whatever is wrong with it. **Fails**: ConfigError, where it cannot be read at all. */
+/** Reads a file despite its mistakes. **Fails**: ConfigError if it cannot be read or is not JSON. */
 export function examineConfig(path: string): Examined {
   const read = readJsonFile(path);
   if (read.kind === "unreadable") throw new ConfigError([`${path}: ${read.why}`]);
   return examined(read.value);
 }
 
-function faultless({ config, problems }: Examined): Config {
+function orThrow({ config, problems }: Examined): Config {
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }
@@ -72,7 +74,7 @@ function examined(json: unknown): Examined {
   const read = parser.getProperties();
   const ip: string | null = read.addresses.management_ip;
   const config = { ...read, addresses: { ...read.addresses, management_ip: ip ?? "" } };
-  // A relation to a value that is wrong by itself says nothing.
+  // A relation to a value that is itself invalid says nothing.
   const broken = brokenRelations(config).filter(
     ({ keys: of }) => !of.some((key) => wrong.has(key)),
   );
@@ -84,13 +86,13 @@ type AnyKey = Key<string | number | boolean | readonly string[]>;
 
 export type ConfigRow = Omit<AnyKey, "format"> & { readonly key: string };
 
-/** One row a key, in the order of the schema, for the README. */
+/** One row per key, in schema order, for the README. */
 export function configRows(): readonly ConfigRow[] {
   return [...keys()].map(([name, spec]) => ({ key: name, ...spec }));
 }
 
 export interface ConfigDiff {
-  /** Keys that differ and may change at once. */
+  /** Keys that differ and take effect at once. */
   readonly changed: readonly string[];
   /** Keys that differ and keep their old value until a restart. */
   readonly needsRestart: readonly string[];
@@ -105,12 +107,12 @@ export function diffConfig(old: Config, next: Config): ConfigDiff {
   return { changed: names(true), needsRestart: names(false) };
 }
 
-/** Values are what JSON holds: numbers, text, lists. */
+/** Values are JSON: numbers, strings, lists. */
 function isSame(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** What holds after SIGHUP: the new values where they may change, the old ones elsewhere. */
+/** The configuration after SIGHUP: new values where a reload may change them, old ones elsewhere. */
 export function applyReload(old: Config, next: Config): Config {
   const { uri } = old.libvirt;
   return deepFreeze({
@@ -129,9 +131,9 @@ function* keys(): Generator<readonly [string, AnyKey]> {
 }
 
 interface Sorted {
-  /** What of the file is right by itself, by section and name. */
+  /** The values that are valid by themselves, by section and name. */
   readonly accepted: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** Known keys with a value that is not allowed. */
+  /** Known keys with an invalid value. */
   readonly wrong: ReadonlySet<string>;
   readonly problems: readonly string[];
 }
@@ -157,21 +159,21 @@ function sorted(json: unknown): Sorted {
 
 function* unknownNames(json: unknown): Generator<string> {
   if (!isObject(json)) {
-    yield `the configuration: ${show(json)} is not allowed: an object`;
+    yield `the configuration: ${show(json)} is invalid; expected an object`;
     return;
   }
   const known = [...keys()].map(([name]) => name);
   for (const [section, values] of Object.entries(json)) {
     if (!Object.hasOwn(schema, section)) {
       const allowed = Object.keys(schema).join(", ");
-      yield `${section}: ${show(values)} is in no known section: ${allowed}`;
+      yield `${section}: ${show(values)} is not in a known section; expected one of ${allowed}`;
     } else if (!isObject(values)) {
-      yield `${section}: ${show(values)} is not allowed: an object`;
+      yield `${section}: ${show(values)} is invalid; expected an object`;
     } else {
       for (const [name, value] of Object.entries(values)) {
         if (known.includes(`${section}.${name}`)) continue;
         const allowed = known.filter((each) => each.startsWith(`${section}.`)).join(", ");
-        yield `${section}.${name}: ${show(value)} is of no known key: ${allowed}`;
+        yield `${section}.${name}: ${show(value)} does not have a known key; expected one of ${allowed}`;
       }
     }
   }
@@ -200,8 +202,8 @@ interface BrokenRelation {
 }
 
 /**
- * min_migration_bandwidth above migration_max_bandwidth is not a contradiction: the floor of a
- * migration is the lower of the two.
+ * min_migration_bandwidth may exceed migration_max_bandwidth: a migration's floor is the lower of the
+ * two.
  */
 function brokenRelations(config: Config): readonly BrokenRelation[] {
   const { addresses: at, ssl: tls, access } = config;
@@ -210,14 +212,14 @@ function brokenRelations(config: Config): readonly BrokenRelation[] {
     broken.push({
       keys: ["addresses.management_ip", "ssl.enabled", "ssl.allow_plaintext"],
       problem:
-        `ssl.enabled: false is not allowed while addresses.management_ip is "${at.management_ip}": ` +
-        "true, or ssl.allow_plaintext true, or no management_ip",
+        `ssl.enabled: false is invalid while addresses.management_ip is "${at.management_ip}"; ` +
+        "enable it, set ssl.allow_plaintext, or leave management_ip empty",
     });
   }
   if (at.unix_socket_ro === at.unix_socket) {
     broken.push({
       keys: ["addresses.unix_socket_ro", "addresses.unix_socket"],
-      problem: `addresses.unix_socket_ro: ${show(at.unix_socket_ro)} is not allowed: another path than addresses.unix_socket`,
+      problem: `addresses.unix_socket_ro: ${show(at.unix_socket_ro)} is invalid; expected another path than addresses.unix_socket`,
     });
   }
   const named = new Map<string, string>();
@@ -227,7 +229,7 @@ function brokenRelations(config: Config): readonly BrokenRelation[] {
       if (before !== undefined && before !== role) {
         broken.push({
           keys: [`access.${role}`, `access.${before}`],
-          problem: `access.${role}: ${show(subject)} is not allowed: it is in access.${before} already`,
+          problem: `access.${role}: ${show(subject)} is already in access.${before}`,
         });
       }
       named.set(subject, role);

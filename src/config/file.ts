@@ -1,6 +1,6 @@
 /**
- * Reads a file of JSON, and says in words what is wrong with one that cannot be read. What the values
- * mean is not known here.
+ * Reads a JSON file, and explains in words why one cannot be read. Does not know what the values
+ * mean.
  */
 import { readFileSync } from "node:fs";
 import { jsonMistake } from "./json-position.ts";
@@ -21,29 +21,29 @@ export function readJsonFile(path: string): ReadJson {
   try {
     return { kind: "read", value: JSON.parse(text) };
   } catch (error) {
-    return { kind: "unreadable", why: `not readable as JSON: ${whyNoJson(text, error)}` };
+    return { kind: "unreadable", why: `not valid JSON: ${whyNotJson(text, error)}` };
   }
 }
 
-/** What the file system said of a file, in words. */
+/** A file system error in words, to follow the file's name. */
 export function whyUnreadable(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   switch (code) {
     case "ENOENT":
       return "no such file";
     case "EISDIR":
-      return "a folder, not a file";
+      return "is a directory";
     case "ENOTDIR":
-      return "no such file: a part of its path is not a folder";
+      return "no such file: part of its path is not a directory";
     case "EACCES":
     case "EPERM":
-      return "not allowed to read it";
+      return "permission denied";
     default:
       return error instanceof Error ? error.message : String(error);
   }
 }
 
-function whyNoJson(text: string, error: unknown): string {
+function whyNotJson(text: string, error: unknown): string {
   const mistake = jsonMistake(text);
   if (mistake === undefined) return error instanceof Error ? error.message : String(error);
   const { line, column, expected } = mistake;

@@ -1,10 +1,10 @@
 /**
- * Where a text stops being JSON, and what was expected there: JSON.parse says it only sometimes, and
- * in words that change with Node's version. Pure, and of use for texts that JSON.parse refuses.
+ * Where a text stops being JSON, and what was expected there. JSON.parse does not always say, and
+ * its wording changes with Node's version. Pure; use it for texts that JSON.parse rejects.
  */
 
 export interface JsonMistake {
-  /** From 1. */
+  /** Counted from 1, like `column`. */
   readonly line: number;
   readonly column: number;
   readonly expected: string;
@@ -30,7 +30,7 @@ const WORDS: Readonly<Record<Awaited, string>> = {
   end: "nothing more",
 };
 
-/** undefined: it is JSON. */
+/** undefined if the text is JSON. */
 export function jsonMistake(text: string): JsonMistake | undefined {
   const open: ("[" | "{")[] = [];
   let at = 0;
@@ -70,12 +70,12 @@ export function jsonMistake(text: string): JsonMistake | undefined {
         at += 1;
         break;
       case "key":
-        if (!take(STRING)) return mistakeAt(text, at, "a string that ends on its line");
+        if (!take(STRING)) return mistakeAt(text, at, "a closing double quote on the same line");
         awaited = ":";
         break;
       case "scalar":
         if (next === '"' && !take(STRING)) {
-          return mistakeAt(text, at, "a string that ends on its line");
+          return mistakeAt(text, at, "a closing double quote on the same line");
         }
         if (next !== '"' && !take(SCALAR)) return mistakeAt(text, at, WORDS[awaited]);
         awaited = inside();

@@ -1,9 +1,9 @@
 /**
- * Every key of the configuration, declared once: unit, range, default, what it means, and whether it
- * may change without a restart. A test holds `conf/vdsm.json` and the reference to this file; config.ts reads and checks a file by it. Nothing here reads anything, and what the values
- * are used for is not known here.
+ * Every configuration key, declared once: unit, range, default, meaning, and whether it can change
+ * without a restart. A test holds `conf/vdsm.json` and the reference to this file; config.ts
+ * checks files against it. This file reads nothing and does not know what the values are used for.
  *
- * Keys are named as in VDSM's vdsm.conf where it has them.
+ * Keys that exist in VDSM's vdsm.conf have the same name here.
  */
 
 import { isIP } from "node:net";
@@ -11,16 +11,16 @@ import { isAbsolute, normalize } from "node:path";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 
-/** Who may do what by default; what each may do is the verb table's. */
+/** The roles a client can have by default; the verb table says what each may call. */
 export const accessRoles = ["control", "peer", "read-only", "none"] as const;
 
-/** Bounds that configuration and verbs share, in the wire's units. */
+/** Bounds shared by the configuration and the verbs, in the wire's units. */
 export const ranges = {
-  /** MiB/s. The upper bound is 1 TiB/s: far above any link, and exact as bytes in a JS number. */
+  /** MiB/s. At most 1 TiB/s: far above any link, and exact as bytes in a JS number. */
   bandwidthMiBps: { min: 1, max: 1_048_576 },
-  /** libvirt's own bounds of MigrateSetMaxDowntime. */
+  /** libvirt's bounds for MigrateSetMaxDowntime. */
   downtimeMs: { min: 1, max: 2_000_000 },
-  /** The upper bound is about 24 days: what a 32-bit count of ms, as libvirt and engine use, holds. */
+  /** At most about 24 days: what fits into a signed 32-bit number of ms, as libvirt and engine use. */
   progressTimeoutSeconds: { min: 1, max: 2_147_483 },
 } as const;
 
@@ -29,9 +29,9 @@ export type Key<T> = {
   readonly unit: string;
   readonly range: string;
   readonly default: T;
-  /** May change by SIGHUP; otherwise a restart is needed. */
+  /** Can change on SIGHUP; otherwise only by a restart. */
   readonly reloadable: boolean;
-  /** Throws unless the value is allowed. A function, so that convict never converts a type. */
+  /** Throws if the value is invalid. A function, so that convict never converts types. */
   readonly format: (value: unknown) => void;
 };
 
@@ -39,12 +39,12 @@ type KeyText<T> = Pick<Key<T>, "default" | "doc"> & { readonly unit?: string };
 
 function key<T>(text: KeyText<T>, range: string, allowed: (value: unknown) => boolean): Key<T> {
   const format = (value: unknown): void => {
-    if (!allowed(value)) throw new Error(`${show(value)} is not allowed: ${range}`);
+    if (!allowed(value)) throw new Error(`${show(value)} is invalid; expected ${range}`);
   };
   return { unit: "", reloadable: true, ...text, range, format };
 }
 
-/** Needs a restart to change. */
+/** Only a restart changes it. */
 function fixed<T>(spec: Key<T>): Key<T> {
   return { ...spec, reloadable: false };
 }
@@ -78,14 +78,14 @@ function oneOf<const T extends string>(values: readonly T[], text: KeyText<T>): 
   return key(text, values.join(" | "), (value) => values.some((each) => each === value));
 }
 
-/** No `..`, no doubled slash: the hibernation rules compare paths by their beginning. */
+/** Without `..` and doubled slashes, because the hibernation rules compare paths by prefix. */
 function isPlainPath(path: string): boolean {
   return isAbsolute(path) && path !== "/" && normalize(path) === path && !path.includes("\0");
 }
 
 /**
- * A subject in RFC 2253's form, as `openssl x509 -noout -subject -nameopt RFC2253` prints it. Subjects
- * are compared as text, so a rule in another spelling would never match: it is refused here.
+ * A subject in RFC 2253 form, as `openssl x509 -noout -subject -nameopt RFC2253` prints it.
+ * Subjects are compared as text, so one spelled differently would never match; it is rejected here.
  */
 const subjectPattern = (() => {
   const plain = String.raw`[^,+"\\<>;\x00-\x1f\x7f-\uffff]`;
@@ -117,7 +117,7 @@ function path(text: KeyText<string>): Key<string> {
   );
 }
 
-/** A Unix socket's path holds 107 bytes on Linux (sun_path is 108 with the NUL). */
+/** The maximum length of a Unix socket's path on Linux (sun_path is 108 bytes with the NUL). */
 const SOCKET_PATH_BYTES = 107;
 
 const uriPattern = /^[a-z][a-z0-9]*(\+[a-z0-9]+)?:\/\/\S*$/;
@@ -338,13 +338,13 @@ const log = {
 
 export const schema = { vars, addresses, ssl, access, libvirt, peer, journal, log };
 
-/** A value as an error shows it. */
+/** A value as error messages show it. */
 export function show(value: unknown): string {
   let shown: string;
   try {
     shown = JSON.stringify(value) ?? String(value);
   } catch {
-    // Nested deeper than JSON.stringify goes; JSON.parse goes further.
+    // JSON.parse accepts deeper nesting than JSON.stringify.
     shown = Array.isArray(value) ? "an array" : "an object";
   }
   return shown.length <= 100 ? shown : `${shown.slice(0, 100)}…`;

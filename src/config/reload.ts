@@ -1,6 +1,6 @@
 /**
- * The configuration in force. A reload takes over what may change without a restart and names the
- * rest in the log; a file that does not pass leaves everything as it was.
+ * The configuration in force. A reload applies what can change without a restart and logs which
+ * keys cannot; a file with mistakes changes nothing.
  */
 import { applyReload, ConfigError, diffConfig, loadConfig, type Config } from "./config.ts";
 import type { RootLog } from "../logger.ts";
@@ -20,7 +20,7 @@ export class ReloadableConfig {
     return this.#config;
   }
 
-  /** A wrong file changes nothing; only a defect throws. */
+  /** An invalid file changes nothing. Throws only on a defect. */
   reload(): void {
     let next: Config;
     try {
@@ -28,12 +28,15 @@ export class ReloadableConfig {
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       const { message, problems } = error;
-      this.#log.error({ why: message, problems }, "configuration not reloaded, old values kept");
+      this.#log.error(
+        { why: message, problems },
+        "configuration not reloaded; keeping the old values",
+      );
       return;
     }
     const { changed, needsRestart } = diffConfig(this.#config, next);
     this.#config = applyReload(this.#config, next);
     this.#log.setLevel(this.#config.log.level);
-    this.#log.info({ changed, needsRestart }, "configuration reloaded");
+    this.#log.info({ changed, needsRestart }, "reloaded the configuration");
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The configuration as the monitor needs it: internal units, VDSM's key names left behind. Read anew
- * at each use, so that a SIGHUP takes effect without a restart; a migration keeps the limits that
- * it was accepted with.
+ * The configuration as the monitor needs it: in internal units, without VDSM's key names. Read anew
+ * at each use, so that SIGHUP takes effect without a restart; a migration keeps the limits it was
+ * accepted with.
  */
 import type { Config } from "./config.ts";
 import { secondsToMs } from "../core/units.ts";
@@ -20,15 +20,15 @@ export interface Settings {
   readonly maxOutgoing: number;
   readonly maxIncoming: number;
   readonly retryAfterMs: number;
-  /** 0 = no limit. */
+  /** 0 means no limit. */
   readonly admissionTimeoutMs: number;
   readonly reservationLapsesMs: number;
   readonly hibernationFolder: string;
-  /** libvirt URI of a destination, with `{host}`. */
+  /** The destination's libvirt URI, with `{host}` as placeholder. */
   readonly destinationUri: string;
   readonly managementPort: number;
   readonly peerMode: "daemon" | "none";
-  /** null: ssl.enabled is false. */
+  /** null if ssl.enabled is false. */
   readonly tlsFiles: Config["ssl"] | null;
 }
 

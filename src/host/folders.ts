@@ -1,12 +1,12 @@
 /**
- * Making a folder with all that lead to it. Node's own recursive mkdir never returns where the parent
- * is there and mkdir says ENOENT all the same (below /proc, for one), and takes a whole core
- * meanwhile. What the folder is for is not known here.
+ * Creates a folder and its missing parents. Node's recursive mkdir loops forever, at full CPU, where
+ * the parent exists and mkdir still fails with ENOENT (for example below /proc). Does not know what
+ * the folder is for.
  */
 import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** Parents are made with the same mode. **Fails**: Error of the file system. */
+/** Parents get the same mode. **Fails**: the file system's Error. */
 export function makeFolder(folder: string, mode: number): void {
   try {
     makeOne(folder, mode);
@@ -22,7 +22,7 @@ function makeOne(folder: string, mode: number): void {
   try {
     mkdirSync(folder, { mode });
   } catch (error) {
-    // Whatever mkdir said (EEXIST, EROFS, EACCES): it is there.
+    // Whatever mkdir reported (EEXIST, EROFS, EACCES): the folder exists.
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
   }
 }

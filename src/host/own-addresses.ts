@@ -1,21 +1,21 @@
 /**
- * The addresses of this host's interfaces, as they are at the moment. Needs AF_NETLINK, which a sandbox
- * must allow; where it does not the host has none that we know of, and nothing else fails for it.
+ * The current addresses of this host's interfaces. Needs AF_NETLINK; in a sandbox that denies it the
+ * list is empty and nothing else fails.
  */
 import { networkInterfaces } from "node:os";
 
 export interface OwnInterfaceAddress {
   readonly address: string;
-  /** Its interface, by name and, for IPv6, by number: the two spellings of a zone. */
+  /** The interface by name and, for IPv6, by number: both are spellings of an IPv6 zone. */
   readonly interfaceName: string;
   readonly scopeId: number;
-  /** Bits of its network. */
+  /** In bits. */
   readonly prefixLength: number;
-  /** A loopback interface's. */
+  /** Whether the interface is a loopback. */
   readonly internal: boolean;
 }
 
-/** **Fails**: never; `onError` is told why there are none. */
+/** **Fails**: never; if the addresses cannot be read the list is empty and `onError` is told why. */
 export function ownAddresses(
   onError: (error: unknown) => void = () => undefined,
 ): readonly OwnInterfaceAddress[] {

@@ -1,27 +1,26 @@
 /**
- * The addresses of names, for everybody in this process. A look-up cannot be called off: it holds one
- * of libuv's four threads until the system's resolver has an answer or none, and the journal and the
- * files of saves need those threads, too. So all look-ups come here: few are out at a time, one of each
- * name, and whoever waits gives up when it wants to. An answer that comes after somebody has given up
- * is not thrown away: the next who asks has it.
+ * All name lookups of this process. A lookup cannot be canceled: it occupies one of libuv's four
+ * threads until the system's resolver answers, and the journal and the files of saves need those
+ * threads too. So lookups are made here: a few at a time, one per name, and every caller can stop
+ * waiting. An answer that arrives after a caller gave up is kept for the next one who asks.
  *
- * What an answer means is not known here.
+ * Does not know what the addresses are for.
  */
-import { lookup, type LookupAddress } from "node:dns";
+import { lookup as dnsLookup, type LookupAddress } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { systemClock, type Clock } from "../clock.ts";
 
-/** Names that are asked for at once. libuv itself gives no more than half of its threads to them. */
+/** Concurrent lookups. libuv itself limits them to half of its threads. */
 export const LOOKUPS_MAX = 2;
-/** A late answer is of use for so long; destinations are tried again well within it. */
+/** How long a late answer stays useful; destinations are retried well within this time. */
 const LATE_KEPT_MS = 60_000;
-/** Any client may name names: beyond so many the oldest late answer goes. */
+/** Clients can submit any name, so beyond this many the oldest late answer is dropped. */
 const LATE_KEPT_MAX = 256;
 
 export type Resolved =
   | { readonly kind: "found"; readonly all: readonly LookupAddress[] }
   | { readonly kind: "failed"; readonly error: NodeJS.ErrnoException }
-  /** Who asked gave up. */
+  /** The caller stopped waiting. */
   | { readonly kind: "gaveUp" };
 
 type Answer = Exclude<Resolved, { kind: "gaveUp" }>;
@@ -29,27 +28,27 @@ type Answer = Exclude<Resolved, { kind: "gaveUp" }>;
 interface Question {
   readonly host: string;
   readonly waiting: Set<(resolved: Resolved) => void>;
-  isOut: boolean;
-  hasBeenGivenUp: boolean;
+  isStarted: boolean;
+  isAbandoned: boolean;
 }
 
-/** The system's: `tell` is called once. */
-export type Look = (host: string, tell: (answer: Answer) => void) => void;
+/** The system's lookup; it calls `tell` once. */
+export type Lookup = (host: string, tell: (answer: Answer) => void) => void;
 
 export class Resolver {
-  readonly #look: Look;
+  readonly #lookup: Lookup;
   readonly #clock: Clock;
-  /** By name; those that are not out yet go out in this order. */
+  /** By name; those not yet started start in this order. */
   readonly #questions = new Map<string, Question>();
   readonly #late = new Map<string, { readonly answer: Answer; readonly atMs: number }>();
-  #out = 0;
+  #inFlight = 0;
 
-  constructor(look: Look = lookOfSystem, clock: Clock = systemClock) {
-    this.#look = look;
+  constructor(lookup: Lookup = systemLookup, clock: Clock = systemClock) {
+    this.#lookup = lookup;
     this.#clock = clock;
   }
 
-  /** Settles at the latest when `signal` is aborted, and never rejects. */
+  /** Settles no later than `signal` aborts; never rejects. */
   resolve(host: string, signal: AbortSignal): Promise<Resolved> {
     const family = isIP(host);
     if (family !== 0) return Promise.resolve({ kind: "found", all: [{ address: host, family }] });
@@ -68,11 +67,11 @@ export class Resolver {
       };
       question.waiting.add(tell);
       signal.addEventListener("abort", giveUp, { once: true });
-      this.#goOn();
+      this.#startNext();
     });
   }
 
-  /** For net.connect's `lookup`. */
+  /** For the `lookup` option of net.connect. */
   forSocket(signal: AbortSignal): LookupFunction {
     return (host, options, callback) => {
       void this.resolve(host, signal).then((resolved) => {
@@ -89,33 +88,33 @@ export class Resolver {
   #questionFor(host: string): Question {
     const asked = this.#questions.get(host);
     if (asked !== undefined) return asked;
-    const question: Question = { host, waiting: new Set(), isOut: false, hasBeenGivenUp: false };
+    const question: Question = { host, waiting: new Set(), isStarted: false, isAbandoned: false };
     this.#questions.set(host, question);
     return question;
   }
 
   #giveUp(question: Question, tell: (resolved: Resolved) => void): void {
     question.waiting.delete(tell);
-    question.hasBeenGivenUp = true;
-    if (!question.isOut && question.waiting.size === 0) this.#questions.delete(question.host);
+    question.isAbandoned = true;
+    if (!question.isStarted && question.waiting.size === 0) this.#questions.delete(question.host);
   }
 
-  #goOn(): void {
+  #startNext(): void {
     for (const question of this.#questions.values()) {
-      if (this.#out >= LOOKUPS_MAX) return;
-      if (question.isOut) continue;
-      question.isOut = true;
-      this.#out += 1;
-      this.#look(question.host, (answer) => this.#answered(question, answer));
+      if (this.#inFlight >= LOOKUPS_MAX) return;
+      if (question.isStarted) continue;
+      question.isStarted = true;
+      this.#inFlight += 1;
+      this.#lookup(question.host, (answer) => this.#answered(question, answer));
     }
   }
 
-  #answered({ host, waiting, hasBeenGivenUp }: Question, answer: Answer): void {
-    this.#out -= 1;
+  #answered({ host, waiting, isAbandoned }: Question, answer: Answer): void {
+    this.#inFlight -= 1;
     this.#questions.delete(host);
-    if (hasBeenGivenUp) this.#keepLate(host, answer);
+    if (isAbandoned) this.#keepLate(host, answer);
     for (const tell of waiting) tell(answer);
-    this.#goOn();
+    this.#startNext();
   }
 
   #keepLate(host: string, answer: Answer): void {
@@ -133,16 +132,16 @@ export class Resolver {
   }
 }
 
-/** One for all: the threads are the process's. */
+/** Shared by the process, because its threads are. */
 export const resolver = new Resolver();
 
-function lookOfSystem(host: string, tell: (answer: Answer) => void): void {
+function systemLookup(host: string, tell: (answer: Answer) => void): void {
   try {
-    lookup(host, { all: true }, (error, all) => {
+    dnsLookup(host, { all: true }, (error, all) => {
       tell(error === null ? { kind: "found", all } : { kind: "failed", error });
     });
   } catch (error) {
-    // A name that Node does not even ask for.
+    // Node rejects some names without asking the system.
     tell({ kind: "failed", error: noAddress(host, "found", error) });
   }
 }
@@ -150,5 +149,5 @@ function lookOfSystem(host: string, tell: (answer: Answer) => void): void {
 function noAddress(host: string, kind: "found" | "gaveUp", cause?: unknown): NodeJS.ErrnoException {
   return kind === "found"
     ? Object.assign(new Error(`${host} has no address`, { cause }), { code: "ENOTFOUND" })
-    : Object.assign(new Error(`no address of ${host} in time`), { code: "EAI_AGAIN" });
+    : Object.assign(new Error(`looking up ${host} took too long`), { code: "EAI_AGAIN" });
 }

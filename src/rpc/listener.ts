@@ -122,9 +122,9 @@ export class Listener {
     if (files === undefined || this.#tls === undefined) return;
     try {
       await rereadTlsFiles(this.#tls, files);
-      this.#log.info({ ...files }, "TLS certificates read again");
+      this.#log.info({ ...files }, "reloaded the TLS certificates");
     } catch (err) {
-      this.#log.error({ err, ...files }, "TLS certificates not read again, old ones kept");
+      this.#log.error({ err, ...files }, "TLS certificates not reloaded; keeping the old ones");
     }
   }
 

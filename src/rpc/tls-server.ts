@@ -10,7 +10,7 @@
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { createSecureContext, createServer, type Server as TlsServer } from "node:tls";
-import { clientRefusal, type Refusal, strictly } from "../tls/refusal.ts";
+import { clientRefusal, type Refusal, withAlerts } from "../tls/refusal.ts";
 
 export interface TlsFiles {
   /** Paths of PEM files. */
@@ -31,7 +31,7 @@ export async function createMutualTls(
   { handshakeMs, onRefused }: TlsServerOptions,
 ): Promise<TlsServer> {
   const material = await readTlsFiles(files);
-  const server = strictly(() =>
+  const server = withAlerts(() =>
     createServer({
       ...material,
       requestCert: true,
@@ -50,7 +50,7 @@ export async function createMutualTls(
 /** For handshakes from now on. **Fails**: Error, and then everything is as it was. */
 export async function rereadTlsFiles(server: TlsServer, files: TlsFiles): Promise<void> {
   const material = await readTlsFiles(files);
-  strictly(() => server.setSecureContext(material));
+  withAlerts(() => server.setSecureContext(material));
 }
 
 async function readTlsFiles(files: TlsFiles) {

@@ -1,23 +1,23 @@
 /**
- * What the three TLS files hold: certificates, key, and how they belong together. Reads and computes;
- * what of it is a mistake, and when, is judge.ts's. No secret leaves this file.
+ * Reads the three TLS files and describes them: the certificates, the key, and whether they belong
+ * together. judge.ts decides what is a mistake, and when. Secrets do not leave this file.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { wallMsOf } from "../clock.ts";
 import { whyUnreadable } from "../config/file.ts";
-import type { CertificateFacts, PartFacts, PathStep, TlsFacts, TlsPaths } from "./judge.ts";
+import type { CertificateFacts, PartFacts, ChainStep, TlsFacts, TlsPaths } from "./judge.ts";
 import { formatSubject } from "./subject.ts";
 
 const PEM_CERTIFICATE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]+-----END \1-----/g;
 const ENCRYPTED = /ENCRYPTED/;
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
-/** Longer chains are none. */
-const PATH_STEPS_MAX = 8;
+/** No real chain is longer. */
+const CHAIN_LENGTH_MAX = 8;
 
-/** One reading of the files. */
+/** The files as read at one moment. */
 export interface TlsMaterial {
   readonly ca: Buffer;
   readonly cert: Buffer;
@@ -26,7 +26,7 @@ export interface TlsMaterial {
 
 export interface TlsReading {
   readonly facts: TlsFacts;
-  /** undefined: a file cannot be read. */
+  /** undefined if a file cannot be read. */
   readonly material: TlsMaterial | undefined;
 }
 
@@ -50,8 +50,8 @@ export function readTls(paths: TlsPaths): TlsReading {
     ca: partOf(ca),
     cert: partOf(cert),
     key: key.kind === "read" ? { kind: "read", certificates: [] } : key,
-    keyFits: leaf !== undefined && key.kind === "read" && fits(leaf, key.value),
-    routes: leaf === undefined ? [] : routesFrom(leaf, chain, authorities, []),
+    keyMatches: leaf !== undefined && key.kind === "read" && matches(leaf, key.value),
+    chains: leaf === undefined ? [] : chainsFrom(leaf, chain, authorities, []),
     usage: leaf === undefined ? { server: true, client: true } : usageOf(leaf),
     refusal: material === undefined ? null : refusalOf(material),
   };
@@ -63,7 +63,7 @@ function readFile<T>(path: string, parse: (text: string) => T | string): Read<T>
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    return { kind: "unusable", why: `a readable file; ${whyUnreadable(error)}` };
+    return { kind: "unusable", why: `cannot be read: ${whyUnreadable(error)}` };
   }
   const value = parse(bytes.toString("latin1"));
   return typeof value === "string"
@@ -71,24 +71,24 @@ function readFile<T>(path: string, parse: (text: string) => T | string): Read<T>
     : { kind: "read", bytes, value };
 }
 
-/** A text says what would be allowed. */
+/** A string is the reason why there are none. */
 function certificatesIn(text: string): readonly X509Certificate[] | string {
   const blocks = [...text.matchAll(PEM_CERTIFICATE)].map(([block]) => block);
-  if (blocks.length === 0) return "certificates in PEM; there is none in it";
+  if (blocks.length === 0) return "contains no PEM certificate";
   try {
     return blocks.map((block) => new X509Certificate(block));
   } catch (error) {
-    return `certificates in PEM; one in it cannot be read: ${reasonOf(error)}`;
+    return `contains a certificate that cannot be parsed: ${reasonOf(error)}`;
   }
 }
 
 function keyIn(text: string): KeyObject | string {
-  if (!text.includes("PRIVATE KEY-----")) return "a private key in PEM; there is none in it";
-  if (ENCRYPTED.test(text)) return "a private key without a passphrase; it is encrypted";
+  if (!text.includes("PRIVATE KEY-----")) return "contains no PEM private key";
+  if (ENCRYPTED.test(text)) return "is encrypted; it must not have a passphrase";
   try {
     return createPrivateKey(text);
   } catch (error) {
-    return `a private key in PEM; the one in it cannot be read: ${reasonOf(error)}`;
+    return `contains a private key that cannot be parsed: ${reasonOf(error)}`;
   }
 }
 
@@ -98,14 +98,14 @@ function partOf(read: Read<readonly X509Certificate[]>): PartFacts {
     : { kind: "read", certificates: read.value.map((each) => factsOf(each)) };
 }
 
-/** Of the first certificate in PEM; undefined: there is none that can be read. **Fails**: never. */
+/** The first certificate in the PEM text; undefined if there is none that parses. **Fails**: never. */
 export function firstFacts(pem: Buffer): CertificateFacts | undefined {
   const certificates = certificatesIn(pem.toString("latin1"));
   const first = typeof certificates === "string" ? undefined : certificates[0];
   return first === undefined ? undefined : factsOf(first);
 }
 
-/** undefined: none that can be read. **Fails**: never. */
+/** undefined if it does not parse. **Fails**: never. */
 export function factsOfDer(der: Buffer | undefined): CertificateFacts | undefined {
   try {
     return der === undefined ? undefined : factsOf(new X509Certificate(der));
@@ -123,12 +123,12 @@ export function factsOf(certificate: X509Certificate): CertificateFacts {
   };
 }
 
-/** Node gives undefined for an empty one, which its types do not say. */
+/** Node returns undefined for an empty name, although its types say otherwise. */
 function nameOf(lines: string | undefined): string {
   return lines === undefined || lines === "" ? "no subject" : formatSubject(lines);
 }
 
-function fits(certificate: X509Certificate, key: KeyObject): boolean {
+function matches(certificate: X509Certificate, key: KeyObject): boolean {
   try {
     return certificate.checkPrivateKey(key);
   } catch {
@@ -137,25 +137,25 @@ function fits(certificate: X509Certificate, key: KeyObject): boolean {
 }
 
 /**
- * Every way from a certificate up to one in the authorities' file that signs itself, as OpenSSL wants
- * it; without the certificate itself.
+ * Every path from a certificate up to a self-signed one in the `ca` file, which is what OpenSSL
+ * requires. The certificate itself is not part of the path.
  */
-function routesFrom(
+function chainsFrom(
   certificate: X509Certificate,
   chain: readonly X509Certificate[],
   authorities: readonly X509Certificate[],
   seen: readonly X509Certificate[],
-): readonly (readonly PathStep[])[] {
-  if (seen.length > PATH_STEPS_MAX) return [];
+): readonly (readonly ChainStep[])[] {
+  if (seen.length > CHAIN_LENGTH_MAX) return [];
   const issuers = [
     ...authorities.map((each) => ({ file: "ca", each }) as const),
     ...chain.map((each) => ({ file: "cert", each }) as const),
   ].filter(({ each }) => !seen.includes(each) && isIssuedBy(certificate, each));
   return issuers.flatMap(({ file, each }) => {
-    const step: PathStep = { file, certificate: factsOf(each) };
+    const step: ChainStep = { file, certificate: factsOf(each) };
     if (file === "ca" && isIssuedBy(each, each)) return [[step]];
-    const further = routesFrom(each, chain, authorities, [...seen, each]);
-    return further.map((route) => [step, ...route]);
+    const rest = chainsFrom(each, chain, authorities, [...seen, each]);
+    return rest.map((steps) => [step, ...steps]);
   });
 }
 
@@ -167,15 +167,15 @@ function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): bool
   }
 }
 
-/** No list of purposes is all of them. */
+/** A certificate without a list of purposes may be used for all of them. */
 function usageOf({ keyUsage }: X509Certificate): TlsFacts["usage"] {
-  // Node's name for the extended one. Its types do not say that it may be missing.
+  // Node's name for the extended key usage; it may be missing, although Node's types say otherwise.
   const purposes: readonly string[] | undefined = keyUsage;
   const allows = (purpose: string): boolean => purposes?.includes(purpose) ?? true;
   return { server: allows(SERVER_AUTH), client: allows(CLIENT_AUTH) };
 }
 
-/** What OpenSSL has against them: a key that is too short, a signature that is too weak. */
+/** OpenSSL's objection to the files: a key that is too short, a signature that is too weak. */
 function refusalOf(material: TlsMaterial): string | null {
   try {
     createSecureContext(material);
@@ -187,6 +187,6 @@ function refusalOf(material: TlsMaterial): string | null {
 
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  // OpenSSL's come as `error:0A00018F:SSL routines::ee key too small`.
+  // OpenSSL's messages look like `error:0A00018F:SSL routines::ee key too small`.
   return message.replace(/^error:[0-9A-F]+:[^:]*:[^:]*:/, "");
 }

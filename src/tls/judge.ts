@@ -1,14 +1,14 @@
 /**
- * What is wrong with this host's TLS files, or will be: from what they hold and the time to findings,
- * each with the configuration's key, the file and the dates. Pure.
+ * What is wrong with this host's TLS files, or soon will be: turns their contents and the time into
+ * findings that name the configuration key, the file and the dates. Pure.
  *
- * An error is what cannot work: peers would refuse the certificate, or we theirs. A warning is what
- * works today.
+ * An error means that TLS cannot work: peers would reject our certificate, or we theirs. A warning
+ * is about something that still works today.
  */
 import { isoTime } from "../clock.ts";
 
 const DAY_MS = 24 * 3_600_000;
-/** From so many days before its end on a certificate is warned of. */
+/** Certificates that expire within this many days are warned about. */
 export const EXPIRY_WARNING_DAYS = 30;
 
 export interface TlsPaths {
@@ -18,7 +18,7 @@ export interface TlsPaths {
 }
 
 export interface CertificateFacts {
-  /** In RFC 2253's form. */
+  /** In RFC 2253 form. */
   readonly subject: string;
   readonly issuer: string;
   /** Wall time. */
@@ -27,12 +27,12 @@ export interface CertificateFacts {
 }
 
 export type PartFacts =
-  /** `why`: what would be allowed, and what it is. */
+  /** `why`: what is wrong with the file, as the rest of a sentence about it. */
   | { readonly kind: "unusable"; readonly why: string }
   | { readonly kind: "read"; readonly certificates: readonly CertificateFacts[] };
 
-/** A certificate between this host's own and an authority, the authority's included. */
-export interface PathStep {
+/** A certificate above this host's own, up to and including the authority's. */
+export interface ChainStep {
   readonly file: "ca" | "cert";
   readonly certificate: CertificateFacts;
 }
@@ -40,15 +40,15 @@ export interface PathStep {
 export interface TlsFacts {
   readonly paths: TlsPaths;
   readonly ca: PartFacts;
-  /** This host's own certificate is the first. */
+  /** The first is this host's own certificate. */
   readonly cert: PartFacts;
   readonly key: PartFacts;
-  readonly keyFits: boolean;
-  /** Every way from this host's certificate to an authority; none: it is from no authority in `ca`. */
-  readonly routes: readonly (readonly PathStep[])[];
+  readonly keyMatches: boolean;
+  /** Every chain from this host's certificate to an authority in `ca`; empty if there is none. */
+  readonly chains: readonly (readonly ChainStep[])[];
   /** What this host's certificate may be used for. */
   readonly usage: { readonly server: boolean; readonly client: boolean };
-  /** What OpenSSL has against the three; null: nothing. */
+  /** OpenSSL's objection to the three files; null if it has none. */
   readonly refusal: string | null;
 }
 
@@ -61,21 +61,22 @@ export interface Finding {
 export function judge(facts: TlsFacts, nowMs: number): readonly Finding[] {
   const unusable = (["ca", "cert", "key"] as const).flatMap((part) => {
     const read = facts[part];
-    return read.kind === "unusable"
-      ? [error(`${named(facts, part)} is not allowed: ${read.why}`)]
-      : [];
+    return read.kind === "unusable" ? [error(`${named(facts, part)} ${read.why}`)] : [];
   });
   const findings = [
     ...unusable,
     ...keyFindings(facts),
-    ...originFindings(facts),
+    ...issuerFindings(facts),
     ...dateFindings(facts, nowMs),
     ...usageFindings(facts),
   ];
   const isExplained = findings.some(({ severity }) => severity === "error");
   return facts.refusal === null || isExplained
     ? findings
-    : [...findings, error(`${named(facts, "cert")} and its key are refused: ${facts.refusal}`)];
+    : [
+        ...findings,
+        error(`${named(facts, "cert")} and its key are rejected by OpenSSL: ${facts.refusal}`),
+      ];
 }
 
 function named({ paths }: TlsFacts, part: keyof TlsPaths): string {
@@ -96,40 +97,40 @@ function own({ cert }: TlsFacts): CertificateFacts | undefined {
 
 function keyFindings(facts: TlsFacts): readonly Finding[] {
   const certificate = own(facts);
-  if (certificate === undefined || facts.key.kind === "unusable" || facts.keyFits) return [];
+  if (certificate === undefined || facts.key.kind === "unusable" || facts.keyMatches) return [];
   return [
     error(
-      `${named(facts, "key")} does not fit ssl.cert "${facts.paths.cert}" (${certificate.subject})`,
+      `${named(facts, "key")} does not match ssl.cert "${facts.paths.cert}" (${certificate.subject})`,
     ),
   ];
 }
 
-function originFindings(facts: TlsFacts): readonly Finding[] {
+function issuerFindings(facts: TlsFacts): readonly Finding[] {
   const certificate = own(facts);
   if (certificate === undefined || facts.ca.kind === "unusable") return [];
-  if (facts.routes.length > 0) return [];
+  if (facts.chains.length > 0) return [];
   const authorities = facts.ca.certificates.map(({ subject }) => subject).join("; ");
   return [
     error(
       `${named(facts, "cert")} (${certificate.subject}, issued by ${certificate.issuer}) ` +
-        `is from no authority in ssl.ca "${facts.paths.ca}" (${authorities})`,
+        `does not chain to any authority in ssl.ca "${facts.paths.ca}" (${authorities})`,
     ),
   ];
 }
 
-/** Of this host's certificate, of the best way up from it, and of the other authorities. */
+/** About this host's certificate, the best chain above it, and the other authorities. */
 function dateFindings(facts: TlsFacts, nowMs: number): readonly Finding[] {
   const certificate = own(facts);
   const first = certificate === undefined ? [] : ofDates(facts, "cert", certificate, nowMs);
-  const [route = []] = facts.routes.toSorted(
-    (one, other) => gravity(facts, one, nowMs) - gravity(facts, other, nowMs),
+  const [best = []] = facts.chains.toSorted(
+    (one, other) => seriousness(facts, one, nowMs) - seriousness(facts, other, nowMs),
   );
-  const above = route.flatMap((step) => ofDates(facts, step.file, step.certificate, nowMs));
-  const inRoute = new Set(route.map((step) => keyOf(step.certificate)));
+  const above = best.flatMap((step) => ofDates(facts, step.file, step.certificate, nowMs));
+  const inChain = new Set(best.map((step) => keyOf(step.certificate)));
   const others = (facts.ca.kind === "read" ? facts.ca.certificates : [])
-    .filter((each) => !inRoute.has(keyOf(each)))
+    .filter((each) => !inChain.has(keyOf(each)))
     .flatMap((each) => ofDates(facts, "ca", each, nowMs))
-    // Our own certificate does not need it; the peers' may.
+    // Our own certificate does not depend on them; a peer's may.
     .map(({ message }) => warning(message));
   return [...first, ...above, ...others];
 }
@@ -138,12 +139,12 @@ function keyOf({ subject, notBeforeMs, notAfterMs }: CertificateFacts): string {
   return `${subject} ${notBeforeMs} ${notAfterMs}`;
 }
 
-const ERROR_GRAVITY = 1_000;
+const ERROR_SERIOUSNESS = 1_000;
 
-function gravity(facts: TlsFacts, route: readonly PathStep[], nowMs: number): number {
-  return route
+function seriousness(facts: TlsFacts, chain: readonly ChainStep[], nowMs: number): number {
+  return chain
     .flatMap((step) => ofDates(facts, step.file, step.certificate, nowMs))
-    .reduce((sum, { severity }) => sum + (severity === "error" ? ERROR_GRAVITY : 1), 0);
+    .reduce((sum, { severity }) => sum + (severity === "error" ? ERROR_SERIOUSNESS : 1), 0);
 }
 
 function ofDates(
@@ -154,25 +155,26 @@ function ofDates(
 ): readonly Finding[] {
   const whose = `${named(facts, part)} (${subject})`;
   const [from, to] = [dateOf(notBeforeMs), dateOf(notAfterMs)];
-  if (nowMs > notAfterMs) return [error(`${whose} expired on ${to}, it is valid from ${from}`)];
+  if (nowMs > notAfterMs) return [error(`${whose} expired on ${to} (valid from ${from})`)];
   if (nowMs < notBeforeMs) {
-    return [error(`${whose} is not valid yet: from ${from} to ${to}`)];
+    return [error(`${whose} is not valid yet (valid from ${from} to ${to})`)];
   }
   const leftMs = notAfterMs - nowMs;
   if (!(leftMs <= EXPIRY_WARNING_DAYS * DAY_MS)) return [];
-  const left = leftMs < DAY_MS ? "in less than a day" : `in ${Math.floor(leftMs / DAY_MS)} days`;
+  const days = Math.floor(leftMs / DAY_MS);
+  const left = days === 0 ? "in less than a day" : days === 1 ? "in 1 day" : `in ${days} days`;
   return [warning(`${whose} expires on ${to}, ${left}`)];
 }
 
-/** To the second, as certificates have it. */
+/** To the second, like the dates in certificates. */
 export function dateOf(wallMs: number): string {
-  return Number.isFinite(wallMs) ? isoTime(wallMs).replace(".000Z", "Z") : "an unreadable date";
+  return Number.isFinite(wallMs) ? isoTime(wallMs).replace(".000Z", "Z") : "an unparsable date";
 }
 
 function usageFindings(facts: TlsFacts): readonly Finding[] {
   const lacks = [
-    ...(facts.usage.server ? [] : ["serverAuth: clients may refuse it"]),
-    ...(facts.usage.client ? [] : ["clientAuth: other hosts may refuse it"]),
+    ...(facts.usage.server ? [] : ["serverAuth: clients may reject it"]),
+    ...(facts.usage.client ? [] : ["clientAuth: other hosts may reject it"]),
   ];
-  return lacks.map((what) => warning(`${named(facts, "cert")} is not made for ${what}`));
+  return lacks.map((what) => warning(`${named(facts, "cert")} lacks extended key usage ${what}`));
 }

@@ -1,28 +1,27 @@
 /**
- * Why a TLS handshake failed, in words: whose certificate was refused by whom, and what for. From
- * Node's error, and from what OpenSSL said of the certificate; codes decide where there are some.
- * `strictly` makes the servers whose handshakes end with an alert; a client of Node's sends none.
+ * Explains why a TLS handshake failed: who rejected whose certificate, and why. Uses Node's error, by
+ * its code where it has one, and OpenSSL's verdict on the certificate.
  */
 import { takeHandshakeRefusal, verifyingInHandshake } from "posix";
 import { factsOfDer } from "./facts.ts";
 import { type CertificateFacts, dateOf } from "./judge.ts";
 
-/** A refused certificate ends the handshakes of servers made in it, with an alert. */
-export const strictly = verifyingInHandshake;
+/** Servers made in this callback end the handshake of a rejected certificate with a TLS alert. */
+export const withAlerts = verifyingInHandshake;
 
 export interface Refusal {
   readonly reason: string;
-  /** The other side's, where it was shown and refused. */
+  /** The other side's certificate, if it sent one and we rejected it. */
   readonly certificate?: CertificateFacts;
 }
 
-/** Characters of a name: what strangers send must not fill the log. */
+/** In characters, so that names sent by strangers cannot fill the log. */
 const NAME_LENGTH_MAX = 512;
 const REFUSED = "ERR_SSL_CERTIFICATE_VERIFY_FAILED";
 
 /**
- * The certificate that the other side showed and that was refused here; undefined: it failed for
- * another reason. To be asked once, in the event that brings the error.
+ * The other side's certificate if this host rejected it; undefined if the handshake failed for another
+ * reason. Call it once, in the event that delivers the error.
  */
 function refusedCertificate(error: unknown): Required<Refusal> | undefined {
   if (codeOf(error) !== REFUSED) return undefined;
@@ -32,34 +31,34 @@ function refusedCertificate(error: unknown): Required<Refusal> | undefined {
   return certificate === undefined ? undefined : { reason: refusal.reason, certificate };
 }
 
-/** Why a client did not get in. */
+/** Why a client's handshake failed. */
 export function clientRefusal(error: Error): Refusal {
   const refused = refusedCertificate(error);
   if (refused !== undefined) {
-    return { ...refused, reason: `its certificate is refused: ${refused.reason}` };
+    return { ...refused, reason: `its certificate was rejected: ${refused.reason}` };
   }
   switch (codeOf(error)) {
     case "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE":
-      return { reason: "it shows no certificate" };
+      return { reason: "it sent no certificate" };
     case "ERR_SSL_HTTP_REQUEST":
-      return { reason: "it speaks HTTP without TLS" };
+      return { reason: "it uses HTTP without TLS" };
     case "ERR_SSL_HTTPS_PROXY_REQUEST":
     case "ERR_SSL_WRONG_VERSION_NUMBER":
     case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
-      return { reason: "it speaks no TLS" };
+      return { reason: "it does not use TLS" };
     case "ERR_SSL_UNSUPPORTED_PROTOCOL":
-      return { reason: "it speaks no TLS 1.2 or later" };
+      return { reason: "it does not support TLS 1.2 or later" };
     case "ERR_TLS_HANDSHAKE_TIMEOUT":
-      return { reason: "its handshake takes too long" };
+      return { reason: "its handshake took too long" };
     case "ECONNRESET":
     case "EPIPE":
-      return { reason: "it ended the connection in the handshake" };
+      return { reason: "it closed the connection during the handshake" };
     default:
-      return { reason: alertOrWords(error.message) };
+      return { reason: alertOrMessage(error.message) };
   }
 }
 
-/** Whose it is and until when, for the log. */
+/** For the log. */
 export function certificateFields({ subject, issuer, notAfterMs }: CertificateFacts) {
   return {
     subject: subject.slice(0, NAME_LENGTH_MAX),
@@ -68,22 +67,22 @@ export function certificateFields({ subject, issuer, notAfterMs }: CertificateFa
   };
 }
 
-/** The same in words. */
+/** The same as text. */
 export function certificateText(certificate: CertificateFacts): string {
   const { subject, issuer, expires } = certificateFields(certificate);
   const from = dateOf(certificate.notBeforeMs);
   return `${subject}, issued by ${issuer}, valid from ${from} to ${expires}`;
 }
 
-/** What a client sends that does not take this host's certificate. */
-function alertOrWords(message: string): string {
-  const words = withoutSource(message);
+/** A client that rejects this host's certificate sends an alert. */
+function alertOrMessage(message: string): string {
+  const text = withoutSource(message);
   const [, alert] =
-    /alert (unknown ca|bad certificate|[a-z ]*certificate[a-z ]*)$/i.exec(words) ?? [];
-  return alert === undefined ? words : `it refuses this host's certificate: TLS alert ${alert}`;
+    /alert (unknown ca|bad certificate|[a-z ]*certificate[a-z ]*)$/i.exec(text) ?? [];
+  return alert === undefined ? text : `it rejected this host's certificate: TLS alert ${alert}`;
 }
 
-/** OpenSSL's come as `40E7…:error:0A00010B:SSL routines:func:reason:../file.c:355:`. */
+/** OpenSSL's messages look like `40E7…:error:0A00010B:SSL routines:func:reason:../file.c:355:`. */
 function withoutSource(message: string): string {
   const [, reason] = /:SSL routines:[^:]*:([^:]+):/.exec(message) ?? [];
   return (reason ?? message).trim();

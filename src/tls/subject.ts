@@ -1,9 +1,9 @@
-/** Whose a certificate is, in the one form in which subjects are compared and shown. Pure but for bytes. */
+/** Certificate subjects in the one form in which they are compared and shown. Pure. */
 
 /**
- * A subject as Node shows it (`X509Certificate.subject`: a line for each part, the outermost first)
- * in RFC 2253's form. Values are escaped by then, line ends and plus signs among them, so lines and
- * ` + ` can only be what divides. Example: `C=US\nO=Example\, Inc.\nCN=engine` is
+ * Converts a subject from Node's form (`X509Certificate.subject`: one line per part, outermost first)
+ * to RFC 2253's. Node escapes line ends and plus signs in values, so an unescaped line end or ` + `
+ * is always a separator. Example: `C=US\nO=Example\, Inc.\nCN=engine` becomes
  * `CN=engine,O=Example\, Inc.,C=US`.
  */
 export function formatSubject(lines: string): string {
@@ -15,7 +15,7 @@ export function formatSubject(lines: string): string {
     .replace(/[\u{80}-\u{10ffff}]+/gu, escapeBytes);
 }
 
-/** `ü` is `\C3\BC`. */
+/** `ü` becomes `\C3\BC`. */
 function escapeBytes(text: string): string {
   return [...Buffer.from(text)].map((byte) => `\\${byte.toString(16).toUpperCase()}`).join("");
 }

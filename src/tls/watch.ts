@@ -1,7 +1,7 @@
 /**
- * The TLS files over the daemon's life: looked at when it starts, when it is told to read them again,
- * and once a day while it runs, since certificates expire in silence. What is wrong goes into the log;
- * files that cannot work are never taken in place of what is in use.
+ * Watches the TLS files while the daemon runs: they are checked at start, at each reload, and once a
+ * day, because certificates expire silently. Problems are logged. Unusable files never replace those
+ * in use.
  */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
@@ -9,15 +9,15 @@ import type { Log } from "../logger.ts";
 import { readTls } from "./facts.ts";
 import { dateOf, type Finding, judge, type TlsFacts } from "./judge.ts";
 
-const LOOK_EVERY_MS = 24 * 3_600_000;
+const CHECK_EVERY_MS = 24 * 3_600_000;
 
-/** What the files are for: without a listener they only serve to ask other hosts. */
-export type TlsUse = "listen" | "ask" | "none";
+/** What the files are needed for. Without a TCP listener they only serve calls to other hosts. */
+export type TlsUse = "listen" | "call" | "none";
 
 export function tlsUseOf({ ssl, addresses, peer }: Config): TlsUse {
   if (!ssl.enabled) return "none";
   if (addresses.management_ip !== "") return "listen";
-  return peer.mode === "daemon" ? "ask" : "none";
+  return peer.mode === "daemon" ? "call" : "none";
 }
 
 export class TlsWatch {
@@ -26,34 +26,34 @@ export class TlsWatch {
   readonly #log: Log;
   #inUse: TlsFacts | null = null;
 
-  /** `config`: where the files are, and what they are for at present. */
+  /** `config` returns the current configuration. */
   constructor(config: () => Config, clock: Clock, log: Log) {
     this.#config = config;
     this.#clock = clock;
     this.#log = log.child({ component: "tls" });
   }
 
-  /** Looks at the files that are taken into use now, and at these again each day. */
+  /** Checks the files that are taken into use now, and again every day. */
   start(): void {
-    setInterval(() => this.look(), LOOK_EVERY_MS).unref();
+    setInterval(() => this.check(), CHECK_EVERY_MS).unref();
     if (tlsUseOf(this.#config()) === "none") return;
     this.#inUse = readTls(this.#config().ssl).facts;
-    this.look();
+    this.check();
   }
 
-  /** What is in use, as of now. */
-  look(): void {
-    if (this.#inUse !== null) this.#say(this.#findings(this.#inUse));
+  /** Checks the files in use. */
+  check(): void {
+    if (this.#inUse !== null) this.#logAll(this.#findings(this.#inUse));
   }
 
-  /** Whether the files as they are now may be taken into use. */
-  mayReread(): boolean {
+  /** Whether the files may be reloaded as they are now; if not, the log says why. */
+  mayReload(): boolean {
     if (tlsUseOf(this.#config()) === "none") return true;
     const { facts } = readTls(this.#config().ssl);
     const findings = this.#findings(facts);
-    this.#say(findings);
+    this.#logAll(findings);
     if (findings.some(({ severity }) => severity === "error")) {
-      this.#log.error({ ...this.#kept() }, "TLS certificates not read again, old ones kept");
+      this.#log.error({ ...this.#kept() }, "TLS certificates not reloaded; keeping the old ones");
       return false;
     }
     this.#inUse = facts;
@@ -64,10 +64,10 @@ export class TlsWatch {
     return judge(facts, this.#clock.wallMs());
   }
 
-  #say(findings: readonly Finding[]): void {
+  #logAll(findings: readonly Finding[]): void {
     for (const { severity, message } of findings) {
-      if (severity === "error") this.#log.error({ why: message }, "TLS files cannot work");
-      else this.#log.warn({ why: message }, "TLS files will not work for long, or not for all");
+      if (severity === "error") this.#log.error({ why: message }, "TLS files are unusable");
+      else this.#log.warn({ why: message }, "TLS files need attention");
     }
   }
 

@@ -105,8 +105,8 @@ describe("the process", () => {
 
   it.each([
     ["is not there", () => path.join(dir, "none.json"), /none\.json: no such file\n$/],
-    ["lies below a file", () => path.join(file({}), "x"), /no such file: a part of its path/],
-    ["is a folder", () => dir, /: a folder, not a file\n$/],
+    ["lies below a file", () => path.join(file({}), "x"), /no such file: part of its path/],
+    ["is a folder", () => dir, /: is a directory\n$/],
     ["is empty", () => file(" \n"), /: the file is empty\n$/],
     ["is no JSON", () => file('{"vars":\n {"a" 1}}'), /line 2, column 7: expected a colon\n$/],
   ])("names a file that %s, in one line, with status 78", (_what, name, says) => {
@@ -142,21 +142,21 @@ describe("the process", () => {
       "vars.migration_max_bandwith",
       "vars.peer_timeout",
     ]);
-    expect(stderr).toContain("vars.peer_timeout: 0 is not allowed: number, 0.1 to 60\n");
+    expect(stderr).toContain("vars.peer_timeout: 0 is invalid; expected number, 0.1 to 60\n");
   });
 
   it("a start says the first, and that there are more", () => {
     const { status, stderr } = run("--config", file(manyMistakes));
     expect(status).toBe(78);
     expect(stderr).toMatch(
-      /^vdsm-migrationd: vars\..* \(and 5 more: --check-config lists all\)\n$/,
+      /^vdsm-migrationd: vars\..* \(and 5 more: --check-config lists them all\)\n$/,
     );
   });
 
   it("a value that is wrong by itself is in no other mistake", () => {
     const addresses = { unix_socket: "x", unix_socket_ro: "/run/vdsm-migrationd/rpc.sock" };
     const { stderr } = run("--check-config", file({ addresses, ssl: { enabled: false } }));
-    expect(stderr).toMatch(/^addresses\.unix_socket: "x" is not allowed: [^\n]*\n$/);
+    expect(stderr).toMatch(/^addresses\.unix_socket: "x" is invalid; expected [^\n]*\n$/);
   });
 
   it("--check-config finds nothing in the shipped file, and changes nothing", () => {
@@ -183,7 +183,7 @@ describe("certificates", () => {
   it("that cannot work keep the daemon from listening: status 78, in one line, and in --check-config", () => {
     const of = usual();
     const config = file(tcp(of, { key: of.path("ca.key") }));
-    const says = `ssl.key: "${of.path("ca.key")}" does not fit ssl.cert "${of.path("host.pem")}" (CN=host)`;
+    const says = `ssl.key: "${of.path("ca.key")}" does not match ssl.cert "${of.path("host.pem")}" (CN=host)`;
     expect(run("--config", config)).toEqual({
       status: 78,
       stdout: "",

@@ -14,7 +14,7 @@ describe("jsonMistake", () => {
     ['{"a": yes}', 1, 7, "a value"],
     ['{"a": [1 2]}', 1, 10, "a comma or ]"],
     ['{"a": [1, ', 1, 11, "a value"],
-    ['{"a": "b\nc"}', 1, 7, "a string that ends on its line"],
+    ['{"a": "b\nc"}', 1, 7, "a closing double quote on the same line"],
     ['{"a": 1}}', 1, 9, "nothing more"],
     ['{"a": 01}', 1, 8, "a comma or }"],
     ["\uFEFF{}", 1, 1, "a value"],

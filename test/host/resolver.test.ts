@@ -1,9 +1,9 @@
-/** One resolver for all: how many names are out at once, who waits how long, and what comes late. */
+/** The shared resolver: concurrent lookups, callers that give up, and late answers. */
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { LOOKUPS_MAX, Resolver } from "../../src/host/resolver.ts";
 
-/** A system's resolver that answers when a test says so. */
+/** A system resolver that answers when the test tells it to. */
 function bench() {
   const out = new Map<string, Parameters<ConstructorParameters<typeof Resolver>[0] & object>[1]>();
   const asked: string[] = [];
@@ -30,19 +30,19 @@ function bench() {
 
 const FOUND = { kind: "found", all: [{ address: "192.0.2.1", family: 4 }] };
 
-it("however many names hang, few look-ups are out, and whoever asks may give up", async () => {
+it("however many names hang, few lookups are in flight, and every caller can give up", async () => {
   const { ask, asked } = bench();
   const all = Array.from({ length: 20 }, (_each, at) => ask(`host-${at}`));
   expect(asked).toHaveLength(LOOKUPS_MAX);
   for (const { giveUp } of all) giveUp();
   const answers = await Promise.all(all.map(({ answer }) => answer));
   expect(answers).toEqual(all.map(() => ({ kind: "gaveUp" })));
-  // Those that were never out are not asked for any more; those that hang are not asked for twice.
+  // Lookups that never started are dropped; those in flight are not repeated.
   ask("host-0");
   expect(asked).toHaveLength(LOOKUPS_MAX);
 });
 
-it("one name is asked for once, whoever asks", async () => {
+it("one name is looked up once, whoever asks", async () => {
   const { ask, asked, answer } = bench();
   const both = [ask("host-a"), ask("host-a")];
   expect(asked).toEqual(["host-a"]);
@@ -50,7 +50,7 @@ it("one name is asked for once, whoever asks", async () => {
   for (const each of both) expect(await each.answer).toEqual(FOUND);
 });
 
-it("the next goes out, in its turn, when one is back", async () => {
+it("the next in line starts when one is done", async () => {
   const { ask, asked, answer } = bench();
   ask("a");
   ask("b");
@@ -65,7 +65,7 @@ it("the next goes out, in its turn, when one is back", async () => {
   expect(await fifth.answer).toEqual(FOUND);
 });
 
-it("an answer that comes late is the next one's, once and for a minute", async () => {
+it("a late answer goes to the next caller, once, within a minute", async () => {
   const { ask, asked, answer, pass } = bench();
   for (const [waitedMs, times] of [
     [59_000, 1],
@@ -84,7 +84,7 @@ it("an answer that comes late is the next one's, once and for a minute", async (
   }
 });
 
-it("an address is no name", async () => {
+it("an address needs no lookup", async () => {
   const { ask, asked } = bench();
   expect(await ask("2001:db8::1").answer).toEqual({
     kind: "found",
@@ -93,7 +93,7 @@ it("an address is no name", async () => {
   expect(asked).toEqual([]);
 });
 
-it("the system's answers, and a name that Node does not even ask for", async () => {
+it("the system's answers, and a name that Node itself rejects", async () => {
   const resolver = new Resolver();
   const { signal } = new AbortController();
   const all = await Promise.all(
@@ -102,7 +102,7 @@ it("the system's answers, and a name that Node does not even ask for", async () 
   expect(all.map(({ kind }) => kind)).toEqual(["found", "failed", "failed"]);
 });
 
-it("a socket that is given up is told nothing by a resolver that hangs", async () => {
+it("an abandoned socket gets an error, not an address, when the resolver hangs", async () => {
   const { resolver, answer } = bench();
   const gaveUp = new AbortController();
   const told: unknown[] = [];

@@ -54,7 +54,7 @@ it("an expired certificate is said to be so on both sides, and a renewed one is 
   const listening = await launchDaemon(lab.a);
   expect(await listening.exited).toEqual({ code: 78, signal: null });
   expect(listening.log()).toMatch(
-    /^vdsm-migrationd: ssl\.cert: "\S+\/vdsmcert\.pem" \(CN=host-a\) expired on \S+Z, it is valid from \S+Z\n$/,
+    /^vdsm-migrationd: ssl\.cert: "\S+\/vdsmcert\.pem" \(CN=host-a\) expired on \S+Z \(valid from \S+Z\)\n$/,
   );
 
   const file = lab.a.outsidePath(CONFIG_PATH);
@@ -74,7 +74,7 @@ it("an expired certificate is said to be so on both sides, and a renewed one is 
     message: expect.stringMatching(REFUSED_HERE),
   });
   await b.process.waitForLog(
-    /"reason":"its certificate is refused: certificate has expired","subject":"CN=host-a"/,
+    /"reason":"its certificate was rejected: certificate has expired","subject":"CN=host-a"/,
   );
 
   certify({});

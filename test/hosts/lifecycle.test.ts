@@ -78,13 +78,13 @@ describe("a running daemon", () => {
     const phaseOf = async (vmId: string) => (await pair.a.migration(vmId))["phase"];
 
     const bad = { ...VARS, max_outgoing_migrations: 99 };
-    await reload(() => writeConfig(lab.a, { vars: bad }), /not reloaded, old values kept/);
+    await reload(() => writeConfig(lab.a, { vars: bad }), /not reloaded; keeping the old values/);
     expect(pair.a.process.log()).toMatch(/"why":"vars.max_outgoing_migrations: 99 .*1 to 15/);
     expect(await phaseOf(second.uuid)).toBe("queued");
 
     await reload(
       () => writeFileSync(lab.a.outsidePath(CONFIG_PATH), "{ half"),
-      /not reloaded, old values kept/,
+      /not reloaded; keeping the old values/,
     );
     expect(await phaseOf(second.uuid)).toBe("queued");
 

@@ -99,14 +99,14 @@ it("every user of the host may read, and read only", async () => {
 
 it("after SIGHUP the new rules hold, and the engine's connection stays", async () => {
   const reload = async (access: DaemonOptions["access"]): Promise<void> => {
-    const times = (): number => pair.a.process.log().split('"configuration reloaded"').length;
+    const times = (): number => pair.a.process.log().split('"reloaded the configuration"').length;
     const before = times();
     writeConfig(pair.lab.a, { ...options, ...(access !== undefined && { access }) });
     pair.a.process.signal("SIGHUP");
     await until(
       () => (times() > before ? true : undefined),
       10_000,
-      () => "configuration reloaded",
+      () => "reloaded the configuration",
     );
   };
   const ping = async (): Promise<Answer> => await askAs("host-b", pair.lab.a, "Host.ping2", {});

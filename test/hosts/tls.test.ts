@@ -217,7 +217,7 @@ describe("the daemon's door", () => {
     const before = await greeting(own());
 
     certifyHost(authority, pair.lab.a);
-    await reread("TLS certificates read again");
+    await reread("reloaded the TLS certificates");
 
     const after = await greeting(own());
     expect(after.text).toMatch(/^CONNECTED\n/);
@@ -226,11 +226,11 @@ describe("the daemon's door", () => {
     expect(await pair.a.call("Host.getStats")).toMatchObject({ outgoingVmMigrations: 1 });
 
     writeFileSync(pair.lab.a.outsidePath("/etc/pki/vdsm/keys/vdsmkey.pem"), "no key");
-    await reread("TLS certificates not read again, old ones kept");
+    await reread("TLS certificates not reloaded; keeping the old ones");
     expect((await greeting(own())).certificate).toBe(after.certificate);
 
     certifyHost(authority, pair.lab.a);
-    await reread("TLS certificates read again");
+    await reread("reloaded the TLS certificates");
     const migration = await pair.a.migration(guest.uuid);
     expect(migration).toMatchObject({ phase: "running", destination: "counted" });
     await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: { downtime: 5000 } });

@@ -37,7 +37,7 @@ const CLIENTS: readonly {
   {
     what: "none",
     hears: [/alert handshake failure/, /alert certificate required/],
-    logged: { reason: "it shows no certificate" },
+    logged: { reason: "it sent no certificate" },
   },
   {
     what: "of another authority",
@@ -47,7 +47,7 @@ const CLIENTS: readonly {
     },
     hears: [/alert unknown ca/, /alert unknown ca/],
     logged: {
-      reason: "its certificate is refused: unable to get local issuer certificate",
+      reason: "its certificate was rejected: unable to get local issuer certificate",
       subject: "CN=client",
       issuer: "CN=other",
     },
@@ -62,20 +62,23 @@ const CLIENTS: readonly {
       /alert (decrypt error|unknown ca|bad certificate)/,
       /alert (decrypt error|unknown ca|bad certificate)/,
     ],
-    logged: { reason: expect.stringMatching(/^its certificate is refused: /), issuer: "CN=ca" },
+    logged: { reason: expect.stringMatching(/^its certificate was rejected: /), issuer: "CN=ca" },
   },
   {
     what: "signed by itself",
     make: (of) => of.authority("client"),
     hears: [/alert unknown ca/, /alert unknown ca/],
-    logged: { reason: "its certificate is refused: self-signed certificate", subject: "CN=client" },
+    logged: {
+      reason: "its certificate was rejected: self-signed certificate",
+      subject: "CN=client",
+    },
   },
   {
     what: "expired",
     make: (of) => of.leaf("client", "ca", { fromDays: -9, toDays: -2 }),
     hears: [/alert certificate expired/, /alert certificate expired/],
     logged: {
-      reason: "its certificate is refused: certificate has expired",
+      reason: "its certificate was rejected: certificate has expired",
       subject: "CN=client",
       expires: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
     },
@@ -84,13 +87,13 @@ const CLIENTS: readonly {
     what: "not valid yet",
     make: (of) => of.leaf("client", "ca", { fromDays: 2 }),
     hears: [/alert bad certificate/, /alert bad certificate/],
-    logged: { reason: "its certificate is refused: certificate is not yet valid" },
+    logged: { reason: "its certificate was rejected: certificate is not yet valid" },
   },
   {
     what: "for servers only",
     make: (of) => of.leaf("client", "ca", { extensions: ["extendedKeyUsage=serverAuth"] }),
     hears: [/alert unsupported certificate/, /alert unsupported certificate/],
-    logged: { reason: expect.stringMatching(/^its certificate is refused: unsuitable/) },
+    logged: { reason: expect.stringMatching(/^its certificate was rejected: unsuitable/) },
   },
 ];
 
@@ -178,7 +181,7 @@ describe("a client that", () => {
       .toContainEqual(
         expect.objectContaining({
           msg: "TLS handshake refused",
-          reason: "it refuses this host's certificate: TLS alert unknown ca",
+          reason: "it rejected this host's certificate: TLS alert unknown ca",
         }),
       );
   });
@@ -189,8 +192,8 @@ describe("a client that", () => {
     await exchange({ host: "127.0.0.1", port }, "CONNECT\n\n\0");
     const reasons = lines.filter(({ msg }) => msg === "TLS handshake refused");
     expect(reasons.map(({ reason }) => reason)).toEqual([
-      "it speaks HTTP without TLS",
-      "it speaks no TLS",
+      "it uses HTTP without TLS",
+      "it does not use TLS",
     ]);
   });
 });
@@ -218,7 +221,7 @@ describe("between two daemons", () => {
         /refuses this host's certificate: TLS alert certificate expired \(CN=source, issued by CN=ca, valid from \S+Z to \S+Z\)$/,
       ),
     });
-    expect(refusedBy(lines)).toEqual(["its certificate is refused: certificate has expired"]);
+    expect(refusedBy(lines)).toEqual(["its certificate was rejected: certificate has expired"]);
   });
 
   it("a renewed certificate is tried at once, not after the pause of the one before", async () => {

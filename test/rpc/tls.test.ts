@@ -140,7 +140,7 @@ describe("TLS", () => {
     expect(lines).toContainEqual(
       expect.objectContaining({
         level: "error",
-        msg: "TLS certificates not read again, old ones kept",
+        msg: "TLS certificates not reloaded; keeping the old ones",
       }),
     );
     expect(bodyOf(await exchange(connectTls({ ...at, ...stranger() }), post(ping)))).toBe(pong);

@@ -1,6 +1,6 @@
 /**
- * Authorities and certificates of any dates and purposes for tests, made with openssl in a folder that
- * is gone when the test has ended.
+ * Authorities and certificates with any dates and purposes for tests, made with openssl in a folder
+ * that is removed when the test ends.
  */
 import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,14 +10,14 @@ import { onTestFinished } from "vitest";
 
 const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-/** In days from now; default: from yesterday, for a year. */
+/** In days from now; default: valid from yesterday for a year. */
 export interface Dates {
   readonly fromDays?: number;
   readonly toDays?: number;
 }
 
 export interface Wish extends Dates {
-  /** Default: that name. */
+  /** Default: the file's name as common name. */
   readonly subject?: string;
   /** Arguments of `openssl req` for the key; default: P-256. */
   readonly key?: readonly string[];
@@ -64,22 +64,22 @@ export class Pki {
     return readFileSync(this.path(file));
   }
 
-  /** NAME.pem and NAME.key, signed by itself. */
+  /** Self-signed NAME.pem and NAME.key. */
   authority(name: string, wish: Wish = {}): void {
     this.#issue(name, name, CA_EXTENSIONS, wish);
   }
 
-  /** An authority by another one. */
+  /** An authority issued by another one. */
   intermediate(name: string, by: string, wish: Wish = {}): void {
     this.#issue(name, by, CA_EXTENSIONS, wish);
   }
 
-  /** A host's certificate by an authority. */
+  /** A host's certificate. */
   leaf(name: string, by: string, wish: Wish = {}): void {
     this.#issue(name, by, LEAF_EXTENSIONS, wish);
   }
 
-  /** Another file of these, one after the other. */
+  /** Concatenates the given files. */
   bundle(name: string, ...parts: readonly string[]): void {
     writeFileSync(this.path(name), "");
     for (const part of parts) appendFileSync(this.path(name), this.read(part));
@@ -119,14 +119,14 @@ export function dayFromNow(days: number): Date {
   return new Date(Math.floor((Date.now() + days * 86_400_000) / 1000) * 1000);
 }
 
-/** As openssl wants it: YYYYMMDDHHMMSSZ. */
+/** In openssl's format: YYYYMMDDHHMMSSZ. */
 function dateIn(days: number): string {
   return dayFromNow(days)
     .toISOString()
     .replace(/[-:T]|\.000/g, "");
 }
 
-/** Gone when the test has ended. */
+/** Removed when the test ends. */
 export function pki(): Pki {
   const folder = mkdtempSync(path.join(tmpdir(), "pki-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-/** What is found in TLS files: real ones, right and wrong in each way. */
+/** What is found in real TLS files, good and broken in every way. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { readTls, type TlsReading } from "../../src/tls/facts.ts";
@@ -17,7 +17,7 @@ function readingOf(of: Pki, names: Partial<Names> = {}): TlsReading {
   return readTls({ ca: of.path(ca), cert: of.path(cert), key: of.path(key) });
 }
 
-/** Without the folder's name. */
+/** With the folder's name removed. */
 function findings(of: Pki, names: Partial<Names> = {}): readonly string[] {
   const { facts } = readingOf(of, names);
   return judge(facts, Date.now()).map(({ severity, message }) =>
@@ -32,8 +32,8 @@ function usual(wish: Wish = {}): Pki {
   return of;
 }
 
-describe("files that are right", () => {
-  it("give no finding, and what they hold", () => {
+describe("good files", () => {
+  it("give no findings and are described", () => {
     const of = usual({ subject: "/O=Example, Inc./CN=host" });
     expect(findings(of)).toEqual([]);
     const { facts, material } = readingOf(of);
@@ -54,7 +54,7 @@ describe("files that are right", () => {
     expect(findings(usual({ key }))).toEqual([]);
   });
 
-  it("may have authorities between them, in either file, in any order", () => {
+  it("may have intermediates, in either file, in any order", () => {
     const of = pki();
     of.authority("ca");
     of.authority("other");
@@ -65,11 +65,13 @@ describe("files that are right", () => {
     expect(findings(of, { cert: "chain.pem" })).toEqual([]);
     expect(findings(of, { ca: "both.pem" })).toEqual([]);
     expect(findings(of)).toEqual([
-      'error ssl.cert: "host.pem" (CN=host, issued by CN=middle) is from no authority in ssl.ca "ca.pem" (CN=ca)',
+      'error ssl.cert: "host.pem" (CN=host, issued by CN=middle) does not chain to any authority in ssl.ca "ca.pem" (CN=ca)',
     ]);
-    // As OpenSSL wants it: up to one that signs itself.
+    // OpenSSL requires the chain to end in a self-signed certificate.
     expect(findings(of, { ca: "middle.pem" })).toEqual([
-      expect.stringMatching(/is from no authority in ssl\.ca "middle\.pem" \(CN=middle\)$/),
+      expect.stringMatching(
+        /does not chain to any authority in ssl\.ca "middle\.pem" \(CN=middle\)$/,
+      ),
     ]);
   });
 
@@ -83,25 +85,25 @@ describe("files that are right", () => {
   });
 });
 
-describe("files that are wrong", () => {
-  it("that are not there, a folder, or no PEM", () => {
+describe("broken files", () => {
+  it("missing, a folder, or not PEM", () => {
     const of = usual();
     mkdirSync(of.path("folder"));
     writeFileSync(of.path("empty"), "");
     of.openssl("x509", "-in", "host.pem", "-outform", "DER", "-out", "host.der");
     expect(findings(of, { ca: "none", cert: "folder", key: "empty" })).toEqual([
-      'error ssl.ca: "none" is not allowed: a readable file; no such file',
-      'error ssl.cert: "folder" is not allowed: a readable file; a folder, not a file',
-      'error ssl.key: "empty" is not allowed: a private key in PEM; there is none in it',
+      'error ssl.ca: "none" cannot be read: no such file',
+      'error ssl.cert: "folder" cannot be read: is a directory',
+      'error ssl.key: "empty" contains no PEM private key',
     ]);
     expect(findings(of, { ca: "host.key", cert: "host.der" })).toEqual([
-      'error ssl.ca: "host.key" is not allowed: certificates in PEM; there is none in it',
-      'error ssl.cert: "host.der" is not allowed: certificates in PEM; there is none in it',
+      'error ssl.ca: "host.key" contains no PEM certificate',
+      'error ssl.cert: "host.der" contains no PEM certificate',
     ]);
     expect(readingOf(of, { ca: "none" }).material).toBeUndefined();
   });
 
-  it("that are damaged", () => {
+  it("damaged", () => {
     const of = usual();
     const damage = (file: string): void => {
       const [first = "", second = "", ...rest] = of.read(file).toString().split("\n");
@@ -111,66 +113,66 @@ describe("files that are wrong", () => {
     damage("host.key");
     expect(findings(of, { cert: "bad-host.pem", key: "bad-host.key" })).toEqual([
       expect.stringMatching(
-        /^error ssl\.cert: "bad-host\.pem" is not allowed: certificates in PEM; one/,
+        /^error ssl\.cert: "bad-host\.pem" contains a certificate that cannot be parsed/,
       ),
       expect.stringMatching(
-        /^error ssl\.key: "bad-host\.key" is not allowed: a private key in PEM; the/,
+        /^error ssl\.key: "bad-host\.key" contains a private key that cannot be parsed/,
       ),
     ]);
   });
 
-  it("a key with a passphrase, in either form", () => {
+  it("a key with a passphrase, in either format", () => {
     const of = usual();
     const into = ["-passout", "pass:secret", "-out"];
     of.openssl("pkcs8", "-topk8", "-in", "host.key", ...into, "pkcs8.key");
     of.openssl("ec", "-aes256", "-in", "host.key", ...into, "old.key");
     for (const key of ["pkcs8.key", "old.key"]) {
       expect(findings(of, { key })).toEqual([
-        `error ssl.key: "${key}" is not allowed: a private key without a passphrase; it is encrypted`,
+        `error ssl.key: "${key}" is encrypted; it must not have a passphrase`,
       ]);
     }
   });
 
-  it("a key of another certificate", () => {
+  it("another certificate's key", () => {
     const of = usual();
     expect(findings(of, { key: "ca.key" })).toEqual([
-      'error ssl.key: "ca.key" does not fit ssl.cert "host.pem" (CN=host)',
+      'error ssl.key: "ca.key" does not match ssl.cert "host.pem" (CN=host)',
     ]);
   });
 
-  it("a certificate of another authority, also one of the same name", () => {
+  it("another authority's certificate, even if the authority has the same name", () => {
     const of = usual();
     of.authority("ca2", { subject: "/CN=ca" });
     expect(findings(of, { ca: "ca2.pem" })).toEqual([
-      'error ssl.cert: "host.pem" (CN=host, issued by CN=ca) is from no authority in ssl.ca "ca2.pem" (CN=ca)',
+      'error ssl.cert: "host.pem" (CN=host, issued by CN=ca) does not chain to any authority in ssl.ca "ca2.pem" (CN=ca)',
     ]);
   });
 
-  it("one that expired, is not valid yet, or soon expires: with its dates", () => {
+  it("expired, not yet valid, or soon to expire: with the dates", () => {
     const iso = (days: number): string => dayFromNow(days).toISOString().slice(0, 10);
     expect(findings(usual({ fromDays: -30, toDays: -2 }))).toEqual([
       expect.stringMatching(
         new RegExp(
-          `^error ssl\\.cert: "host\\.pem" \\(CN=host\\) expired on ${iso(-2)}T.*Z, it is valid from ${iso(-30)}T`,
+          `^error ssl\\.cert: "host\\.pem" \\(CN=host\\) expired on ${iso(-2)}T.*Z \\(valid from ${iso(-30)}T`,
         ),
       ),
     ]);
     expect(findings(usual({ fromDays: 2 }))).toEqual([
-      expect.stringMatching(new RegExp(`is not valid yet: from ${iso(2)}T`)),
+      expect.stringMatching(new RegExp(`is not valid yet \\(valid from ${iso(2)}T`)),
     ]);
     expect(findings(usual({ toDays: 7.5 }))).toEqual([
       expect.stringMatching(/^warning ssl\.cert: .* expires on .*, in 7 days$/),
     ]);
   });
 
-  it("an authority that expired", () => {
+  it("an expired authority", () => {
     const of = pki();
     of.authority("ca", { fromDays: -30, toDays: -2 });
     of.leaf("host", "ca");
     expect(findings(of)).toEqual([
       expect.stringMatching(/^error ssl\.ca: "ca\.pem" \(CN=ca\) expired on/),
     ]);
-    // Renewed with the same key: the old one beside it does no harm.
+    // Renewed with the same key: the old certificate beside the new one does no harm.
     of.openssl("x509", "-in", "ca.pem", "-signkey", "ca.key", "-days", "365", "-out", "new.pem");
     of.bundle("both.pem", "ca.pem", "new.pem");
     expect(findings(of, { ca: "both.pem" })).toEqual([
@@ -181,13 +183,13 @@ describe("files that are wrong", () => {
   it("a key that is too short for OpenSSL", () => {
     const key = ["-newkey", "rsa:512", "-nodes"];
     expect(findings(usual({ key }))).toEqual([
-      'error ssl.cert: "host.pem" and its key are refused: ee key too small',
+      'error ssl.cert: "host.pem" and its key are rejected by OpenSSL: ee key too small',
     ]);
   });
 
   it("a certificate for servers only", () => {
     expect(findings(usual({ extensions: ["extendedKeyUsage=serverAuth"] }))).toEqual([
-      'warning ssl.cert: "host.pem" is not made for clientAuth: other hosts may refuse it',
+      'warning ssl.cert: "host.pem" lacks extended key usage clientAuth: other hosts may reject it',
     ]);
   });
 });

@@ -1,4 +1,4 @@
-/** What is said of TLS files: a table of facts and times, without a file. */
+/** Findings about TLS files: a table of facts and times, without files. */
 import { describe, expect, it } from "vitest";
 import { type CertificateFacts, type Finding, judge, type TlsFacts } from "../../src/tls/judge.ts";
 
@@ -23,8 +23,8 @@ const right: TlsFacts = {
   ca: { kind: "read", certificates: [authority] },
   cert: { kind: "read", certificates: [host] },
   key: { kind: "read", certificates: [] },
-  keyFits: true,
-  routes: [[{ file: "ca", certificate: authority }]],
+  keyMatches: true,
+  chains: [[{ file: "ca", certificate: authority }]],
   usage: { server: true, client: true },
   refusal: null,
 };
@@ -42,11 +42,11 @@ const byAuthority = (dates: Partial<CertificateFacts>): Partial<TlsFacts> => {
   const own = { ...authority, ...dates };
   return {
     ca: { kind: "read", certificates: [own] },
-    routes: [[{ file: "ca", certificate: own }]],
+    chains: [[{ file: "ca", certificate: own }]],
   };
 };
 
-it("nothing is said of files that are right", () => {
+it("good files give no findings", () => {
   expect(said({})).toEqual([]);
 });
 
@@ -56,13 +56,13 @@ describe("dates", () => {
     [
       "expired",
       { notAfterMs: NOW_MS - 1_000 },
-      [`error ${CERT} expired on 2026-06-15T11:59:59Z, it is valid from 2026-03-07T12:00:00Z`],
+      [`error ${CERT} expired on 2026-06-15T11:59:59Z (valid from 2026-03-07T12:00:00Z)`],
     ],
     ["in its last second", { notAfterMs: NOW_MS }, [expect.stringContaining("in less than a day")]],
     [
-      "a day left",
+      "one day left",
       { notAfterMs: NOW_MS + DAY_MS },
-      [`warning ${CERT} expires on 2026-06-16T12:00:00Z, in 1 days`],
+      [`warning ${CERT} expires on 2026-06-16T12:00:00Z, in 1 day`],
     ],
     [
       "30 days left",
@@ -73,36 +73,36 @@ describe("dates", () => {
     [
       "not yet valid",
       { notBeforeMs: NOW_MS + 1_000 },
-      [`error ${CERT} is not valid yet: from 2026-06-15T12:00:01Z to 2026-09-23T12:00:00Z`],
+      [`error ${CERT} is not valid yet (valid from 2026-06-15T12:00:01Z to 2026-09-23T12:00:00Z)`],
     ],
-    ["valid from now on", { notBeforeMs: NOW_MS }, []],
-    ["without an end that can be read", { notAfterMs: Number.NaN }, []],
+    ["valid from this moment", { notBeforeMs: NOW_MS }, []],
+    ["with an unparsable end", { notAfterMs: Number.NaN }, []],
   ])("of the certificate: %s", (_what, dates, expected) => {
     expect(said(ofHost(dates))).toEqual(expected);
   });
 
-  it("of the authority count as the certificate's own", () => {
+  it("an authority's dates count like the certificate's own", () => {
     expect(said(byAuthority({ notAfterMs: NOW_MS - DAY_MS }))).toEqual([
-      'error ssl.ca: "/pki/ca.pem" (CN=authority) expired on 2026-06-14T12:00:00Z, it is valid from 2023-09-19T12:00:00Z',
+      'error ssl.ca: "/pki/ca.pem" (CN=authority) expired on 2026-06-14T12:00:00Z (valid from 2023-09-19T12:00:00Z)',
     ]);
     expect(said(byAuthority({ notAfterMs: NOW_MS + 2 * DAY_MS }))).toEqual([
       expect.stringMatching(/^warning ssl\.ca: .* expires on .*, in 2 days$/),
     ]);
   });
 
-  it("the best of several ways to an authority counts, the others are warned of", () => {
+  it("the best of several chains counts; the others only give warnings", () => {
     const old = { ...authority, notAfterMs: NOW_MS - DAY_MS };
     const facts = {
       ca: { kind: "read", certificates: [old, authority] },
-      routes: [[{ file: "ca", certificate: old }], [{ file: "ca", certificate: authority }]],
+      chains: [[{ file: "ca", certificate: old }], [{ file: "ca", certificate: authority }]],
     } as const;
     expect(said(facts)).toEqual([expect.stringMatching(/^warning ssl\.ca: .* expired on /)]);
   });
 
-  it("of what is between is its file's", () => {
+  it("an intermediate is reported with the file it is in", () => {
     const between = { ...authority, subject: "CN=between", notAfterMs: NOW_MS - DAY_MS };
     const facts = {
-      routes: [
+      chains: [
         [
           { file: "cert", certificate: between },
           { file: "ca", certificate: authority },
@@ -115,12 +115,12 @@ describe("dates", () => {
   });
 });
 
-describe("what does not belong together", () => {
+describe("files that do not belong together", () => {
   it.each<[string, Partial<TlsFacts>, readonly string[]]>([
     [
       "a file that cannot be read",
-      { key: { kind: "unusable", why: "a readable file; no such file" }, keyFits: false },
-      ['error ssl.key: "/pki/key.pem" is not allowed: a readable file; no such file'],
+      { key: { kind: "unusable", why: "cannot be read: no such file" }, keyMatches: false },
+      ['error ssl.key: "/pki/key.pem" cannot be read: no such file'],
     ],
     [
       "no file at all",
@@ -128,39 +128,39 @@ describe("what does not belong together", () => {
         ca: { kind: "unusable", why: "x" },
         cert: { kind: "unusable", why: "y" },
         key: { kind: "unusable", why: "z" },
-        keyFits: false,
-        routes: [],
+        keyMatches: false,
+        chains: [],
       },
       [
-        'error ssl.ca: "/pki/ca.pem" is not allowed: x',
-        'error ssl.cert: "/pki/cert.pem" is not allowed: y',
-        'error ssl.key: "/pki/key.pem" is not allowed: z',
+        'error ssl.ca: "/pki/ca.pem" x',
+        'error ssl.cert: "/pki/cert.pem" y',
+        'error ssl.key: "/pki/key.pem" z',
       ],
     ],
     [
       "another certificate's key",
-      { keyFits: false, refusal: "key values mismatch" },
-      ['error ssl.key: "/pki/key.pem" does not fit ssl.cert "/pki/cert.pem" (CN=host-a)'],
+      { keyMatches: false, refusal: "key values mismatch" },
+      ['error ssl.key: "/pki/key.pem" does not match ssl.cert "/pki/cert.pem" (CN=host-a)'],
     ],
     [
       "another authority's certificate",
-      { routes: [] },
+      { chains: [] },
       [
         'error ssl.cert: "/pki/cert.pem" (CN=host-a, issued by CN=authority) ' +
-          'is from no authority in ssl.ca "/pki/ca.pem" (CN=authority)',
+          'does not chain to any authority in ssl.ca "/pki/ca.pem" (CN=authority)',
       ],
     ],
     [
-      "what OpenSSL refuses",
+      "rejected by OpenSSL",
       { refusal: "ee key too small" },
-      ['error ssl.cert: "/pki/cert.pem" and its key are refused: ee key too small'],
+      ['error ssl.cert: "/pki/cert.pem" and its key are rejected by OpenSSL: ee key too small'],
     ],
     [
       "another purpose",
       { usage: { server: false, client: false } },
       [
-        'warning ssl.cert: "/pki/cert.pem" is not made for serverAuth: clients may refuse it',
-        'warning ssl.cert: "/pki/cert.pem" is not made for clientAuth: other hosts may refuse it',
+        'warning ssl.cert: "/pki/cert.pem" lacks extended key usage serverAuth: clients may reject it',
+        'warning ssl.cert: "/pki/cert.pem" lacks extended key usage clientAuth: other hosts may reject it',
       ],
     ],
   ])("%s", (_what, facts, expected) => {

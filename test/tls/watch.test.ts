@@ -1,4 +1,4 @@
-/** The TLS files over the daemon's life: at its start, at a reload, and as the days go by. */
+/** The TLS files while the daemon runs: at start, at a reload, and as days go by. */
 import { copyFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
@@ -14,7 +14,7 @@ interface Line {
   readonly why?: string;
 }
 
-/** A daemon's files, and what the log says of them as of a time that the test sets. */
+/** A daemon's files, and what is logged about them at a time set by the test. */
 class Desk {
   readonly pki: Pki = pki();
   readonly lines: Line[] = [];
@@ -45,60 +45,60 @@ class Desk {
   }
 }
 
-describe("the daily look", () => {
-  it("warns from 30 days on, and says when it is over", () => {
+describe("the daily check", () => {
+  it("warns 30 days ahead, and reports the expiry", () => {
     const desk = new Desk();
     expect(desk.said()).toEqual([]);
     desk.daysLater = 10;
-    desk.watch.look();
+    desk.watch.check();
     expect(desk.said()).toEqual([]);
     desk.daysLater = 11;
-    desk.watch.look();
+    desk.watch.check();
     expect(desk.said()).toEqual([
       expect.stringMatching(/^warn ssl\.cert: "host\.pem" \(CN=host\) expires on \S+, in 29 days$/),
     ]);
     desk.daysLater = 41;
-    desk.watch.look();
+    desk.watch.check();
     expect(desk.said()).toEqual([
       expect.stringMatching(/^error ssl\.cert: "host\.pem" \(CN=host\) expired on /),
     ]);
   });
 
-  it("is about what is in use, not about a file that nobody has read yet", () => {
+  it("checks the files in use, not those that were not loaded yet", () => {
     const desk = new Desk();
     desk.pki.leaf("host", "ca", { toDays: 400 });
     desk.daysLater = 41;
-    desk.watch.look();
+    desk.watch.check();
     expect(desk.said()).toEqual([expect.stringContaining("expired on")]);
-    expect(desk.watch.mayReread()).toBe(true);
-    desk.watch.look();
+    expect(desk.watch.mayReload()).toBe(true);
+    desk.watch.check();
     expect(desk.said()).toEqual([]);
   });
 });
 
 describe("a reload", () => {
-  it("takes no files that cannot work, and says which ones stay", () => {
+  it("rejects unusable files, and says which ones stay in use", () => {
     const desk = new Desk();
     copyFileSync(desk.pki.path("ca.key"), desk.pki.path("host.key"));
-    expect(desk.watch.mayReread()).toBe(false);
+    expect(desk.watch.mayReload()).toBe(false);
     expect(desk.said()).toEqual([
-      'error ssl.key: "host.key" does not fit ssl.cert "host.pem" (CN=host)',
-      "error TLS certificates not read again, old ones kept",
+      'error ssl.key: "host.key" does not match ssl.cert "host.pem" (CN=host)',
+      "error TLS certificates not reloaded; keeping the old ones",
     ]);
     desk.pki.leaf("host", "ca", { fromDays: -9, toDays: -2 });
-    expect(desk.watch.mayReread()).toBe(false);
+    expect(desk.watch.mayReload()).toBe(false);
     expect(desk.said()[0]).toMatch(/^error ssl\.cert: .* expired on /);
     desk.pki.leaf("host", "ca");
-    expect(desk.watch.mayReread()).toBe(true);
+    expect(desk.watch.mayReload()).toBe(true);
     expect(desk.said()).toEqual([]);
   });
 });
 
-describe("the files are for", () => {
+describe("what the files are used for", () => {
   it.each([
     [{ addresses: { management_ip: "::1" } }, "listen"],
     [{ addresses: { management_ip: "::1" }, peer: { mode: "none" } }, "listen"],
-    [{}, "ask"],
+    [{}, "call"],
     [{ peer: { mode: "none" } }, "none"],
     [{ ssl: { enabled: false } }, "none"],
   ])("%j: %s", (settings, use) => {
