@@ -1,7 +1,7 @@
 /**
- * The edge to C++: what build/Release/node_posix.node exports, and its loading. A system
- * call that failed returns errno, negative. Nothing outside this package imports this file,
- * nor can it: package.json exports index.js alone.
+ * The C++ boundary: what build/Release/node_posix.node exports, and how it is loaded. A failed system
+ * call returns a negative errno. Only this package can import this file: package.json exports
+ * index.js alone.
  */
 import { createRequire } from "node:module";
 
@@ -28,6 +28,6 @@ export interface NativeAddon {
 
 const load = createRequire(import.meta.url);
 
-// The one cast: what a .node file exports has no type; this interface and native/addon.cc are
-// written side by side, and test/posix/posix.test.ts holds their names against each other.
+// The only cast: what a .node file exports has no type. This interface and native/addon.cc are kept
+// in step by hand; test/posix/posix.test.ts compares their names.
 export const native = load("../build/Release/node_posix.node") as NativeAddon;

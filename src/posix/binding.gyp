@@ -7,7 +7,7 @@
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS"],
       "cflags": ["-Wall", "-Wextra", "-Wno-unused-parameter"],
       "cflags_cc": ["-std=c++17"],
-      # OpenSSL keeps pointers to callbacks in here for as long as the process lives.
+      # OpenSSL keeps pointers to this library's callbacks for as long as the process lives.
       "ldflags": ["-Wl,-z,nodelete"]
     }
   ]

@@ -1,13 +1,13 @@
 /**
- * The few calls that Node lacks, to the system and to its own OpenSSL: what this package offers. See
- * README.md. It owns no descriptor and no policy; it knows nothing of the daemon.
+ * System calls and OpenSSL features that Node lacks: this package's API, described in README.md. Owns
+ * no descriptor and makes no policy; knows nothing of the daemon.
  */
 import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import { native } from "./abi.ts";
 
-/** `code` is the errno's name (EBADF), as in Node's own errors. */
+/** `code` is the name of the errno (EBADF), as in Node's own errors. */
 export class PosixError extends Error {
   override readonly name = "PosixError";
   readonly code: string;
@@ -23,14 +23,14 @@ export class PosixError extends Error {
 
 export interface FlockOptions {
   readonly exclusive: boolean;
-  /** Otherwise the whole JavaScript thread waits until the lock is free. */
+  /** Otherwise the JavaScript thread blocks until the lock is free. */
   readonly nonBlocking: boolean;
 }
 
 /**
- * flock(2): locks the open file description of the descriptor until its last descriptor is closed,
- * at the latest by the end of the process, however it ends. false: somebody else holds it (only with
- * nonBlocking). **Fails**: PosixError (EBADF, ENOLCK, EOPNOTSUPP, …).
+ * flock(2): locks the descriptor's open file description until its last descriptor is closed, at the
+ * latest when the process ends, however it ends. false (only with nonBlocking): another process
+ * holds the lock. **Fails**: PosixError (EBADF, ENOLCK, EOPNOTSUPP, …).
  */
 export function flock(fd: number, { exclusive, nonBlocking }: FlockOptions): boolean {
   const result = native.flock(descriptor(fd), exclusive, nonBlocking);
@@ -46,8 +46,8 @@ export interface PeerCredentials {
 }
 
 /**
- * SO_PEERCRED: who connected to the Unix socket, as of that moment (the pid may be another's by
- * now; 0 is a process outside this pid namespace). **Fails**: PosixError (EBADF, ENOTSOCK).
+ * SO_PEERCRED: who connected to the Unix socket, as of that moment (the pid may have been reused;
+ * 0 stands for a process outside this pid namespace). **Fails**: PosixError (EBADF, ENOTSOCK).
  */
 export function peerCredentials(fd: number): PeerCredentials {
   const result = native.peerCredentials(descriptor(fd));
@@ -55,7 +55,7 @@ export function peerCredentials(fd: number): PeerCredentials {
   return result;
 }
 
-/** The descriptor of a connected socket; undefined once it is closed. Node has no public name for it. */
+/** A connected socket's descriptor; undefined once it is closed. Node has no public API for it. */
 export function descriptorOf(socket: Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, "_handle");
   if (typeof handle !== "object" || handle === null) return undefined;
@@ -64,10 +64,10 @@ export function descriptorOf(socket: Socket): number | undefined {
 }
 
 /**
- * TLS contexts made meanwhile verify certificates within the handshake: a refused one ends it with the
- * alert that OpenSSL has for the reason. Node alone lets the handshake succeed and then drops the
- * connection. Servers among them send one TLS 1.3 session ticket, not two (handshake.cc says why).
- * Nothing is verified less: where Node does not let it be done, all is as without it.
+ * TLS contexts made by `make` verify certificates during the handshake: a rejected one ends it with
+ * OpenSSL's alert for the reason. Node on its own completes the handshake and then drops the
+ * connection. Servers made this way send one TLS 1.3 session ticket instead of two (handshake.cc says
+ * why). Verification is never weaker: where Node does not support this, Node's own behavior remains.
  */
 export function verifyingInHandshake<T>(make: () => T): T {
   native.verifyInHandshake(true);
@@ -79,15 +79,15 @@ export function verifyingInHandshake<T>(make: () => T): T {
 }
 
 export interface HandshakeRefusal {
-  /** OpenSSL's words, as "certificate has expired". */
+  /** OpenSSL's text, such as "certificate has expired". */
   readonly reason: string;
-  /** The other side's own, in DER. */
+  /** The other side's certificate, in DER. */
   readonly certificate: Buffer;
 }
 
 /**
- * Why a handshake of such a context was refused last, if that has not been asked yet. To be asked in
- * the event that tells of it, before another handshake goes on.
+ * Why the last handshake of such a context was rejected; undefined if that has been taken already.
+ * Call it in the event that reports the failure, before another handshake makes progress.
  */
 export function takeHandshakeRefusal(): HandshakeRefusal | undefined {
   const refusal = native.takeRefusal();

@@ -1,8 +1,8 @@
-// The addon: one function for each system call, on the calling thread, and those of handshake.cc.
-// Nothing is decided here; arguments were checked in TypeScript (abi.ts lists every function with its types).
+// The addon: one function per system call, run on the calling thread, and those of handshake.cc. No
+// decisions here; TypeScript has checked the arguments (abi.ts lists every function and its types).
 //
-// A call that fails throws nothing itself: it returns errno, negative, and abi.ts makes an error
-// with the system's own name and text of it.
+// A failed call does not throw: it returns a negative errno, which index.ts turns into an error
+// with the system's name for it.
 #include <cerrno>
 
 #include <napi.h>

@@ -1,17 +1,18 @@
-// Certificates that are verified within the TLS handshake.
+// Certificate verification during the TLS handshake.
 //
-// Node lets every handshake succeed and looks at the verdict afterwards, so the other side of a
-// refused certificate sees a connection that ends, and no alert. OpenSSL's own way is to end the
-// handshake with one. A verify callback of a context (SSL_CTX_set_cert_verify_callback) brings that
-// back; the context is caught where OpenSSL makes it, by the callback that it has for data of the
-// application (CRYPTO_get_ex_new_index), since Node shows none.
+// Node completes every handshake and checks the verdict afterwards, so a peer whose certificate is
+// rejected sees a closed connection and no alert. OpenSSL itself would end the handshake with an
+// alert. A verify callback on the context (SSL_CTX_set_cert_verify_callback) restores that. Node
+// does not expose its contexts, so each is caught as OpenSSL creates it, through the callback for
+// application data (CRYPTO_get_ex_new_index).
 //
-// The same callback is where a TLS 1.3 server can be told to send one session ticket and not two: a
-// client that reads one record at a turn is behind by one after two, and takes no answer until its
-// clock gives it a turn (vdsm-jsonrpc-java: 1 s at each reconnect). Node has no option for it.
+// The same callback can make a TLS 1.3 server send one session ticket instead of two, for which
+// Node has no option. A client that reads one record per turn falls one behind after two tickets
+// and sees an answer only when its timer gives it another turn (vdsm-jsonrpc-java: 1 s at each
+// reconnect).
 //
-// Node exports the symbols of its OpenSSL for addons. They are looked up when they are first needed,
-// so that a Node without them only loses the alerts. It makes nothing laxer: Node looks as before.
+// Node exports its OpenSSL symbols to addons. They are looked up on first use, so a Node without
+// them only loses the alerts. Nothing becomes laxer: Node's own check still runs.
 #include "handshake.h"
 
 #include <dlfcn.h>
@@ -29,7 +30,7 @@ namespace {
 
 // Since OpenSSL 1.1. Source: openssl/crypto.h, CRYPTO_EX_INDEX_SSL_CTX.
 constexpr int kExIndexSslCtx = 1;
-// Of a session; OpenSSL's default is 2.
+// Per session; OpenSSL's default is 2.
 constexpr size_t kTickets = 1;
 
 using ExNew = void(void* parent, void* ptr, void* ex_data, int index, long argl, void* argp);
@@ -58,7 +59,7 @@ struct Refusal {
 
 // Written once, before the first context is caught.
 OpenSsl openssl;
-// A JavaScript thread makes its contexts and shakes hands by itself.
+// Each JavaScript thread makes its own contexts and handshakes.
 thread_local bool catching = false;
 thread_local bool refused = false;
 thread_local Refusal refusal;
@@ -67,9 +68,9 @@ int Verdict(int ok, X509_STORE_CTX*) { return ok; }
 
 int Verify(X509_STORE_CTX* store, void*) {
   void* ssl = openssl.X509_STORE_CTX_get_ex_data(store, openssl.SSL_get_ex_data_X509_STORE_CTX_idx());
-  // Without effect on a client.
+  // No effect on a client.
   if (ssl != nullptr) openssl.SSL_set_num_tickets(static_cast<SSL*>(ssl), kTickets);
-  // Instead of Node's, which says yes to everything.
+  // Replaces Node's callback, which accepts everything.
   openssl.X509_STORE_CTX_set_verify_cb(store, Verdict);
   const int ok = openssl.X509_verify_cert(store);
   if (ok > 0) return ok;
