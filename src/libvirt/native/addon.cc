@@ -1,8 +1,8 @@
-// The addon's entry: its exports, and those few that concern the process rather than a handle.
+// The addon's entry point: its exports, and the functions that concern the process, not a handle.
 //
-// C++ here is one to one with libvirt and decides nothing; arguments were checked in TypeScript
-// (abi.ts lists every function with its types). The library is linked with -z nodelete: its threads
-// may be inside it when the JavaScript thread that loaded it ends.
+// The C++ code maps one to one to libvirt and makes no decisions; TypeScript has checked the
+// arguments (abi.ts lists every function and its types). The library is linked with -z nodelete:
+// its threads may still be running its code when the JavaScript thread that loaded it ends.
 #include <libvirt/libvirt.h>
 #include <napi.h>
 

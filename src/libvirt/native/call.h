@@ -1,6 +1,6 @@
-// One libvirt call as a promise: `work` runs on a thread of the pool, `convert` turns its value into
-// JavaScript's on the JavaScript thread. What `work` captures (references to handles) is let go of
-// on the pool's thread, before the promise settles.
+// One libvirt call as a promise: `work` runs on a pool thread, `convert` turns its value into a
+// JavaScript value on the JavaScript thread. What `work` captured (references to handles) is
+// released on the pool thread before the promise settles.
 #pragma once
 
 #include <napi.h>
@@ -28,7 +28,7 @@ using Work = std::function<Outcome<T>()>;
 template <typename T>
 using Convert = std::function<Napi::Value(Napi::Env, T&)>;
 
-// A promise that rejects with the failure.
+// A promise rejected with the failure.
 inline Napi::Value Rejected(Napi::Env env, const Failure& failure) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   deferred.Reject(ToJs(env, failure));
@@ -39,7 +39,7 @@ template <typename T>
 Napi::Value Start(Napi::Env env, Work<T> work, Convert<T> convert) {
   const std::shared_ptr<Environment> environment = Environment::Of(env);
   const auto deferred = Napi::Promise::Deferred::New(env);
-  // Shared, as std::function wants what it holds to be copyable; there is one owner at a time.
+  // Shared only because std::function requires copyable captures; there is one owner at a time.
   struct Call {
     Work<T> work;
     Convert<T> convert;

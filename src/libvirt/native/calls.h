@@ -1,5 +1,5 @@
-// What connection.cc, domain.cc and domain-job.cc share: a call on a handle, and the tables of
-// functions by which addon.cc fills the exports.
+// Shared by connection.cc, domain.cc and domain-job.cc: running a call on a handle, and the
+// functions that add their exports.
 #pragma once
 
 #include <napi.h>
@@ -15,7 +15,7 @@
 
 namespace vdsm {
 
-// Runs `call(Connection&) -> Outcome<T>` for the handle in argument 0; refused if that is closed.
+// Runs `call(Connection&) -> Outcome<T>` for the handle in argument 0; rejects if that is closed.
 template <typename T, typename Function>
 Napi::Value OnConnection(const Napi::CallbackInfo& info, Function call, Convert<T> convert) {
   std::shared_ptr<Connection> connection = ConnectionOf(info[0]).state->connection;
@@ -35,19 +35,19 @@ Napi::Value OnDomain(const Napi::CallbackInfo& info, Function call, Convert<T> c
       std::move(convert));
 }
 
-// For the many functions that answer -1 for failure and nothing else.
+// For functions that return -1 on failure and no other information.
 inline Outcome<Nothing> Done(int result) {
   if (result < 0) return LastFailure();
   return Nothing{};
 }
 
-// For those that answer 0 or 1, -1 for failure.
+// For functions that return 0 or 1, or -1 on failure.
 inline Outcome<bool> YesOrNo(int result) {
   if (result < 0) return LastFailure();
   return result == 1;
 }
 
-// For those that answer a string to be freed, or NULL for failure.
+// For functions that return a string to be freed, or NULL on failure.
 inline Outcome<std::string> Text(char* result) {
   if (result == nullptr) return LastFailure();
   std::string text(result);
@@ -55,7 +55,7 @@ inline Outcome<std::string> Text(char* result) {
   return text;
 }
 
-// A string argument, or none where JavaScript passed null.
+// A string argument, or nullptr where JavaScript passed null.
 class OptionalText {
  public:
   explicit OptionalText(const Napi::Value& value)

@@ -1,4 +1,4 @@
-// The calls on a connection, one to one. Names and argument order are those of abi.ts.
+// Calls on a connection, one to one. Names and argument order follow abi.ts.
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 
@@ -51,7 +51,7 @@ Napi::Value ConnectClose(const Info& info) {
     deferred.Resolve(info.Env().Undefined());
     return deferred.Promise();
   }
-  // The work is kept once and run once; it gives its share of the connection away.
+  // This work is stored once and run once, so it can give its share of the connection away.
   return Start<Nothing>(
       info.Env(),
       [connection = std::move(connection)]() mutable -> Outcome<Nothing> {
@@ -73,7 +73,7 @@ Napi::Value ConnectSetKeepAlive(const Info& info) {
       [interval, count = UIntOf(info[2])](Connection& c) -> Outcome<bool> {
         const int result = virConnectSetKeepAlive(c.ptr, interval, count);
         if (result < 0) return LastFailure();
-        return result == 0;  // 1: the other side does not support it.
+        return result == 0;  // 1: the remote does not support it.
       },
       ToBoolean);
 }
@@ -88,7 +88,7 @@ Napi::Value ConnectGetCapabilities(const Info& info) {
       info, [](Connection& c) { return Text(virConnectGetCapabilities(c.ptr)); }, ToString);
 }
 
-// virCPUCompareResult; -1 is a failure.
+// Returns virCPUCompareResult; -1 is a failure.
 Outcome<int> Compared(int result) {
   if (result < 0) return LastFailure();
   return result;
@@ -163,7 +163,7 @@ Napi::Value Domains(const Info& info, bool as_list,
       });
 }
 
-// One domain, or NULL for failure.
+// One domain; NULL is a failure.
 Outcome<std::vector<virDomainPtr>> One(virDomainPtr domain) {
   if (domain == nullptr) return LastFailure();
   return std::vector<virDomainPtr>{domain};

@@ -1,5 +1,4 @@
-// The calls on a domain's job and migration, one to one. Names and argument order are those of
-// abi.ts.
+// Calls on a domain's job and migration, one to one. Names and argument order follow abi.ts.
 #include <libvirt/libvirt.h>
 
 #include "calls.h"
@@ -84,7 +83,7 @@ Napi::Value DomainMigrateGetMaxSpeed(const Info& info) {
       CountToJs);
 }
 
-// For the functions that set or get one number and take flags, of which there are none yet.
+// For functions that set or get one number and take flags, none of which are defined yet.
 Napi::Value SetCount(const Info& info, int (*set)(virDomainPtr, Count, unsigned int)) {
   return OnDomain<Nothing>(
       info,

@@ -1,4 +1,4 @@
-// The calls on a domain's life, one to one. Names and argument order are those of abi.ts.
+// Calls on a domain's life cycle, one to one. Names and argument order follow abi.ts.
 #include <libvirt/libvirt.h>
 
 #include "calls.h"
@@ -72,7 +72,7 @@ Napi::Value DomainIsActive(const Info& info) {
       info, [](virDomainPtr domain) { return YesOrNo(virDomainIsActive(domain)); }, ToBoolean);
 }
 
-// For the functions that take the domain and flags, and answer whether it was done.
+// For functions that take a domain and flags, and report success or failure.
 Napi::Value WithFlags(const Info& info, int (*function)(virDomainPtr, unsigned int)) {
   return OnDomain<Nothing>(
       info,
@@ -82,7 +82,7 @@ Napi::Value WithFlags(const Info& info, int (*function)(virDomainPtr, unsigned i
       ToUndefined);
 }
 
-// For those that take nothing but the domain.
+// For functions that take only a domain.
 Napi::Value Plain(const Info& info, int (*function)(virDomainPtr)) {
   return OnDomain<Nothing>(
       info, [function](virDomainPtr domain) { return Done(function(domain)); }, ToUndefined);

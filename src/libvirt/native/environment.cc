@@ -24,7 +24,7 @@ Shared Environment::Of(Napi::Env env) {
 
 void Environment::Create(Napi::Env env, Napi::Function dispatch) {
   if (Of(env) != nullptr) {
-    Napi::Error::New(env, "libvirt: loaded twice by one thread").ThrowAsJavaScriptException();
+    Napi::Error::New(env, "libvirt: loaded twice on one thread").ThrowAsJavaScriptException();
     return;
   }
   auto self = std::make_shared<Environment>();
@@ -33,19 +33,19 @@ void Environment::Create(Napi::Env env, Napi::Function dispatch) {
       napi_create_threadsafe_function(env, dispatch, nullptr, name, 0, 1, nullptr, nullptr,
                                       self.get(), &Environment::Deliver, &self->queue_);
   if (made != napi_ok) {
-    Napi::Error::New(env, "libvirt: no thread-safe function").ThrowAsJavaScriptException();
+    Napi::Error::New(env, "libvirt: cannot create thread-safe function").ThrowAsJavaScriptException();
     return;
   }
   napi_unref_threadsafe_function(env, self->queue_);
-  // Registered after the thread-safe function, hence run before its own end: hooks go last to
-  // first. From then on no thread touches it.
+  // Cleanup hooks run in reverse order: this one, registered after the thread-safe function, runs
+  // before that ends. From then on no thread touches it.
   napi_add_env_cleanup_hook(env, &Environment::End, new Shared(self));
   env.SetInstanceData(new Shared(self));
 }
 
 void Environment::End(void* data) {
   Shared* const self = static_cast<Shared*>(data);
-  // The end of the main thread's environment is the end of the process.
+  // When the main thread's environment ends, the process ends.
   if (OnMainThread()) WorkerPool::Get().Freeze();
   {
     std::lock_guard<std::mutex> lock((*self)->mutex_);
@@ -74,7 +74,7 @@ void Environment::PostEvent(uint32_t subscription,
 
 void Environment::Deliver(napi_env env, napi_value dispatch, void*, void* data) {
   const std::unique_ptr<Delivery> delivery(static_cast<Delivery*>(data));
-  if (env == nullptr) return;  // The queue is emptied at the end of the JavaScript thread.
+  if (env == nullptr) return;  // The queue is drained when the JavaScript thread ends.
   Napi::HandleScope scope(env);
   (*delivery)(Napi::Env(env), Napi::Function(env, dispatch));
 }

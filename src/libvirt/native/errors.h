@@ -1,5 +1,5 @@
-// A failed libvirt call as plain data. libvirt keeps its last error for each thread, so it is taken
-// on the thread of the call, at once; JavaScript gets a copy.
+// A failed libvirt call as plain data. libvirt keeps the last error per thread, so it is copied
+// right after the call, on the same thread; JavaScript gets the copy.
 #pragma once
 
 #include <napi.h>
@@ -17,15 +17,15 @@ struct Failure {
 
 // The error of the libvirt call that just failed on this thread.
 Failure LastFailure();
-// Ours: the handle's connection was closed.
+// Our own error: the handle's connection was closed.
 Failure ClosedFailure();
-// Ours: the system gives no thread.
+// Our own error: the system refused to create a thread.
 Failure NoThreadFailure();
 
 Napi::Value ToJs(Napi::Env env, const Failure& failure);
 
-// libvirt prints each error to stderr unless it is given another place: it is given none, as every
-// error reaches the caller.
+// By default libvirt prints each error to stderr; this stops it, because every error reaches the
+// caller.
 void SilenceErrorPrinting();
 
 }  // namespace vdsm

@@ -9,7 +9,7 @@
 namespace vdsm {
 namespace {
 
-// What libvirt keeps for a callback, until its free function.
+// What libvirt stores with a callback, until it calls the free function.
 struct Subscription {
   std::shared_ptr<Environment> environment;
   uint32_t number;
@@ -17,7 +17,7 @@ struct Subscription {
 
 void FreeSubscription(void* opaque) { delete static_cast<Subscription*>(opaque); }
 
-// The loop must turn now and then on its own: it looks at each turn whether the process ends.
+// The loop must wake up regularly: each turn checks whether the process is ending.
 constexpr int kTurnMs = 1000;
 
 void Turn(int, void*) {}
@@ -25,7 +25,7 @@ void Turn(int, void*) {}
 void* RunEventLoop(void*) {
   virEventAddTimeout(kTurnMs, &Turn, nullptr, nullptr);
   for (;;) {
-    if (WorkerPool::Get().frozen()) StandStill();
+    if (WorkerPool::Get().frozen()) PauseForever();
     virEventRunDefaultImpl();
   }
 }
@@ -78,7 +78,7 @@ int OnLifecycle(virConnectPtr, virDomainPtr domain, int event, int detail, void*
 void OnJobCompleted(virConnectPtr, virDomainPtr domain, virTypedParameterPtr params, int count,
                     void* opaque) {
   auto& subscription = *static_cast<Subscription*>(opaque);
-  // The parameters belong to libvirt and are gone when this returns.
+  // The parameters belong to libvirt and are freed when this function returns.
   auto copy = std::make_shared<TypedParams>(TypedParams::Copy(params, count));
   subscription.environment->PostEvent(
       subscription.number, [described = Describe(domain), copy](Napi::Env env) -> Napi::Value {

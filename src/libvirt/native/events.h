@@ -1,5 +1,5 @@
-// libvirt's event loop on a thread of its own, and the callbacks that carry its events to the
-// JavaScript thread by the number of their subscription.
+// libvirt's event loop on its own thread, and the callbacks that carry its events to the JavaScript
+// thread, identified by subscription number.
 #pragma once
 
 #include <libvirt/libvirt.h>
@@ -13,18 +13,18 @@
 
 namespace vdsm {
 
-// Registers libvirt's own event loop and starts its thread, at the first call; must precede the
-// first virConnectOpen of the process. False: there is no thread to be had.
+// On the first call, registers libvirt's default event loop and starts its thread; must precede the
+// first virConnectOpen of the process. False if no thread can be started.
 bool EnsureEventLoop();
 
-// The loss of the connection goes to the subscription. On a thread of the pool.
+// Reports the loss of the connection to the subscription. Runs on a pool thread.
 bool WatchClose(virConnectPtr connection, std::shared_ptr<Environment> environment,
                 uint32_t subscription);
 void UnwatchClose(virConnectPtr connection);
 
 enum class EventKind { kLifecycle, kJobCompleted, kMigrationIteration };
 
-// Registers for every domain; resolves with libvirt's number of the callback. On the pool.
+// Registers for all domains; returns libvirt's callback number. Runs on a pool thread.
 Outcome<int> RegisterEvent(Connection& connection, EventKind kind,
                            std::shared_ptr<Environment> environment, uint32_t subscription);
 Outcome<Nothing> DeregisterEvent(Connection& connection, int callback);

@@ -13,11 +13,11 @@ namespace vdsm {
 
 namespace {
 
-// Garbage collection lets go of many connections at once. They are closed a few at a time, as a
-// close can block, and a thread for each would be more than they are worth.
+// Garbage collection can release many connections at once. They are closed a few at a time: closing
+// can block, and they are not worth a thread each.
 class Abandoned {
  public:
-  static constexpr size_t kLanes = 4;
+  static constexpr size_t kClosersMax = 4;
 
   static Abandoned& Get() {
     static Abandoned* const abandoned = new Abandoned();  // Never deleted, like the pool.
@@ -28,17 +28,17 @@ class Abandoned {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       waiting_.push_back(std::move(close));
-      if (lanes_ == kLanes) return;
-      lanes_ += 1;
+      if (closers_ == kClosersMax) return;
+      closers_ += 1;
     }
-    if (WorkerPool::Get().Submit([this] { Lane(); })) return;
-    // No thread is to be had: they wait for the next one abandoned.
+    if (WorkerPool::Get().Submit([this] { RunCloser(); })) return;
+    // No thread is available: they wait until the next connection is abandoned.
     std::lock_guard<std::mutex> lock(mutex_);
-    lanes_ -= 1;
+    closers_ -= 1;
   }
 
  private:
-  void Lane() {
+  void RunCloser() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (!waiting_.empty()) {
       const std::function<void()> close = std::move(waiting_.front());
@@ -47,12 +47,12 @@ class Abandoned {
       close();
       lock.lock();
     }
-    lanes_ -= 1;
+    closers_ -= 1;
   }
 
   std::mutex mutex_;
   std::deque<std::function<void()>> waiting_;
-  size_t lanes_ = 0;
+  size_t closers_ = 0;
 };
 
 }  // namespace
@@ -78,7 +78,7 @@ std::vector<int> Connection::TakeCallbacks() {
 
 void Connection::Close(std::shared_ptr<Connection> connection) {
   const std::vector<int> callbacks = connection->TakeCallbacks();
-  // The boxes are empty, so nobody can take a new share: 1 cannot become more.
+  // The boxes are empty, so no new share can be taken: a count of 1 cannot grow.
   if (connection.use_count() == 1) {
     connection->closed_ = true;
     UnhookAndClose(connection->ptr, callbacks);
@@ -118,7 +118,7 @@ Napi::Value NewConnectionHandle(Napi::Env env, std::shared_ptr<Connection> conne
   state->connection = std::move(connection);
   return Napi::External<ConnectionBox>::New(
       env, new ConnectionBox{std::move(state)},
-      // Domains still held keep the connection open through their own share of the state.
+      // Domains that are still held keep the connection open through their share of the state.
       [](Napi::BasicEnv, ConnectionBox* box) { delete box; });
 }
 

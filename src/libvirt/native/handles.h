@@ -1,9 +1,9 @@
-// What JavaScript holds of libvirt, and who lets go of it when.
+// What JavaScript holds of libvirt, and who releases it when.
 //
-// Connection and Domain own one libvirt reference each and are shared: a call in flight holds its
-// own share, so closing or garbage collection never takes anything away from a running call. The
-// boxes are what JavaScript's handles point to; they belong to the JavaScript thread. Closing a
-// connection empties its box and those of its domains; a call on an empty box is refused.
+// Connection and Domain each own one libvirt reference and are shared: a call in flight holds its
+// own share, so neither close() nor garbage collection affects a running call. JavaScript's handles
+// point to the boxes, which belong to the JavaScript thread. Closing a connection empties its box
+// and those of its domains; calls on an empty box are rejected.
 #pragma once
 
 #include <libvirt/libvirt.h>
@@ -18,23 +18,24 @@
 
 namespace vdsm {
 
-// An open virConnectPtr with what was registered on it. Closing can be a call to the daemon, hence
-// never happens on the JavaScript thread.
+// An open virConnectPtr and what was registered on it. Closing may send a request to the daemon, so
+// it never happens on the JavaScript thread.
 class Connection {
  public:
   explicit Connection(virConnectPtr open) : ptr(open) {}
-  // By the last owner, on whatever thread: hands the closing to the pool.
+  // Run by the last owner, on any thread: hands the closing over to the pool.
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Takes the event callbacks off (each holds a reference of libvirt's own), accepts no more, and
-  // closes if this share is the last one; else whoever lets go last does.
+  // Deregisters the event callbacks (libvirt holds a reference for each), accepts no new ones, and
+  // closes the connection if this is the last share; otherwise the last owner to release it does.
   static void Close(std::shared_ptr<Connection> connection);
 
-  // Callbacks of domain events by libvirt's number. False: it is closing, nothing was kept.
+  // Domain event callbacks, by libvirt's number. False: the connection is closing; nothing was
+  // kept.
   bool KeepCallback(int id);
-  // False: it is not, or not any more, registered.
+  // False: it is not registered, or no longer.
   bool DropCallback(int id);
 
   const virConnectPtr ptr;
@@ -49,7 +50,7 @@ class Connection {
   std::vector<int> callbacks_;
 };
 
-// A virDomainPtr. Freeing it is never a call: its connection outlives it.
+// A virDomainPtr. Freeing it never sends a request, because its connection outlives it.
 class Domain {
  public:
   Domain(std::shared_ptr<Connection> of, virDomainPtr found)
@@ -80,19 +81,19 @@ struct DomainBox {
   std::optional<unsigned int> last_id;
 };
 
-// The id that the pointer holds; none while the domain does not run. No call.
+// The ID stored in the pointer; none while the domain is not running. Sends no request.
 std::optional<unsigned int> IdOf(virDomainPtr domain);
 Napi::Value IdToJs(Napi::Env env, std::optional<unsigned int> id);
 
 Napi::Value NewConnectionHandle(Napi::Env env, std::shared_ptr<Connection> connection);
-// {handle, uuid, name}. If the connection was closed meanwhile the handle is a closed one.
+// {handle, uuid, name}. If the connection was closed in the meantime the handle is closed too.
 Napi::Value NewDomain(Napi::Env env, const std::shared_ptr<ConnectionState>& state,
                       std::shared_ptr<Domain> domain);
 
 ConnectionBox& ConnectionOf(const Napi::Value& handle);
 DomainBox& DomainOf(const Napi::Value& handle);
 
-// Empties the boxes; returns the connection, nullptr if it was closed before.
+// Empties the boxes; returns the connection, or nullptr if it was already closed.
 std::shared_ptr<Connection> TakeForClose(ConnectionBox& box);
 
 }  // namespace vdsm

@@ -1,5 +1,5 @@
-// See job-stats.h. The table is the one place where libvirt's keys become ours; units are from
-// libvirt-domain.h's description of each key.
+// See job-stats.h. The only place where libvirt's keys are mapped to our names; units are from each
+// key's description in libvirt-domain.h.
 #include "job-stats.h"
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// A job's typed parameters as one plain JavaScript object. The names are those of job-stats.ts.
+// A job's typed parameters as one plain JavaScript object, with the names of job-stats.ts.
 #pragma once
 
 #include <napi.h>
@@ -7,7 +7,7 @@
 
 namespace vdsm {
 
-// Adds what libvirt sent under names of ours; keys that the table lacks go unchanged into `other`.
+// Adds what libvirt sent under our names; keys missing from the table go unchanged into `other`.
 void AddJobStats(Napi::Env env, Napi::Object stats, const TypedParams& params);
 
 }  // namespace vdsm

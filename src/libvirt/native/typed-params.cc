@@ -6,7 +6,7 @@
 namespace vdsm {
 namespace {
 
-// 2^53 - 1: up to here every integer is exact as a double.
+// 2^53 - 1: integers up to this are exact as doubles.
 constexpr long long kMaxSafe = 9007199254740991LL;
 
 }  // namespace
@@ -34,7 +34,7 @@ long long Int64FromJs(const Napi::Value& value) {
 unsigned long long UInt64FromJs(const Napi::Value& value) {
   bool lossless = true;
   if (value.IsBigInt()) return value.As<Napi::BigInt>().Uint64Value(&lossless);
-  // A number is at most 2^53 - 1 here, so that nothing is lost on the way over int64.
+  // TypeScript passes a number only up to 2^53 - 1, so int64 loses nothing.
   return static_cast<unsigned long long>(value.As<Napi::Number>().Int64Value());
 }
 

@@ -1,4 +1,4 @@
-// Arrays of libvirt's typed parameters, owned, in both directions.
+// Owned arrays of libvirt's typed parameters, converted in both directions.
 #pragma once
 
 #include <libvirt/libvirt.h>
@@ -20,9 +20,9 @@ class TypedParams {
         capacity_(std::exchange(other.capacity_, 0)) {}
   TypedParams& operator=(TypedParams&&) = delete;
 
-  // A deep copy of what libvirt lends.
+  // A deep copy of an array that libvirt owns.
   static TypedParams Copy(virTypedParameterPtr lent, int count);
-  // From [name, kind, value] triples, which TypeScript has checked against each other.
+  // From [name, kind, value] triples, which TypeScript has checked for consistency.
   static TypedParams FromJs(const Napi::Array& triples);
 
   virTypedParameterPtr params = nullptr;
@@ -34,10 +34,10 @@ class TypedParams {
   int capacity_ = 0;
 };
 
-// 64 bits: a number where that is exact (|n| < 2^53), a bigint beyond.
+// 64-bit values: a number where that is exact (|n| < 2^53), otherwise a bigint.
 Napi::Value Int64ToJs(Napi::Env env, long long value);
 Napi::Value UInt64ToJs(Napi::Env env, unsigned long long value);
-// From a number or a bigint, in range as TypeScript has checked.
+// From a number or a bigint whose range TypeScript has checked.
 long long Int64FromJs(const Napi::Value& value);
 unsigned long long UInt64FromJs(const Napi::Value& value);
 

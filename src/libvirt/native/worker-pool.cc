@@ -18,12 +18,12 @@ WorkerPool& WorkerPool::Get() {
 bool WorkerPool::Submit(Task task) {
   std::unique_lock<std::mutex> lock(mutex_);
   if (frozen_) {
-    new Task(std::move(task));  // Kept for ever: destroying it could call libvirt.
+    new Task(std::move(task));  // Leaked on purpose: destroying it could call libvirt.
     return true;
   }
   queue_.push_back(std::move(task));
-  // An idle thread that was woken and has not run yet still counts as idle, and its task is still
-  // in the queue, so this comparison is right at every moment.
+  // A thread that was woken but has not run yet still counts as idle, and its task is still in the
+  // queue, so this comparison is always right.
   if (idle_ >= queue_.size()) {
     work_.notify_one();
     return true;
@@ -32,7 +32,7 @@ bool WorkerPool::Submit(Task task) {
   if (threads_ > 0) return true;
   task = std::move(queue_.back());
   queue_.pop_back();
-  lock.unlock();  // The task is destroyed after this, and might come back here.
+  lock.unlock();  // The task is destroyed after this, and that might call Submit.
   return false;
 }
 
@@ -53,7 +53,7 @@ void WorkerPool::Loop() {
   for (;;) {
     if (frozen_) {
       lock.unlock();
-      StandStill();
+      PauseForever();
     }
     if (queue_.empty()) {
       idle_ += 1;
@@ -102,7 +102,7 @@ bool StartDetachedThread(void* (*entry)(void*), void* argument) {
   return failed == 0;
 }
 
-void StandStill() {
+void PauseForever() {
   for (;;) pause();
 }
 

@@ -1,9 +1,9 @@
-// The threads on which libvirt is called. They are the addon's own and not libuv's: a libvirt call
-// may block for ever, and libuv's pool is small, shared with file access and joined at exit.
+// The threads that call libvirt. They are the addon's own, not libuv's: a libvirt call may block
+// forever, and libuv's pool is small, shared with file access, and joined at exit.
 //
-// There is one pool a process, however many JavaScript threads load the addon. It is never
-// destroyed: its threads are detached and may be inside libvirt when the process ends, so whatever
-// they touch must outlive everything.
+// There is one pool per process, however many JavaScript threads load the addon. It is never
+// destroyed: its threads are detached and may be inside libvirt when the process ends, so what they
+// use must outlive everything else.
 #pragma once
 
 #include <condition_variable>
@@ -24,20 +24,20 @@ class WorkerPool {
     size_t waiting;
   };
 
-  // A blocked call holds its thread. This many may be blocked; then further calls wait for one to
-  // come back. 8 MiB of address space each, of which little is used.
+  // A blocked call holds its thread. When this many are blocked, further calls wait for one to
+  // return. Each thread takes 8 MiB of address space and little memory.
   static constexpr size_t kMaxThreads = 256;
-  // A thread that had nothing to do for this long ends.
+  // A thread ends after being idle for this long.
   static constexpr int kIdleSeconds = 10;
 
   static WorkerPool& Get();
 
-  // Runs the task on some thread, starting one if none is idle. False, and the task is not kept, if
-  // there is no thread at all and none can be started.
+  // Runs the task on some thread, starting one if none is idle. False, and the task is dropped, if
+  // there is no thread and none can be started.
   bool Submit(Task task);
 
-  // The process is ending: no task is begun any more, and threads that come back stay where they
-  // are, so that none of them runs in libraries whose destructors are at work.
+  // The process is ending: no more tasks are started, and threads that return from libvirt stop
+  // there, so that none runs code of libraries whose destructors are running.
   void Freeze();
   bool frozen();
 
@@ -57,10 +57,11 @@ class WorkerPool {
   bool frozen_ = false;
 };
 
-// Starts a detached thread that gets no signal (they are Node's). False if the system refuses.
+// Starts a detached thread with all signals blocked (Node handles them). False if the system
+// refuses.
 bool StartDetachedThread(void* (*entry)(void*), void* argument);
 
 // Never returns: for a thread that must do nothing more while the process ends.
-[[noreturn]] void StandStill();
+[[noreturn]] void PauseForever();
 
 }  // namespace vdsm
