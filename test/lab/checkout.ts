@@ -1,6 +1,6 @@
 /**
- * Where the checkout is, seen from the lab's sources and from what the demo's build makes of them
- * (test/.build/lab).
+ * The folder of the checkout, found both from the lab's sources and from their compiled form in
+ * test/.build/lab.
  */
 import path from "node:path";
 

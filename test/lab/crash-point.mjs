@@ -1,8 +1,9 @@
 /**
- * Loaded before the daemon's own code (`node --import`): kills the process, as a crash would, right
- * before or right after it writes the first journal record that the crash point finds, once one lies
- * in the file CRASH_POINT: {"record": a regular expression, "when": "before" or "after"}. The file is
- * removed, so that the next daemon lives. The daemon knows nothing of it.
+ * Loaded before the daemon's own code (`node --import`): kills the process, like a crash, right
+ * before or after it writes the first journal record that matches the crash point. The crash point
+ * is read from the file CRASH_POINT once that exists: {"record": a regular expression, "when":
+ * "before" or "after"}. The file is removed, so that the next daemon survives. The daemon does not
+ * know about any of it.
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";

@@ -1,7 +1,7 @@
 /**
  * The product inside a lab host: a whole daemon, started as its unit would start it, and a client
- * that keeps every event: over the WebSocket on its Unix socket, or as one of the stock clients over
- * STOMP. Tests and the demo use it the same way. It knows the daemon only by its wire.
+ * that keeps every event. The client uses the WebSocket on the Unix socket, or STOMP like one of
+ * the stock clients. Tests and the demo share this file. It knows only the daemon's wire.
  */
 import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -11,7 +11,7 @@ import { type Line, openWebSocket, type RpcId, type RpcMessage, SOCKET_PATH } fr
 import { openStomp, type StockName } from "./stomp-line.ts";
 import { until } from "./until.ts";
 
-/** As configured by default. */
+/** The default from the configuration. */
 export const JOURNAL_FOLDER = "/var/lib/vdsm-migrationd/journal";
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
 const CRASH_POINT_PATH = "/run/vdsm-migrationd/crash-point.json";
@@ -22,32 +22,32 @@ export type DaemonVars = Readonly<Record<string, number | string | boolean>>;
 
 export interface DaemonOptions {
   readonly vars?: DaemonVars;
-  /** The configuration as it is shipped, and nothing else of these options' but the journal's. */
+  /** Use the shipped configuration; of these options only the journal's apply. */
   readonly shipped?: true;
   readonly peerMode?: "daemon" | "none";
-  /** Who may do what; default: every certificate of the lab controls. */
+  /** Who may do what; default: every certificate of the lab has control. */
   readonly access?: Readonly<Record<string, string | readonly string[]>>;
   readonly logLevel?: "debug" | "info";
-  /** The journal of the daemon before it on this host; default: none, as on a new host. */
+  /** Keep the journal of the previous daemon on this host; default: none, as on a new host. */
   readonly keepJournal?: true;
-  /** `crashAt` can end the process at a place of its journal (crash-point.mjs). */
+  /** `crashAt` can end the process at a chosen journal write (crash-point.mjs). */
   readonly crashes?: true;
-  /** Its wall clock goes two hours forward at each SIGUSR2 (wall-step.mjs). */
+  /** Each SIGUSR2 moves its wall clock forward by two hours (wall-step.mjs). */
   readonly wallSteps?: true;
   /** Default: "WebSocket". */
   readonly client?: ClientName;
 }
 
-/** The first record that the pattern finds, and on which side of its writing the daemon dies. */
+/** Before or after writing the first record that the pattern matches, the daemon dies. */
 export interface CrashPoint {
   readonly record: string;
   readonly when: "before" | "after";
 }
 
-/** Who speaks to the daemon: a tool on its host, or one of the stock clients over TCP. */
+/** How a client connects: as a tool on the daemon's host, or like a stock client over TCP. */
 export type ClientName = "WebSocket" | StockName;
 
-/** One event as it came: its name without prefix and VM, and the VM's fields. */
+/** One event as received: its name without prefix and VM, and the VM's fields. */
 export interface DaemonEvent {
   readonly name: string;
   readonly vmId: string;
@@ -87,7 +87,7 @@ export async function startDaemon(host: Host, options: DaemonOptions = {}): Prom
   return daemon;
 }
 
-/** Only the process, on the configuration that is there; it may end instead of becoming ready. */
+/** Starts only the process, with the existing configuration; it may end without becoming ready. */
 export function launchDaemon(
   host: Host,
   { crashes, wallSteps }: Pick<DaemonOptions, "crashes" | "wallSteps"> = {},
@@ -102,7 +102,7 @@ export function launchDaemon(
     "--import",
     path.join(checkoutFolder(), "test/lab", name),
   ]);
-  // With the socket families that its unit leaves it, and no others.
+  // With only the socket families that its unit allows.
   const sandbox = path.join(checkoutFolder(), "test/lab/unit-sandbox.py");
   const unit = path.join(checkoutFolder(), "systemd/vdsm-migrationd.service");
   const daemon = [host.nodePath, ...nodeArgs, main, "--config", CONFIG_PATH];
@@ -112,15 +112,15 @@ export function launchDaemon(
   });
 }
 
-/** The daemon that runs there with `crashes` dies at the next such record. */
+/** A daemon started there with `crashes` dies at the next such record. */
 export function crashAt(host: Host, point: CrashPoint): void {
-  // Whole at once: the daemon may look at any moment.
+  // Renamed into place, because the daemon may read it at any moment.
   const file = host.outsidePath(CRASH_POINT_PATH);
   writeFileSync(`${file}.new`, JSON.stringify(point));
   renameSync(`${file}.new`, file);
 }
 
-/** The lab's way of life: cycles of 0.2 s, limits of seconds; TLS as the lab has it. */
+/** The lab's settings: cycles of 0.2 s, limits of a few seconds; TLS if the lab has it. */
 export function writeConfig(host: Host, options: DaemonOptions = {}): void {
   const file = host.outsidePath(CONFIG_PATH);
   mkdirSync(path.dirname(file), { recursive: true });
@@ -149,7 +149,7 @@ export function writeConfig(host: Host, options: DaemonOptions = {}): void {
 export class Daemon {
   readonly host: Host;
   readonly process: LabProcess;
-  /** Every event since the connection, oldest first. */
+  /** Every event since connecting, oldest first. */
   readonly events: DaemonEvent[] = [];
   readonly #client: ClientName;
   readonly #answers = new Map<RpcId, Waiter>();
@@ -172,14 +172,14 @@ export class Daemon {
         : await openStomp(this.host, this.#client, end);
   }
 
-  /** One more client of the same daemon. */
+  /** Connects another client to the same daemon. */
   async alsoAs(client: ClientName): Promise<Daemon> {
     const other = new Daemon(this.host, this.process, client);
     await other.connect();
     return other;
   }
 
-  /** The verb's result; rejects with RpcError, or when the connection ends. */
+  /** The verb's result; rejects with RpcError, or if the connection closes. */
   async call<T = unknown>(method: string, params: Record<string, unknown> = {}): Promise<T> {
     const line = this.#line;
     if (line === null) throw new Error("not connected");
@@ -191,7 +191,7 @@ export class Daemon {
     return message["result"] as T;
   }
 
-  /** The first event, also of the past, that is of this name and passes. */
+  /** The first event with this name, past or future, that passes the check. */
   async event(
     name: string,
     vmId: string,
@@ -205,12 +205,12 @@ export class Daemon {
     return until(find, deadlineMs, () => this.#told(`event ${name} of ${vmId}`));
   }
 
-  /** How the migration ended. */
+  /** The fields of the event that ended the migration. */
   async ended(vmId: string, waiting: Waiting = {}): Promise<DaemonEvent["fields"]> {
     return (await this.event("VM_migration_ended", vmId, undefined, waiting)).fields;
   }
 
-  /** What Host.getMigrations says of this VM's latest migration. */
+  /** This VM's latest migration as Host.getMigrations shows it. */
   async migration(vmId: string): Promise<Readonly<Record<string, unknown>>> {
     const all = await this.call<Record<string, unknown>[]>("Host.getMigrations");
     const found = all.find((each) => each["vmId"] === vmId);
@@ -218,7 +218,7 @@ export class Daemon {
     return found;
   }
 
-  /** Waits until Host.getMigrations shows it so. */
+  /** Waits until Host.getMigrations shows this. */
   async migrationIs(
     vmId: string,
     passes: (migration: Readonly<Record<string, unknown>>) => boolean,
@@ -236,7 +236,7 @@ export class Daemon {
     );
   }
 
-  /** Lets go of the daemon, which goes on. */
+  /** Disconnects; the daemon keeps running. */
   hangUp(): void {
     this.#line?.close();
     this.#line = null;
@@ -247,7 +247,7 @@ export class Daemon {
     await this.process.stop();
   }
 
-  /** What failed, with the daemon's last words. */
+  /** What failed, with the last lines of the daemon's log. */
   #told(what: string): string {
     const log = this.process.log().split("\n").slice(-40).join("\n");
     return `${what}\n${this.host.name} says:\n${log}`;

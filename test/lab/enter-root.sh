@@ -1,8 +1,8 @@
-# Sourced by what goes into the root of another Debian (host-init.sh, matrix/build-native.sh), in a
-# mount namespace of its own.
+# Sourced by scripts that enter another Debian's root file system (host-init.sh,
+# matrix/build-native.sh), each in its own mount namespace.
 
-# Makes the root usable: the machine's devices, the lab's folders below /tmp, and the checkout at the
-# path that it has outside. Arguments: root, checkout.
+# Makes the root usable: mounts the machine's devices, the lab's folders below /tmp, and the
+# checkout at the same path as outside. Arguments: root, checkout.
 furnish_root() {
   mount --bind "$1" "$1"
   mount -t proc proc "$1/proc"
@@ -13,7 +13,7 @@ furnish_root() {
   mount --bind "$2" "$1$2"
 }
 
-# Makes the root the only one there is, for whatever enters this namespace later too. Argument: root.
+# Makes this the only root, also for whatever enters the namespace later. Argument: root.
 enter_root() {
   cd "$1"
   pivot_root . mnt

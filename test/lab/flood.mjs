@@ -1,12 +1,12 @@
 /**
- * A flood of a daemon's TCP port from inside of a lab host: connections that say nothing, or begin
- * something and never go on, of many addresses. One that the daemon ends is opened again after a
- * while. Plain JavaScript, since the host's Node runs it as it is.
+ * Floods a daemon's TCP port from inside a lab host: connections from many addresses that send
+ * nothing, or start something and never finish it. A connection that the daemon closes is reopened
+ * after a while. Plain JavaScript, because the host's Node runs it as it is.
  *
  *   node flood.mjs <address> <port> <count> <own | loopback>
  *
- * `own`: all of the host's own address, as the daemon's questions are; `loopback`: of 127.0.0.0/8,
- * five of each address, to a port of the same host.
+ * `own`: all from the host's own address, like another daemon's calls; `loopback`: from
+ * 127.0.0.0/8, five per address, to a port of the same host.
  */
 import { connect } from "node:net";
 
@@ -14,7 +14,7 @@ const [, , host = "", port = "", count = "", from = ""] = process.argv;
 const REOPEN_MS = 5000;
 const OF_ADDRESS = 5;
 
-/** Nothing, the begin of a ClientHello, and what is no TLS at all but does not say so yet. */
+/** Nothing, the start of a ClientHello, and something that is not TLS but cannot be told yet. */
 const BEGINNINGS = ["", "\u0016\u0003\u0001\u0002\u0000\u0001", "\u0016"];
 
 let connected = 0;

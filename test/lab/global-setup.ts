@@ -1,8 +1,8 @@
 /**
- * vitest's set-up for the project `hosts`: as many labs as test files run at a time, handed to the
- * tests as plain coordinates, since vitest runs each file in a process of its own (shared-lab.ts).
- * `npm run matrix` names the roots in which the hosts run (LAB_ROOTS); otherwise it is the machine's
- * own.
+ * vitest's setup for the project `hosts`: as many labs as test files run at a time, passed to the
+ * tests as coordinates, because vitest runs each file in its own process (shared-lab.ts).
+ * `npm run matrix` sets the root file systems of the hosts (LAB_ROOTS); without it they use the
+ * machine's own.
  */
 import type { TestProject } from "vitest/node";
 import type { HostRoot, LabCoordinates } from "./api.ts";

@@ -1,6 +1,6 @@
 /**
- * The guest's kernel: compiled from guest/ into test/.build when it is not there or older than its
- * sources. Needs gcc and binutils of build-essential, no 32-bit libraries.
+ * The guest's kernel: compiled from guest/ into test/.build if it is missing or older than its
+ * sources. Needs gcc and binutils from build-essential, but no 32-bit libraries.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
@@ -10,7 +10,7 @@ const FLAGS =
   "-m32 -ffreestanding -nostdlib -static -no-pie -fno-pic -fno-pie -fno-stack-protector " +
   "-fcf-protection=none -mno-sse -O2 -Wall -Wextra -Werror -Wl,--build-id=none -Wl,-z,noexecstack";
 
-/** The folder test/, from its source as well as from what `tsc -b` makes of it in test/.build. */
+/** The folder test/, from the sources as well as from what `tsc -b` puts into test/.build. */
 function testFolder(): string {
   const here = import.meta.dirname;
   return here.endsWith("/.build/lab") ? path.resolve(here, "../..") : path.resolve(here, "..");
@@ -20,7 +20,7 @@ function modifiedMs(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** Returns the path of the compiled kernel. Fails with the compiler's own words. */
+/** Returns the compiled kernel's path. Fails with the compiler's output. */
 export function guestImage(): string {
   const sources = path.join(testFolder(), "lab/guest");
   const image = path.join(testFolder(), ".build/guest.elf");

@@ -1,7 +1,7 @@
 /**
- * A guest of the lab: the domain that runs the kernel of guest/, and what its serial ports say.
- * Each host keeps a serial file of its own for the guest (the same path in each), so the files
- * together hold every count that the guest ever printed, and where.
+ * A lab guest: a domain that runs the kernel of guest/, and its serial output. Each host keeps its
+ * own serial file for the guest, at the same path, so together the files hold every count that the
+ * guest ever printed, and where.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import { until } from "./until.ts";
 const PAGES_PER_MIB = 256;
 const TICK_MS = 10;
 const DEFAULT_MEMORY_MIB = 48;
-/** What the guest's kernel and the firmware take; the working set has the rest. */
+/** Taken by the guest's kernel and the firmware; the rest is for the working set. */
 const RESERVED_MIB = 8;
 const COUNTER_DEADLINE_MS = 10_000;
 
@@ -81,7 +81,7 @@ function ignoreGone(result: { readonly status: number; readonly stderr: string }
   if (result.status !== 0 && !gone.test(result.stderr)) throw new Error(result.stderr);
 }
 
-/** "" if there is no such file: the guest never was on that host, or has left it. */
+/** "" if there is no such file: the guest was never on that host, or has left it. */
 function readIfThere(file: string): string {
   try {
     return readFileSync(file, "latin1");
@@ -91,7 +91,7 @@ function readIfThere(file: string): string {
   }
 }
 
-/** A guest that libvirt does not know yet; `allHosts` are those it may ever be found on. */
+/** A guest that libvirt does not know yet; `allHosts` are those where it may be found. */
 export function makeGuest(allHosts: readonly Host[], options: GuestOptions): Guest {
   const uuid = options.uuid ?? randomUUID();
   const name = options.name ?? `guest-${uuid.slice(0, 8)}`;
@@ -142,13 +142,13 @@ class LabGuest implements Guest {
       () => {
         const { value, hostName = "no host" } = this.counter();
         const wanted = on === undefined ? "" : ` on ${on.name}`;
-        return `${this.name} counts to ${target}${wanted}; it is at ${value} on ${hostName}`;
+        return `${this.name} to count to ${target}${wanted}; it is at ${value} on ${hostName}`;
       },
     );
   }
 
   assertUnbroken(): void {
-    // The first look fixes how far to judge: what was printed by then is in every file of the second.
+    // The first reading sets the limit: what was printed by then is in every file of the second.
     const { value } = this.counter();
     const fault = unbrokenFault(
       this.#hosts.map((host) => this.#serialOn(host)),

@@ -1,6 +1,7 @@
 /**
- * The files that make a folder a libvirt host: libvirtd's and QEMU's configuration, and the names
- * of all hosts. What each key is for is in libvirt's own comments; why it has this value, below.
+ * The files that turn a folder into a libvirt host: libvirtd's and QEMU's configuration, and the
+ * names of all hosts. libvirt's own comments say what each key does; comments here say why it is
+ * set.
  *
  * Source: `/usr/share/doc/libvirt-daemon-system`, libvirtd.conf and qemu.conf of libvirt 9.0.
  */
@@ -10,7 +11,7 @@ import path from "node:path";
 import type { HostCoordinates, LabOptions } from "./api.ts";
 import { authorityOf, certifyHost } from "./pki.ts";
 
-/** Where a host finds the guest's kernel: not in the checkout, which libvirt-qemu may not enter. */
+/** The guest's kernel on a host; not in the checkout, which libvirt-qemu may not access. */
 export const GUEST_KERNEL_PATH = "/var/lib/libvirt/lab-guest.elf";
 
 export type HostPlan = Omit<HostCoordinates, "initPid">;
@@ -38,7 +39,8 @@ function libvirtdConf(host: HostPlan): string {
     'auth_tcp = "none"',
     'auth_unix_rw = "none"',
     'unix_sock_group = "root"',
-    // libvirt refuses to migrate between hosts of one UUID; the machine's own is the same for all.
+    // libvirt refuses to migrate between hosts with the same UUID, and the default is the
+    // machine's.
     `host_uuid = "${host.hostUuid}"`,
     'log_outputs = "3:file:/var/log/libvirt/libvirtd.log"',
     "",
@@ -52,11 +54,11 @@ function qemuConf(host: HostPlan, options: LabOptions): string {
     'security_driver = "none"',
     `user = "${user}"`,
     `group = "${group}"`,
-    // The machine's cgroups, devices and extended attributes are not the lab's to change.
+    // The lab must not change the machine's cgroups, devices or extended attributes.
     "cgroup_controllers = []",
     "namespaces = []",
     "remember_owner = 0",
-    // Without it libvirtd would want virtlogd.
+    // Otherwise libvirtd would need virtlogd.
     'stdio_handler = "file"',
     `migration_host = "${host.controlAddress}"`,
     ...(host.tls
@@ -74,7 +76,7 @@ function hostsFile(hosts: readonly HostPlan[]): string {
   return ["127.0.0.1 localhost", ...lines, ""].join("\n");
 }
 
-/** Fills the host's folder, before its init mounts the parts over the system's own. */
+/** Fills the host's folder before its init mounts the parts over the system's own. */
 export function writeHostFolder(
   host: HostPlan,
   hosts: readonly HostPlan[],
@@ -86,7 +88,7 @@ export function writeHostFolder(
   writeFileSync(path.join(etc, "libvirtd.conf"), libvirtdConf(host));
   writeFileSync(path.join(etc, "qemu.conf"), qemuConf(host, options));
   writeFileSync(path.join(host.folder, "etc/hosts"), hostsFile(hosts));
-  // libvirtd makes it too, but only once the domain whose serial file lies there is being started.
+  // libvirtd creates it too, but only when the domain whose serial file is there starts.
   mkdirSync(path.join(host.folder, "var/log/libvirt/qemu"), { recursive: true });
   if (host.tls) certifyHost(authorityOf(host), host);
   const kernel = path.join(host.folder, GUEST_KERNEL_PATH);

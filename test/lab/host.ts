@@ -1,7 +1,7 @@
 /**
- * One host of a lab, reached by its coordinates alone: any process can attach to a host that
- * another brought up. Owns what happens inside (commands, libvirtd, guests); the network between
- * the hosts is lab.ts's.
+ * One lab host, accessed by its coordinates alone, so any process can attach to a host that another
+ * process brought up. Owns what happens inside it (commands, libvirtd, guests); the network between
+ * the hosts belongs to lab.ts.
  */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
@@ -20,7 +20,7 @@ import type {
 import { makeGuest } from "./guest.ts";
 import { execInside, spawnInside } from "./inside.ts";
 
-/** The folders that are the host's own; host-init.sh mounts them. */
+/** The host's own folders; host-init.sh mounts them. */
 const OWN_PATHS = [
   "/run/",
   "/etc/libvirt/",
@@ -32,15 +32,15 @@ const OWN_PATHS = [
 ];
 const LOG_FOLDER = "/var/log/libvirt";
 
-/** Ends the process of a pid file with the signal and returns once it is gone. */
+/** Signals the process named in libvirtd's pid file and returns once it is gone. */
 const END_PROCESS = `
 pid=$(cat /run/libvirtd.pid 2>/dev/null) || exit 0
 kill -s "$1" "$pid" 2>/dev/null || exit 0
 while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done`;
 
 /**
- * Destroys and undefines all domains. A stopped QEMU would not hear libvirt's SIGTERM for 15 s, so
- * it is woken first.
+ * Destroys and undefines all domains. A stopped QEMU would not react to libvirt's SIGTERM for 15 s,
+ * so it is resumed first.
  */
 const REMOVE_GUESTS = `
 for file in /run/libvirt/qemu/*.pid; do
@@ -51,12 +51,12 @@ for uuid in $(virsh --quiet list --uuid); do virsh --quiet destroy "$uuid"; done
 for uuid in $(virsh --quiet list --all --persistent --uuid); do virsh --quiet undefine "$uuid"; done
 left=$(virsh --quiet list --all --uuid) && [ -z "$left" ]`;
 
-/** The host of these coordinates; `peers` yields all hosts of the lab, this one included. */
+/** The host with these coordinates; `peers` returns all hosts of the lab, including this one. */
 export function attachHost(at: HostCoordinates, peers: () => readonly Host[]): Host {
   return new LabHost(at, peers);
 }
 
-/** Parses `virsh list --all` and two `list --name --uuid`, separated by empty lines. */
+/** Parses `virsh list --all` and two `list --name --uuid`, separated by blank lines. */
 function parseDomains(listing: string, uuids: string, persistent: string): DomainEntry[] {
   const states = new Map<string, string>();
   for (const line of listing.split("\n")) {
@@ -141,7 +141,7 @@ class LabHost implements Host {
   }
 
   async domains(): Promise<readonly DomainEntry[]> {
-    // One virsh for the three, so that they hardly ever see different moments.
+    // One virsh process for all three, so that they are unlikely to see different moments.
     const mark = "echo ====";
     const lists = ["list --all", "list --all --uuid --name", "list --all --persistent --uuid"];
     const [listing = "", uuids = "", persistent = ""] = (
@@ -179,9 +179,9 @@ class LabHost implements Host {
   }
 
   async startLibvirtd(): Promise<void> {
-    // -d returns when it serves; -l makes it listen on TCP, with TLS or without.
+    // -d returns once libvirtd is serving; -l makes it listen on TCP, with or without TLS.
     await this.exec("libvirtd", ["-d", "-l"]);
-    // The first start of a host asks QEMU what it can do, about 0.7 s: here, not in the first guest.
+    // On a host's first start QEMU is probed for about 0.7 s; do it here, not with the first guest.
     await this.virsh("domcapabilities", "--virttype", "qemu");
   }
 

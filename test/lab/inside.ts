@@ -1,6 +1,6 @@
 /**
- * Running commands inside a lab host: in its network, mounts, hostname and process tree. Owns the
- * way in (nsenter) and the life of what was started: everything ends with the process that started
+ * Runs commands inside a lab host: in its network, mounts, hostname and process tree. Owns the way
+ * in (nsenter) and the lifetime of what it starts: everything ends with the process that started
  * it, and with the host at the latest.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
@@ -16,8 +16,8 @@ const OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024;
 const DIES_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"] as const;
 
 /**
- * nsenter stays as the parent, since only a child can be in another process tree. It dies with us,
- * and the command with it.
+ * nsenter remains the parent, because only a child can enter another process tree. It dies with
+ * this process, and the command dies with it.
  */
 function wayIn(initPid: number, command: string, args: readonly string[], cwd = "/"): string[] {
   const namespaces = ["--net", "--mount", "--uts", "--pid", `--wd=${cwd}`];
@@ -25,7 +25,7 @@ function wayIn(initPid: number, command: string, args: readonly string[], cwd = 
   return [...DIES_WITH_PARENT, ...enter, ...DIES_WITH_PARENT, command, ...args];
 }
 
-/** Runs to the end. Fails at the deadline only: any exit status is an answer. */
+/** Runs a command to its end. Fails only at the deadline; any exit status is a result. */
 export function execInside(
   initPid: number,
   command: string,
@@ -45,17 +45,17 @@ export function execInside(
       if (error === null) resolve({ status: 0, stdout, stderr });
       else if (typeof error.code === "number") resolve({ status: error.code, stdout, stderr });
       else {
-        const why = error.killed === true ? `no end within ${deadlineMs} ms` : error.message;
+        const why = error.killed === true ? `still running after ${deadlineMs} ms` : error.message;
         reject(new Error(`${command} ${args.join(" ")}: ${why}`, { cause: error }));
       }
     });
-    // A command may end without reading what it is given (EPIPE): its status tells what became of it.
+    // A command may end without reading its input (EPIPE); its status tells whether it succeeded.
     started.stdin?.on("error", () => undefined);
     started.stdin?.end(options.input ?? "");
   });
 }
 
-/** The child of `parentPid`, which nsenter forks a moment after its start. */
+/** The child of `parentPid`, which nsenter forks shortly after it starts. */
 function childOf(parentPid: number): number | undefined {
   for (const entry of readdirSync("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
@@ -64,13 +64,13 @@ function childOf(parentPid: number): number | undefined {
       const [, ppid] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       if (Number(ppid) === parentPid) return Number(entry);
     } catch {
-      // It ended between the listing and the look.
+      // The process ended between listing and reading.
     }
   }
   return undefined;
 }
 
-/** Starts a daemon, its output in `logPath`; resolves once it has a process id. */
+/** Starts a daemon with its output in `logPath`; resolves once it has a process ID. */
 export async function spawnInside(
   initPid: number,
   command: string,
@@ -80,7 +80,7 @@ export async function spawnInside(
 ): Promise<LabProcess> {
   const [program = "", ...rest] = wayIn(initPid, command, args, options.cwd);
   const logFd = openSync(logPath, "a");
-  // A session of its own: Ctrl-C at the terminal is for the test run, which then ends this.
+  // In its own session: Ctrl-C in the terminal stops the test run, which then stops this.
   const child = spawn(program, rest, {
     stdio: ["ignore", logFd, logFd],
     env: { ...process.env, ...options.env },
@@ -95,11 +95,11 @@ export async function spawnInside(
   const pid = await until(
     () => (child.pid === undefined || hasEnded(child) ? -1 : childOf(child.pid)),
     LOG_DEADLINE_MS,
-    () => `${command} has no process`,
+    () => `${command} to get a process`,
   );
   if (pid === -1) {
     await exited;
-    throw new Error(`${command} ended at once: ${readFileSync(logPath, "utf8")}`);
+    throw new Error(`${command} exited immediately: ${readFileSync(logPath, "utf8")}`);
   }
   return labProcess(command, child, pid, logPath, exited);
 }
@@ -117,10 +117,10 @@ function labProcess(
 ): LabProcess {
   const log = (): string => readFileSync(logPath, "utf8");
   const signal = (name: NodeJS.Signals): void => {
-    // The id is its own as long as nsenter, its parent, has not reaped it.
+    // The ID cannot be reused until nsenter, the parent, has reaped the process.
     if (hasEnded(child)) return;
     process.kill(pid, name);
-    // nsenter stops itself when its child is stopped, and would then never hear of the child's end.
+    // nsenter stops itself when its child is stopped, and would then miss the child's exit.
     if (name === "SIGCONT" && child.pid !== undefined) process.kill(child.pid, name);
   };
   return {
@@ -134,7 +134,8 @@ function labProcess(
         () => {
           const match = pattern.exec(log());
           if (match !== null) return match;
-          if (hasEnded(child)) throw new Error(`${command} ended without ${pattern}:\n${log()}`);
+          if (hasEnded(child))
+            throw new Error(`${command} exited without logging ${pattern}:\n${log()}`);
           return undefined;
         },
         options?.deadlineMs ?? LOG_DEADLINE_MS,
@@ -147,7 +148,7 @@ function labProcess(
         await until(
           () => (hasEnded(child) ? true : undefined),
           deadlineMs,
-          () => `${command} ended on SIGTERM:\n${log()}`,
+          () => `${command} to exit on SIGTERM:\n${log()}`,
         );
       } catch (error) {
         signal("SIGKILL");

@@ -1,11 +1,11 @@
 /**
- * The lab: hosts on one machine, brought up and taken away as a whole.
+ * The lab: hosts on one machine, brought up and torn down as a whole.
  *
- * Each host is one process tree (its process 1 is host-init.sh) in network, mount, hostname and
- * process namespaces that have no name, so nothing of it can outlive it: not a process, a mount, an
- * interface. The kernel ends process 1, and with it the tree, when the process that called
- * `Lab.up` ends, however it ends. The folder is the reaper's: a shell that holds one end of a pipe
- * and cleans up when the other end closes. It kills by the ids it was told, never by name.
+ * Each host is one process tree (process 1 is host-init.sh) in unnamed network, mount, hostname and
+ * process namespaces, so no process, mount or interface can outlive it. When the process that
+ * called `Lab.up` ends, for whatever reason, the kernel kills process 1 and with it the tree. The
+ * folder is removed by the reaper: a shell that holds one end of a pipe and cleans up when the
+ * other end closes. It kills only the process IDs it was given, never by name.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -23,7 +23,7 @@ import { AUTHORITY_FOLDER, makeAuthority } from "./pki.ts";
 const MAX_HOSTS = 8;
 const INIT_DEADLINE_MS = 10_000;
 
-/** Reads process ids until the pipe closes, ends them, removes the folder. */
+/** Reads process IDs until the pipe closes, then kills them and removes the folder. */
 const REAPER = `
 pids=
 while read -r pid; do pids="$pids $pid"; done
@@ -42,7 +42,7 @@ function hostInitScript(): string {
   return path.join(here, "host-init.sh");
 }
 
-/** Starts a host's process 1 and resolves with its id, once its mounts are made. */
+/** Starts a host's process 1 and resolves with its ID once its mounts are done. */
 async function startInit(plan: HostPlan): Promise<number> {
   const { root } = plan;
   const inRoot = root === null ? [] : [root.folder, checkoutFolder(), root.builds];
@@ -60,7 +60,7 @@ async function startInit(plan: HostPlan): Promise<number> {
       const ready = /^ready (\d+)$/m.exec(output);
       if (ready === null) return;
       clearTimeout(timer);
-      // Neither the pipes nor the child keep the test process from exiting.
+      // Neither the pipes nor the child should keep the test process alive.
       child.stdout.destroy();
       child.stderr.destroy();
       child.unref();
@@ -92,7 +92,7 @@ class AttachedLab implements LabHandle {
 
   #host(index: number): Host {
     const host = this.hosts[index];
-    if (host === undefined) throw new RangeError(`the lab has ${this.hosts.length} hosts`);
+    if (host === undefined) throw new RangeError(`the lab has only ${this.hosts.length} hosts`);
     return host;
   }
 
@@ -119,7 +119,7 @@ class AttachedLab implements LabHandle {
   }
 }
 
-/** A lab of one's own; whoever brings it up takes it down. */
+/** A private lab; whoever brings it up must take it down. */
 export class Lab extends AttachedLab {
   readonly #reaper: ChildProcess;
   #down: Promise<void> | undefined;
@@ -129,10 +129,10 @@ export class Lab extends AttachedLab {
     this.#reaper = reaper;
   }
 
-  /** Brings up the hosts with libvirtd serving in each. Fails without root, with nothing left. */
+  /** Brings up the hosts, each running libvirtd. Needs root; leaves nothing behind if it fails. */
   static async up(options: LabOptions = {}): Promise<Lab> {
     const count = options.hosts ?? 2;
-    if (count < 1 || count > MAX_HOSTS) throw new RangeError(`hosts is 1 to ${MAX_HOSTS}`);
+    if (count < 1 || count > MAX_HOSTS) throw new RangeError(`hosts must be 1 to ${MAX_HOSTS}`);
     if (process.getuid?.() !== 0) throw new Error("the lab needs root: namespaces and libvirtd");
     const kernel = guestImage();
     const folder = mkdtempSync(path.join(tmpdir(), "vdsm-lab-"));
@@ -164,7 +164,7 @@ export class Lab extends AttachedLab {
     }
   }
 
-  /** Ends every process of the lab and removes its folder; a second call joins the first. */
+  /** Ends every process of the lab and removes its folder; a second call waits for the first. */
   down(): Promise<void> {
     this.#down ??= reap(this.#reaper);
     return this.#down;

@@ -1,7 +1,7 @@
 /**
- * A line to a daemon: JSON-RPC messages out and in, however they travel. daemon.ts speaks over one
- * and does not know which. Here the one for tools on the host itself: WebSocket on the Unix socket;
- * stomp-line.ts has those of the stock clients.
+ * A client's connection to a daemon: JSON-RPC messages in both directions, over any transport.
+ * daemon.ts does not know which. This file has the one for tools on the host itself (a WebSocket on
+ * the Unix socket); stomp-line.ts has those of the stock clients.
  */
 import { WebSocket } from "ws";
 import type { Host } from "./api.ts";
@@ -10,14 +10,14 @@ export type RpcId = string | number;
 export type RpcMessage = Readonly<Record<string, unknown>>;
 
 export interface Line {
-  /** Sends a call and names its id; the answer comes as a message. */
+  /** Sends a call and returns its ID; the answer arrives as a message. */
   call(method: string, params: Readonly<Record<string, unknown>>): RpcId;
   close(): void;
 }
 
 export interface LineEnd {
   readonly onMessage: (message: RpcMessage) => void;
-  /** The line is gone, whoever ended it. */
+  /** Called when the connection is gone, whichever side closed it. */
   readonly onClose: (why: string) => void;
 }
 

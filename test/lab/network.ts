@@ -1,7 +1,7 @@
 /**
- * The links between the hosts: for each pair of hosts two virtual cables, one for control and one
- * for migration, without a bridge, so that one can be cut while the other lives. Addresses and
- * cables exist only in the hosts' namespaces and vanish with them.
+ * The links between the hosts: two virtual cables per pair of hosts, one for control and one for
+ * migration, without a bridge, so that one can be cut while the other still works. Addresses and
+ * cables exist only in the hosts' namespaces and disappear with them.
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -9,7 +9,7 @@ import type { CutKind, Host, LinkName } from "./api.ts";
 
 const run = promisify(execFile);
 
-/** A locally administered address that nobody has: what is sent to it, no host takes in. */
+/** A locally administered address that no host has, so no host accepts packets sent to it. */
 const NOBODY = "02:00:00:00:00:01";
 
 const PREFIX: Readonly<Record<LinkName, string>> = { control: "ctl", migration: "mig" };
@@ -23,7 +23,7 @@ function addressOf(host: Host, link: LinkName): string {
   }
 }
 
-/** The interface of a host that leads to `peer`: for instance "mig-b". */
+/** A host's interface to `peer`, such as "mig-b". */
 function interfaceTo(peer: Host, link: LinkName): string {
   return `${PREFIX[link]}-${peer.name.slice(-1)}`;
 }
@@ -36,7 +36,7 @@ function addressLines(host: Host, peer: Host): string[] {
   return (["control", "migration"] as const).flatMap((link) => {
     const name = interfaceTo(peer, link);
     return [
-      // On lo too: a host reaches its own address also while the link is down.
+      // On lo too, so that a host reaches its own address even while the link is down.
       `address replace ${addressOf(host, link)} dev lo`,
       `address add ${addressOf(host, link)} peer ${addressOf(peer, link)} dev ${name}`,
       `link set ${name} up`,
@@ -48,14 +48,14 @@ function pairsOf(hosts: readonly Host[]): [Host, Host][] {
   return hosts.flatMap((a, i) => hosts.slice(i + 1).map((b): [Host, Host] => [a, b]));
 }
 
-/** Lays both cables between every two hosts. */
+/** Creates both links between every pair of hosts. */
 export async function layLinks(hosts: readonly Host[]): Promise<void> {
   for (const [a, b] of pairsOf(hosts)) {
     const cables = (["control", "migration"] as const).map((link) => {
       const far = `peer name ${interfaceTo(a, link)} netns ${b.initPid}`;
       return `link add ${interfaceTo(b, link)} type veth ${far}`;
     });
-    // Only in the network of `a`, not in its process tree: there `b` has no process id.
+    // Only enter the network of `a`, not its process tree: `b` has no process ID there.
     const inNetwork = ["--target", String(a.initPid), "--net", "ip", "-batch", "-"];
     const added = run("nsenter", inNetwork);
     added.child.stdin?.end(`${cables.join("\n")}\n`);
@@ -64,7 +64,7 @@ export async function layLinks(hosts: readonly Host[]): Promise<void> {
   }
 }
 
-/** Breaks a link between all hosts. Cutting again by another kind adds to the first. */
+/** Cuts a link between all hosts. A second cut of the other kind adds to the first. */
 export async function cutLink(
   hosts: readonly Host[],
   link: LinkName,
@@ -83,7 +83,7 @@ export async function cutLink(
   });
 }
 
-/** Undoes every cut of the link; does nothing to a whole one. */
+/** Undoes every cut of the link; does nothing if there is none. */
 export async function restoreLink(hosts: readonly Host[], link: LinkName): Promise<void> {
   await eachEnd(hosts, async (host, peer) => {
     const name = interfaceTo(peer, link);

@@ -1,7 +1,7 @@
 /**
- * The certificates of a TLS lab: an authority made anew for each lab, one certificate for each host
- * in all the places where libvirt, QEMU and the daemon look for it by default, and one for the
- * engine. They are good for two months and gone with the lab's folder. Made with openssl.
+ * The certificates of a TLS lab: a new authority for each lab, one certificate for each host in all
+ * the places where libvirt, QEMU and the daemon look by default, and one for the engine. They are
+ * valid for two months and removed with the lab's folder. Made with openssl.
  *
  * Source: https://libvirt.org/kbase/tlscerts.html for libvirt's files, qemu.conf for QEMU's,
  * src/config/keys.ts for the daemon's.
@@ -11,7 +11,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { HostCoordinates } from "./api.ts";
 
-/** The authority's own folder in that of the lab. */
+/** The authority's folder, inside the lab's. */
 export const AUTHORITY_FOLDER = "authority";
 
 /** Where a host's certificates are, inside the host. */
@@ -20,7 +20,7 @@ const HOST_PKI = "/etc/pki";
 const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 const DAYS = ["-days", "60"];
 
-/** Under each name: authority, certificate, key. */
+/** In each place, the file names of authority, certificate and key. */
 const PLACES: readonly (readonly [string, string, string])[] = [
   ["CA/cacert.pem", "libvirt/servercert.pem", "libvirt/private/serverkey.pem"],
   ["CA/cacert.pem", "libvirt/clientcert.pem", "libvirt/private/clientkey.pem"],
@@ -37,7 +37,7 @@ export interface Pem {
 
 type Named = Pick<HostCoordinates, "name" | "folder" | "controlAddress" | "migrationAddress">;
 
-/** A new authority in the folder, and the engine's certificate by it. */
+/** Makes a new authority in the folder, and the engine's certificate. */
 export function makeAuthority(folder: string): void {
   mkdirSync(folder, { recursive: true });
   const into = ["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=lab authority"];
@@ -46,23 +46,23 @@ export function makeAuthority(folder: string): void {
   issue(folder, "engine", ["DNS:engine"]);
 }
 
-/** The authority's folder of the lab that the host belongs to. */
+/** The authority's folder in the lab that the host belongs to. */
 export function authorityOf(host: Pick<HostCoordinates, "folder">): string {
   return path.join(path.dirname(host.folder), AUTHORITY_FOLDER);
 }
 
-/** With what the engine speaks to the hosts of the authority. */
+/** What the engine presents to the authority's hosts. */
 export function enginePem(authority: string): Pem {
   return pemOf(authority, "engine");
 }
 
-/** The certificate of this name: "engine", or that of a host. */
+/** The certificate with this name: "engine" or a host's name. */
 export function pemOf(authority: string, name: string): Pem {
   const read = (file: string): Buffer => readFileSync(path.join(authority, file));
   return { ca: read("ca.pem"), cert: read(`${name}.pem`), key: read(`${name}.key`) };
 }
 
-/** A new certificate for the host, in all its places; the one before is overwritten. */
+/** Puts a new certificate for the host into all its places, overwriting the previous one. */
 export function certifyHost(authority: string, host: Named): void {
   const addresses = [host.controlAddress, host.migrationAddress].map((each) => `IP:${each}`);
   issue(authority, host.name, [`DNS:${host.name}`, `DNS:${host.name}-migration`, ...addresses]);
@@ -76,7 +76,7 @@ export function certifyHost(authority: string, host: Named): void {
   }
 }
 
-/** For servers and clients alike. libvirt and QEMU look at names, addresses and usage. */
+/** For servers and clients alike. libvirt and QEMU check names, addresses and usage. */
 function issue(authority: string, name: string, alternatives: readonly string[]): void {
   const request = ["-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`];
   openssl(authority, "req", ...KEY, ...request);

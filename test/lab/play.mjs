@@ -1,9 +1,9 @@
 /**
- * Sets the machine up (system packages, node modules, binding, build; nothing of it is done twice)
- * and then plays what has been built from test/ into test/.build. Plain JavaScript without
- * dependencies, since it runs before `npm ci`.
+ * Sets the machine up (system packages, node modules, binding, build; nothing is done twice) and
+ * then runs a program that was built from test/ into test/.build. Plain JavaScript without
+ * dependencies, because it runs before `npm ci`.
  *
- * The set-up is a process of its own under flock, so that two of them started at once on a fresh
+ * The setup runs in its own process under flock, so that two of them started at once on a fresh
  * machine do not install over each other.
  */
 import { spawnSync } from "node:child_process";
@@ -33,16 +33,16 @@ function setUp() {
     ensureNative();
     ensureBuild();
   } catch (error) {
-    fail(`set-up failed: ${error.message}`);
+    fail(`setup failed: ${error.message}`);
   }
   const built = spawnSync(process.execPath, [TSC, "-b", "test/lab"], {
     cwd: CHECKOUT,
     stdio: "inherit",
   });
-  if (built.status !== 0) fail("set-up failed: the lab does not compile");
+  if (built.status !== 0) fail("setup failed: the lab does not compile");
 }
 
-/** `entry`: the file that was started; `built`: below test/.build, what it is to play. */
+/** `entry`: the file that was started; `built`: the program to run, relative to test/.build. */
 export async function play(entry, built) {
   const parentPid = process.ppid;
   const needed = whatRootIsNeededFor();
@@ -50,9 +50,9 @@ export async function play(entry, built) {
   if (process.argv[2] === SET_UP) return setUp();
   const locked = [path.join(CHECKOUT, "package.json"), process.execPath, entry, SET_UP];
   const done = spawnSync("flock", locked, { stdio: "inherit" });
-  if (done.error !== undefined) fail(`set-up failed: ${done.error.message}`);
+  if (done.error !== undefined) fail(`setup failed: ${done.error.message}`);
   if (done.status !== 0) process.exit(done.status ?? 1);
-  // Whoever started this has gone meanwhile: npm's shell dies of a SIGTERM and tells nobody.
+  // Our starter is gone: npm's shell dies of a SIGTERM without telling anyone.
   if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parentPid)
     process.exit(143);
   await import(pathToFileURL(path.join(CHECKOUT, "test/.build", built)).href);

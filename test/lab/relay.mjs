@@ -1,7 +1,7 @@
 /**
- * A way to a TCP port inside a lab host for a process outside of it, which shares the host's files
- * but not its network: a Unix socket, each connection to which is carried on byte by byte. What
- * passes, TLS or not, is not looked at. Plain JavaScript, since the host's Node runs it as it is.
+ * Connects a process outside a lab host, which shares the host's files but not its network, to a
+ * TCP port inside: a Unix socket whose connections are forwarded byte by byte. It does not look at
+ * the data, TLS or not. Plain JavaScript, because the host's Node runs it as it is.
  *
  *   node relay.mjs <unix socket> <address> <port>
  */

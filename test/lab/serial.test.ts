@@ -1,5 +1,5 @@
 /**
- * What the serial files of a guest prove, at every place where a migration may tear a line.
+ * What a guest's serial files prove, for every position at which a migration may split a line.
  */
 import { describe, expect, it } from "vitest";
 import { readSerial, unbrokenFault } from "./serial.ts";
@@ -13,13 +13,13 @@ describe("a count is unbroken", () => {
     { name: "on one host", files: [lines(1, 20)] },
     { name: "moved between two lines", files: [lines(1, 9), lines(10, 20)] },
     { name: "moved there and back", files: [lines(1, 5) + lines(11, 20), lines(6, 10)] },
-    { name: "with a line still being printed", files: [`${lines(1, 20)}#0000`] },
+    { name: "with an unfinished last line", files: [`${lines(1, 20)}#0000`] },
     ...Array.from({ length: 9 }, (_, i) => ({
-      name: `torn after ${i + 1} characters`,
+      name: `split after ${i + 1} characters`,
       files: [lines(1, 9) + line(10).slice(0, i + 1), line(10).slice(i + 1) + lines(11, 20)],
     })),
     {
-      name: "torn on the way there and on the way back",
+      name: "split on the way there and on the way back",
       files: [`${lines(1, 4)}#00000${"006\n"}${lines(7, 20)}`, `005\n#00000`],
     },
   ])("$name", ({ files }) => {
@@ -36,9 +36,9 @@ describe("a count is broken", () => {
       files: [lines(1, 12), lines(12, 20)],
       fault: "12 twice",
     },
-    { name: "it began anew", files: [lines(1, 9) + lines(1, 20)], fault: "1 twice" },
+    { name: "it restarted", files: [lines(1, 9) + lines(1, 20)], fault: "1 twice" },
     {
-      name: "only the end of a line is left",
+      name: "only the end of a line was printed",
       files: [lines(1, 9), `000a\n${lines(11, 20)}`],
       fault: "count 10 of 20",
     },
@@ -56,6 +56,6 @@ describe("a count is broken", () => {
   });
 });
 
-it("the counts of a file come in the order of printing", () => {
+it("a file's counts are in the order of printing", () => {
   expect(readSerial(lines(14, 17)).counts).toEqual([14, 15, 16, 17]);
 });

@@ -1,11 +1,11 @@
 /**
- * What a bare Debian or Ubuntu machine with only Node lacks for the lab: system packages, node
- * modules with the compiled native packages, the build. Plain JavaScript without dependencies, since
- * it runs before `npm ci`. Each step prints one line, and nothing at all when it is already done;
- * when all is done, no network is needed. The machine's own libvirtd, if the packages start one,
- * is never used: the lab's hosts have their own sockets and folders.
+ * Installs what a bare Debian or Ubuntu machine with only Node lacks for the lab: system packages,
+ * node modules with the compiled native packages, the build. Plain JavaScript without dependencies,
+ * because it runs before `npm ci`. Each step prints one line, or nothing if it is already done;
+ * once all are done no network is needed. The machine's own libvirtd, if the packages start one, is
+ * never used: the lab's hosts have their own sockets and folders.
  *
- * Run by itself (`node test/lab/setup.mjs`) it does all three steps.
+ * `node test/lab/setup.mjs` runs all three steps.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 export const CHECKOUT = path.resolve(import.meta.dirname, "../..");
 
 /**
- * libvirt-daemon-system makes the user libvirt-qemu, which libvirtd insists on; the last four are
+ * libvirt-daemon-system creates the user libvirt-qemu, which libvirtd requires; the last four are
  * for the native packages and the guest's kernel.
  */
 const SYSTEM_PACKAGES = [
@@ -32,7 +32,7 @@ const SYSTEM_PACKAGES = [
   "python3",
 ];
 
-/** The packages with C++ in them, each named as its folder in src. */
+/** The packages with C++ code, by their folders' names in src. */
 const NATIVE_PACKAGES = ["libvirt", "posix"];
 
 function say(line) {
@@ -67,7 +67,7 @@ export function isRoot() {
   return process.getuid?.() === 0;
 }
 
-/** What only root can give, in one line; undefined if this process has it all. */
+/** What root is needed for, in one line; undefined if nothing is missing. */
 export function whatRootIsNeededFor() {
   if (isRoot()) return undefined;
   const missing = SYSTEM_PACKAGES.filter((name) => !isInstalled(name));
@@ -101,7 +101,7 @@ function builtMs(source) {
   return Math.max(0, ...built.map((file) => modifiedMs(path.join(folder, file))));
 }
 
-/** The modules of the lock file; their install compiles the native packages. */
+/** The modules of the lock file; installing them compiles the native packages. */
 export function ensureNodeModules() {
   const lockMs = modifiedMs(path.join(CHECKOUT, "package-lock.json"));
   if (modifiedMs(path.join(CHECKOUT, "node_modules/.package-lock.json")) < lockMs) {
@@ -110,7 +110,7 @@ export function ensureNodeModules() {
   }
 }
 
-/** The native packages, compiled from the sources that are here now. */
+/** The native packages, compiled from the current sources. */
 export function ensureNative() {
   for (const name of NATIVE_PACKAGES) {
     const source = path.join(CHECKOUT, "src", name);

@@ -1,7 +1,8 @@
 /**
- * A line to a daemon as the stock clients have it: STOMP over TCP, with mutual TLS in a TLS lab. It
- * sends what they send, byte by byte, and reads every frame as they do, so that one that would break
- * them fails the test (test/stomp/stock-clients.ts). TCP ports inside a host are reached by relay.mjs.
+ * Connections to a daemon like those of the stock clients: STOMP over TCP, with mutual TLS in a TLS
+ * lab. They send exactly the bytes that the stock clients send and parse every frame as they do, so
+ * a frame that would break them fails the test (test/stomp/stock-clients.ts). relay.mjs gives
+ * access to TCP ports inside a host.
  */
 import { connect as connectPlain, type Socket } from "node:net";
 import path from "node:path";
@@ -18,7 +19,7 @@ const PORT = 54321;
 const RELAY_SOCKET = `/run/lab-relay-${process.pid}.sock`;
 const STOCK: Readonly<Record<StockName, () => Stock>> = { Java: java, Python: python };
 
-/** One for each host, until the host or this process ends. */
+/** One per host, until the host or this process ends. */
 const relays = new Map<string, Promise<LabProcess>>();
 
 export async function openStomp(
@@ -54,14 +55,14 @@ export async function openStomp(
   };
 }
 
-/** A connection to the daemon's TCP port; with TLS once the handshake is through on this side. */
+/** Connects to the daemon's TCP port; with TLS, resolves once our side of the handshake is done. */
 export async function openPort(host: Host, pem: Partial<Pem> | null): Promise<Socket> {
   const socketPath = host.outsidePath(RELAY_SOCKET);
   const relay = relays.get(socketPath) ?? startRelay(host);
   relays.set(socketPath, relay);
   await relay;
   const plain = connectPlain(socketPath);
-  // The stock clients look at the authority only, not at the name.
+  // The stock clients check the authority only, not the name.
   const socket =
     pem === null
       ? plain
@@ -81,7 +82,7 @@ async function startRelay(host: Host): Promise<LabProcess> {
   return relay;
 }
 
-/** Whole frames, heart-beats left out. The server always sends content-length. */
+/** Parses whole frames and skips heart-beats. The server always sends content-length. */
 function readFrames(socket: Socket, onFrame: (raw: string) => void): void {
   let got = Buffer.alloc(0);
   socket.on("data", (chunk: Buffer) => {
@@ -100,7 +101,7 @@ function readFrames(socket: Socket, onFrame: (raw: string) => void): void {
   });
 }
 
-/** The stock clients tell answers and events apart by what they are, the server by subscription. */
+/** Stock clients tell answers and events apart by their content, the server by subscription. */
 function messageIn(stock: Stock, headers: Readonly<Record<string, string>>, body: string) {
   const message = JSON.parse(body) as RpcMessage;
   const subscription = "id" in message ? stock.replyId : stock.eventId;

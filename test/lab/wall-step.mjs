@@ -1,6 +1,6 @@
 /**
- * Loaded before the daemon's own code (`node --import`): at each SIGUSR2 the daemon's wall clock goes
- * two hours forward, as if somebody had set the host's. The daemon knows nothing of it.
+ * Loaded before the daemon's own code (`node --import`): each SIGUSR2 moves the daemon's wall clock
+ * forward by two hours, as if somebody had changed the host's. The daemon does not know about it.
  */
 const STEP_MS = 7_200_000;
 const now = Date.now;

@@ -1,7 +1,7 @@
-# The entry of the lab's guest: a multiboot header, a stack, the descriptor tables that interrupts
-# need, and the timer's interrupt. Everything else is guest.c.
-# Code, stack and variables share one page on purpose: see guest.ld.
-# Source: Multiboot Specification 0.6.96, 3.1 (header) and 3.2 (machine state at entry).
+# Entry point of the lab's guest: a multiboot header, a stack, the descriptor tables for interrupts,
+# and the timer's interrupt handler. Everything else is in guest.c. Code, stack and variables share
+# one page on purpose: see guest.ld. Source: Multiboot Specification 0.6.96, 3.1 (header) and 3.2
+# (machine state at entry).
 
         .set MAGIC, 0x1BADB002
         .set FLAGS, 0x00010000          # the address fields below are valid

@@ -1,12 +1,12 @@
 /*
  * The lab's guest: a kernel that dirties memory at a set rate and counts on the serial port.
  *
- * Command line (all decimal): ws=<pages> rate=<pages/s> fill=<pages> shrink=<percent>
- * every=<ticks> after=<ticks> floor=<pages>; a tick is 10 ms.
- * It writes the working set cyclically, one word a page: the lap's number, having checked that
- * the word of the lap before is still there. A migration that loses a write is seen in the next
- * lap as a line "BAD <page> <found> <expected>". Every 10 ticks it prints "#<count>", 8 hex digits.
- * Paced by the PIT and hlt, so that many guests fit on a core under TCG.
+ * Command line (all decimal): ws=<pages> rate=<pages/s> fill=<pages> shrink=<percent> every=<ticks>
+ * after=<ticks> floor=<pages>; a tick is 10 ms. It cycles through the working set, writing one word
+ * per page: the number of the lap, after checking that the previous lap's word is still there. A
+ * write lost by a migration shows up in the next lap as a line "BAD <page> <found> <expected>".
+ * Every 10 ticks it prints "#<count>", 8 hex digits. Paced by the PIT and hlt, so that many guests
+ * fit on a core under TCG.
  */
 
 typedef unsigned int u32;
@@ -18,7 +18,7 @@ typedef unsigned char u8;
 #define COM1 0x3F8
 #define FIRST_PAGE ((volatile u32 *)0x400000)
 #define WORDS_PER_PAGE 1024
-/* A lap's number is never 0 in memory: QEMU sends a page of zeros as a few bytes. */
+/* Lap numbers in memory are never 0, because QEMU sends a page of zeros as a few bytes. */
 #define FIRST_LAP 1
 
 struct multiboot_info {
@@ -47,18 +47,18 @@ static inline u8 inb(unsigned short port) {
 }
 
 /*
- * Makes QEMU notice the next write to every page. Before 9.0 its TCG forgets, when a migration
- * begins a pass, to mark pages that the guest has at hand as clean, so that writes to them get lost
- * (QEMU 03bfc2188f, "physmem: Fix migration dirty bitmap coherency with TCG memory access").
- * Changing CR0.WP, which means nothing without paging, empties TCG's translation buffer.
+ * Makes QEMU notice the next write to every page. Before 9.0 its TCG, when a migration begins a
+ * pass, fails to mark pages with cached translations as clean, so writes to them get lost (QEMU
+ * 03bfc2188f, "physmem: Fix migration dirty bitmap coherency with TCG memory access"). Changing
+ * CR0.WP, which has no effect without paging, empties TCG's translation buffer.
  */
-static inline void forget_pages_at_hand(void) {
+static inline void forget_cached_pages(void) {
   u32 cr0;
   __asm__ volatile("mov %%cr0, %0; xor $0x10000, %0; mov %0, %%cr0" : "=r"(cr0) : : "memory");
 }
 
 static void put(char c) {
-  forget_pages_at_hand();
+  forget_cached_pages();
   while (!(inb(COM1 + 5) & 0x20)) {
   }
   outb(COM1, (u8)c);
@@ -72,7 +72,7 @@ static void put_hex(u32 value) {
   for (int shift = 28; shift >= 0; shift -= 4) put("0123456789abcdef"[(value >> shift) & 15]);
 }
 
-/* The number after `name` (which ends in "=") on the command line, 0 if it is not there. */
+/* The number after `name` (which ends in "=") on the command line; 0 if absent. */
 static u32 parameter(const char *line, const char *name) {
   for (; *line; line++) {
     u32 i = 0, value = 0;
@@ -87,7 +87,7 @@ static u32 parameter(const char *line, const char *name) {
 static void start_timer(void) {
   u32 handler = (u32)timer_interrupt;
   idt[0x20] = (struct gate){(unsigned short)handler, 8, 0, 0x8E, (unsigned short)(handler >> 16)};
-  outb(0x20, 0x11); /* Both PICs: begin, vectors 0x20 and 0x28, cascade on 2, 8086 mode. */
+  outb(0x20, 0x11); /* Both PICs: initialize, vectors 0x20 and 0x28, cascade on 2, 8086 mode. */
   outb(0xA0, 0x11);
   outb(0x21, 0x20);
   outb(0xA1, 0x28);
@@ -103,8 +103,8 @@ static void start_timer(void) {
 }
 
 /*
- * Changing CR0.WP empties the TLB; nothing else hangs on the bit as long as paging is off. With no
- * entry older than the lap, each write of the lap is tracked: see guest.ld.
+ * Changing CR0.WP empties the TLB and has no other effect while paging is off. With no entry older
+ * than the lap, every write of the lap is tracked: see guest.ld.
  */
 static void flush_tlb(void) {
   u32 cr0;
@@ -113,7 +113,7 @@ static void flush_tlb(void) {
 
 static void write_page(u32 page, u32 lap) {
   volatile u32 *word = FIRST_PAGE + page * WORDS_PER_PAGE;
-  forget_pages_at_hand();
+  forget_cached_pages();
   if (*word != lap - 1) {
     put_text("BAD ");
     put_hex(page);
@@ -140,8 +140,8 @@ void guest_main(const struct multiboot_info *info) {
     __asm__ volatile("cli");
     while (ticks == seen) __asm__ volatile("sti; hlt; cli");
     __asm__ volatile("sti");
-    forget_pages_at_hand();
-    /* Ticks missed while the host was busy are not made up for: the rate is a ceiling. */
+    forget_cached_pages();
+    /* Ticks missed while the host was busy are not made up: the rate is an upper bound. */
     seen = ticks;
     if (shrink && every && seen >= next_shrink) {
       next_shrink += every;
