@@ -1,18 +1,18 @@
 /**
- * What an act is: something with a name and a weight that is drawn into a plan, and later carried
- * out. What is drawn is fixed then: the text says all of it.
+ * An act has a name and a weight, is drawn into a plan, and is later carried out. Everything random
+ * about it is fixed when it is drawn, and its text says all of it.
  */
 import type { Random } from "./random.ts";
 import type { Stage } from "./stage.ts";
 
 export interface Act {
   readonly name: string;
-  /** How often it comes, beside the others. */
+  /** How often it is drawn, relative to the others. */
   readonly weight: number;
   draw(random: Random, cast: Cast): Drawn;
 }
 
-/** What can be acted on. */
+/** What acts can act on. */
 export interface Cast {
   readonly guests: number;
   readonly allowPostCopy: boolean;
@@ -20,7 +20,7 @@ export interface Cast {
 
 export interface Drawn {
   readonly text: string;
-  /** Resolves with what came of it; whatever it took away is back by then. */
+  /** Resolves with a summary of the result, after restoring whatever it took away. */
   readonly run: (stage: Stage) => Promise<string>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Acts that take something away and bring it back: a daemon, a libvirtd, a link, a QEMU; and noise
- * at the daemon's door.
+ * Acts that disturb a host and undo it: they take away a daemon, a libvirtd, a link or a QEMU, or
+ * send noise to the daemon's listener.
  */
 import { connect } from "node:net";
 import type { CutKind, LinkName } from "../lab/api.ts";
@@ -16,7 +16,7 @@ const HOST_NAMES = ["host-a", "host-b"] as const;
 const LINKS: readonly LinkName[] = ["control", "migration"];
 const CUTS: readonly CutKind[] = ["down", "swallow"];
 const SIDES: readonly Side[] = ["source", "destination"];
-/** Refused by the daemon, which then keeps what it had. */
+/** Invalid, so the daemon keeps what it had. */
 const BAD_VARS = { migration_progress_timeout: 0 };
 const GETTERS = ["Host.getMigrations", "Host.getStats", "Host.getAllVmStats", "Host.getVMList"];
 
@@ -53,7 +53,7 @@ export const actsOnHosts: readonly Act[] = [
     draw(random) {
       const [host, bad] = [drawHost(random), random.chance(0.5)];
       return {
-        text: `SIGHUP to the daemon of ${HOST_NAMES[host]}, its file ${bad ? "broken" : "whole"}`,
+        text: `SIGHUP to the daemon of ${HOST_NAMES[host]}, with ${bad ? "a broken" : "a valid"} file`,
         run: async (stage) => done(stage.sites[host].reloadDaemon(bad ? BAD_VARS : {})),
       };
     },
@@ -134,7 +134,7 @@ export const actsOnHosts: readonly Act[] = [
       const [host, count] = [drawHost(random), random.integer(10, 60)];
       const verb = random.pick(GETTERS);
       return {
-        text: `ask ${HOST_NAMES[host]} ${verb}, ${count} times at once`,
+        text: `call ${verb} on ${HOST_NAMES[host]}, ${count} times at once`,
         run: async (stage) => {
           const site = stage.sites[host];
           const answers = await Promise.all(Array.from({ length: count }, () => site.call(verb)));
@@ -150,7 +150,7 @@ async function done(work: Promise<void>): Promise<string> {
   return "done";
 }
 
-/** Resolves when they are gone out or the daemon has hung up. */
+/** Resolves once the bytes are sent or the daemon has closed the connection. */
 function send(site: Site, bytes: Buffer): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(site.host.outsidePath(SOCKET_PATH));

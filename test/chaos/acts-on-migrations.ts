@@ -1,6 +1,6 @@
 /**
- * Acts on one guest's migration: what an engine may ask for at a bad moment, legal and not, and what
- * somebody else does with virsh meanwhile. None of them may end a guest.
+ * Acts on one guest's migration: valid and invalid requests that an engine may make at a bad
+ * moment, and what somebody else may do with virsh meanwhile. None of them may end a guest.
  */
 import { guestLabel, type Act, type Cast } from "./act.ts";
 import type { Random } from "./random.ts";
@@ -21,7 +21,7 @@ const legalChanges: readonly ((random: Random) => Change)[] = [
   () => ({ migrationTechnique: "pre-copy" }),
 ];
 
-/** Each is refused whatever the migration's state. */
+/** Rejected whatever the migration's state. */
 const illegalChanges: readonly Change[] = [
   {},
   { downtime: 0 },
@@ -41,7 +41,7 @@ function uuidOf(stage: Stage, index: number): { readonly vmID: string } {
   return { vmID: stage.player(index).guest.uuid };
 }
 
-/** A verb to the host that the guest is leaving. */
+/** Calls a verb on the host that the guest is leaving. */
 async function askSource(
   stage: Stage,
   index: number,
@@ -51,7 +51,7 @@ async function askSource(
   const player = stage.player(index);
   const source = stage.site(player, "source");
   const answer = await source.call(verb, { ...uuidOf(stage, index), params });
-  // A change of what virsh began makes it a migration of the daemon's, which it then tells the end of.
+  // Changing a migration that virsh started makes it the daemon's own, which then reports its end.
   const adopted = verb === "VM.migrateChangeParams" && player.movedByOthers;
   if (adopted && answer.kind !== "refused") {
     stage.ledger.perhaps(source.name, player.guest.uuid);
@@ -127,7 +127,7 @@ export const actsOnMigrations: readonly Act[] = [
     draw(random, cast) {
       const [index, side] = [drawGuest(random, cast), random.pick(SIDES)];
       return {
-        text: `VM.migrate ${guestLabel(index)} once more, asked of its ${side}`,
+        text: `VM.migrate ${guestLabel(index)} again, on its ${side}`,
         run: async (stage) => {
           const player = stage.player(index);
           const to = stage.site(player, side === "source" ? "destination" : "source");
@@ -143,7 +143,7 @@ export const actsOnMigrations: readonly Act[] = [
     draw(random, cast) {
       const index = drawGuest(random, cast);
       return {
-        text: `VM.migrateChangeParams ${guestLabel(index)} to post-copy`,
+        text: `VM.migrateChangeParams ${guestLabel(index)} to switch to post-copy`,
         run: (stage) =>
           askSource(stage, index, "VM.migrateChangeParams", { migrationTechnique: "post-copy" }),
       };
@@ -155,7 +155,7 @@ export const actsOnMigrations: readonly Act[] = [
     draw(random, cast) {
       const [index, side] = [drawGuest(random, cast), random.pick(SIDES)];
       return {
-        text: `VM.destroy ${guestLabel(index)}, asked of its ${side}`,
+        text: `VM.destroy ${guestLabel(index)}, on its ${side}`,
         run: async (stage) => {
           const site = stage.site(stage.player(index), side);
           return told(await site.call("VM.destroy", uuidOf(stage, index)));

@@ -1,6 +1,6 @@
 /**
- * `npm run chaos`: reads the command line and plays. test/chaos.mjs sets the machine up and then
- * imports this file. Exit status: 0, 1 after a violation, 2 wrong usage.
+ * `npm run chaos`: reads the command line and runs. test/chaos.mjs sets the machine up and then
+ * imports this file. Exit status: 0, 1 after a violation, 2 for wrong usage.
  */
 import { print, withLab } from "./life.ts";
 import { CHAOS_USAGE, readChaosOptions } from "./options.ts";

@@ -1,6 +1,7 @@
 /**
- * What a daemon's log must not hold: a defect that it caught, and a line that is no JSON (the last
- * words of a process that died of an exception). Each log is read on from where it was left.
+ * Finds what must not be in a daemon's log: a defect that it caught, or a line that is not JSON
+ * (the last output of a process killed by an exception). Reading continues where it stopped last
+ * time.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { LabProcess } from "../lab/api.ts";
@@ -12,7 +13,7 @@ const SHOWN = 600;
 export class DaemonLogs {
   readonly #readTo = new Map<string, number>();
 
-  /** New lines that tell of a defect. */
+  /** New lines that report a defect. */
   defects(processes: readonly LabProcess[]): readonly string[] {
     return processes.flatMap(({ logPath }) => this.#newLines(logPath).filter(isDefect).map(clip));
   }
@@ -20,7 +21,7 @@ export class DaemonLogs {
   #newLines(logPath: string): readonly string[] {
     const from = this.#readTo.get(logPath) ?? 0;
     const text = readFrom(logPath, from);
-    // A line that is still being written is read the next time.
+    // An unfinished line is read next time.
     const end = text.lastIndexOf("\n") + 1;
     this.#readTo.set(logPath, from + Buffer.byteLength(text.slice(0, end)));
     return text
@@ -35,7 +36,7 @@ function isDefect(line: string): boolean {
     const parsed: unknown = JSON.parse(line);
     return !isWire(parsed) || (parsed["level"] === "error" && DEFECT.test(textIn(parsed, "msg")));
   } catch {
-    // The daemon says so when it cannot start; that it then does not start is told elsewhere.
+    // The daemon's own report that it cannot start; a failed start is detected elsewhere.
     return !line.startsWith("vdsm-migrationd: ");
   }
 }

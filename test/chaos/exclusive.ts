@@ -1,16 +1,16 @@
 /**
- * One at a time: whoever takes a daemon, a libvirtd, a link or a QEMU away and brings it back owns it
- * meanwhile; the next one waits. Without this two acts would undo each other's cut by halves.
+ * Mutual exclusion: an act that disturbs a daemon, a libvirtd, a link or a QEMU owns it until it is
+ * restored; the next act waits. Otherwise two acts would half undo each other's work.
  */
 
 export class Exclusive {
   readonly #last = new Map<string, Promise<unknown>>();
 
-  /** Runs `work` once everything that asked for the same thing before is through. */
+  /** Runs `work` after everything that asked for the same thing earlier has finished. */
   async run<T>(thing: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(thing) ?? Promise.resolve();
     const mine = before.then(work, work);
-    // Its failure is the caller's; whoever comes next only waits for the end.
+    // A failure goes to the caller; the next one only waits for the end.
     this.#last.set(
       thing,
       mine.catch(() => undefined),

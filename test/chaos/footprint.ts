@@ -1,7 +1,7 @@
 /**
- * What a host and its daemon hold when a round is over, and whether that grows: file descriptors,
- * threads, connections to libvirtd, mounts, QEMU processes, files. Read from /proc, from libvirtd's
- * own count of its clients and from the host's folders.
+ * What a host and its daemon hold at the end of a round: file descriptors, threads, connections to
+ * libvirtd, mounts, QEMU processes, files. Read from /proc, from libvirtd's own count of its
+ * clients and from the host's folders.
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import path from "node:path";
@@ -21,16 +21,16 @@ export interface ProcessFootprint {
 export interface HostFootprint {
   readonly libvirtClients: number;
   readonly mounts: number;
-  /** Processes, those that libvirt asks for QEMU's capabilities left out. */
+  /** Processes, except those that libvirt starts to probe QEMU's capabilities. */
   readonly qemus: number;
-  /** Among the host's processes. */
+  /** Distinct namespaces among the host's processes. */
   readonly networks: number;
   readonly images: readonly string[];
   readonly journalFiles: number;
   readonly journalMiB: number;
 }
 
-/** Of a process as it is seen from outside. */
+/** Of a process with this ID outside the host. */
 export function processFootprint(pid: number): ProcessFootprint {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const field = (name: string): number =>
@@ -66,7 +66,7 @@ interface HostProcess {
   readonly network: string;
 }
 
-/** Of the host's process tree. */
+/** The host's process tree. */
 function processesOf(host: Host): readonly HostProcess[] {
   const own = readlinkSync(`/proc/${host.initPid}/ns/pid`);
   return readdirSync("/proc").flatMap((entry): HostProcess[] => {
@@ -77,7 +77,7 @@ function processesOf(host: Host): readonly HostProcess[] {
       const isGuest = /^\S*qemu-system/.test(command) && command.includes("guest=");
       return [{ isGuest, network: readlinkSync(`/proc/${entry}/ns/net`) }];
     } catch {
-      // It ended between the listing and the look.
+      // The process ended between listing and reading.
       return [];
     }
   });
@@ -92,7 +92,7 @@ function filesBelow(folder: string): readonly { readonly name: string; readonly 
         return { name, bytes: statSync(name, { throwIfNoEntry: false })?.size ?? 0 };
       });
   } catch (error) {
-    // It is made when it is needed.
+    // The folder is created on first use.
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
     throw error;
   }

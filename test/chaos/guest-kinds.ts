@@ -1,6 +1,6 @@
 /**
  * The guests of a chaos run and how each kind is migrated: some arrive quickly, some slowly, some
- * never. 48 MiB each, and paced, so that three of them leave room on two cores.
+ * never. 48 MiB each and rate-limited, so that three of them leave room on two cores.
  */
 import type { GuestLoad } from "../lab/api.ts";
 import type { Random } from "./random.ts";
@@ -13,9 +13,9 @@ export interface GuestKind {
   readonly load: GuestLoad;
   /** MiB/s, from and to. */
   readonly maxBandwidthMiBps: readonly [number, number];
-  /** s, from and to. */
+  /** Seconds, from and to. */
   readonly progressTimeoutSeconds: readonly [number, number];
-  /** It must be 1 ms for a guest that is never to arrive by itself. */
+  /** Must be 1 ms for a guest that must never arrive by itself. */
   readonly downtimeMs?: number;
 }
 
@@ -51,7 +51,7 @@ export const guestKinds: readonly GuestKind[] = [
   },
 ];
 
-/** VM.migrate's parameters but for the addresses. */
+/** The parameters of VM.migrate, except the addresses. */
 export function drawMigrateParams(
   random: Random,
   kind: GuestKind,

@@ -1,6 +1,6 @@
 /**
- * What holds when a wave is over, everything is healed and every migration has ended: each guest on
- * exactly one host, unbroken; each migration ended once; no slot and no job left.
+ * What must hold when a wave is over, everything is repaired and every migration has ended: each
+ * guest is on exactly one host and unbroken; each migration ended once; no slot and no job is left.
  */
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
@@ -17,7 +17,7 @@ const SETTLED_DEADLINE_MS = 15_000;
 const CONFIRMED_DEADLINE_MS = 20_000;
 const BOTH: readonly HostIndex[] = [0, 1];
 
-/** Waits until nothing is under way any more. False if that never came: a violation. */
+/** Waits until no migration is in progress. False, and a violation, if that takes too long. */
 export async function allEnded(stage: Stage): Promise<boolean> {
   let busy = "";
   const look = async (): Promise<true | undefined> => {
@@ -36,7 +36,7 @@ export async function checkWave(stage: Stage, recorders: readonly Recorder[]): P
   await checkConfirmed(stage);
 }
 
-/** One host, the right state, no job, not a beat missed; and where the daemons say. */
+/** One host, the right state, no job, an unbroken count, and the location that the daemons report. */
 async function checkGuest(
   stage: Stage,
   player: Player,
@@ -55,7 +55,7 @@ async function checkGuest(
   checkWhere(stage, player, recorders);
 }
 
-/** Waits until libvirt has cleared up, and notes where the guest is from now on. */
+/** Waits until libvirt has cleaned up, and records where the guest is from now on. */
 async function settledLocation(stage: Stage, player: Player): Promise<void> {
   let seen = "";
   await until(
@@ -97,8 +97,8 @@ function describe(stage: Stage, index: number, entry: DomainEntry | undefined): 
 }
 
 /**
- * The last end that was told names the place, unless somebody else moved the guest as well. None may
- * say that a guest that lives is on neither host.
+ * The last reported end names the guest's location, unless somebody else moved the guest too. None
+ * may claim that a running guest is on neither host.
  */
 function checkWhere(stage: Stage, player: Player, recorders: readonly Recorder[]): void {
   const told = stage.sites.flatMap((site, index) =>
@@ -107,7 +107,9 @@ function checkWhere(stage: Stage, player: Player, recorders: readonly Recorder[]
   for (const { site, event } of told) {
     if (readEnded(event.fields).where !== "nowhere") continue;
     const words = JSON.stringify(event.fields);
-    stage.timeline.violation(`${site.name} told of ${player.label}, which lives: ${words}`);
+    stage.timeline.violation(
+      `${site.name} reported on ${player.label}, which is running: ${words}`,
+    );
   }
   if (player.movedByOthers) return;
   const last = told.sort((one, other) => one.event.notifyTimeMs - other.event.notifyTimeMs).at(-1);
@@ -117,8 +119,8 @@ function checkWhere(stage: Stage, player: Player, recorders: readonly Recorder[]
   const here = stage.sites[player.home].name;
   const said = where === "source" ? last.site.name : otherName(stage, last.site);
   if (where !== "nowhere" && said !== here) {
-    const words = `${last.site.name} told of ${player.label}: ${JSON.stringify(last.event.fields)}`;
-    stage.timeline.violation(`${words}; the guest is on ${here}`);
+    const words = `${last.site.name} reported on ${player.label}: ${JSON.stringify(last.event.fields)}`;
+    stage.timeline.violation(`${words}; but the guest is on ${here}`);
   }
 }
 
@@ -138,7 +140,7 @@ function checkEndings(stage: Stage, recorders: readonly Recorder[]): void {
   }
 }
 
-/** What an engine was told by push is what one that was away is told when it asks. */
+/** Events pushed to an engine are the same as those a disconnected engine gets when it asks. */
 function checkPushed(
   stage: Stage,
   site: Site,
@@ -151,12 +153,14 @@ function checkPushed(
     if (at >= 0) kept.splice(at, 1);
     else {
       const what = `${name} of ${player.label}: ${JSON.stringify(fields)}`;
-      stage.timeline.violation(`${site.name} pushed, and Host.getEvents never had, ${what}`);
+      stage.timeline.violation(
+        `${site.name} pushed an event that Host.getEvents never returned: ${what}`,
+      );
     }
   }
 }
 
-/** With everything at rest one slot is free, also where one is all there is. */
+/** When everything is idle a slot is free, even where there is only one. */
 async function checkSlots(stage: Stage, site: Site): Promise<void> {
   const vmID = randomUUID();
   let said = "";
@@ -172,11 +176,11 @@ async function checkSlots(stage: Stage, site: Site): Promise<void> {
   if (!free) return;
   const freed = await site.call("VM.destroy", { vmID });
   if (freed.kind !== "result") {
-    stage.timeline.violation(`${site.name}: the probe's slot is not freed: ${freed.kind}`);
+    stage.timeline.violation(`${site.name}: the probe's slot was not freed: ${freed.kind}`);
   }
 }
 
-/** An arrival that the destination could not confirm then is confirmed once it answers again. */
+/** An arrival that the destination could not confirm is confirmed once it answers again. */
 async function checkConfirmed(stage: Stage): Promise<void> {
   for (const [index, site] of stage.sites.entries()) {
     const left = stage.players.filter((player) => player.home !== index && !player.movedByOthers);

@@ -1,19 +1,19 @@
 /**
- * Judges the footprints of round after round: nothing may lie above what a daemon at rest ever needs,
- * nothing may stay that the first round did not leave as well, and nothing may grow for good.
+ * Checks the footprints of successive rounds: nothing may exceed what an idle daemon ever needs,
+ * nothing may remain that the first round did not leave too, and nothing may keep growing.
  */
 import type { HostFootprint, ProcessFootprint } from "./footprint.ts";
 
 /**
- * At rest: 24 for Node, the binding and the doors, 3 idle connections of 2 descriptors for each of the
- * daemon's lanes to libvirt, and clients and peers.
+ * When idle: 24 for Node, the binding and the listeners, 3 idle connections of 2 descriptors for
+ * each of the daemon's lanes to libvirt, and clients and peers.
  */
 const DESCRIPTORS_MAX = 64;
 const THREADS_MAX = 32;
 const LIBVIRT_CLIENTS_MAX = 24;
 const JOURNAL_FILES_MAX = 256;
 const JOURNAL_MIB_MAX = 68;
-/** Fewer rounds of one life tell no trend: connections are kept that were needed once. */
+/** Fewer rounds of one process show no trend, because connections are kept once opened. */
 const TREND_ROUNDS = 12;
 const TREND_DESCRIPTORS = 4;
 
@@ -42,7 +42,7 @@ export class Leaks {
     ].filter((fault) => fault !== undefined);
   }
 
-  /** Descriptors over the rounds of one life of the daemon; `life` names it. */
+  /** Descriptors over the rounds of one daemon process; `life` identifies it. */
   trendFault(life: number, descriptors: number): string | undefined {
     if (life !== this.#life) this.#descriptors.length = 0;
     this.#life = life;
@@ -52,11 +52,11 @@ export class Leaks {
     const early = Math.max(...this.#descriptors.slice(0, count / 2));
     const late = median(this.#descriptors.slice((3 * count) / 4));
     if (late - early <= TREND_DESCRIPTORS) return undefined;
-    return `file descriptors grow from ${early} to ${late} within ${count} rounds`;
+    return `file descriptors grew from ${early} to ${late} within ${count} rounds`;
   }
 }
 
-/** The lower of the two in the middle; 0 of nothing. */
+/** The lower of the two middle values for an even count; 0 for an empty list. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((one, other) => one - other);
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;

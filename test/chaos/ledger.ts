@@ -1,13 +1,13 @@
 /**
- * Which migrations were accepted, and which ends were told: exactly one for each. A call whose answer
- * was lost to a kill may have been accepted or not, so it stands for none or one.
+ * Which migrations were accepted, and how many ends were reported: exactly one for each. A call
+ * whose answer was lost in a kill may or may not have been accepted, so it allows one more.
  *
- * Pure bookkeeping; where events come from is recorder.ts's.
+ * Bookkeeping only; recorder.ts collects the events.
  */
 
 interface Account {
   accepted: number;
-  /** The answer was lost. */
+  /** Calls whose answer was lost. */
   perhaps: number;
 }
 
@@ -28,12 +28,12 @@ export class Ledger {
     return this.#accepted;
   }
 
-  /** What is wrong with so many ends; undefined: nothing. */
+  /** What is wrong with this number of ends; undefined if nothing is. */
   fault(siteName: string, vmId: string, endings: number): string | undefined {
     const { accepted, perhaps } = this.#account(siteName, vmId);
     if (endings >= accepted && endings <= accepted + perhaps) return undefined;
     const lost = perhaps === 0 ? "" : ` (and ${perhaps} whose answer was lost)`;
-    return `${siteName} accepted ${accepted} migrations of ${vmId}${lost} and told of ${endings} ends`;
+    return `${siteName} accepted ${accepted} migrations of ${vmId}${lost} and reported ${endings} ends`;
   }
 
   #account(siteName: string, vmId: string): Account {

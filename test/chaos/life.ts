@@ -1,7 +1,7 @@
 /**
- * The life of a long run on a lab of its own: the hosts come up, the work is done, and all of it goes
- * again, also after Ctrl-C, a closed terminal or a failure. The hosts cannot outlive this process
- * (lab.ts); taking them down here only makes sure that all is gone before the prompt is back.
+ * Wraps a long run in a lab of its own: brings the hosts up, runs the work, and tears everything
+ * down, also after Ctrl-C, a closed terminal or a failure. The hosts cannot outlive this process
+ * anyway (lab.ts); the teardown here makes sure that they are gone before the prompt returns.
  */
 import { Lab } from "../lab/lab.ts";
 
@@ -12,7 +12,7 @@ export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** The exit status: what `work` says, 1 if it fails, 128 + the signal's number. */
+/** The exit status: the one returned by `work`, 1 if it fails, or 128 + the signal's number. */
 export async function withLab(work: (lab: Lab) => Promise<number>): Promise<number> {
   const interrupted = interruption();
   let lab: Lab | undefined;
@@ -32,7 +32,7 @@ class Interrupted extends Error {
   readonly status: number;
 
   constructor(status: number, why: string) {
-    super(`${why}: taking all down`);
+    super(`${why}: tearing everything down`);
     this.status = status;
   }
 }
@@ -49,7 +49,7 @@ function interruption(): Promise<never> {
   });
 }
 
-/** npm run puts a shell in between, which dies of the SIGTERM that npm hands it and tells nobody. */
+/** npm run puts a shell in between, which dies of npm's SIGTERM without telling anyone. */
 function onParentEnd(tell: () => void): void {
   if (process.env["npm_lifecycle_event"] === undefined) return;
   const parentPid = process.ppid;

@@ -1,5 +1,5 @@
 /**
- * The command line of `npm run chaos` and `npm run soak`. What is wrong with it is said in one line.
+ * The command lines of `npm run chaos` and `npm run soak`. Mistakes are reported in one line.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -14,7 +14,7 @@ export const CHAOS_USAGE =
   "usage: npm run chaos -- [--minutes M | --rounds N] [--seed N [--round K]] [--guests 1-4] " +
   `[--waves 1-3] [--acts all | a,b | -a,-b]; acts: ${allActs.map(({ name }) => name).join(" ")}`;
 
-/** Fails with what is wrong. Default: one minute of a seed of its own, with everything. */
+/** Throws what is wrong. Default: one minute with a random seed and all acts. */
 export function readChaosOptions(args: readonly string[]): ChaosOptions {
   const text = { type: "string" } as const;
   const options = {
@@ -44,7 +44,7 @@ export function readChaosOptions(args: readonly string[]): ChaosOptions {
   };
 }
 
-/** Only those that are named, or with a dash all but those. */
+/** Only the named acts, or with a dash all except those. */
 export function actsFrom(text: string): ReadonlySet<string> {
   const known = allActs.map(({ name }) => name);
   if (text === "all") return new Set(known);
@@ -65,10 +65,10 @@ export function wholeNumber(
   if (text === undefined) return undefined;
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  throw new Error(`--${name} ${text}: a whole number from ${min} to ${max}`);
+  throw new Error(`--${name} ${text} must be a whole number from ${min} to ${max}`);
 }
 
-/** `--acts -kill-daemon` would be read as an option of its own. */
+/** `--acts -kill-daemon` would otherwise be parsed as another option. */
 function joinDashes(args: readonly string[]): string[] {
   const joined: string[] = [];
   for (const arg of args) {

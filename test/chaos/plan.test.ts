@@ -1,5 +1,5 @@
 /**
- * A plan is the same whenever it is drawn, and says of every step what it is.
+ * A plan is the same every time it is drawn, and describes every step completely.
  */
 import { describe, expect, it } from "vitest";
 import { actsFrom, readChaosOptions } from "./options.ts";
@@ -20,13 +20,13 @@ describe("a plan", () => {
     expect(new Set(all.map((lines) => lines.slice(1).join("\n"))).size).toBe(ROUNDS.length);
   });
 
-  it("is another one for another seed", () => {
+  it("differs for another seed", () => {
     const other = drawRound({ ...OPTIONS, seed: 8 }, 1);
 
     expect(planLines(other)).not.toEqual(planLines(drawRound(OPTIONS, 1)));
   });
 
-  it("has a migration of each guest in each wave, in the order of time", () => {
+  it("has a migration of each guest in each wave, ordered by time", () => {
     for (const round of ROUNDS) {
       const { guests, waves } = drawRound(OPTIONS, round);
       for (const wave of waves) {
@@ -38,7 +38,7 @@ describe("a plan", () => {
     }
   });
 
-  it("draws only from the acts that are wanted, and from each of them", () => {
+  it("draws only the chosen acts, and each of them", () => {
     const drawn = (acts: ReadonlySet<string>): Set<string> =>
       new Set(
         ROUNDS.flatMap((round) => drawRound({ ...OPTIONS, acts }, round).waves)
@@ -52,7 +52,7 @@ describe("a plan", () => {
     );
   });
 
-  it("sends no migration to post-copy where that is not among the acts", () => {
+  it("switches no migration to post-copy unless that is among the acts", () => {
     const acts = actsFrom("-post-copy");
     const text = ROUNDS.flatMap((round) => planLines(drawRound({ ...OPTIONS, acts }, round)));
 
@@ -61,13 +61,13 @@ describe("a plan", () => {
 });
 
 describe("chance", () => {
-  it("is the same everywhere", () => {
+  it("is the same on every machine", () => {
     const random = new Random(42);
     const values = Array.from({ length: 3 }, () => random.integer(0, 999_999));
     expect(values).toEqual([601_103, 448_290, 852_465]);
   });
 
-  it("keeps within its bounds and reaches both ends", () => {
+  it("stays within its bounds and reaches both", () => {
     const random = new Random(1);
     const values = Array.from({ length: 500 }, () => random.integer(3, 5));
     expect([...new Set(values)].toSorted((one, other) => one - other)).toEqual([3, 4, 5]);

@@ -1,7 +1,7 @@
 /**
- * A round as it is drawn from the seed and the round's number, before anything happens: the guests,
- * and in one or two waves (there, and back) when which migration begins and which act comes. The
- * plan can be repeated exactly; how the races in it end cannot.
+ * A round as drawn from the seed and the round's number, before anything happens: the guests, and,
+ * in one or two waves (there, and back), when each migration starts and when each act runs. The
+ * plan can be repeated exactly; how its races end cannot.
  */
 import { guestLabel, type Act, type Cast, type Drawn } from "./act.ts";
 import { actsOnHosts } from "./acts-on-hosts.ts";
@@ -19,7 +19,7 @@ export const allActs: readonly Act[] = [...actsOnHosts, ...actsOnMigrations];
 
 export interface PlanOptions {
   readonly seed: number;
-  /** Names of the acts to draw from; without post-copy no migration is sent there otherwise. */
+  /** The acts to draw from; unless post-copy is among them no migration switches to it. */
   readonly acts: ReadonlySet<string>;
   readonly maxGuests: number;
   readonly maxWaves: number;
@@ -46,7 +46,7 @@ export interface RoundPlan {
 export function drawRound(options: PlanOptions, round: number): RoundPlan {
   const random = roundRandom(options.seed, round);
   const count = random.integer(Math.min(2, options.maxGuests), options.maxGuests);
-  // Mostly from one host, so that they share and queue; now and then against each other.
+  // Mostly from the same host, so that they share and queue; sometimes in opposite directions.
   const from = random.pick(HOSTS);
   const guests = Array.from({ length: count }, (): GuestPlan => {
     const host = random.chance(0.3) ? random.pick(HOSTS) : from;
@@ -96,7 +96,7 @@ function drawMigration(random: Random, guest: GuestPlan, index: number, cast: Ca
   };
 }
 
-/** The whole plan, a line for each guest and each step. */
+/** The whole plan, one line per guest and per step. */
 export function planLines({ round, guests, waves }: RoundPlan): readonly string[] {
   const cast = guests.map(({ kind, host, persistent }, index) => {
     const how = persistent ? "persistent" : "transient";

@@ -1,7 +1,7 @@
 /**
- * Chance that can be repeated: mulberry32, a generator of 32 bits of state, good enough to draw a
- * plan and the same on every machine. Each round has a generator of its own, made from the seed and
- * the round's number, so that a round can be drawn without those before it.
+ * Repeatable randomness: mulberry32, a generator with 32 bits of state, good enough to draw a plan
+ * and the same on every machine. Each round has its own generator, made from the seed and the
+ * round's number, so that a round can be drawn without the previous ones.
  *
  * Source: Tommy Ettinger's mulberry32 (public domain).
  */
@@ -20,7 +20,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** 0 or more, below 1. */
+  /** At least 0, below 1. */
   next(): number {
     this.#state = (this.#state + STEP) >>> 0;
     let mixed = this.#state;
@@ -29,7 +29,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / RANGE;
   }
 
-  /** A whole number, both ends included. */
+  /** A whole number, both bounds included. */
   integer(min: number, max: number): number {
     return min + Math.floor(this.next() * (max - min + 1));
   }
@@ -38,14 +38,14 @@ export class Random {
     return this.next() < probability;
   }
 
-  /** Fails on an empty list. */
+  /** Throws on an empty list. */
   pick<T>(list: readonly T[]): T {
     const picked = list[this.integer(0, list.length - 1)];
     if (picked === undefined) throw new RangeError("nothing to pick from");
     return picked;
   }
 
-  /** Each as often as its weight says. Fails on an empty list. */
+  /** Picks each in proportion to its weight. Throws on an empty list. */
   weighted<T extends Weighted>(list: readonly T[]): T {
     const total = list.reduce((sum, { weight }) => sum + weight, 0);
     let left = this.next() * total;
@@ -57,7 +57,7 @@ export class Random {
   }
 }
 
-/** The generator of one round. */
+/** One round's generator. */
 export function roundRandom(seed: number, round: number): Random {
   return new Random(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(round, 0xc2b2ae35));
 }

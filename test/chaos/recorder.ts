@@ -1,7 +1,7 @@
 /**
- * Every event of one host, over all lives of its daemon, as Host.getEvents numbers them: asked for
- * again and again from where the last answer ended. (epoch, seq) names an event; the same name with
- * other words is a defect.
+ * Every event of one host through all daemon restarts, as numbered by Host.getEvents, polled from
+ * where the last answer ended. (epoch, seq) identifies an event; two events with the same identity
+ * and different contents are a defect.
  */
 import type { Site, Told } from "./site.ts";
 import { readEvents, type SeenEvent } from "./wire.ts";
@@ -21,7 +21,7 @@ export class Recorder {
     this.#told = told;
   }
 
-  /** Asks once; false if there was no answer. */
+  /** Polls once; false if there was no answer. */
   async poll(): Promise<boolean> {
     const from = this.#from;
     const asked = from === null ? {} : { since: from.next, epoch: from.epoch };
@@ -29,25 +29,25 @@ export class Recorder {
     if (answer.kind !== "result") return false;
     const read = readEvents(answer.value);
     if (read === null) {
-      this.#told.violation(`${this.#site.name}: Host.getEvents answers no object`);
+      this.#told.violation(`${this.#site.name}: Host.getEvents did not answer with an object`);
       return false;
     }
     if (read.gone && from?.epoch === read.epoch) {
-      this.#told.violation(`${this.#site.name}: events are gone within an epoch`);
+      this.#told.violation(`${this.#site.name}: events were lost within an epoch`);
     }
     for (const event of read.events) this.#take(event);
     this.#from = read;
     return true;
   }
 
-  /** The ends of this VM's migrations that this host told of, oldest first. */
+  /** The ends of this VM's migrations that this host reported, oldest first. */
   endings(vmId: string): readonly SeenEvent[] {
     return [...this.#seen.values()]
       .filter((event) => event.vmId === vmId && event.name === "VM_migration_ended")
       .sort((one, other) => one.notifyTimeMs - other.notifyTimeMs);
   }
 
-  /** How often this VM went to post-copy from here. */
+  /** How often this VM switched to post-copy with this host as source. */
   postCopies(vmId: string): number {
     return [...this.#seen.values()].filter(
       (event) => event.vmId === vmId && event.fields["pauseCode"] === "POSTCOPY",
@@ -59,7 +59,9 @@ export class Recorder {
     const known = this.#seen.get(key);
     if (known !== undefined && known.text !== event.text) {
       const both = `${known.text} and ${event.text}`;
-      this.#told.violation(`${this.#site.name}: event ${event.seq} has two contents: ${both}`);
+      this.#told.violation(
+        `${this.#site.name}: event ${event.seq} has two different contents: ${both}`,
+      );
     }
     this.#seen.set(key, event);
     if (known === undefined && event.name === "VM_migration_ended") {

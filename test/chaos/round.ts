@@ -1,6 +1,7 @@
 /**
- * Plays one round of a plan: starts its guests, lets the steps of each wave happen, heals what they
- * broke, waits for all migrations to end and has everything checked. Ends with the guests gone.
+ * Plays one round of a plan: starts its guests, runs the steps of each wave, repairs what they
+ * broke, waits until all migrations have ended and checks everything. Removes the guests at the
+ * end.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { LabHandle } from "../lab/api.ts";
@@ -20,10 +21,10 @@ import { type Player, Stage } from "./stage.ts";
 import { Timeline } from "./timeline.ts";
 import { readEnded } from "./wire.ts";
 
-/** Connections that are being closed, threads that end. */
+/** For connections that are closing and threads that are ending. */
 const CLEAN_DEADLINE_MS = 15_000;
 
-/** What lasts from round to round. */
+/** What persists from round to round. */
 export interface Theatre {
   readonly lab: LabHandle;
   readonly sites: readonly [Site, Site];
@@ -36,7 +37,7 @@ export interface Theatre {
 export interface RoundResult {
   readonly timeline: Timeline;
   readonly migrations: number;
-  /** How each migration ended: outcome, reason and where the guest is then. */
+  /** How each migration ended: outcome, reason, and where the guest is afterwards. */
   readonly endings: readonly string[];
   readonly acts: readonly string[];
   readonly postCopies: number;
@@ -88,7 +89,7 @@ export async function playRound(theatre: Theatre, plan: RoundPlan): Promise<Roun
 
 async function startGuests({ sites }: Theatre, plan: RoundPlan): Promise<readonly Player[]> {
   const players: Player[] = [];
-  // One after the other: each start takes a core for a moment.
+  // One after the other, because each start takes a core for a moment.
   for (const [index, { kind, host, persistent }] of plan.guests.entries()) {
     const guest = await sites[host].host.startGuest({ ...kind.load, persistent });
     const label = `${guestLabel(index)} (${guest.uuid.slice(0, 8)})`;
@@ -97,7 +98,7 @@ async function startGuests({ sites }: Theatre, plan: RoundPlan): Promise<readonl
   return players;
 }
 
-/** Every step at its time, whatever the others are at; then all that was taken away is back. */
+/** Runs every step at its time, whatever the others are doing, and waits until all is restored. */
 async function playWave(stage: Stage, wave: readonly Step[], acts: string[]): Promise<void> {
   const { timeline } = stage;
   const startMs = performance.now();
@@ -110,7 +111,7 @@ async function playWave(stage: Stage, wave: readonly Step[], acts: string[]): Pr
         timeline.note(`<- ${text.slice(0, 60)}: ${await run(stage)}`);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        timeline.violation(`${text}: could not be carried out: ${why}`);
+        timeline.violation(`${text}: failed: ${why}`);
       }
     }),
   );
@@ -160,7 +161,7 @@ async function checkLeaks(theatre: Theatre, timeline: Timeline, guests: number):
 
 function heldBy(site: Site): string {
   const pid = site.daemon?.process.pid;
-  if (pid === undefined) return `${site.name}: no daemon`;
+  if (pid === undefined) return `${site.name}: no daemon is running`;
   const { descriptors, threads, rssMiB } = processFootprint(pid);
   return `${site.name} ${descriptors} fds, ${threads} threads, ${Math.round(rssMiB)} MiB`;
 }
@@ -168,7 +169,7 @@ function heldBy(site: Site): string {
 function checkLogs({ sites, logs }: Theatre, timeline: Timeline): void {
   for (const site of sites) {
     for (const line of logs.defects(site.processes)) {
-      timeline.violation(`${site.name}'s daemon says: ${line}`);
+      timeline.violation(`${site.name}'s daemon logged: ${line}`);
     }
   }
 }

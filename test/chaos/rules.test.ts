@@ -1,5 +1,6 @@
 /**
- * The judges of a chaos run find what they are there for: a check that never fails proves nothing.
+ * The checks of a chaos run find what they are meant to find: a check that never fails proves
+ * nothing.
  */
 import { describe, expect, it } from "vitest";
 import type { HostFootprint, ProcessFootprint } from "./footprint.ts";
@@ -26,7 +27,7 @@ const ENTRY: MigrationEntry = {
   outcome: null,
 };
 
-/** What is found when this has been so for longer than the grace. */
+/** What is found when this has lasted longer than the grace period. */
 function faultsOf(entries: readonly MigrationEntry[], calmSinceMs: number | null = 0) {
   const rules = new WatchRules();
   const looks = [{ siteName: "host-a", entries }];
@@ -35,7 +36,7 @@ function faultsOf(entries: readonly MigrationEntry[], calmSinceMs: number | null
   );
 }
 
-describe("a cap above the rule's is found after its grace", () => {
+describe("a cap above the rule's is found after the grace period", () => {
   it.each([
     { what: "it is the rule's", entries: [ENTRY], found: [0, 0, 0] },
     {
@@ -49,7 +50,7 @@ describe("a cap above the rule's is found after its grace", () => {
       found: [0, 0, 1],
     },
     {
-      what: "two move data and each counts itself alone",
+      what: "two move data and each counts only itself",
       entries: [ENTRY, { ...ENTRY, vmId: "w" }],
       found: [0, 0, 2],
     },
@@ -67,7 +68,7 @@ describe("a cap above the rule's is found after its grace", () => {
     expect(faultsOf(entries)).toEqual(found);
   });
 
-  it("not while something is taken away", () => {
+  it("not while something is disturbed", () => {
     expect(faultsOf([{ ...ENTRY, sourceMigrations: 2 }], null)).toEqual([0, 0, 0]);
     expect(faultsOf([{ ...ENTRY, sourceMigrations: 2 }], 1)).toEqual([0, 0, 0]);
   });
@@ -78,7 +79,7 @@ describe("progress", () => {
     { siteName: "host-a", entries: [{ ...ENTRY, ...entry }] },
   ];
 
-  it("that falls within one migration is found, and a new migration begins anew", () => {
+  it("a fall within one migration is found, and a new migration starts over", () => {
     const rules = new WatchRules();
     expect(rules.faults(look({}), 0, 0)).toEqual([]);
     expect(rules.faults(look({ progressPercent: 9 }), 1, 0)).toHaveLength(1);
@@ -99,7 +100,7 @@ describe("ends", () => {
     { accepted: 2, perhaps: 0, told: 2 },
     { accepted: 1, perhaps: 1, told: 1 },
     { accepted: 1, perhaps: 1, told: 2 },
-  ])("as many as accepted: $accepted and perhaps $perhaps, $told told", (each) => {
+  ])("as many as accepted: $accepted and perhaps $perhaps, $told reported", (each) => {
     expect(fault(each.accepted, each.perhaps, each.told)).toBeUndefined();
   });
 
@@ -108,7 +109,7 @@ describe("ends", () => {
     { accepted: 1, perhaps: 0, told: 2 },
     { accepted: 1, perhaps: 1, told: 3 },
     { accepted: 0, perhaps: 0, told: 1 },
-  ])("too few or many: $accepted and perhaps $perhaps, $told told", (each) => {
+  ])("too few or too many: $accepted and perhaps $perhaps, $told reported", (each) => {
     expect(fault(each.accepted, each.perhaps, each.told)).toMatch(/accepted \d/);
   });
 });
@@ -140,17 +141,17 @@ describe("leaks", () => {
     expect(leaks.faults(later.own, later.host, 2)).toEqual([expect.stringContaining(later.what)]);
   });
 
-  it("that grow slowly are found within a life, not over two", () => {
+  it("slow growth is found within one daemon process, not across two", () => {
     const rounds = Array.from({ length: 22 }, (_, round) => 20 + round);
     const one = new Leaks();
-    expect(rounds.map((each) => one.trendFault(1, each)).at(-1)).toMatch(/grow from/);
+    expect(rounds.map((each) => one.trendFault(1, each)).at(-1)).toMatch(/grew from/);
     const two = new Leaks();
     const faults = rounds.map((each, round) => two.trendFault(round < 11 ? 1 : 2, each));
     expect(faults.filter((each) => each !== undefined)).toEqual([]);
   });
 });
 
-describe("the soak's verdict", () => {
+describe("the verdict of a soak", () => {
   const samples = (grow: number): Sample[] =>
     Array.from({ length: 100 }, (_, index) => ({
       atMs: index,

@@ -1,7 +1,7 @@
 /**
- * A whole chaos run: brings daemons up on a lab's two hosts, plays round after round of the seed's
- * plans, prints each plan before it is played and each violation with all that is needed to see
- * why, and sums up. After a violation the hosts start afresh, so that one does not lead to the next.
+ * A whole chaos run: starts daemons on a lab's two hosts, plays the seed's plans round after round,
+ * prints each plan before playing it and each violation with everything needed to find its cause,
+ * and sums up. After a violation the hosts start afresh, so that it cannot cause the next one.
  */
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ import { playRound, type RoundResult, type Theatre } from "./round.ts";
 import { Site } from "./site.ts";
 import { Timeline } from "./timeline.ts";
 
-/** Limits of seconds, so that what takes minutes on real hosts happens within a round. */
+/** Limits of a few seconds, so that what takes minutes in production happens within a round. */
 const DAEMON_VARS: DaemonVars = {
   migration_monitor_interval: 0.2,
   min_migration_bandwidth: 2,
@@ -34,10 +34,10 @@ const JOURNAL = "/var/lib/vdsm-migrationd/journal";
 const LOGS = "/var/log/libvirt";
 
 export interface ChaosOptions extends PlanOptions {
-  /** The first round; the others follow. */
+  /** The first round to play. */
   readonly firstRound: number;
   readonly rounds: number;
-  /** No further round is begun after so long. */
+  /** No round starts after this time. */
   readonly minutes: number;
 }
 
@@ -90,7 +90,7 @@ export async function runChaos(
   return { ...sum, endings, acts };
 }
 
-/** Both daemons run, and remember nothing. */
+/** Starts both daemons without a journal. */
 async function openTheatre(lab: LabHandle): Promise<Theatre> {
   const exclusive = new Exclusive();
   const told = new Timeline();
@@ -100,7 +100,7 @@ async function openTheatre(lab: LabHandle): Promise<Theatre> {
     return new Site(host, options, exclusive, told);
   });
   const [a, b] = sites;
-  if (a === undefined || b === undefined) throw new Error("no two hosts");
+  if (a === undefined || b === undefined) throw new Error("the lab has fewer than two hosts");
   await Promise.all([a.ensureDaemon(), b.ensureDaemon()]);
   return {
     lab,
@@ -121,7 +121,7 @@ function count(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/** A failed round: what is wrong, what happened, how to see it again, where the logs are. */
+/** A failed round: what is wrong, what happened, how to repeat it, where the logs are. */
 function report(
   theatre: Theatre,
   { timeline }: RoundResult,
@@ -131,18 +131,21 @@ function report(
   const folder = keepLogs(theatre, timeline, options.seed, round);
   const logs = theatre.sites.flatMap((site) => {
     const last = site.processes.at(-1)?.log().trimEnd().split("\n").slice(-LAST_LOG_LINES) ?? [];
-    return [`${site.name}'s daemon last said:`, ...last.map((line) => `  ${line.slice(0, 400)}`)];
+    return [
+      `last log lines of ${site.name}'s daemon:`,
+      ...last.map((line) => `  ${line.slice(0, 400)}`),
+    ];
   });
   return [
     ...timeline.lines,
     ...logs,
     ...timeline.violations.map((violation) => `VIOLATION ${violation}`),
-    `again: npm run chaos -- ${repeatArguments(options, round)}`,
+    `repeat with: npm run chaos -- ${repeatArguments(options, round)}`,
     `all logs are in ${folder}`,
   ];
 }
 
-/** What plays exactly this round's plan again. */
+/** The arguments that play exactly this round's plan again. */
 export function repeatArguments(options: PlanOptions, round: number): string {
   const { seed, acts, maxGuests, maxWaves } = options;
   return `--seed ${seed} --round ${round} --guests ${maxGuests} --waves ${maxWaves} --acts ${[...acts].join(",")}`;
@@ -172,7 +175,7 @@ export function summaryLines(summary: Summary): readonly string[] {
       .map(([key, times]) => `${key} ${times}`)
       .join(", ");
   return [
-    `${summary.rounds} rounds, ${summary.migrations} migrations, ${summary.postCopies} to post-copy`,
+    `${summary.rounds} rounds, ${summary.migrations} migrations, ${summary.postCopies} switched to post-copy`,
     `ends: ${counted(summary.endings)}`,
     `acts: ${counted(summary.acts)}`,
     ...summary.violations.map((violation) => `VIOLATION ${violation.split("\n")[0] ?? ""}`),

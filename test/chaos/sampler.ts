@@ -1,6 +1,6 @@
 /**
- * The eye that stays open during a round: both daemons' migrations and events, every 0.2 s, held to
- * the rules of every moment (watch-rules.ts). Also how the end of all migrations is awaited.
+ * Watches during a round: reads both daemons' migrations and events every 0.2 s and checks the
+ * rules that hold at every moment (watch-rules.ts). Also waits for all migrations to end.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Recorder } from "./recorder.ts";
@@ -55,7 +55,7 @@ export class Sampler {
   }
 }
 
-/** Host.getMigrations; undefined without an answer. */
+/** The answer of Host.getMigrations; undefined if there is none. */
 export async function migrationsOf(site: Site): Promise<readonly MigrationEntry[] | undefined> {
   const answer = await site.call("Host.getMigrations");
   return answer.kind === "result" ? readMigrations(answer.value) : undefined;
@@ -71,7 +71,7 @@ export async function busyWith(site: Site): Promise<string> {
     return `${site.name}: ${words.join(", ").trimEnd()}`;
   }
   const stats = await site.call("Host.getStats");
-  if (stats.kind !== "result" || !isWire(stats.value)) return `${site.name} has no statistics`;
+  if (stats.kind !== "result" || !isWire(stats.value)) return `${site.name} returns no statistics`;
   const { value } = stats;
   const counts = COUNTS.filter((key) => numberIn(value, key) > 0);
   return counts.map((key) => `${site.name}: ${key} ${numberIn(value, key)}`).join(", ");

@@ -1,7 +1,8 @@
 /**
- * One host of a chaos run with its daemon, over all of the daemon's lives: it is killed and started
- * again here and nowhere else, so that a daemon that ends by itself is told from one that was ended.
- * It is started as the unit does it: one that ends with 1, since libvirt is away, is started again.
+ * One host of a chaos run, with its daemon through all restarts. Only this file kills and starts
+ * the daemon, so that a daemon that exits by itself can be told from one that was ended. It starts
+ * the daemon as the unit does: if it exits with 1 because libvirt is unreachable, it is started
+ * again.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Host, LabProcess } from "../lab/api.ts";
@@ -23,11 +24,11 @@ const ANSWER_DEADLINE_MS = 25_000;
 export type Answer =
   | { readonly kind: "result"; readonly value: unknown }
   | { readonly kind: "refused"; readonly code: number; readonly message: string }
-  /** It was sent; whether it was carried out nobody knows. */
+  /** Sent, but nobody knows whether it was carried out. */
   | { readonly kind: "lost"; readonly why: string }
   | { readonly kind: "down" };
 
-/** Where a site says what must not happen, and what happened. */
+/** Where a site reports events and violations. */
 export interface Told {
   note(text: string): void;
   violation(text: string): void;
@@ -35,7 +36,7 @@ export interface Told {
 
 interface Life {
   readonly process: LabProcess;
-  /** We ended it. */
+  /** Whether we ended it. */
   ended: boolean;
 }
 
@@ -59,17 +60,17 @@ export class Site {
     return this.host.name;
   }
 
-  /** The daemon that runs now. */
+  /** The running daemon. */
   get daemon(): Daemon | null {
     return this.#daemon;
   }
 
-  /** The processes so far, oldest first, those that never became ready included. */
+  /** All processes so far, oldest first, including those that never became ready. */
   get processes(): readonly LabProcess[] {
     return this.#lives.map((life) => life.process);
   }
 
-  /** The events of this name and VM that were pushed to us, in all lives. */
+  /** The events with this name and VM that were pushed to us by any of the processes. */
   pushed(name: string, vmId: string): readonly DaemonEvent[] {
     return this.#daemons
       .flatMap(({ events }) => events)
@@ -105,14 +106,14 @@ export class Site {
     }
   }
 
-  /** Starts the daemon unless it runs. */
+  /** Starts the daemon unless it is running. */
   ensureDaemon(): Promise<void> {
     return this.#own(async () => {
       if (this.#daemon === null) await this.#launch();
     });
   }
 
-  /** SIGKILL, and after `downMs` started again. */
+  /** SIGKILL; starts it again after `downMs`. */
   killDaemon(downMs: number): Promise<void> {
     return this.#endAndStart("SIGKILL", downMs);
   }
@@ -121,7 +122,7 @@ export class Site {
     return this.#endAndStart("SIGTERM", downMs);
   }
 
-  /** SIGHUP, on a file that is broken first if so wished. */
+  /** SIGHUP, with the given configuration or a broken one. */
   reloadDaemon(vars: DaemonOptions["vars"]): Promise<void> {
     return this.#own(async () => {
       writeConfig(this.host, { ...this.#options, vars: { ...this.#options.vars, ...vars } });
@@ -193,7 +194,7 @@ export class Site {
     if (life.ended) return;
     life.ended = true;
     if (this.#daemon?.process === life.process) this.#daemon = null;
-    this.#told.violation(`${this.name}: the daemon ended by itself with ${how}`);
+    this.#told.violation(`${this.name}: the daemon exited by itself with ${how}`);
   }
 }
 

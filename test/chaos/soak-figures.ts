@@ -1,7 +1,7 @@
 /**
- * What a daemon holds over the time of a soak, and whether it is flat: the median of the last quarter
- * against that of the second one; the first is for warming up. A single high sample is no leak, and
- * memory that node gives back late is none either, hence medians and a tolerance.
+ * What a daemon holds in the course of a soak, and whether it is flat: the median of the last
+ * quarter is compared with that of the second; the first is the warm-up. A single high sample is
+ * not a leak, nor is memory that Node returns late, hence medians and a tolerance.
  */
 import type { Daemon } from "../lab/daemon.ts";
 import { hostFootprint, processFootprint, type ProcessFootprint } from "./footprint.ts";
@@ -14,14 +14,14 @@ export type Sample = Readonly<Record<Figure, number>> & { readonly atMs: number 
 interface Row {
   readonly figure: Figure;
   readonly name: string;
-  /** More than this, and more than the share, is growth. */
+  /** Growth is more than this and more than the share. */
   readonly tolerance: number;
   readonly toleranceShare: number;
-  /** What grows by its nature and is bounded: judged by the bound alone. */
+  /** For figures that grow by nature up to a bound: only the bound is checked. */
   readonly most?: number;
 }
 
-/** The segments of the journal together, and the one that is being written. */
+/** All journal segments, including the one being written. */
 const JOURNAL_MIB_MAX = 68;
 
 const ROWS: readonly Row[] = [
@@ -43,7 +43,7 @@ export interface Verdict {
   readonly lines: readonly string[];
 }
 
-/** The samples of one daemon. */
+/** One daemon's samples. */
 export class Figures {
   readonly name: string;
   readonly samples: Sample[] = [];
@@ -60,7 +60,7 @@ export class Figures {
     this.samples.push({ atMs, ...own, libvirtClients, journalMiB });
   }
 
-  /** The latest ones in a line. */
+  /** The latest samples in one line. */
   line(): string {
     const sample = this.samples.at(-1);
     if (sample === undefined) return `${this.name} -`;

@@ -1,8 +1,9 @@
 /**
- * `npm run soak -- --minutes 60`: two guests go back and forth without a pause, each daemon polled
- * every 0.1 s, and every minute it is said what both daemons hold. At the end the second quarter of
- * the time (after warming up) is compared with the last: memory, file descriptors and threads must be
- * flat. Exit status: 0, 1 if something grew or a migration did not arrive, 2 wrong usage.
+ * `npm run soak -- --minutes 60`: two guests migrate back and forth without a pause while each
+ * daemon is polled every 0.1 s; every minute it prints what both daemons hold. At the end it
+ * compares the second quarter of the time (after the warm-up) with the last: memory, file
+ * descriptors and threads must be flat. Exit status: 0, 1 if something grew or a migration did not
+ * arrive, 2 for wrong usage.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -36,7 +37,7 @@ function minutesOrExit(): number {
   }
 }
 
-/** There and back until the time is over; fails if it does not arrive once. */
+/** Migrates there and back until the time is over; fails if a migration does not complete. */
 async function goBackAndForth(
   guest: Guest,
   daemons: readonly [Daemon, Daemon],
@@ -50,7 +51,7 @@ async function goBackAndForth(
     const { outcome, message } = await here.ended(guest.uuid);
     if (outcome !== "completed") throw new Error(`${guest.name}: ${String(message)}`);
     counts.migrations += 1;
-    // What was heard is not needed any more, and must not be taken for the next end.
+    // Past events are no longer needed, and must not be mistaken for the next end.
     for (const daemon of daemons) forget(daemon, guest.uuid);
     [here, there] = [there, here];
   }
@@ -90,7 +91,7 @@ async function measure(figures: readonly Figures[], endMs: number, counts: Count
 async function soak(lab: LabHandle, minutes: number): Promise<number> {
   const vars = { migration_monitor_interval: 0.1, max_outgoing_migrations: GUESTS };
   const daemons = [await startDaemon(lab.a, { vars }), await startDaemon(lab.b, { vars })] as const;
-  // One from each host, so that there are always two under way, against each other.
+  // One from each host, so that there are always two migrations, in opposite directions.
   const guests = [await lab.a.startGuest(LOAD), await lab.b.startGuest(LOAD)];
   const endMs = performance.now() + minutes * MINUTE_MS;
   const counts: Counts = { migrations: 0, polls: 0 };

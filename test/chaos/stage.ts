@@ -1,7 +1,7 @@
 /**
- * What an act has in its hands: the two hosts, the round's guests with where each is as the wave
- * begins, and the keys to what may be taken away. Acts name a host as a guest's source or
- * destination, so that a plan means the same wherever the guests have come to be.
+ * What acts work with: the two hosts, the round's guests and where each is when the wave begins,
+ * and access to everything that can be disturbed. Acts refer to a host as a guest's source or
+ * destination, so that a plan means the same wherever the guests have ended up.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { CutKind, Guest, Host, LabHandle, LinkName } from "../lab/api.ts";
@@ -10,20 +10,20 @@ import type { Ledger } from "./ledger.ts";
 import type { Answer, Site } from "./site.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** Of a guest: the host that it is on as the wave begins, or the other one. */
+/** The host that a guest is on when the wave begins, or the other one. */
 export type Side = "source" | "destination";
-/** Which of the two hosts: as both places of a guest may stand for. */
+/** One of the two hosts. */
 export type HostIndex = 0 | 1;
 
 export interface Player {
   readonly label: string;
   readonly guest: Guest;
   readonly persistent: boolean;
-  /** Where it is as the wave begins. */
+  /** Where it is when the wave begins. */
   home: HostIndex;
-  /** Somebody suspended it, and nobody has resumed it yet. */
+  /** Whether it was suspended and not yet resumed. */
   suspended: boolean;
-  /** Somebody else than the daemons may have moved it in this wave. */
+  /** Whether somebody other than the daemons may have moved it in this wave. */
   movedByOthers: boolean;
 }
 
@@ -64,12 +64,12 @@ export class Stage {
     return this.sites[side === "source" ? here : here === 0 ? 1 : 0];
   }
 
-  /** Since when nothing has been taken away; null: something is now. */
+  /** Since when nothing is disturbed; null if something is. */
   get calmSinceMs(): number | null {
     return this.#disturbances > 0 ? null : this.#calmSinceMs;
   }
 
-  /** Asks `site` to move the guest to the other host, and keeps the books. */
+  /** Asks `site` to migrate the guest to the other host, and records the request. */
   async migrate(player: Player, site: Site, params: Record<string, unknown>): Promise<Answer> {
     const vmID = player.guest.uuid;
     const answer = await site.call("VM.migrate", { vmID, params });
@@ -87,11 +87,11 @@ export class Stage {
   }
 
   killDaemon(site: Site, downMs: number): Promise<void> {
-    return this.#disturb(`kill of ${site.name}`, () => site.killDaemon(downMs));
+    return this.#disturb(`kill ${site.name}`, () => site.killDaemon(downMs));
   }
 
   terminateDaemon(site: Site, downMs: number): Promise<void> {
-    return this.#disturb(`stop of ${site.name}`, () => site.terminateDaemon(downMs));
+    return this.#disturb(`stop ${site.name}`, () => site.terminateDaemon(downMs));
   }
 
   killLibvirtd(host: Host, downMs: number): Promise<void> {
@@ -110,7 +110,7 @@ export class Stage {
     });
   }
 
-  /** False if it has no QEMU there. */
+  /** Resolves with false if it has no QEMU there. */
   pauseQemu({ guest }: Player, host: Host, forMs: number): Promise<boolean> {
     return this.#disturb(`QEMU of ${guest.name} on ${host.name}`, async () => {
       const pid = guest.qemuPid(host);
@@ -123,7 +123,7 @@ export class Stage {
     });
   }
 
-  /** Whatever the acts left: links whole, libvirtds and daemons running. */
+  /** Repairs what the acts left behind: restores links, starts libvirtds and daemons. */
   async heal(): Promise<void> {
     for (const link of ["control", "migration"] as const) {
       await this.#disturb(`${link} link`, () => this.lab.restore(link));

@@ -1,7 +1,7 @@
 /**
- * What happened when, and what must not have happened. One for each round: the acts, the answers to
- * verbs and every end of a migration, in order; a violation is a line of it and stands in a list of
- * its own too. Kept in memory, and printed when there is a violation.
+ * What happened when, and what should not have happened. One per round: the acts, the answers to
+ * verbs and the end of every migration, in order. A violation is a line in it and also in a list of
+ * its own. Kept in memory, and printed if there is a violation.
  */
 
 export class Timeline {
@@ -14,7 +14,7 @@ export class Timeline {
     this.#lines.push(`${seconds.toFixed(2).padStart(7)} s  ${text}`);
   }
 
-  /** The same violation is told once. */
+  /** Each violation is recorded once. */
   violation(text: string): void {
     if (this.#violations.includes(text)) return;
     this.#violations.push(text);

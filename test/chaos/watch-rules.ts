@@ -1,18 +1,18 @@
 /**
- * Two rules that hold at every moment: progress never falls within one migration, and no cap lies
- * above the bandwidth rule's for longer than its grace. Fed with what both daemons say at the same
- * time; time is an argument.
+ * Two rules that hold at every moment: progress never falls within one migration, and no cap
+ * exceeds the bandwidth rule's for longer than the grace period. Takes what both daemons report at
+ * the same time; time is an argument.
  *
  *   cap <= max(floor, int(maxBandwidth / N)), floor = min(minBandwidth, maxBandwidth)
  *
- * N is the entry's own counts, and in a second check how many migrations move data as the two
- * daemons' entries themselves say: each is an outgoing one here and an incoming one there.
+ * N comes from the entry's own counts. A second check uses the number of migrations that move data
+ * according to both daemons' entries: each is outgoing on one host and incoming on the other.
  */
 import type { MigrationEntry } from "./wire.ts";
 
 /**
- * A count that rises is seen in the next cycle (0.2 s) here, within a peer's answer (1 s) there, and
- * then set; on a machine with two cores for two hosts each of these may be late.
+ * A higher count is noticed in the next cycle (0.2 s) on this host and within a peer's answer (1 s)
+ * on the other, and then applied; each can be late where two hosts share two cores.
  */
 export const CAP_GRACE_MS = 3_000;
 
@@ -28,8 +28,8 @@ export class WatchRules {
   readonly #excessSinceMs = new Map<string, number>();
 
   /**
-   * What is wrong at this moment. `calmSinceMs`: since when nothing has been taken away; null: now
-   * something is, and a cap cannot be set.
+   * The current faults. `calmSinceMs`: since when nothing is disturbed; null: something is now, and
+   * caps cannot be set.
    */
   faults(looks: readonly Look[], nowMs: number, calmSinceMs: number | null): readonly string[] {
     const moving = looks
@@ -45,7 +45,7 @@ export class WatchRules {
   }
 
   #progressFault(key: string, entry: MigrationEntry): string | undefined {
-    // One that somebody else began has no time of acceptance: the next is not told from it.
+    // A foreign migration has no time of acceptance, so it cannot be told from the next one.
     if (entry.phase === "foreign") return undefined;
     const before = this.#progress.get(key) ?? 0;
     this.#progress.set(key, Math.max(before, entry.progressPercent));
@@ -74,7 +74,7 @@ export class WatchRules {
     if (now.nowMs - Math.max(sinceMs, now.calmSinceMs) < CAP_GRACE_MS) return undefined;
     const { sourceMigrations, destinationMigrations } = entry;
     const counts = `source ${sourceMigrations}, destination ${destinationMigrations}, seen ${now.moving}`;
-    return `cap of ${key} is ${entry.capAppliedMiBps}, the rule allows ${most} (${counts})`;
+    return `cap of ${key} is ${entry.capAppliedMiBps}, but the rule allows ${most} (${counts})`;
   }
 }
 

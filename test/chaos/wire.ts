@@ -1,6 +1,6 @@
 /**
- * What the chaos run reads of the daemon's answers: Host.getMigrations and Host.getEvents, narrowed
- * field by field. A field that is missing or of another type reads as 0, "" or null.
+ * The parts of Host.getMigrations and Host.getEvents that the chaos run reads, narrowed field by
+ * field. A field that is missing or has another type reads as 0, "" or null.
  */
 
 type Wire = Readonly<Record<string, unknown>>;
@@ -15,7 +15,7 @@ export interface MigrationEntry {
   readonly maxBandwidthMiBps: number;
   readonly minBandwidthMiBps: number;
   readonly sourceMigrations: number;
-  /** null: the destination's daemon is silent or was never asked. */
+  /** null if the destination's daemon is silent or was never asked. */
   readonly destinationMigrations: number | null;
   readonly isPostCopy: boolean;
   readonly hasData: boolean;
@@ -38,7 +38,7 @@ export interface SeenEvent {
   readonly vmId: string;
   readonly notifyTimeMs: number;
   readonly fields: Wire;
-  /** The whole of it, to compare. */
+  /** The whole event, for comparison. */
   readonly text: string;
 }
 
@@ -82,7 +82,7 @@ export function readEnded(wire: Wire): EndedFields {
   };
 }
 
-/** Host.getMigrations. */
+/** The answer of Host.getMigrations. */
 export function readMigrations(answer: unknown): readonly MigrationEntry[] {
   return objects(answer).map((wire) => {
     const parameters = objectIn(wire, "parameters");
@@ -107,7 +107,7 @@ export function readMigrations(answer: unknown): readonly MigrationEntry[] {
   });
 }
 
-/** Host.getEvents; null if it is none. */
+/** The answer of Host.getEvents; null if it is not one. */
 export function readEvents(answer: unknown): EventsAnswer | null {
   if (!isWire(answer)) return null;
   const epoch = textIn(answer, "epoch");
