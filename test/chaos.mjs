@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- --minutes 30 --seed N`: sets the machine up and plays test/chaos/chaos.ts.
+ * `npm run chaos -- --minutes 30 --seed N`: sets the machine up and runs test/chaos/chaos.ts.
  */
 import { fileURLToPath } from "node:url";
 import { play } from "./lab/play.mjs";

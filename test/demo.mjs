@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: sets the machine up and plays test/demo in the terminal.
+ * `npm run demo`: sets the machine up and runs test/demo in the terminal.
  */
 import { fileURLToPath } from "node:url";
 import { play } from "./lab/play.mjs";

@@ -1,8 +1,9 @@
 /**
- * `npm run fuzz -- --inputs 1000000 --seed N`: the targets of test/fuzz with a big budget, split by
- * their shares, each in a process of its own. Prints progress, for each failure the shrunk input and
- * how to repeat it, and a table at the end; fails if anything failed. `--target NAME` runs one
- * target alone, `--path P` one input of it, `--jobs N` as many targets at once. Without a seed it takes one from the clock.
+ * `npm run fuzz -- --inputs 1000000 --seed N`: the targets of test/fuzz with a large budget,
+ * divided by their shares, each in its own process. Prints progress, the shrunk input of each
+ * failure with the command that repeats it, and a table at the end; fails if anything failed.
+ * `--target NAME` runs only that target, `--path P` only one input of it, `--jobs N` that many
+ * targets at once. The default seed comes from the clock.
  */
 import { fork, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -13,7 +14,7 @@ import { parseArgs } from "node:util";
 const ROOT = path.resolve(import.meta.dirname, "..");
 const BUILT = new URL(".build/fuzz/test/fuzz/", import.meta.url);
 const PROGRESS_EVERY_MS = 10_000;
-/** Beyond the deadlines and the shrinking of a child: then its loop stands still. */
+/** Longer than a child's deadlines and shrinking take: beyond this its event loop is blocked. */
 const SILENT_MS_MAX = 180_000;
 
 const { values } = parseArgs({
@@ -42,7 +43,7 @@ function build() {
   if (done.status !== 0) process.exit(1);
 }
 
-/** Resolves with the target's outcome; a crash and a hang are failures as well. */
+/** Resolves with the target's outcome; crashes and hangs are failures too. */
 function runChild({ name }, budget, folder) {
   const trace = path.join(folder, name);
   const options = ["--target", name, "--inputs", String(budget), "--seed", String(seed)];
@@ -59,7 +60,7 @@ function runChild({ name }, budget, folder) {
   };
   const watch = setInterval(() => {
     if (Date.now() - heardMs < SILENT_MS_MAX) return;
-    failed(`hangs: silent for ${SILENT_MS_MAX} ms`, readFileSync(trace, "utf8"));
+    failed(`hung: silent for ${SILENT_MS_MAX} ms`, readFileSync(trace, "utf8"));
     child.kill("SIGKILL");
   }, 1000);
   child.on("message", (message) => {
@@ -86,7 +87,7 @@ function report(name, { failures }) {
   for (const failure of failures) {
     say(`\n${name} FAILED: ${failure.error}\ninput: ${failure.input}`);
     const one = failure.path === "" ? "" : ` --path ${failure.path}`;
-    say(`again: npm run fuzz -- --target ${name} --seed ${failure.seed}${one}\n`);
+    say(`repeat with: npm run fuzz -- --target ${name} --seed ${failure.seed}${one}\n`);
   }
 }
 
@@ -101,7 +102,8 @@ async function main() {
   const { allTargets } = await import(new URL("targets/all.js", BUILT));
   const chosen = allTargets.filter(({ name }) => name === (values.target ?? name));
   const shares = chosen.reduce((sum, { share }) => sum + share, 0);
-  if (shares === 0) throw new Error(`targets are ${allTargets.map(({ name }) => name).join(", ")}`);
+  if (shares === 0)
+    throw new Error(`unknown target; known are ${allTargets.map(({ name }) => name).join(", ")}`);
   say(`seed ${seed}, ${inputs} inputs`);
   const folder = mkdtempSync(path.join(tmpdir(), "vdsm-fuzz-trace-"));
   const waiting = [...chosen];

@@ -1,9 +1,9 @@
 /**
- * `npm run matrix`: the host suite's main cases (matrix/cases.json: a test that is there anyway,
- * and its title in the table) with the two hosts on each Debian, and
- * from each to newer ones. Daemon, binding, Node, libvirt and QEMU are those of the Debian that a host
- * runs in. By hand, about two minutes a pair; ends with two tables, and with status 1 if a case failed.
- * Arguments name pairs, `npm run matrix -- bookworm-trixie`; default: all.
+ * `npm run matrix`: the main cases of the host tests (matrix/cases.json: existing tests and their
+ * titles in the table), with the two hosts on each Debian, and from each Debian to newer ones.
+ * Daemon, binding, Node, libvirt and QEMU are those of the host's Debian. Run by hand, about two
+ * minutes per pair; prints two tables and exits with 1 if a case failed. Arguments select pairs,
+ * such as `npm run matrix -- bookworm-trixie`; default: all.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -28,7 +28,7 @@ function say(line) {
   process.stdout.write(`${line}\n`);
 }
 
-/** Each on both hosts, each to the next newer, and the oldest to the newest. */
+/** Each with itself, each to the next newer, and the oldest to the newest. */
 function allPairs([oldest, middle, newest]) {
   return [
     [oldest, oldest],
@@ -54,7 +54,7 @@ function vitestArguments(report) {
   ];
 }
 
-/** Plays all cases with host-a on the one and host-b on the other; what came of each, by its name. */
+/** Runs all cases with host-a and host-b on these Debians; returns each case's result by name. */
 async function play({ from, to }, folder) {
   const report = path.join(folder, "report.json");
   rmSync(report, { force: true });
@@ -74,7 +74,7 @@ async function play({ from, to }, folder) {
 
 function shown(result) {
   if (result?.status === "passed") return `${(result.duration / 1000).toFixed(1)} s`;
-  return result?.status === "failed" ? "failed" : "not played";
+  return result?.status === "failed" ? "failed" : "not run";
 }
 
 function row(cells) {
@@ -124,7 +124,7 @@ async function main() {
   process.exit(passed ? 0 : 1);
 }
 
-/** The hosts end with vitest, and their mounts with them. */
+/** The hosts and their mounts end with vitest. */
 function endBy(signal) {
   const status = SIGNAL_STATUS[signal];
   if (playing === null) process.exit(status);

@@ -1,10 +1,10 @@
 /**
- * `npm test`: sets the machine up, runs every test, and ends with `N passed, N failed` alone on
- * the last line. Arguments are vitest's filters (`npm test -- core`).
+ * `npm test`: sets the machine up, runs all tests, and prints `N passed, N failed` alone on the
+ * last line. Arguments are vitest filters (`npm test -- core`).
  *
- * Without root it says what that would be needed for and runs the tests that need no hosts. With
- * CI=true nothing may be left out: no root, a skipped test and a todo each count as failed.
- * vitest runs in this very process, so that the lab ends with it however it ends.
+ * Without root it says what root is needed for and runs the tests that need no hosts. With CI=true
+ * nothing may be left out: missing root and skipped or todo tests count as failed. vitest runs in
+ * this process, so that the lab ends with it, however it ends.
  */
 import {
   CHECKOUT,
@@ -22,7 +22,7 @@ function say(line) {
   process.stdout.write(`${line}\n`);
 }
 
-/** Runs a step of the set-up; resolves with 1 if it failed, which then counts as a failed test. */
+/** Runs a setup step; resolves with 1 if it failed, which counts as a failed test. */
 function failures(step) {
   try {
     step();
@@ -38,7 +38,7 @@ function finish(passed, failed) {
   process.exit(failed > 0 || passed === 0 ? 1 : 0);
 }
 
-/** Counts tests, and as a failed one each suite that did not load and each error outside of tests. */
+/** Counts tests; a suite that did not load or an error outside tests counts as a failed test. */
 function count(vitest) {
   let passed = 0;
   let failed = vitest.state.getUnhandledErrors().length;

@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- --minutes 60`: sets the machine up and plays test/chaos/soak.ts.
+ * `npm run soak -- --minutes 60`: sets the machine up and runs test/chaos/soak.ts.
  */
 import { fileURLToPath } from "node:url";
 import { play } from "./lab/play.mjs";

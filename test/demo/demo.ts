@@ -1,10 +1,10 @@
 /**
- * The demo's life: two hosts with a daemon each, the story, and away with everything again, whether
- * it ends by itself, by a signal, by a closed pipe or by a failure. test/demo.mjs sets the machine
- * up and then imports this file.
+ * Runs the demo: brings up two hosts with a daemon each, tells the story, and tears everything
+ * down, whether it ends by itself, by a signal, a closed pipe or a failure. test/demo.mjs sets the
+ * machine up and then imports this file.
  *
- * The hosts cannot outlive this process (lab.ts); taking them down here only makes sure that all is
- * gone before the prompt is back. Exit status: 0, 1 after a failure, 128 + the signal's number.
+ * The hosts cannot outlive this process anyway (lab.ts); the teardown here makes sure that they are
+ * gone before the prompt returns. Exit status: 0, 1 after a failure, 128 + the signal's number.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { startDaemon, type Daemon } from "../lab/daemon.ts";
@@ -15,7 +15,7 @@ import { seconds } from "./text.ts";
 import { Watch } from "./watch.ts";
 
 const WHOLE_DEADLINE_MS = 110_000;
-/** How long an interrupted start of the hosts is waited for. */
+/** How long to wait for an interrupted start of the hosts. */
 const START_PATIENCE_MS = 3000;
 const LOOK_FOR_PARENT_EVERY_MS = 500;
 const LAST_LOG_LINES = 8;
@@ -23,7 +23,7 @@ const LAST_MESSAGE_LINES = 24;
 const SIGPIPE_STATUS = 128 + 13;
 const SIGNAL_STATUS = { SIGINT: 128 + 2, SIGTERM: 128 + 15, SIGHUP: 128 + 1 } as const;
 
-/** Why it ends before the story does. */
+/** Why the demo ended early. */
 class Interrupted extends Error {
   readonly status: number;
 
@@ -40,17 +40,21 @@ let labUp: Promise<Lab> | null = null;
 function interruption(): Promise<never> {
   return new Promise((_, reject) => {
     for (const [signal, status] of Object.entries(SIGNAL_STATUS)) {
-      process.on(signal, () => reject(new Interrupted(status, `${signal}: taking all down`)));
+      process.on(signal, () =>
+        reject(new Interrupted(status, `${signal}: tearing everything down`)),
+      );
     }
     process.stdout.on("error", () => reject(new Interrupted(SIGPIPE_STATUS, "output closed")));
     process.stderr.on("error", () => undefined);
     process.on("uncaughtException", reject);
     process.on("unhandledRejection", reject);
-    onParentEnd(() => reject(new Interrupted(SIGNAL_STATUS.SIGTERM, "npm ended: taking all down")));
+    onParentEnd(() =>
+      reject(new Interrupted(SIGNAL_STATUS.SIGTERM, "npm ended: tearing everything down")),
+    );
   });
 }
 
-/** npm run puts a shell in between, which dies of the SIGTERM that npm hands it and tells nobody. */
+/** npm run puts a shell in between, which dies of npm's SIGTERM without telling anyone. */
 function onParentEnd(tell: () => void): void {
   if (process.env["npm_lifecycle_event"] === undefined) return;
   const parentPid = process.ppid;
@@ -62,19 +66,19 @@ function onParentEnd(tell: () => void): void {
 
 async function deadline(): Promise<never> {
   await delay(WHOLE_DEADLINE_MS, undefined, { ref: false });
-  throw new Error(`not done within ${seconds(WHOLE_DEADLINE_MS)}`);
+  throw new Error(`did not finish within ${seconds(WHOLE_DEADLINE_MS)}`);
 }
 
 async function diesEarly(daemon: Daemon): Promise<never> {
   const { code, signal } = await daemon.process.exited;
-  throw new Error(`the daemon on ${daemon.host.name} ended with ${signal ?? `status ${code}`}`);
+  throw new Error(`the daemon on ${daemon.host.name} exited with ${signal ?? `status ${code}`}`);
 }
 
 async function play(): Promise<void> {
   screen.print(
     "vdsm-migrationd: two hosts on this machine, each with its own network, libvirtd and daemon, " +
-      "and real QEMU guests. You see what a management engine sees and does: -> what it calls, " +
-      "<- the events it gets.",
+      "and real QEMU guests. You see what a management engine sees and does: -> its calls, " +
+      "<- the events it receives.",
   );
   labUp = Lab.up();
   const lab = await labUp;
@@ -102,10 +106,10 @@ async function takeDown(): Promise<void> {
 }
 
 /**
- * The daemons' last words, read before their hosts go, and the log files with them. A daemon that
- * did not get ready is in no list: its words are the rest of the failure's message.
+ * The last lines of the daemons' logs, read before the hosts and their log files are removed. A
+ * daemon that did not become ready is in no list; the failure's message ends with its log.
  */
-function lastWords(message: string): string[] {
+function lastLines(message: string): string[] {
   const tail = (text: string, most: number): string[] =>
     text
       .trimEnd()
@@ -117,7 +121,7 @@ function lastWords(message: string): string[] {
     return rest.length === 0 ? [] : tail(rest.join("\n"), LAST_MESSAGE_LINES);
   }
   return daemons.flatMap(({ host, process: daemonProcess }) => [
-    `the last lines of ${host.name}'s daemon:`,
+    `last log lines of ${host.name}'s daemon:`,
     ...tail(daemonProcess.log(), LAST_LOG_LINES),
   ]);
 }
@@ -134,7 +138,7 @@ async function main(): Promise<number> {
     await takeDown();
     const took = seconds(performance.now() - startedMs);
     screen.close();
-    screen.print(`Both hosts are taken down again, nothing is left. It took ${took}.`);
+    screen.print(`Both hosts are torn down and nothing is left behind. The demo took ${took}.`);
     return 0;
   } catch (error) {
     screen.close();
@@ -144,7 +148,7 @@ async function main(): Promise<number> {
       return error.status;
     }
     const message = error instanceof Error ? error.message : String(error);
-    say([`demo failed: ${message.split("\n")[0] ?? ""}`, ...lastWords(message)]);
+    say([`demo failed: ${message.split("\n")[0] ?? ""}`, ...lastLines(message)]);
     await takeDown();
     return 1;
   }

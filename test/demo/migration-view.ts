@@ -1,7 +1,7 @@
 /**
- * What Host.getMigrations says of one migration, as far as the demo shows it, and the two ways it
- * is shown: as a bar with its numbers for a terminal, as one line for a log. The numbers are the
- * daemon's own; nothing is computed here but the length of a bar.
+ * The part of a Host.getMigrations entry that the demo shows, and its two forms: a bar with numbers
+ * for a terminal, one line for a log. The numbers are the daemon's; only the length of the bar is
+ * computed.
  */
 import type { Block, Line } from "./screen.ts";
 import { mib, pack } from "./text.ts";
@@ -54,7 +54,7 @@ export function readMigration(wire: Readonly<Record<string, unknown>>): Migratio
   };
 }
 
-/** The migrations one below the other; `unicode`: the terminal has block characters. */
+/** The migrations below each other; `unicode`: the terminal has block characters. */
 export function migrationsBlock(views: readonly MigrationView[], unicode: boolean): Block {
   return {
     live: (columns) => [
@@ -81,7 +81,7 @@ function outcomeTone(outcome: string): "good" | "bad" {
   return outcome === "completed" ? "good" : "bad";
 }
 
-/** Full: what is there and clean. Shaded: what remains, as far as progress has been before. */
+/** Filled: transferred and clean. Shaded: still remaining, up to the best progress so far. */
 function bar(view: MigrationView, cells: number, unicode: boolean): string {
   const [full, shaded, open] = unicode ? ["█", "▒", "░"] : ["#", "=", "."];
   const reached = Math.round((view.progressPercent / 100) * cells);
@@ -91,14 +91,14 @@ function bar(view: MigrationView, cells: number, unicode: boolean): string {
   return full.repeat(clean) + shaded.repeat(reached - clean) + open.repeat(cells - reached);
 }
 
-/** Always the same width, so that the bar's end stands still. */
+/** Always the same width, so that the end of the bar does not move. */
 function state(view: MigrationView): string {
   if (view.outcome !== null) return view.outcome.padEnd(10);
   const word = view.stalledForSeconds > 0 ? "stalled" : view.phase;
   return word.slice(0, 10).padEnd(10);
 }
 
-/** Padded, so that they stand still while the figures change. */
+/** Padded, so that they do not move while the numbers change. */
 function numbers(view: MigrationView): string[] {
   const pad = (text: string, columns: number): string => text.padStart(columns);
   const dirty = view.dirtyBytesPerSecond === 0 ? "-" : mib(view.dirtyBytesPerSecond);

@@ -1,6 +1,5 @@
 /**
- * What the demo prints fits the terminal it is printed on, from 40 columns up, and says the
- * daemon's numbers.
+ * What the demo prints fits its terminal, from 40 columns up, and shows the daemon's numbers.
  */
 import { describe, expect, it } from "vitest";
 import { migrationsBlock, panel, readMigration } from "./migration-view.ts";
@@ -34,12 +33,12 @@ describe("the panel of a migration", () => {
     }
   });
 
-  it("shades what remains of what was reached before", () => {
+  it("shades the part that must be sent again", () => {
     const [bar] = panel(readMigration(WIRE), 47, false);
     expect(bar?.text).toBe("orders-db ###############=====  99 % stalled   ");
   });
 
-  it("says the numbers, and when it has ended only how", () => {
+  it("shows the numbers, and after the end only the outcome", () => {
     const texts = panel(readMigration(WIRE), 200, true).map((line) => line.text);
     expect(texts[1]).toBe(
       "  pass 18  remaining 16.0 MiB  rate  8.0 MiB/s  dirty 16.5 MiB/s  cap  8 MiB/s  " +
@@ -52,11 +51,11 @@ describe("the panel of a migration", () => {
 });
 
 describe("wrapped text", () => {
-  it("keeps its first indent, gives the rest the hanging one, and fits", () => {
+  it("keeps the first indent, uses the hanging indent for the rest, and fits", () => {
     expect(wrap("  -> one two three", 12, "     ")).toEqual(["  -> one two", "     three"]);
   });
 
-  it("never parts a field from its unit", () => {
+  it("never separates a number from its unit", () => {
     const text = fieldList({ count: 1, stalledFor: "4 s" });
     expect(wrap(text, 20)).toEqual(["{count: 1,", "stalledFor: 4 s}"]);
   });

@@ -1,8 +1,8 @@
 /**
- * Where the demo is seen. On a terminal: lines that stay and scroll, and below them a block that is
- * drawn again in place; each change is one write, without clearing first, so nothing flickers. In a
- * pipe, a file, under CI or with NO_COLOR: plain lines, the block's one-line form now and then.
- * Knows nothing of migrations.
+ * The demo's output. On a terminal: permanent lines that scroll, and below them a block that is
+ * redrawn in place; each change is one write without clearing first, so nothing flickers. In a
+ * pipe, a file, under CI or with NO_COLOR: plain lines, with the block's one-line form now and
+ * then. Knows nothing of migrations.
  */
 import { wrap } from "./text.ts";
 
@@ -13,20 +13,20 @@ export interface Line {
   readonly tone: Tone;
 }
 
-/** The same facts for a terminal of so many columns, and as lines of a log. */
+/** The same facts for a terminal of a given width, and as lines of a log. */
 export interface Block {
   live(columns: number): readonly Line[];
   plain(): readonly string[];
 }
 
 export interface Screen {
-  /** What a line may hold. */
+  /** Maximum width of a line. */
   readonly columns: number;
-  /** Lines that stay. Longer ones are wrapped, the rest of each indented by `indent`. */
+  /** Prints permanent lines. Longer ones are wrapped and continued with `indent`. */
   print(text: string, tone?: Tone, indent?: string): void;
   /** Replaces the block. */
   show(block: Block): void;
-  /** The block leaves, the cursor is back. A second call does nothing. */
+  /** Removes the block and restores the cursor. A second call does nothing. */
   close(): void;
 }
 
@@ -40,7 +40,7 @@ const FEWEST_COLUMNS = 20;
 const ESC = "\u001b[";
 const HIDE_CURSOR = `${ESC}?25l`;
 const SHOW_CURSOR = `${ESC}?25h`;
-/** Terminals that know it draw what is between them at once; the others ignore it. */
+/** Terminals that support it draw what is in between at once; others ignore it. */
 const FRAME_BEGINS = `${ESC}?2026h`;
 const FRAME_ENDS = `${ESC}?2026l`;
 const CLEAR_LINE_REST = `${ESC}K`;
@@ -88,7 +88,7 @@ class Plain implements Screen {
   }
 
   close(): void {
-    // Nothing to put back.
+    // Nothing to restore.
   }
 }
 
@@ -96,7 +96,7 @@ class Terminal implements Screen {
   readonly #stdout: Stdout;
   readonly #onResize = (): void => this.#draw([], true);
   #block: Block | null = null;
-  /** What is drawn now, without styles: its rows are counted anew when the width changes. */
+  /** The block as drawn, without styles: its rows are recounted when the width changes. */
   #drawn: readonly string[] = [];
   #closed = false;
 
@@ -106,7 +106,7 @@ class Terminal implements Screen {
     stdout.write(HIDE_CURSOR);
   }
 
-  /** One column stays free: a full line would leave the cursor in doubt. */
+  /** One column stays free, because a full line leaves the cursor's position undefined. */
   get columns(): number {
     return Math.max(FEWEST_COLUMNS, Math.min(MOST_COLUMNS, this.#width() - 1));
   }
@@ -145,7 +145,7 @@ class Terminal implements Screen {
     return rows === 0 ? "\r" : `\r${ESC}${rows}A`;
   }
 
-  /** Writes lines that stay where the block was, and the block below them. */
+  /** Writes permanent lines in place of the block, and the block below them. */
   #draw(staying: readonly Line[], resized: boolean): void {
     if (this.#closed) {
       for (const line of staying) this.#stdout.write(`${styled(line)}\n`);

@@ -1,8 +1,8 @@
 /**
- * The story that the demo tells: two VMs that dirty memory too fast, one host pair, one engine.
- * Every number on the screen comes from the daemon or from libvirt; the story only waits for them
- * and says what they mean. The loads are chosen so that the shares decide: `orders-db` never
- * converges with 8 MiB/s, `web` does with 8 but not with half of it.
+ * The demo's story: two VMs that dirty memory too fast, one pair of hosts, one engine. Every number
+ * on the screen comes from the daemon or from libvirt; the story only waits for them and explains
+ * them. The loads are chosen so that the shares decide: `orders-db` never converges at 8 MiB/s;
+ * `web` does at 8 but not at half of that.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Guest, GuestOptions, Host } from "../lab/api.ts";
@@ -18,17 +18,17 @@ const PROGRESS_TIMEOUT_SECONDS = 60;
 const RESCUE_DOWNTIME_MS = 2000;
 const DOWNTIME_MS = 200;
 const ARRIVAL_PATIENCE_MS = 20_000;
-/** Time to read, while the bars go on. */
+/** Time to read while the bars keep moving. */
 const READING_MS = 5000;
 
-/** 16 MiB/s over 6 MiB: each pass finds all 6 MiB dirty again. */
+/** 16 MiB/s across 6 MiB: each pass finds all 6 MiB dirty again. */
 const ORDERS_DB: GuestOptions = {
   name: "orders-db",
   workingSetMiB: 6,
   ratePagesPerSecond: 4096,
   filledMiB: 32,
 };
-/** 6.5 MiB/s over 12 MiB: at 8 MiB/s each pass is a fifth smaller than the one before. */
+/** 6.5 MiB/s across 12 MiB: at 8 MiB/s each pass is a fifth smaller than the previous one. */
 const WEB: GuestOptions = { name: "web", workingSetMiB: 12, ratePagesPerSecond: 1664 };
 
 export const DAEMON_VARS = {
@@ -76,10 +76,10 @@ async function startToMigrate(cast: Cast, ordersDb: Guest): Promise<void> {
   const { screen, watch } = cast;
   heading(screen, "1  A busy VM migrates from host-a to host-b");
   screen.print(
-    `orders-db writes 16 MiB/s all over 6 MiB of its memory; migrations may use ${MAX_MIBPS} ` +
-      "MiB/s. Pass 1 sends all memory, each later pass what was dirtied during the one before: " +
-      "'remaining' falls within a pass and jumps up when the next begins. Once it fits into the " +
-      "downtime, the VM is paused, the rest sent, and it runs on host-b.",
+    `orders-db writes 16 MiB/s across 6 MiB of its memory; migrations may use ${MAX_MIBPS} ` +
+      "MiB/s. Pass 1 sends all memory, each later pass what was dirtied during the previous one: " +
+      "'remaining' falls within a pass and jumps up when the next begins. Once the rest fits into " +
+      "the downtime, the VM is paused, the rest is sent, and the VM runs on host-b.",
   );
   await migrate(cast, ordersDb);
   await watch.until(ordersDb, "its third pass", (view) => view.pass >= 3);
@@ -88,11 +88,10 @@ async function startToMigrate(cast: Cast, ordersDb: Guest): Promise<void> {
 async function stall({ screen, watch }: Cast, ordersDb: Guest): Promise<void> {
   heading(screen, "2  It stalls");
   screen.print(
-    "The passes no longer get smaller: what is dirtied keeps up with what is sent ('dirty' " +
-      "counts a page once a pass). Every " +
-      `${STALLING_LIMIT_SECONDS} s of that (stallingLimit) the daemon tells the engine; with no ` +
-      `answer in ${PROGRESS_TIMEOUT_SECONDS} s (migrationProgressTimeout) it aborts by itself, ` +
-      "and the VM stays on host-a.",
+    "The passes stop getting smaller: memory is dirtied as fast as it is sent ('dirty' counts a " +
+      `page once per pass). The daemon tells the engine every ${STALLING_LIMIT_SECONDS} s ` +
+      `(stallingLimit). Without an answer in ${PROGRESS_TIMEOUT_SECONDS} s ` +
+      "(migrationProgressTimeout) it aborts the migration, and the VM stays on host-a.",
   );
   await watch.stall(ordersDb);
   await delay(READING_MS);
@@ -103,7 +102,7 @@ async function join(cast: Cast, ordersDb: Guest, web: Guest): Promise<void> {
   heading(screen, "3  A second migration joins");
   screen.print(
     `Both hosts now have two migrations, so each gets ${MAX_MIBPS} / 2 = ${SHARE_MIBPS} MiB/s. ` +
-      "The daemon sets the caps in libvirt while the data flow.",
+      "The daemon changes the caps in libvirt while the migrations run.",
   );
   const before = await libvirtCapMiBps(source.host, ordersDb);
   await migrate(cast, web);
@@ -119,9 +118,9 @@ async function join(cast: Cast, ordersDb: Guest, web: Guest): Promise<void> {
   const { reason } = await watch.stall(web);
   screen.print(
     reason === "throttled"
-      ? "Reason 'throttled': web does not converge, but it sends all that its share allows, so " +
-          "more bandwidth may be all that it needs. The engine lets it wait."
-      : "With half of the bandwidth web does not converge either. The engine lets it wait.",
+      ? "Reason 'throttled': web does not converge, but it uses its full share, so more " +
+          "bandwidth may be all it needs. The engine lets it wait."
+      : "At half the bandwidth web does not converge either. The engine lets it wait.",
   );
   await delay(READING_MS);
 }
@@ -129,8 +128,8 @@ async function join(cast: Cast, ordersDb: Guest, web: Guest): Promise<void> {
 async function answer({ screen, watch }: Cast, ordersDb: Guest): Promise<void> {
   heading(screen, "4  The engine answers");
   screen.print(
-    "orders-db did not converge with all the bandwidth either. The engine lets it stand still " +
-      `for up to ${RESCUE_DOWNTIME_MS} ms instead of ${DOWNTIME_MS}: its 6 MiB fit into that.`,
+    "orders-db did not converge even with all the bandwidth. The engine allows a downtime of up " +
+      `to ${RESCUE_DOWNTIME_MS} ms instead of ${DOWNTIME_MS}: its 6 MiB fit into that.`,
   );
   await watch.call("VM.migrateChangeParams", ordersDb, { downtime: RESCUE_DOWNTIME_MS });
   if ((await watch.arrival(ordersDb, ARRIVAL_PATIENCE_MS)) === null) {
@@ -141,19 +140,21 @@ async function answer({ screen, watch }: Cast, ordersDb: Guest): Promise<void> {
 async function fullShareBack({ source, screen, watch }: Cast, web: Guest): Promise<void> {
   screen.print(
     `web is alone now and gets the full ${MAX_MIBPS} MiB/s. It writes 6.5 MiB/s, so each pass is ` +
-      "smaller than the one before, until the rest fits into the downtime.",
+      "smaller than the previous one, until the rest fits into the downtime.",
   );
   await watch.until(web, "its full share", (view) => view.capAppliedMiBps === MAX_MIBPS);
   tellCap(screen, web, SHARE_MIBPS, await libvirtCapMiBps(source.host, web));
   if ((await watch.arrival(web, ARRIVAL_PATIENCE_MS)) !== null) return;
-  screen.print("This machine is too busy for that to happen soon: the engine asks for post-copy.");
+  screen.print(
+    "This machine is too busy for that to happen soon, so the engine asks for post-copy.",
+  );
   await watch.call("VM.migrateChangeParams", web, { migrationTechnique: "post-copy" });
   if ((await watch.arrival(web, ARRIVAL_PATIENCE_MS)) === null) {
     throw new Error("web did not arrive by post-copy");
   }
 }
 
-/** What libvirt itself says, asked past the daemon. */
+/** What libvirt itself reports, without asking the daemon. */
 async function libvirtCapMiBps(host: Host, guest: Guest): Promise<number> {
   return Number((await host.virsh("migrate-getspeed", guest.uuid)).trim());
 }
@@ -186,7 +187,7 @@ async function totals(cast: Cast, guests: readonly Guest[]): Promise<void> {
   for (const line of summaryLines(arrivals, screen.columns)) screen.print(line);
   screen.print("");
   screen.print(
-    "Both run on host-b and nowhere else. Each counts aloud ten times a second " +
-      `(${counts.join(", ")}): no count is missing or doubled, no write to memory was lost.`,
+    "Both run on host-b and nowhere else. Each prints a count ten times a second " +
+      `(${counts.join(", ")}): no count is missing or repeated, and no write to memory was lost.`,
   );
 }

@@ -1,15 +1,15 @@
 /**
- * What became of each migration, from the daemon's VM_migration_ended: one table, or on a narrow
- * terminal one short list for each VM.
+ * How each migration ended, from the daemon's VM_migration_ended: a table, or on a narrow terminal
+ * a short list per VM.
  */
 import type { Guest } from "../lab/api.ts";
 import { mib, seconds, table } from "./text.ts";
 
 export interface Arrival {
   readonly guest: Guest;
-  /** Where it was found to run. */
+  /** The host on which it was found running. */
   readonly hostName: string;
-  /** Of its VM_migration_ended. */
+  /** From its VM_migration_ended. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
@@ -40,7 +40,7 @@ function row({ guest, hostName, fields }: Arrival): readonly string[] {
     String(fields["outcome"]),
     hostName,
     fields["confirmed"] === true ? "yes" : "not yet",
-    downtimeMs < 0 ? "not known" : `${downtimeMs} ms`,
+    downtimeMs < 0 ? "unknown" : `${downtimeMs} ms`,
     seconds(Number(fields["duration"])),
     `${mib(Number(fields["dataProcessed"]))} MiB`,
     String(fields["passes"]),

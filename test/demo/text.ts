@@ -1,15 +1,14 @@
 /**
  * Words and numbers as the demo prints them: wrapped to a width, packed side by side, with units.
- * Only text in, text out; no width here ever exceeds the one that was asked for, except by a word
- * that is longer than it.
+ * Text in, text out. No line exceeds the given width unless a single word does.
  */
 
 const MIB_BYTES = 1024 * 1024;
 
-/** Keeps the words on both sides of it on one line; printed as a blank. */
+/** Keeps the words on both sides on the same line; printed as a space. */
 export const GLUE = "\u00a0";
 
-/** Breaks at blanks; every line but the first begins with `indent`. */
+/** Breaks at spaces; every line but the first begins with `indent`. */
 export function wrap(text: string, columns: number, indent = ""): string[] {
   const [leading = ""] = /^ */.exec(text) ?? [];
   const lines: string[] = [];
@@ -27,13 +26,13 @@ export function wrap(text: string, columns: number, indent = ""): string[] {
   return [...lines, line].map((each) => each.replaceAll(GLUE, " "));
 }
 
-/** Fields of a call or an event, to be wrapped between them only. */
+/** The fields of a call or an event; they are wrapped only between fields. */
 export function fieldList(fields: Readonly<Record<string, unknown>>): string {
   const shown = Object.entries(fields).map(([key, value]) => `${key}: ${String(value)}`);
   return `{${shown.map((field) => field.replaceAll(" ", GLUE)).join(", ")}}`;
 }
 
-/** As many facts to a line as fit, two blanks between them. */
+/** As many facts per line as fit, separated by two spaces. */
 export function pack(facts: readonly string[], columns: number, indent: string): string[] {
   const lines: string[] = [];
   let line = "";
@@ -48,7 +47,7 @@ export function pack(facts: readonly string[], columns: number, indent: string):
   return line === "" ? lines : [...lines, line];
 }
 
-/** A table with a heading row; each column as wide as its widest cell. */
+/** A table with a header row; each column is as wide as its widest cell. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),
@@ -61,12 +60,12 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Example: 4299161 is "4.1". */
+/** Example: 4299161 gives "4.1". */
 export function mib(bytes: number): string {
   return (bytes / MIB_BYTES).toFixed(1);
 }
 
-/** Example: 24130 is "24.1 s". */
+/** Example: 24130 gives "24.1 s". */
 export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }

@@ -1,7 +1,7 @@
 /**
- * The demo's engine side: asks host-a's daemon for its migrations a few times a second, shows them,
- * and prints each stall and each end as its event comes in. Whoever tells the story waits here for
- * what is to happen; nothing is told that the daemon has not said.
+ * The demo's engine: asks host-a's daemon for its migrations a few times a second, shows them, and
+ * prints each stall and end as its event arrives. The story waits here for what should happen next;
+ * it reports nothing that the daemon has not reported.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Guest } from "../lab/api.ts";
@@ -22,7 +22,7 @@ export class Watch {
   readonly #unicode: boolean;
   readonly #names = new Map<string, string>();
   #views: readonly MigrationView[] = [];
-  #eventsTold = 0;
+  #eventsPrinted = 0;
 
   constructor(daemon: Daemon, screen: Screen, unicode: boolean) {
     this.#daemon = daemon;
@@ -30,16 +30,16 @@ export class Watch {
     this.#unicode = unicode;
   }
 
-  /** Shows what goes on until `signal` says stop. Fails when the daemon does. */
+  /** Shows the migrations until `signal` aborts. Fails when the daemon does. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const all = await this.#daemon.call<Record<string, unknown>[]>("Host.getMigrations");
-      // In the order in which they began, whatever the daemon's.
+      // In the order in which they began, whatever the daemon's order is.
       const order = [...this.#names.keys()];
       this.#views = all
         .map(readMigration)
         .sort((one, other) => order.indexOf(one.vmId) - order.indexOf(other.vmId));
-      this.#tellEvents();
+      this.#printEvents();
       if (this.#views.length > 0) {
         this.#screen.show(migrationsBlock(this.#views, this.#unicode));
       }
@@ -47,7 +47,7 @@ export class Watch {
     }
   }
 
-  /** Sends a verb as an engine would, and says so. */
+  /** Calls a verb like an engine, and prints the call. */
   async call(method: string, guest: Guest, params: Record<string, unknown>): Promise<void> {
     this.#names.set(guest.uuid, guest.name);
     const sent = `  -> ${method} ${guest.name} ${fieldList(params)}`;
@@ -55,7 +55,7 @@ export class Watch {
     await this.#daemon.call(method, { vmID: guest.uuid, params });
   }
 
-  /** The guest's migration, once it is so. Fails if it ends before. */
+  /** The guest's migration once the condition holds. Fails if it ends before that. */
   async until(
     guest: Guest,
     what: string,
@@ -74,7 +74,7 @@ export class Watch {
     }
   }
 
-  /** The guest's first stall event. Fails if its migration ends before. */
+  /** The guest's first stall event. Fails if its migration ends before that. */
   async stall(guest: Guest): Promise<DaemonEvent["fields"]> {
     const event = await this.#event(guest, [STALLING, ENDED], WAIT_DEADLINE_MS);
     if (event?.name === STALLING) return event.fields;
@@ -82,7 +82,7 @@ export class Watch {
     throw new Error(`${guest.name}: waited for a stall event, but ${how}`);
   }
 
-  /** Its VM_migration_ended; null if it is not there within `deadlineMs`. Fails unless completed. */
+  /** Its VM_migration_ended; null if there is none within `deadlineMs`. Fails unless completed. */
   async arrival(guest: Guest, deadlineMs: number): Promise<DaemonEvent["fields"] | null> {
     const event = await this.#event(guest, [ENDED], deadlineMs);
     if (event !== null && event.fields["outcome"] !== "completed") {
@@ -91,7 +91,7 @@ export class Watch {
     return event === null ? null : event.fields;
   }
 
-  /** The guest's first such event among those that have been told. */
+  /** The guest's first such event among those received so far. */
   async #event(
     guest: Guest,
     names: readonly string[],
@@ -99,7 +99,7 @@ export class Watch {
   ): Promise<DaemonEvent | null> {
     const endMs = performance.now() + deadlineMs;
     for (;;) {
-      const told = this.#daemon.events.slice(0, this.#eventsTold);
+      const told = this.#daemon.events.slice(0, this.#eventsPrinted);
       const event = told.find((each) => each.vmId === guest.uuid && names.includes(each.name));
       if (event !== undefined) return event;
       if (performance.now() >= endMs) return null;
@@ -107,9 +107,9 @@ export class Watch {
     }
   }
 
-  #tellEvents(): void {
-    const news = this.#daemon.events.slice(this.#eventsTold);
-    this.#eventsTold += news.length;
+  #printEvents(): void {
+    const news = this.#daemon.events.slice(this.#eventsPrinted);
+    this.#eventsPrinted += news.length;
     for (const event of news) {
       const told = this.#told(event);
       if (told !== null) this.#screen.print(`  <- ${told}`, "event", HANGING_INDENT);

@@ -1,6 +1,6 @@
 /**
- * Bytes that are nearly right: a good message with a few edits, and how it is cut into pieces on its
- * way. Which message is the targets' business.
+ * Bytes that are almost right: a valid message with a few edits, and how it is split on its way.
+ * The targets choose the message.
  */
 
 import fc from "fast-check";
@@ -19,7 +19,7 @@ type Edit =
 
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
 
-/** What means something to one of the protocols. */
+/** Tokens that mean something in one of the protocols. */
 const TOKENS = [
   "\r\n",
   "\n",
@@ -98,7 +98,7 @@ function apply(bytes: Buffer, change: Edit): Buffer {
   }
 }
 
-/** Half of them as they are. */
+/** Half of them unchanged. */
 export function mutated(base: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Buffer> {
   const edits = fc.oneof(
     fc.constant<Edit[]>([]),
@@ -107,7 +107,7 @@ export function mutated(base: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Buffer> {
   return fc.tuple(base, edits).map(([bytes, changes]) => changes.reduce(apply, Buffer.from(bytes)));
 }
 
-/** Where to cut, as shares of the whole; some cut everywhere. */
+/** Where to split, as fractions of the whole; some split everywhere. */
 export const cuts: fc.Arbitrary<readonly number[]> = fc.array(at, { maxLength: 4 });
 
 export function cutInto(bytes: Uint8Array, places: readonly number[]): readonly Uint8Array[] {

@@ -1,7 +1,7 @@
 /**
- * One target in a process of its own, for `npm run fuzz`: told by its arguments what to run, it tells
- * its parent how far it is and what came of it. An error that nobody catches would end the daemon,
- * so it ends this process, with the inputs it came from.
+ * Runs one target in its own process for `npm run fuzz`: its arguments say what to run, and it
+ * reports progress and the outcome to its parent. An uncaught error would end the daemon, so it
+ * ends this process, with the inputs that caused it.
  */
 
 import { writeFileSync } from "node:fs";
@@ -35,7 +35,7 @@ for (const kind of ["uncaughtException", "unhandledRejection"] as const) {
 }
 
 const target = allTargets.find(({ name }) => name === values.target);
-if (target === undefined) throw new Error(`no target ${values.target}`);
+if (target === undefined) throw new Error(`unknown target ${values.target}`);
 const { path, trace } = values;
 const outcome = await runTarget(target, {
   inputs: Number(values.inputs),

@@ -1,14 +1,14 @@
-/** The targets behind real sockets: a fixed seed and a small budget (`npm run fuzz` has more). */
+/** The targets behind real sockets; fixed seed and small budget (`npm run fuzz` runs more). */
 
 import { describe, expect, it } from "vitest";
 import { runTarget } from "./run.ts";
 import { connectionTargets, partOf } from "./targets/all.ts";
 
 const SEED = 1;
-/** Over all targets, also those of the other file. */
+/** Across all targets, including those of the other file. */
 const INPUTS = 8000;
 
-describe("no crash, no hang, no socket left, the next good request is answered", () => {
+describe("no crash, no hang, no socket left open, the next valid request is answered", () => {
   it.each(connectionTargets.map((target) => [target.name, target] as const))(
     "%s",
     { timeout: 60_000 },

@@ -1,7 +1,7 @@
 /**
- * The real edge, as the daemon has it, over the watching service: dispatcher, verbs, event ring and
- * listener on a Unix socket and on loopback, with its log watched. Memory that the edge keeps on purpose is kept small, so that it
- * is full early and what grows after is a leak.
+ * The daemon's real RPC edge on top of the checking service: dispatcher, verbs, event ring and
+ * listener, on a Unix socket and on loopback, with its log checked. What the edge keeps in memory
+ * on purpose is limited to little, so that it is full early and any growth after that is a leak.
  */
 
 import { mkdtemp, rm } from "node:fs/promises";
@@ -19,7 +19,7 @@ import { watchedLog, type WatchedLog } from "./log.ts";
 import { watchingService } from "./service.ts";
 import { claim, DEADLINE_MS, show, within } from "./target.ts";
 
-/** Deadlines stay as they are: what ends only by one of them hangs. */
+/** Deadlines keep their defaults: whatever ends only by a deadline hangs. */
 const limits: RpcLimits = {
   ...defaultRpcLimits,
   stomp: { ...defaultRpcLimits.stomp, lingerMs: 20 },
@@ -44,9 +44,9 @@ export interface Edge {
   readonly listener: Listener;
   readonly path: string;
   readonly port: number;
-  /** To all that listen, as the monitor does. */
+  /** Sends an event to all listeners, as the monitor does. */
   readonly tell: (event: MonitorEvent) => void;
-  /** The next good request is answered, no socket is left open, the log is clean. */
+  /** The next valid request is answered, no socket is left open, the log is clean. */
   readonly check: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
@@ -65,7 +65,7 @@ export async function startEdge(): Promise<Edge> {
   const options = { tcp, unixSocket: path, ownOrigins: [], limits };
   const listener = new Listener(journal.log, dispatcher, options, ring);
   await listener.start();
-  // Standard output and error may be pipes, which are opened when they are first looked at.
+  // Standard output and error may be pipes, which are opened on first access.
   claim(process.stdout.fd > 0 && process.stderr.fd > 0, "no standard output");
   const before = openSockets();
   return {
@@ -74,10 +74,10 @@ export async function startEdge(): Promise<Edge> {
     port: listener.port ?? 0,
     tell: (event) => listener.broadcast(ring.add(event)),
     check: async () => {
-      const reply = await within(askOnce(path), "the good request");
-      claim(reply.endsWith(PONG), `the good request got ${show(reply)}`);
+      const reply = await within(askOnce(path), "the valid request");
+      claim(reply.endsWith(PONG), `the valid request got ${show(reply)}`);
       await claimSockets(before);
-      claim(listener.clients === 0, `${listener.clients} clients are left`);
+      claim(listener.clients === 0, `${listener.clients} clients are still connected`);
       journal.claimClean();
     },
     stop: async () => {
@@ -100,7 +100,7 @@ async function askOnce(path: string): Promise<string> {
   });
 }
 
-/** Of both ends, since both are in this process. */
+/** Of both ends, because both are in this process. */
 function openSockets(): number {
   return process
     .getActiveResourcesInfo()

@@ -1,6 +1,6 @@
 /**
- * JSON as text, and what is nearly JSON: as text, since numbers that no double holds, -0, keys given
- * twice and odd escapes exist only there.
+ * JSON and near-JSON as text, because numbers beyond a double, -0, duplicate keys and odd escapes
+ * exist only there.
  */
 
 import fc from "fast-check";
@@ -31,7 +31,7 @@ const NUMBERS = [
   "18446744073709551616",
   `1${"0".repeat(400)}`,
   `0.${"0".repeat(400)}1`,
-  // No JSON.
+  // Not JSON.
   "01",
   "+1",
   ".5",
@@ -76,7 +76,7 @@ export const STRINGS = [
   "../../etc/passwd",
 ];
 
-/** A string as JSON has it, some with an odd escape, or with what must not stand in one. */
+/** A JSON string, sometimes with an odd escape or a character that a string must not contain. */
 export function stringText(text: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const odd = ["\\u0041", "\\/", "\\ud800", "\\udc00", "\\x41", "\\u12", "\t", "\0", "\\"];
   return fc.oneof(
@@ -96,7 +96,7 @@ export const anyString: fc.Arbitrary<string> = fc.oneof(
   fc.string({ maxLength: 12 }),
 );
 
-/** Members in their order, keys twice and all. */
+/** Members in order, duplicate keys included. */
 export function objectText(
   members: fc.Arbitrary<readonly (readonly [key: string, value: string])[]>,
 ): fc.Arbitrary<string> {
@@ -121,7 +121,7 @@ const leaf = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom("[]", "{}", "[null]", "[[]]") },
 );
 
-/** Any value. One in forty is nested deeper than a stack is. */
+/** Any value. One in forty is nested deeper than the stack allows. */
 export const valueText: fc.Arbitrary<string> = fc.oneof(
   { weight: 24, arbitrary: leaf },
   {

@@ -1,4 +1,4 @@
-/** A log that reads itself: a line that is no JSON, is too long, or tells of a defect is one. */
+/** A log that checks itself: every line must be JSON, not too long, and report no defect. */
 
 import { createLog, type Log } from "../../src/logger.ts";
 import { claim, show } from "./target.ts";
@@ -7,7 +7,7 @@ const LOG_LINE_MAX = 6000;
 
 export interface WatchedLog {
   readonly log: Log;
-  /** **Fails**: Error with the first line that tells of a defect. */
+  /** **Fails**: Error with the first line that reports a defect. */
   readonly claimClean: () => void;
 }
 
@@ -16,7 +16,7 @@ export function watchedLog(): WatchedLog {
   const write = (line: string): void => {
     if (wrong !== undefined) return;
     if (line.length > LOG_LINE_MAX) wrong = `a log line of ${line.length}: ${show(line, 300)}`;
-    else if (line.indexOf("\n") !== line.length - 1) wrong = `more than a line: ${show(line)}`;
+    else if (line.indexOf("\n") !== line.length - 1) wrong = `more than one line: ${show(line)}`;
     else {
       const { level } = JSON.parse(line) as { level: unknown };
       if (level === "error") wrong = `logged: ${line}`;

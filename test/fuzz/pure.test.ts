@@ -1,14 +1,14 @@
-/** The targets that need no connection: a fixed seed and a small budget (`npm run fuzz` has more). */
+/** The targets without a connection; fixed seed and small budget (`npm run fuzz` runs more). */
 
 import { describe, expect, it } from "vitest";
 import { runTarget } from "./run.ts";
 import { partOf, pureTargets } from "./targets/all.ts";
 
 const SEED = 1;
-/** Over all targets, also those of the other file. */
+/** Across all targets, including those of the other file. */
 const INPUTS = 8000;
 
-describe("no crash, no hang, the next good one is answered", () => {
+describe("no crash, no hang, the next valid one is answered", () => {
   it.each(pureTargets.map((target) => [target.name, target] as const))(
     "%s",
     { timeout: 60_000 },

@@ -1,4 +1,4 @@
-/** What fuzzing has found, each as the smallest input that showed it. */
+/** What fuzzing has found, each reduced to the smallest input that shows it. */
 
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
@@ -21,9 +21,9 @@ const deep = `${'{"a":'.repeat(DEPTH)}0${"}".repeat(DEPTH)}`;
 
 describe("JSON-RPC", () => {
   it.each([
-    ["cut in two by us", `"${"😀".repeat(60)}x"`, `"x${"😀".repeat(60)}"`],
-    ["sent so", '"\\ud800"', '"\\udc00"'],
-  ])("half a character, %s, is in no reply", async (_what, ...methods) => {
+    ["split by us", `"${"😀".repeat(60)}x"`, `"x${"😀".repeat(60)}"`],
+    ["sent that way", '"\\ud800"', '"\\udc00"'],
+  ])("a lone surrogate, %s, is in no reply", async (_what, ...methods) => {
     const { dispatcher } = startDispatcher();
     const client: Client = {
       address: "unix",
@@ -39,7 +39,7 @@ describe("JSON-RPC", () => {
     }
   });
 
-  it("a request that may be sent again and is nested too deep to be remembered is answered", async () => {
+  it("a request that may be resent but is nested too deeply to be remembered is answered", async () => {
     const { dispatcher, journal } = startDispatcher();
     const who = { address: "unix", name: "uid 0", source: "unix", resendsAs: "a" };
     const client: Client = { ...who, role: () => "control" };
@@ -51,7 +51,7 @@ describe("JSON-RPC", () => {
 });
 
 describe("HTTP", () => {
-  it("100 Continue does not come between head and body of a reply that had to wait", async () => {
+  it("100 Continue does not come between head and body of a delayed reply", async () => {
     const edge = await startEdge();
     const body = '{"jsonrpc":"2.0","method":"Host.ping2","id":1}';
     const head = `POST /jsonrpc HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
@@ -66,8 +66,8 @@ describe("HTTP", () => {
 
 describe("STOMP", () => {
   it.each([
-    ["with a CR is as long as it may be", "ABCD\r\n\n\0", undefined],
-    ["without one is a byte too long", "ABCDE\n\n\0", "a line of more than 4 bytes"],
+    ["with a CR has the maximum length", "ABCD\r\n\n\0", undefined],
+    ["without a CR is one byte too long", "ABCDE\n\n\0", "a line of more than 4 bytes"],
   ])("a line %s", (_what, text, malformed) => {
     const parser = new FrameParser({ lineBytes: 4, headerCount: 1, bodyBytes: 1 });
     expect(parser.parse(Buffer.from(text)).malformed).toBe(malformed);
@@ -75,7 +75,7 @@ describe("STOMP", () => {
 });
 
 describe("WebSocket", () => {
-  it("a handshake before the reply to the request before it is no handshake", async () => {
+  it("a handshake sent before the previous request was answered is ignored", async () => {
     const edge = await startEdge();
     const body = `{"jsonrpc":"2.0","method":"VM.getStats","params":{"vmID":"${VM_IDS[3]}"},"id":1}`;
     const post = `POST /jsonrpc HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -90,13 +90,13 @@ describe("WebSocket", () => {
   });
 });
 
-describe("the configuration is refused in one line", () => {
+describe("the configuration is rejected in one line", () => {
   it.each([
-    ["a section's name with a line end", '{"a\\nb":1}'],
-    ["a key with what moves a cursor", '{"vars":{"\\u001b[2J":1}}'],
+    ["a section name with a line break", '{"a\\nb":1}'],
+    ["a key with a cursor control sequence", '{"vars":{"\\u001b[2J":1}}'],
     ["a key of a megabyte", `{"vars":{"${"x".repeat(1_000_000)}":1}}`],
-    ["a value nested deeper than a stack", `{"vars":{"x":${deep}}}`],
-    ["a section nested deeper than a stack", `{"x":${deep}}`],
+    ["a value nested deeper than the stack allows", `{"vars":{"x":${deep}}}`],
+    ["a section nested deeper than the stack allows", `{"x":${deep}}`],
   ])("%s", (_what, text) => {
     const read = (): unknown => parseConfig(JSON.parse(text));
     expect(read).toThrow(ConfigError);
@@ -106,9 +106,9 @@ describe("the configuration is refused in one line", () => {
 
 describe("a destination's answer", () => {
   it.each([
-    ["a code that is no number", '{"code":{"valueOf":1,"toString":1},"message":"m"}'],
-    ["a message that is no text", '{"code":82,"message":{"valueOf":1,"toString":1}}'],
-  ])("%s: the question does not reject", async (_what, error) => {
+    ["a code that is not a number", '{"code":{"valueOf":1,"toString":1},"message":"m"}'],
+    ["a message that is not a string", '{"code":82,"message":{"valueOf":1,"toString":1}}'],
+  ])("%s: the call does not reject", async (_what, error) => {
     const server = createServer((socket) => {
       const parser = new FrameParser({ lineBytes: 9000, headerCount: 9, bodyBytes: 9000 });
       socket.on("error", () => undefined);
@@ -145,19 +145,19 @@ describe("a journal", () => {
   const eventLine = (seq: number, value: string): string =>
     `{"k":"events","wallMs":1,"e":[{"seq":${seq},"method":"m","params":{"v":${value}}}]}`;
 
-  it("an event's number beyond which one cannot count is not gone on with", () => {
+  it("an event number too large to count from is not continued", () => {
     const { nextSeq } = replay(segments(eventLine(Number.MAX_SAFE_INTEGER, "1")), BOOT);
     expect(nextSeq).toBe(1);
   });
 
-  it("an event nested deeper than a stack does not stop the start", () => {
+  it("an event nested deeper than the stack allows does not prevent the start", () => {
     const { epoch, nextSeq, events } = replay(segments(eventLine(5, deep)), BOOT);
     const ring = new EventRing();
     ring.restore({ epoch, nextSeq, events });
     expect(ring.read(0)).toBeDefined();
   });
 
-  it("a time that is no date does not stop the explanation", () => {
+  it("a time that is not a date does not break the explanation", () => {
     const [vmId = ""] = VM_IDS;
     const accepted = acceptedRecord("m1", vmId, true);
     const decision = '{"rule":"stop","what":"x","numbers":{}}';

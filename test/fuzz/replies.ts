@@ -1,6 +1,6 @@
 /**
- * What a JSON-RPC reply must be, told from the request's text alone, without the dispatcher's code.
- * **Fails** in all of it: Error that says what is wrong.
+ * What a JSON-RPC reply must be, derived from the request's text alone, without the dispatcher's
+ * code. **Fails** everywhere: Error that says what is wrong.
  */
 
 import { errorTable } from "../../src/errors.ts";
@@ -8,7 +8,7 @@ import { claim, show } from "./target.ts";
 
 type Id = string | number | null;
 
-/** Whether a batch of one is answered bare (`Client.wantsBareReply`). */
+/** Whether a batch of one is answered without an array (`Client.wantsBareReply`). */
 export interface Manner {
   readonly bare: boolean;
 }
@@ -19,12 +19,12 @@ const NUMBERS: ReadonlySet<number> = new Set(
     .filter((number) => number !== errorTable.internal.number),
 );
 const utf8 = new TextDecoder("utf-8", { fatal: true });
-/** An error's words, and the names of a verb's parameters in it. */
+/** Room for an error's message and the names of a verb's parameters in it. */
 const REPLY_BYTES_MAX = 8192;
 /** `\u0000` for one byte. */
 const GROWTH_MAX = 6;
 
-/** The id that each reply must have, in order; undefined: no reply to that one. */
+/** The ID that each reply must have, in order; undefined if that request gets no reply. */
 interface Expected {
   readonly ids: readonly (Id | undefined)[];
   readonly isBatch: boolean;
@@ -44,7 +44,7 @@ function expected(message: string | Uint8Array): Expected {
   return { ids: value.map(idOf), isBatch: true };
 }
 
-/** Section 4 and 5: undefined for a notification, null where no id can be told. */
+/** JSON-RPC 2.0, sections 4 and 5: undefined for a notification, null if there is no valid ID. */
 function idOf(request: unknown): Id | undefined {
   if (typeof request !== "object" || request === null || Array.isArray(request)) return null;
   const members = new Map<string, unknown>(Object.entries(request));
@@ -66,29 +66,35 @@ export function claimReply(
   const { ids, isBatch } = expected(message);
   const wanted = ids.filter((id) => id !== undefined);
   if (reply === undefined) {
-    claim(wanted.length === 0, `no reply, wanted ${show(wanted)}`);
+    claim(wanted.length === 0, `no reply, expected ${show(wanted)}`);
     return;
   }
   const bound = wanted.length * REPLY_BYTES_MAX + GROWTH_MAX * message.length;
-  claim(reply.length <= bound, `a reply of ${reply.length} to ${message.length}`);
+  claim(reply.length <= bound, `a reply of ${reply.length} characters to ${message.length}`);
   const value: unknown = JSON.parse(reply);
   const isArray = isBatch && !(bare && ids.length === 1);
-  claim(Array.isArray(value) === isArray, `array or not: ${show(reply)}`);
+  claim(
+    Array.isArray(value) === isArray,
+    `array where none is expected, or vice versa: ${show(reply)}`,
+  );
   const replies: readonly unknown[] = Array.isArray(value) ? value : [value];
   claim(replies.length === wanted.length, `${replies.length} replies, not ${wanted.length}`);
   for (const [index, each] of replies.entries()) claimResponse(each, wanted[index]);
 }
 
-/** One response; with `id` given it must have that. */
+/** One response; if `id` is given it must have that ID. */
 export function claimResponse(value: unknown, id?: Id): void {
-  claim(typeof value === "object" && value !== null, `no object: ${show(value)}`);
+  claim(typeof value === "object" && value !== null, `not an object: ${show(value)}`);
   const members = new Map<string, unknown>(Object.entries(value));
   claim(members.get("jsonrpc") === "2.0", `no version: ${show(value)}`);
   const own = members.get("id");
   claim(own === null || typeof own === "string" || typeof own === "number", `id ${show(value)}`);
   claim(id === undefined || own === id, `id ${show(own)} instead of ${show(id)}`);
-  claim(members.has("result") !== members.has("error"), `result and error: ${show(value)}`);
-  claim(members.size === 3, `more members: ${show(value)}`);
+  claim(
+    members.has("result") !== members.has("error"),
+    `both or neither of result and error: ${show(value)}`,
+  );
+  claim(members.size === 3, `unexpected members: ${show(value)}`);
   if (members.has("error")) claimError(members.get("error"));
 }
 
@@ -98,6 +104,6 @@ function claimError(error: unknown): void {
   const [code, message] = [members.get("code"), members.get("message")];
   claim(typeof code === "number" && NUMBERS.has(code), `code: ${show(error)}`);
   claim(typeof message === "string" && message !== "", `message: ${show(error)}`);
-  // A strict reader refuses half a character, even escaped.
-  claim(!/\p{Surrogate}/u.test(message), `half a character: ${show(error)}`);
+  // A strict parser rejects a lone surrogate, even if it is escaped.
+  claim(!/\p{Surrogate}/u.test(message), `a lone surrogate: ${show(error)}`);
 }

@@ -1,6 +1,6 @@
 /**
- * JSON-RPC requests from the verb table: of every verb, by every name, in every shape that the
- * normaliser takes, with values that are right, at a bound, just beyond it or of another kind.
+ * JSON-RPC requests generated from the verb table: every verb by every name, in every form that the
+ * normalizer accepts, with values that are valid, at a bound, just beyond it, or of another type.
  */
 
 import fc from "fast-check";
@@ -9,13 +9,13 @@ import { verbRows } from "../../src/rpc/verb-table.ts";
 import { mutated } from "./bytes.ts";
 import { anyString, objectText, STRINGS, stringText, valueText } from "./json-text.ts";
 
-/** Few, so that requests meet. The last digit says what the stub service does. */
+/** Few, so that requests concern the same VMs. The last digit tells the stub service what to do. */
 export const VM_IDS = Array.from(
   { length: 16 },
   (_, index) => `12345678-90ab-4cde-8f01-23456789abc${index.toString(16)}`,
 );
 
-/** Addresses and paths, good and bad. */
+/** Valid and invalid addresses and paths. */
 export const ADDRESSES = [
   "host-b",
   "Host-B.Example:54321",
@@ -111,7 +111,7 @@ function member(row: ParamRow): fc.Arbitrary<readonly [string, string]> {
   return value.map((each) => [row.name, each] as const);
 }
 
-/** The required ones nearly always, some of the others. */
+/** Almost always the required ones, and some of the others. */
 function members(verb: VerbRow): fc.Arbitrary<readonly (readonly [string, string])[]> {
   const required = verb.params.filter((row) => row.required).map(member);
   const optional = verb.params.filter((row) => !row.required).map(member);
@@ -203,7 +203,7 @@ const batch = fc.oneof(
       })
       .map((each) => `[${each.join(",")}]`),
   },
-  // The same request over and over, up to beyond what a batch may hold.
+  // The same request repeated, up to more than a batch may hold.
   {
     weight: 1,
     arbitrary: fc
@@ -214,7 +214,7 @@ const batch = fc.oneof(
   },
 );
 
-/** As text: nearly always JSON. */
+/** As text: almost always JSON. */
 export const messageText: fc.Arbitrary<string> = fc.oneof(
   { weight: 12, arbitrary: request },
   { weight: 4, arbitrary: batch },

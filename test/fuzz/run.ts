@@ -1,7 +1,7 @@
 /**
- * Runs one target: so many inputs from a seed, in chunks that each repeat by themselves, with a look
- * at memory between them. It counts, shrinks what fails and says how to repeat it; who asked for it
- * and how it is shown is not known here.
+ * Runs one target: a number of inputs from a seed, in chunks that can each be repeated alone, with
+ * a memory check between them. Counts, shrinks what fails and says how to repeat it. Does not know
+ * who asked for the run or how it is displayed.
  */
 
 import fc from "fast-check";
@@ -10,9 +10,9 @@ import { type Running, show, type Target } from "./target.ts";
 export interface Budget {
   readonly inputs: number;
   readonly seed: number;
-  /** fast-check's way to one input of the first chunk. */
+  /** fast-check's path to one input of the first chunk. */
   readonly path?: string;
-  /** Called before a batch, with its inputs as text: for a hang that no timer sees. */
+  /** Called before each batch with its inputs as text, for hangs that no timer can detect. */
   readonly onBatch?: (text: () => string) => void;
   readonly onProgress?: (inputs: number) => void;
 }
@@ -37,19 +37,19 @@ export interface Outcome {
   readonly end: Memory;
 }
 
-/** Batches of a chunk: a failure is repeated within a moment. */
+/** Batches per chunk, few enough that a failure is repeated quickly. */
 const CHUNK_BATCHES = 50;
-/** Then something is broken for good. */
+/** After this many something is permanently broken. */
 const FAILURES_MAX = 5;
 const SHRINK_MS_MAX = 30_000;
-/** Looks at memory, over the run. */
+/** Memory samples per run. */
 const SAMPLES = 20;
-/** What the heap may have grown by between the second and the last quarter of the looks. */
+/** Allowed heap growth between the second and the last quarter of the samples. */
 export const HEAP_GROWTH_BYTES_MAX = 8 * 1_048_576;
-/** Of the process: also what the allocator keeps. */
+/** For the process: includes what the allocator keeps. */
 export const RSS_GROWTH_BYTES_MAX = 96 * 1_048_576;
 
-/** As it is after garbage has been collected, where the process allows that (--expose-gc). */
+/** Measured after a garbage collection if the process allows that (--expose-gc). */
 function memory(): Memory {
   globalThis.gc?.();
   const { rss, heapUsed } = process.memoryUsage();
@@ -60,7 +60,7 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-/** Why memory is not bounded; undefined: it is, or there were too few looks to tell. */
+/** Why memory is not bounded; undefined if it is, or if there are too few samples to tell. */
 function growth(samples: readonly Memory[]): string | undefined {
   if (samples.length < SAMPLES || globalThis.gc === undefined) return undefined;
   const quarter = Math.floor(samples.length / 4);
@@ -70,12 +70,12 @@ function growth(samples: readonly Memory[]): string | undefined {
     ["rssBytes", RSS_GROWTH_BYTES_MAX],
   ] as const) {
     const by = median(late.map((each) => each[key])) - median(early.map((each) => each[key]));
-    if (by > max) return `${key} has grown by ${by}, at most ${max} is allowed`;
+    if (by > max) return `${key} grew by ${by}, at most ${max} is allowed`;
   }
   return undefined;
 }
 
-/** One after the other: fewer are not run until all are, whatever fails. */
+/** Runs the chunks one after the other until the budget is used up, whatever fails. */
 export async function runTarget<T>(target: Target<T>, budget: Budget): Promise<Outcome> {
   const failures: Failure[] = [];
   const samples: Memory[] = [];
@@ -95,7 +95,7 @@ export async function runTarget<T>(target: Target<T>, budget: Budget): Promise<O
   const seconds = (performance.now() - startedMs) / 1000;
   const grown = failures.length > 0 ? undefined : growth(samples);
   if (grown !== undefined) {
-    failures.push({ seed: budget.seed, path: "", input: "all of them", error: grown });
+    failures.push({ seed: budget.seed, path: "", input: "all inputs", error: grown });
   }
   await stage.running.stop();
   return { inputs, seconds, failures, start, end: memory() };
@@ -115,7 +115,7 @@ async function runChunk<T>(
   let inputs = 0;
   let hasFailed = false;
   const batches = fc.array(target.input, { minLength: 1, maxLength: target.batch, size: "max" });
-  // An interrupted check returns while its last batch is still at work.
+  // An interrupted check returns while its last batch is still running.
   let working: Promise<void> = Promise.resolve();
   const property = fc.asyncProperty(batches, async (batch) => {
     working = work(batch);
@@ -132,7 +132,7 @@ async function runChunk<T>(
       await running.check();
     } catch (error) {
       hasFailed = true;
-      // What a defect has left behind is not the next input's fault.
+      // Whatever a defect left behind must not affect the next input.
       await stage.running.stop().catch(() => undefined);
       stage.running = await target.start();
       throw error;

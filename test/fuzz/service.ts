@@ -1,7 +1,7 @@
 /**
- * The monitor's place, taken by one that only looks at what reaches it: whatever the edge lets
- * through must be what `MigrationService` promises its implementer. What does not hold is thrown,
- * becomes an internal error, and that is found in the log (see edge.ts).
+ * Stands in for the monitor and checks what reaches it: whatever the edge lets through must be what
+ * `MigrationService` promises its implementer. A broken promise throws and becomes an internal
+ * error, which is then found in the log (see edge.ts).
  */
 
 import { ranges } from "../../src/config/config.ts";
@@ -21,7 +21,7 @@ import { migrateRanges } from "../../src/rpc/migrate-params.ts";
 import { claim, show } from "./target.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** What may stand in a URI after the scheme: a host, in brackets if it is IPv6, a zone escaped. */
+/** What may follow a URI's scheme: a host, in brackets if it is IPv6, with its zone escaped. */
 const AUTHORITY = /^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+(%25[a-zA-Z0-9_.-]+)?\])$/;
 
 const settings = settingsFrom(parseConfig({}));
@@ -37,7 +37,7 @@ const vm = {
   numaNodes: 0,
 } as const;
 
-/** The three URIs that libvirt is given hold a host and nothing else. **Fails**: Error. */
+/** The three URIs passed to libvirt contain a host and nothing else. **Fails**: Error. */
 export function claimUris(request: MigrateRequest): void {
   const destination = parseDestination(request.dst);
   claim(destination !== undefined, `no destination: ${show(request.dst)}`);
@@ -66,9 +66,9 @@ function claimWithin(
 
 function claimMigrate(request: MigrateRequest): void {
   if (request.mode === "remote") claimUris(request);
-  else claim(isPath(request.dst) && isPath(request.dstparams), `no paths: ${show(request)}`);
+  else claim(isPath(request.dst) && isPath(request.dstparams), `not paths: ${show(request)}`);
   for (const host of [request.dstqemu, request.consoleAddress]) {
-    claim(host === undefined || parseHost(host) === host, `no host: ${show(host)}`);
+    claim(host === undefined || parseHost(host) === host, `not a host: ${show(host)}`);
   }
   claimWithin(request.downtimeMs, ranges.downtimeMs);
   claimWithin(request.progressTimeoutMs, ranges.progressTimeoutSeconds, 1000);
@@ -94,9 +94,9 @@ function claimChanges(changes: ParamChanges): void {
   claimWithin(changes.stallingLimitMs, migrateRanges.stallingLimit, 1000);
 }
 
-/** Some VMs are unknown, some busy, some answer later: by the last digit of the id. */
+/** By the last digit of the ID some VMs are unknown, some busy, some answer later. */
 async function outcomeOf<T>(vmId: string, value: T): Promise<T> {
-  claim(UUID.test(vmId), `no vmId: ${show(vmId)}`);
+  claim(UUID.test(vmId), `not a vmId: ${show(vmId)}`);
   const digit = Number.parseInt(vmId.slice(-1), 16);
   if (digit === 1) throw new MonitorError("noVm", `no VM ${vmId}`, { details: { vmId } });
   if (digit === 2) throw new MonitorError("migrationInProgress", "busy");
@@ -128,7 +128,7 @@ export function watchingService(): MigrationService {
     },
     migrationStatus: wire,
     explain: async ({ vmId, migrationId }) => {
-      claim(migrationId === null || UUID.test(migrationId), `no id: ${show(migrationId)}`);
+      claim(migrationId === null || UUID.test(migrationId), `not an ID: ${show(migrationId)}`);
       return await wire(vmId);
     },
     migrations: list,

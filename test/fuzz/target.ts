@@ -1,7 +1,7 @@
 /**
- * What a fuzz target is: how its inputs are made, and what must hold for each of them. Also the two
- * ways to find a defect, a claim that does not hold and a deadline that passes. Nothing here knows
- * how many inputs are run or by whom (see run.ts).
+ * A fuzz target: how its inputs are generated, and what must hold for each of them. Also the two
+ * ways to detect a defect: a claim that fails, and a deadline that passes. Does not know how many
+ * inputs are run or by whom (see run.ts).
  */
 
 import type fc from "fast-check";
@@ -9,22 +9,22 @@ import type fc from "fast-check";
 export interface Target<T> {
   readonly name: string;
   readonly input: fc.Arbitrary<T>;
-  /** At most so many inputs at once; `check` follows. */
+  /** Maximum number of concurrent inputs; `check` follows each batch. */
   readonly batch: number;
-  /** Of all inputs of a run over all targets. */
+  /** Its share of all inputs of a run over all targets. */
   readonly share: number;
   start(): Promise<Running<T>>;
 }
 
 export interface Running<T> {
-  /** Rejects if what must hold does not. */
+  /** Rejects if something that must hold does not. */
   run(input: T): Promise<void>;
-  /** After each batch: the next good request is answered, and nothing is left behind. */
+  /** Run after each batch: the next valid request is answered, and nothing is left behind. */
   check(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A target that keeps nothing between two inputs. */
+/** A target without state between inputs. */
 export function pure<T>(
   target: Omit<Target<T>, "start" | "batch">,
   run: (input: T) => void,
@@ -40,7 +40,7 @@ export function pure<T>(
   return { ...target, batch: 32, start: async () => await Promise.resolve(running) };
 }
 
-/** Generous: whatever takes longer hangs. */
+/** Generous: whatever takes longer has hung. */
 export const DEADLINE_MS = 10_000;
 
 export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
@@ -59,7 +59,7 @@ export function claim(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(what);
 }
 
-/** A value as a message shows it: bytes as text, and not too long. */
+/** A value as messages show it: bytes as text, and not too long. */
 export function show(value: unknown, length = 2000): string {
   const text = JSON.stringify(plain(value)) ?? String(value);
   return text.length <= length ? text : `${text.slice(0, length)}… (${text.length})`;

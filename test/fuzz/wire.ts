@@ -1,24 +1,24 @@
-/** One connection to the edge: bytes out in pieces, one of three endings, what came back. */
+/** One connection to the edge: bytes sent in pieces, one of three endings, and what came back. */
 
 import { connect, type NetConnectOpts } from "node:net";
 import { within } from "./target.ts";
 
 /**
- * `half`: says that nothing more comes, and waits until the other end has closed. `drop`: goes away
- * as soon as all is written. `vanish`: goes away without having read anything.
+ * `half`: closes its sending side and waits until the other end has closed. `drop`: closes as soon
+ * as everything is written. `vanish`: closes without having read anything.
  */
 export type Ending = "half" | "drop" | "vanish";
 
 export interface Exchange {
   readonly pieces: readonly Uint8Array[];
   readonly ending: Ending;
-  /** Once the first bytes have come back; what is written before them otherwise. */
+  /** Sent first; the rest follows once the first bytes have come back. */
   readonly opening?: Uint8Array;
 }
 
 const REPLY_BYTES_MAX = 8 * 1_048_576;
 
-/** All that came back. **Fails**: if the other end does not close. */
+/** Everything that came back. **Fails**: if the other end does not close. */
 export async function exchange(to: NetConnectOpts, script: Exchange): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;

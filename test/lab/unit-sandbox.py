@@ -1,6 +1,6 @@
-"""Runs a command with the socket families that a systemd unit allows, and no others, as
-RestrictAddressFamilies= does it: any other socket(2) fails with EAFNOSUPPORT. What the unit forbids
-beside that is not played here.
+"""Runs a command with only the socket families that a systemd unit allows, like
+RestrictAddressFamilies=: socket(2) with any other fails with EAFNOSUPPORT. The unit's other
+restrictions are not simulated.
 
     python3 unit-sandbox.py UNIT COMMAND [ARGUMENT...]
 """

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Compiles the native packages inside the root of another Debian, against its headers and for its Node.
-# Called by roots.mjs in a mount and process namespace of its own.
-# Arguments: root, checkout, the machine's npm (for its node-gyp), and where each package's build goes.
+# Compiles the native packages inside another Debian's root file system, against its headers and for
+# its Node. Called by roots.mjs in a mount and process namespace of its own. Arguments: root,
+# checkout, the machine's npm (for its node-gyp), and where each package's build goes.
 set -eu
 . "${0%/*}/../lab/enter-root.sh"
 root=$1
@@ -12,7 +12,7 @@ builds=$4
 mount --make-rprivate /
 furnish_root "$root" "$checkout"
 mount --bind "$npm" "$root/srv"
-# node-gyp removes a folder `build` first, so it works on copies, not in the checkout.
+# node-gyp first removes a folder named `build`, so it works on copies, not in the checkout.
 work=$builds.work
 rm -rf "$work" "$builds.partial"
 mkdir -p "$work/src" "$builds.partial"

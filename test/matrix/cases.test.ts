@@ -1,4 +1,4 @@
-/** The matrix plays tests by name: each is there. */
+/** The matrix runs tests by name; this checks that each of them exists. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 
@@ -11,6 +11,6 @@ interface Case {
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
 const cases = JSON.parse(read("cases.json")) as readonly Case[];
 
-it.each(cases)("$title: $file has it", ({ file, test }) => {
+it.each(cases)("$title: exists in $file", ({ file, test }) => {
   expect(read(`../../${file}`)).toContain(`it("${test}"`);
 });

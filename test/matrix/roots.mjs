@@ -1,7 +1,8 @@
 /**
- * The Debians of the matrix: the machine itself, and roots of newer releases, made once and kept outside
- * of the tree ($VDSM_MATRIX_ROOTS, else vdsm-migrationd/roots in the user's cache), with the native
- * packages compiled in each. Nothing is ever mounted but in namespaces that end with their process.
+ * The Debians of the matrix: the machine itself, and root file systems of newer releases, made once
+ * and kept outside the tree ($VDSM_MATRIX_ROOTS, or vdsm-migrationd/roots in the user's cache),
+ * with the native packages compiled in each. All mounts are in namespaces that end with their
+ * process.
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -21,7 +22,7 @@ import { CHECKOUT } from "../lab/setup.mjs";
 const MIRROR = "http://deb.debian.org/debian";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const NODE_IN_ROOT = "/usr/bin/node";
-/** Ends with its process, and takes every mount and process inside with it. */
+/** Ends with its parent process, along with every mount and process inside. */
 const CONFINED = "setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child=KILL".split(
   " ",
 );
@@ -35,7 +36,7 @@ function cacheFolder() {
   return process.env.VDSM_MATRIX_ROOTS ?? path.join(cache, "vdsm-migrationd/roots");
 }
 
-/** The mirror that this machine installs Debian's packages from. */
+/** The mirror from which this machine installs Debian packages. */
 function mirror() {
   const folder = "/etc/apt/sources.list.d";
   const files = existsSync(folder)
@@ -48,7 +49,7 @@ function mirror() {
   return MIRROR;
 }
 
-/** Runs a script of this folder confined; its output goes to the log, whose name an error tells. */
+/** Runs a script of this folder confined; its output goes to the log, which an error names. */
 function runConfined(script, args, log) {
   const fd = openSync(log, "w");
   const [command, ...rest] = [...CONFINED, "sh", path.join(import.meta.dirname, script), ...args];
@@ -83,7 +84,7 @@ function modifiedMs(file) {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** The newest of what is compiled: each package's native sources and its recipe. */
+/** The modification time of the newest native source or build recipe. */
 function nativeSourcesMs() {
   const source = path.join(CHECKOUT, "src");
   const packages = readdirSync(source).filter((name) =>
@@ -97,7 +98,7 @@ function nativeSourcesMs() {
   return Math.max(...files.map(modifiedMs));
 }
 
-/** npm's folder, for its node-gyp, which Debian's nodejs comes without. */
+/** npm's folder, for its node-gyp, which Debian's nodejs does not include. */
 function npmFolder() {
   const { stdout } = spawnSync("npm", ["root", "--global"], { encoding: "utf8" });
   return path.join(stdout.trim(), "npm");
@@ -129,13 +130,13 @@ function described(suite, root) {
   };
 }
 
-/** The machine's own Debian: no root. */
+/** The machine's own Debian: no separate root. */
 export function machineDebian() {
   const release = readFileSync("/etc/os-release", "utf8");
   return described(/^VERSION_CODENAME=(\S+)$/m.exec(release)?.[1] ?? "this machine", null);
 }
 
-/** A newer one, made if it is not there. */
+/** A newer Debian; made if it does not exist. */
 export function debian(suite) {
   const folder = ensureRoot(suite);
   const builds = ensureBuilds(suite, folder);

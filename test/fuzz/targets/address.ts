@@ -1,6 +1,6 @@
 /**
- * Addresses: what passes is one host and perhaps a port, read again as the same, and the URIs that
- * libvirt is given hold that host and nothing else.
+ * Addresses: what is accepted is one host and perhaps a port, parses to the same again, and the
+ * URIs passed to libvirt contain that host and nothing else.
  */
 
 import fc from "fast-check";
@@ -59,16 +59,16 @@ function claimDestination(text: string): void {
   const destination = parseDestination(text);
   if (destination === undefined) return;
   const { host, port } = destination;
-  claim(HOST.test(host) && host.length <= 253, `a host ${show(host)}`);
+  claim(HOST.test(host) && host.length <= 253, `not a host: ${show(host)}`);
   const isName = !host.includes(":") && !/^[0-9.]+$/.test(host);
-  claim(isName || isIPv4(host) || isIPv6(host), `no address: ${show(host)}`);
+  claim(isName || isIPv4(host) || isIPv6(host), `not an address: ${show(host)}`);
   claim(port === undefined || (Number.isInteger(port) && port >= 1 && port <= 65_535), `port`);
   const written = `${formatHost(host)}${port === undefined ? "" : `:${port}`}`;
   const again = parseDestination(written);
-  claim(again?.host === host && again.port === port, `${written} is read as ${show(again)}`);
-  claim(parseHost(formatHost(host)) === host, `no host: ${host}`);
-  claim(parseDestination(lowerCaseHost(text))?.host === host, "the case matters");
-  // The same host for whoever reads URIs by the URL standard, which may shorten IPv6 and has no zones.
+  claim(again?.host === host && again.port === port, `${written} is parsed as ${show(again)}`);
+  claim(parseHost(formatHost(host)) === host, `not a host: ${host}`);
+  claim(parseDestination(lowerCaseHost(text))?.host === host, "upper and lower case differ");
+  // URL parsers must see the same host too; they may shorten IPv6 and do not support zones.
   if (host.includes("%")) return;
   const { hostname, username, pathname, search, hash } = new URL(`tcp://${written}`);
   const isSame = host.includes(":") || hostname === host;
@@ -88,7 +88,7 @@ export const addresses = pure<Addresses>(
     try {
       request = parseMigrate({ vmID, ...input });
     } catch {
-      // One that is wrong hides the others.
+      // An invalid one hides the others.
       for (const dst of Object.values(input)) {
         if (parseDestination(dst) !== undefined) claimUris(parseMigrate({ vmID, dst }));
       }

@@ -1,4 +1,4 @@
-/** Every target, in the order of a run. */
+/** All targets, in the order of a run. */
 
 import type { Target } from "../target.ts";
 import { addresses } from "./address.ts";
@@ -28,7 +28,7 @@ export const connectionTargets: readonly Target<unknown>[] = [http, websocket, s
 
 export const allTargets: readonly Target<unknown>[] = [...pureTargets, ...connectionTargets];
 
-/** A target's part of so many inputs over all targets. */
+/** A target's share of `total` inputs over all targets. */
 export function partOf(total: number, { share }: Target<unknown>): number {
   const shares = allTargets.reduce((sum, each) => sum + each.share, 0);
   return Math.ceil((total * share) / shares);

@@ -1,6 +1,6 @@
 /**
- * The configuration: values that are nearly right or hostile, and files of any bytes. It is read or
- * refused with a ConfigError of one line; what was read is read again as the same.
+ * The configuration: almost valid or hostile values, and files of arbitrary bytes. It is either
+ * parsed or rejected with a one-line ConfigError; a parsed one parses to the same again.
  */
 
 import fc from "fast-check";
@@ -63,7 +63,7 @@ function sectionOf(section: string): fc.Arbitrary<Member> {
     { weight: 30, arbitrary: fc.constantFrom(...names) },
     { weight: 1, arbitrary: fc.constantFrom(...STRINGS) },
   );
-  // Each key's own default is always right.
+  // Each key's default is always valid.
   const defaults = new Map(
     configRows().map((row) => [row.key, JSON.stringify(row.default)] as const),
   );
@@ -95,14 +95,14 @@ const configText = fc.oneof(
   { weight: 1, arbitrary: stringText(fc.constantFrom(...STRINGS)) },
 );
 
-/** The configuration, or undefined if it was refused as it must be. **Fails**: Error. */
+/** The configuration, or undefined if it was rejected properly. **Fails**: Error. */
 function attempt(read: () => Config): Config | undefined {
   try {
     return read();
   } catch (error) {
-    claim(error instanceof ConfigError, `no ConfigError: ${String(error)}`);
+    claim(error instanceof ConfigError, `not a ConfigError: ${String(error)}`);
     const { message } = error;
-    claim(!/[\p{Cc}\u2028\u2029]/u.test(message), `more than a line: ${show(message)}`);
+    claim(!/[\p{Cc}\u2028\u2029]/u.test(message), `more than one line: ${show(message)}`);
     claim(message.length <= LINE_LENGTH_MAX, `a line of ${message.length}: ${show(message, 300)}`);
     return undefined;
   }
@@ -110,10 +110,13 @@ function attempt(read: () => Config): Config | undefined {
 
 function claimSame(config: Config): void {
   const text = JSON.stringify(config);
-  claim(JSON.stringify(parseConfig(JSON.parse(text))) === text, `not the same again: ${text}`);
+  claim(
+    JSON.stringify(parseConfig(JSON.parse(text))) === text,
+    `parsed differently the second time: ${text}`,
+  );
   const { changed, needsRestart } = diffConfig(config, config);
   claim(changed.length === 0 && needsRestart.length === 0, "differs from itself");
-  claim(JSON.stringify(applyReload(config, config)) === text, "changed by its own reload");
+  claim(JSON.stringify(applyReload(config, config)) === text, "changed by reloading itself");
   const frozen = [config, ...Object.values(config)].every((each) => Object.isFrozen(each));
   claim(frozen, "not frozen");
 }

@@ -1,5 +1,5 @@
 /**
- * protocolOf: clear after 64 bytes at the latest, never changed by what follows, and STOMP only for a
+ * protocolOf: decided after 64 bytes at most, never changed by what follows, and STOMP only for a
  * command alone on its line.
  */
 
@@ -28,7 +28,7 @@ export const firstBytes = pure<Uint8Array>(
   },
   (bytes) => {
     const whole = protocolOf(bytes);
-    claim(bytes.length < LOOKED_AT || whole !== undefined, "not clear from 64 bytes");
+    claim(bytes.length < LOOKED_AT || whole !== undefined, "not decided after 64 bytes");
     for (let length = 0; length < Math.min(bytes.length, LOOKED_AT + 1); length += 1) {
       const early = protocolOf(bytes.subarray(0, length));
       claim(early === undefined || early === whole, `after ${length}: ${early}, then ${whole}`);

@@ -1,7 +1,7 @@
 /**
- * HTTP through the real listener: requests one after the other on a connection, with heads and
- * bodies that lie, are cut, doubled or mutated. What comes back is whole HTTP replies with a status
- * that this server gives, and the connection ends when the client's half does.
+ * HTTP through the real listener: successive requests on a connection, with heads and bodies that
+ * lie, are cut off, duplicated or mutated. What comes back must be whole HTTP replies with statuses
+ * that this server uses, and the connection must end when the client's half does.
  */
 
 import fc from "fast-check";
@@ -188,20 +188,20 @@ const input: fc.Arbitrary<Talk> = fc.record({
   bytes: mutated(requests),
   places: cuts,
   ending: fc.constantFrom("half", "half", "half", "half", "drop", "vanish"),
-  // One in fifty: ports that were used stay taken for a minute.
+  // One in fifty, because used ports stay occupied for a minute.
   door: fc.nat({ max: 49 }).map((n) => (n === 0 ? "tcp" : "unix")),
 });
 
 const STATUSES = new Set([100, 101, 200, 204, 400, 403, 404, 405, 408, 413, 415, 417, 426, 431]);
 
-/** Reply after reply. **Fails**: Error. `isWhole`: the client has heard all. */
+/** Checks a sequence of replies. **Fails**: Error. `isWhole`: the client has read everything. */
 export function claimReplies(all: Buffer, isWhole: boolean): void {
   let rest = all;
   while (rest.length > 0) {
     const text = rest.toString("latin1");
     const match = /^HTTP\/1\.1 (\d{3}) [\w -]*\r\n((?:[\w-]+: [^\r\n\0]*\r\n)*)\r\n/.exec(text);
     if (match === null) {
-      claim(!isWhole && !text.includes("\r\n\r\n"), `no HTTP: ${show(rest)}`);
+      claim(!isWhole && !text.includes("\r\n\r\n"), `not HTTP: ${show(rest)}`);
       return;
     }
     const [head = "", status = "", headers = ""] = match;
@@ -223,7 +223,8 @@ export function claimReplies(all: Buffer, isWhole: boolean): void {
     const content = rest.subarray(0, length).toString();
     if (status === "200") claimContent(content);
     rest = rest.subarray(length);
-    // Requests and garbage that had been read by then may follow; the client has stopped reading.
+    // Requests and garbage received by then may be answered after it; the client has stopped
+    // reading.
     if (isLast) return;
   }
 }
@@ -247,7 +248,7 @@ export const http: Target<Talk> = {
         const reply = await exchange(to, { pieces: cutInto(bytes, places), ending });
         const isHttp = reply.subarray(0, 4).equals(Buffer.from("HTTP"));
         if (isHttp) claimReplies(reply, ending === "half");
-        // A mutation may have made STOMP of it.
+        // A mutation may have turned it into STOMP.
         else claimFrames(reply, ending === "half");
       },
       check: edge.check,

@@ -1,4 +1,4 @@
-/** Journals, right and nearly right, as bytes: what the reader is fed. */
+/** Journals, valid and almost valid, as bytes for the reader. */
 
 import fc from "fast-check";
 import { tmpdir } from "node:os";
@@ -51,7 +51,7 @@ const flags = {
   encrypted: false,
   tunneled: false,
 };
-/** Never begun: nothing is written. */
+/** Never started, so nothing is written. */
 const options = {
   folder: tmpdir(),
   host: HOST,
@@ -61,7 +61,7 @@ const options = {
   wallMs: () => systemClock.wallMs(),
 };
 
-/** What the daemon itself would write of a migration that it accepts. */
+/** What the daemon writes when it accepts a migration. */
 export function acceptedRecord(id: string, vmId: string, isStepped: boolean): string {
   const call = {
     destinationUri: "qemu+tls://host-b/system",

@@ -1,10 +1,9 @@
 /**
- * The journal: segments of any content. Reading never throws, what is cut off loses its last line
- * only, and what replay, recovery and the explanation make of the rest are numbers that can be gone
- * on with and states that the core can step. A journal goes on behind such segments, and its own
- * records are read back.
+ * The journal: segments with any content. Reading never throws; a truncated segment loses only its
+ * last line; and what replay, recovery and explain make of the rest is numbers that can be
+ * continued and states that the core can step. A journal can be continued after such segments, and
+ * its own records are read back.
  */
-
 import fc from "fast-check";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -25,7 +24,7 @@ import { BOOT, HOST, MIGRATION_IDS, segmentBytes } from "./journal-lines.ts";
 
 interface Segments {
   readonly segments: readonly Uint8Array[];
-  /** Where the last one is cut. */
+  /** Where the last segment is cut off. */
   readonly cut: number;
 }
 
@@ -41,16 +40,16 @@ function parsed(text: string, number: number): Segment {
   return parseSegment(file, text, HOST);
 }
 
-/** What a kill at any byte leaves is the beginning of the same. **Fails**: Error. */
+/** A kill at any byte leaves a prefix of the same records. **Fails**: Error. */
 function claimCut(text: string, at: number): void {
   const whole = parsed(text, 1);
   const cut = parsed(text.slice(0, at % (text.length + 1)), 1);
   if (cut.kind === "foreign" || whole.kind === "foreign") return;
   const first = whole.records.slice(0, cut.records.length);
-  // Their keys: a record may be nested deeper than JSON.stringify can go.
+  // Compared by keys, because a record may be nested deeper than JSON.stringify supports.
   const keys = (records: readonly object[]): string =>
     records.map((record) => Object.keys(record).join(" ")).join("\n");
-  claim(keys(cut.records) === keys(first), "other records after a cut");
+  claim(keys(cut.records) === keys(first), "different records after a cut");
   claim(cut.unreadableLines <= whole.unreadableLines, "more unreadable lines after a cut");
 }
 
@@ -58,14 +57,14 @@ function claimCut(text: string, at: number): void {
 function claimReplay(segments: readonly Segment[]): void {
   const replayed = replay(segments, BOOT);
   const { nextSeq, events, migrations, epoch } = replayed;
-  claim(Number.isSafeInteger(nextSeq) && nextSeq > 0, `the next number is ${nextSeq}`);
+  claim(Number.isSafeInteger(nextSeq) && nextSeq > 0, `the next event number is ${nextSeq}`);
   claim(
     events.every(({ seq }) => seq < nextSeq),
     "an event beyond the next number",
   );
   const ring = new EventRing();
   ring.restore({ epoch, nextSeq, events });
-  claim(ring.next === nextSeq, `the ring goes on with ${ring.next}, not ${nextSeq}`);
+  claim(ring.next === nextSeq, `the ring continues with ${ring.next}, not ${nextSeq}`);
   claim(JSON.stringify(ring.read(0)) !== "", "the ring cannot be read");
   for (const { migration } of migrations) {
     for (const restored of [takenOver(migration, 5000), afterReboot(migration, 5000)]) {
@@ -130,7 +129,10 @@ export const journalFiles: Target<Segments> = {
         await written.close();
         claim(written.failing === null, `failing: ${written.failing}`);
         const last = (await written.read()).at(-1);
-        claim(last?.kind === "read" && last.header.nextSeq === 7, `its own segment ${show(last)}`);
+        claim(
+          last?.kind === "read" && last.header.nextSeq === 7,
+          `cannot read its own segment: ${show(last)}`,
+        );
         claim(last.records.length === 2 && last.unreadableLines === 0, `records ${show(last)}`);
         journal.claimClean();
         lock.release();

@@ -1,7 +1,7 @@
 /**
- * Dispatcher.receive: requests of every verb, right and nearly right, as text and as bytes. It never
- * rejects, answers what JSON-RPC says must be answered with the id of the request, hands nothing on
- * that the verb table forbids, and has no internal error.
+ * Dispatcher.receive: requests for every verb, valid and almost valid, as text and as bytes. It
+ * never rejects, answers with the request's ID whatever JSON-RPC says must be answered, passes
+ * nothing on that the verb table forbids, and has no internal error.
  */
 
 import fc from "fast-check";
@@ -15,7 +15,7 @@ import { claim, show, type Target, within } from "../target.ts";
 
 interface Message {
   readonly content: string | Uint8Array;
-  /** As a STOMP client is: its requests are remembered, a batch of one is answered bare. */
+  /** Set for STOMP clients: their requests are remembered, and a batch of one is answered bare. */
   readonly resendsAs: string | undefined;
   readonly flowId: string | undefined;
   readonly role: Role;
@@ -28,7 +28,7 @@ const input: fc.Arbitrary<Message> = fc.record({
   role: fc.constantFrom("control", "control", "control", "peer", "read-only", "none"),
 });
 
-/** What a role may not call is an error to it, in whatever shape it asks. **Fails**: Error. */
+/** What a role may not call gives an error, however it is requested. **Fails**: Error. */
 function claimRole(content: string | Uint8Array, reply: string | undefined, role: Role): void {
   const value = parsed(content);
   const methods: readonly unknown[] = [value].flat().map((each) => memberOf(each, "method"));
@@ -84,7 +84,7 @@ export const jsonRpc: Target<Message> = {
           source: "unix",
           role: () => "control",
         };
-        const reply = await within(dispatcher.receive(PING, client), "a good reply");
+        const reply = await within(dispatcher.receive(PING, client), "a valid reply");
         claim(reply === '{"jsonrpc":"2.0","id":"good","result":true}', `got ${show(reply)}`);
       },
       stop: async () => await Promise.resolve(),

@@ -1,7 +1,6 @@
 /**
- * The other side of the edge: what a destination's daemon, broken or hostile, may answer to the
- * questions of this one. No question rejects or outlives its deadline, and what is made of an answer
- * is what `Peer` promises.
+ * The other side of the edge: what a broken or hostile destination's daemon may answer to this
+ * one's calls. No call rejects or outlives its deadline, and the result is what `Peer` promises.
  */
 
 import fc from "fast-check";
@@ -17,12 +16,12 @@ import { VM_IDS } from "../requests.ts";
 import { claim, show, type Target, within } from "../target.ts";
 
 interface Answer {
-  /** With `ID` where the question's id goes. */
+  /** With `ID` in place of the request's ID. */
   readonly text: Uint8Array;
   readonly command: string;
   readonly places: readonly number[];
   readonly question: "counts" | "guest" | "reserve" | "release";
-  /** It says good-bye after it. */
+  /** Whether it closes the connection afterwards. */
   readonly ends: boolean;
 }
 
@@ -64,7 +63,7 @@ const input: fc.Arbitrary<Answer> = fc.record({
   ends: fc.nat({ max: 5 }).map((n) => n === 0),
 });
 
-/** Short: most garbage is no answer, and is waited for. */
+/** Short, because most garbage is not an answer, and the call waits for one. */
 const ANSWER_MS = 40;
 const CONNECTED = { command: "CONNECTED", headers: [["version", "1.2"]] } as const;
 
@@ -84,7 +83,7 @@ function answerOn(socket: Socket, { text: content, command, places, ends }: Answ
       );
       const bytes = serializeFrame({ command, headers: [["message", "no"]], body });
       for (const piece of cutInto(bytes, places)) socket.write(piece);
-      // What is no answer is waited for, a reservation's up to ten minutes; a good-bye spares that.
+      // Without an answer the call waits, for a reservation up to ten minutes; closing avoids that.
       if (ends || asksForSlot) socket.end();
     }
   });
@@ -105,7 +104,7 @@ async function ask(peer: Peer, question: Answer["question"]): Promise<void> {
       const there = await peer.guest(vmId);
       if (there.kind !== "active" || there.record === null) return;
       for (const value of Object.values(there.record)) {
-        claim(value === null || Number.isSafeInteger(value), `a record ${show(there)}`);
+        claim(value === null || Number.isSafeInteger(value), `not a number: ${show(there)}`);
       }
       return;
     }
@@ -113,7 +112,10 @@ async function ask(peer: Peer, question: Answer["question"]): Promise<void> {
       const reserved = await peer.reserve(vmId, "<domain/>", 2);
       if (reserved.kind !== "refused") return;
       const { message } = reserved;
-      claim(typeof message === "string" && message.length <= 1000, `a refusal ${show(reserved)}`);
+      claim(
+        typeof message === "string" && message.length <= 1000,
+        `not a proper refusal: ${show(reserved)}`,
+      );
       return;
     }
     case "release":
@@ -147,7 +149,7 @@ export const peer: Target<Answer> = {
         const asked = new Peer({ host: "127.0.0.1", port }, client, journal.log, times);
         nextAnswers.push(answer);
         try {
-          await within(ask(asked, answer.question), "a question");
+          await within(ask(asked, answer.question), "a call");
         } finally {
           client.close();
         }

@@ -1,6 +1,6 @@
 /**
- * The STOMP parser on its own: however bytes are cut, the same frames and the same verdict; bounds
- * hold; and what the serializer writes is read back as it was.
+ * The STOMP parser alone: however the bytes are split, the frames and the verdict are the same;
+ * bounds hold; and what the serializer writes is read back unchanged.
  */
 
 import fc from "fast-check";
@@ -24,7 +24,7 @@ function read(pieces: readonly Uint8Array[], bounds = limits): Read {
   const frames: Frame[] = [];
   let malformed: string | undefined;
   for (const piece of pieces) {
-    // A buffer that Node uses again must not change what was read from it.
+    // When Node reuses a buffer, that must not change what was parsed from it.
     const lent = Uint8Array.from(piece);
     const parsed = parser.parse(lent);
     lent.fill(0x58);
@@ -79,7 +79,7 @@ interface Written {
   readonly places: readonly number[];
 }
 
-/** Half a character has no UTF-8. */
+/** A lone surrogate cannot be encoded in UTF-8. */
 const name = anyString.filter((text) => text !== "" && !/\p{Surrogate}/u.test(text));
 const word = anyString.filter((text) => !/[\p{Surrogate}\r\n]/u.test(text) && text !== "");
 

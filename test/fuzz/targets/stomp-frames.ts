@@ -1,4 +1,4 @@
-/** STOMP frames, right and nearly right, as bytes: what parser and session are fed. */
+/** STOMP frames, valid and almost valid, as bytes for parser and session. */
 
 import fc from "fast-check";
 import { commands, EVENT_QUEUE, requestQueues } from "../../../src/stomp/index.ts";
@@ -57,7 +57,7 @@ export interface Sketch {
   readonly command: string;
   readonly headers: readonly Header[];
   readonly body: Buffer;
-  /** What content-length says; undefined: there is none. */
+  /** What content-length says; undefined if there is none. */
   readonly length: "right" | "less" | "more" | "none" | "huge" | "odd";
   readonly end: "\n" | "\r\n";
 }
@@ -71,7 +71,7 @@ const header: fc.Arbitrary<Header> = fc.tuple(
   value,
 );
 
-/** What each frame needs, so that most get past the first check. */
+/** The headers that each frame needs, so that most pass the first check. */
 const needed = new Map<string, fc.Arbitrary<readonly Header[]>>(
   Object.entries<fc.Arbitrary<readonly Header[]>>({
     CONNECT: fc

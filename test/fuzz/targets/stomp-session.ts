@@ -1,7 +1,7 @@
 /**
- * STOMP through the real listener: sequences of frames, right and nearly right, over one connection.
- * What comes back is frames of a server and nothing else, an ERROR is the last, headers stay where
- * vdsm-jsonrpc-java finds them, and the connection ends when the client's half does.
+ * STOMP through the real listener: sequences of frames, valid and almost valid, on one connection.
+ * What comes back must be server frames only, with ERROR last, and headers where vdsm-jsonrpc-java
+ * finds them; the connection must end when the client's half does.
  */
 
 import fc from "fast-check";
@@ -17,7 +17,7 @@ interface Session {
   readonly bytes: Uint8Array;
   readonly places: readonly number[];
   readonly ending: Ending;
-  /** An event is sent to everybody meanwhile. */
+  /** Whether an event is sent to everybody meanwhile. */
   readonly event: boolean;
 }
 
@@ -37,20 +37,20 @@ const input: fc.Arbitrary<Session> = fc.record({
 });
 
 const BOUNDS = { lineBytes: 1024, headerCount: 8, bodyBytes: 8 * 1_048_576 };
-/** vdsm-jsonrpc-java reads headers from so many bytes at most. */
+/** vdsm-jsonrpc-java reads headers from at most this many bytes. */
 const HEAD_BYTES_MAX = 1024;
 const OWN_COMMANDS = new Set(["CONNECTED", "MESSAGE", "RECEIPT", "ERROR"]);
 
 const event = { method: "|virt|fuzz|v", params: { v: { a: "b" }, notify_time: 1 } };
 
-/** **Fails**: Error. `isWhole`: the client has heard all. */
+/** **Fails**: Error. `isWhole`: the client has read everything. */
 export function claimFrames(reply: Buffer, isWhole: boolean): void {
   const parser = new FrameParser(BOUNDS);
   const { frames: heard, malformed } = parser.parse(reply);
   claim(malformed === undefined, `${malformed}: ${show(reply)}`);
-  claim(!isWhole || !parser.isInFrame, `half a frame: ${show(reply)}`);
+  claim(!isWhole || !parser.isInFrame, `an incomplete frame: ${show(reply)}`);
   for (const [index, frame] of heard.entries()) {
-    claim(OWN_COMMANDS.has(frame.command), `a frame ${show(frame)}`);
+    claim(OWN_COMMANDS.has(frame.command), `unexpected frame ${show(frame)}`);
     claim(frame.command !== "ERROR" || index === heard.length - 1, `after an ERROR ${show(heard)}`);
     claim(frame.headers.has("content-length"), `no content-length ${show(frame)}`);
     claim(headBytes(frame) < HEAD_BYTES_MAX, `a long head ${show(frame)}`);
@@ -90,7 +90,7 @@ export const stompSession: Target<Session> = {
         const talk = exchange({ path: edge.path }, { pieces, ending });
         if (sendsEvent) setImmediate(() => edge.tell(event));
         const reply = await talk;
-        // What the first bytes did not show to be STOMP was HTTP's, or nobody's.
+        // If the first bytes did not look like STOMP, HTTP or nothing has handled it.
         if (!reply.subarray(0, 5).equals(Buffer.from("HTTP/"))) {
           claimFrames(reply, ending === "half");
         }

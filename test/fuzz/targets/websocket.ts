@@ -1,7 +1,7 @@
 /**
- * WebSocket through the real listener: a good handshake, then frames that are good, lie about their
- * length, are not masked, use reserved bits, fragment, close or are no UTF-8. What comes back is
- * whole frames of a server, and the connection ends when the client's half does.
+ * WebSocket through the real listener: a valid handshake, then frames that are valid, lie about
+ * their length, are unmasked, use reserved bits, are fragments, close, or are not UTF-8. What comes
+ * back must be whole server frames, and the connection must end when the client's half does.
  */
 
 import fc from "fast-check";
@@ -123,14 +123,14 @@ function claimFrames(all: Buffer, isWhole: boolean): void {
     claim((second & 0x80) === 0, "a masked frame");
     const extra = { 126: 2, 127: 8 }[second] ?? 0;
     if (rest.length < 2 + extra) {
-      claim(!isWhole, `half a frame: ${show(rest)}`);
+      claim(!isWhole, `an incomplete frame: ${show(rest)}`);
       return;
     }
     const length =
       extra === 0 ? second : extra === 2 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2));
     const content = rest.subarray(2 + extra, 2 + extra + length);
     if (content.length < length) {
-      claim(!isWhole, `half a frame: ${show(rest)}`);
+      claim(!isWhole, `an incomplete frame: ${show(rest)}`);
       return;
     }
     rest = rest.subarray(2 + extra + length);
@@ -140,7 +140,7 @@ function claimFrames(all: Buffer, isWhole: boolean): void {
 }
 
 function claimFrame(first: number, content: Buffer): void {
-  claim([0x81, 0x88, 0x89, 0x8a].includes(first), `a frame of ${first}`);
+  claim([0x81, 0x88, 0x89, 0x8a].includes(first), `a frame with first byte ${first}`);
   if (first === (FIN | TEXT)) {
     const value: unknown = JSON.parse(content.toString());
     const replies: readonly unknown[] = Array.isArray(value) ? value : [value];

@@ -1,6 +1,7 @@
 /**
- * A large working set under auto-converge that shrinks slowly: QEMU from 9.2 on synchronises its dirty
- * bitmap every 5 s in mid-sweep and counts a pass each time, and none of them may be taken for a stall.
+ * A large working set that shrinks slowly, with auto-converge: QEMU 9.2 and later synchronizes its
+ * dirty bitmap every 5 s in the middle of a pass and counts a pass each time; none of these may
+ * count as a stall.
  */
 import { expect, it } from "vitest";
 import { expectRunsOn, stallings, useDaemons } from "../../hosts/pair.ts";
@@ -8,7 +9,7 @@ import { expectRunsOn, stallings, useDaemons } from "../../hosts/pair.ts";
 const CAP_MIBPS = 16;
 const pair = useDaemons({ vars: { min_migration_bandwidth: CAP_MIBPS } });
 
-it("a guest that converges slowly under auto-converge arrives, and no stall is told", async () => {
+it("a guest that converges slowly under auto-converge arrives, and no stall is reported", async () => {
   const guest = await pair.lab.a.startGuest({
     memoryMiB: 256,
     workingSetMiB: 220,
