@@ -75,7 +75,7 @@ describe("STOMP", () => {
 });
 
 describe("WebSocket", () => {
-  it("a handshake sent before the previous request was answered is ignored", async () => {
+  it("a handshake sent before the previous request was answered is not accepted", async () => {
     const edge = await startEdge();
     const body = `{"jsonrpc":"2.0","method":"VM.getStats","params":{"vmID":"${VM_IDS[3]}"},"id":1}`;
     const post = `POST /jsonrpc HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
