@@ -1,36 +1,34 @@
 /**
- * migrateChangeParams: what may be changed in which state. Checked as a whole; nothing is applied if
- * one part is impossible. What passes becomes the migration's wishes, which the next cycle carries
- * out, each until libvirt took it.
+ * VM.migrateChangeParams: what may be changed in which state. Checked as a whole; nothing is applied if
+ * one part is impossible. The new values are stored at once; the next cycle asks libvirt for them, and
+ * again each cycle until libvirt accepts.
  */
 import { restartClock } from "./advance.ts";
 import { downtimeByEngine } from "./downtime.ts";
+import type { Changes } from "./input.ts";
 import type { Migration, PostCopyRecovery } from "./migration.ts";
 import { postCopyStalled, resetRecovery } from "./post-copy.ts";
 
-export interface Changes {
-  readonly downtimeMs?: number;
-  readonly migrationTechnique?: "pre-copy" | "post-copy";
-  readonly stallingLimitMs?: number;
-  readonly maxBandwidthMiBps?: number;
-  readonly progressTimeoutMs?: number;
-}
-
-export type ChangeResult =
-  | { readonly kind: "changed"; readonly migration: Migration }
+export type ChangeAnswer =
+  | { readonly kind: "possible" }
   /** The state does not allow it; the text says which part and why. */
   | { readonly kind: "impossible"; readonly reason: string }
-  /** Nothing migrates any more. */
+  /** There is no migration in progress any more. */
   | { readonly kind: "notMigrating" };
 
-/** Checks the changes as a whole against the state and stores them in one step. */
-export function changeParams(migration: Migration, changes: Changes, nowMs: number): ChangeResult {
+/** Whether the changes are possible now, as a whole. Asked before they are given as an input. */
+export function mayChange(migration: Migration, changes: Changes): ChangeAnswer {
   if (migration.phase === "ended" || migration.phase === "settling") {
     return { kind: "notMigrating" };
   }
   const reason = whyImpossible(migration, changes);
-  if (reason !== null) return { kind: "impossible", reason };
-  return { kind: "changed", migration: applyChanges(migration, changes, nowMs) };
+  return reason === null ? { kind: "possible" } : { kind: "impossible", reason };
+}
+
+/** Stores the changes; what is not possible changes nothing. */
+export function changed(migration: Migration, changes: Changes, nowMs: number): Migration {
+  const { kind } = mayChange(migration, changes);
+  return kind === "possible" ? applyChanges(migration, changes, nowMs) : migration;
 }
 
 function whyImpossible(migration: Migration, changes: Changes): string | null {

@@ -70,8 +70,21 @@ function fromInput(before: Migration, after: Migration, input: Input): readonly 
       return before.stop === null
         ? [decision("cancel", "asked for", { phase: before.phase, by: input.by ?? null })]
         : [];
+    case "change": {
+      const { changes, by } = input;
+      return after === before
+        ? []
+        : [
+            decision("change", "by the engine", {
+              ...changes,
+              ...(by === undefined ? {} : { by }),
+            }),
+          ];
+    }
     case "abandoned":
       return [decision("outcome", "given up: this daemon failed at it", {})];
+    case "restore":
+    case "adopt":
     case "accepted":
     case "admitted":
     case "seen":

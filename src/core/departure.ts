@@ -6,7 +6,7 @@
 import type { Outcome } from "./event.ts";
 import type { Transfer } from "./host-count.ts";
 import type { DepartureOver } from "./migration.ts";
-import { isHalfArrived, runStateRow, type RunState } from "./run-state.ts";
+import { type RunState, isHalfArrived, runStateRow } from "./run-state.ts";
 
 export interface DepartureFacts {
   readonly outcome: Pick<Outcome, "where"> | null;

@@ -8,7 +8,7 @@ import type { Outcome, VmStatus } from "./event.ts";
 import type { JobOperation } from "./job-stats.ts";
 import type { Migration } from "./migration.ts";
 import type { Stepped } from "./turn.ts";
-import { statusAfter, type EndFacts } from "./vm-status.ts";
+import { type EndFacts, statusAfter } from "./vm-status.ts";
 
 function vmStatus(status: VmStatus): Effect {
   return { kind: "event", event: { kind: "vmStatus", status } };

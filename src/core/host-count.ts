@@ -11,7 +11,7 @@
  * - A migration counts itself on both ends, also while libvirt or the destination does not show it yet.
  * - An answer of the destination without both counts is no answer: it is silent.
  */
-import { isOutgoing, type JobStats } from "./job-stats.ts";
+import { type JobStats, isOutgoing } from "./job-stats.ts";
 import type { DestinationCount } from "./migration.ts";
 
 /**

@@ -63,6 +63,15 @@ export interface Location {
   readonly image?: "complete" | "notComplete";
 }
 
+/** VM.migrateChangeParams: what is given changes, what is not stays. */
+export interface Changes {
+  readonly downtimeMs?: number;
+  readonly migrationTechnique?: "pre-copy" | "post-copy";
+  readonly stallingLimitMs?: number;
+  readonly maxBandwidthMiBps?: number;
+  readonly progressTimeoutMs?: number;
+}
+
 export type Input =
   /** It stands in the queue, and that is written down. */
   | { readonly kind: "accepted" }
@@ -130,6 +139,12 @@ export type Input =
       /** The destination's completed record, if it was asked and has one. */
       readonly record: JobStats | null;
     }
+  /** Only if it is possible now (change.ts). `by`: who asked for it, for the record. */
+  | { readonly kind: "change"; readonly changes: Changes; readonly by?: string }
+  /** A daemon has started and found it in the journal. `after`: what ended the daemon before it. */
+  | { readonly kind: "restore"; readonly after: "daemonDown" | "hostDown" }
+  /** Another party's migration, from now on this daemon's to watch. */
+  | { readonly kind: "adopt"; readonly stats: JobStats; readonly inPostCopy: boolean }
   /** `by`: who asked for it, for the record. */
   | { readonly kind: "cancel"; readonly by?: string }
   /** This daemon failed at it, and has tried again for a while. */

@@ -3,7 +3,7 @@
  * each time that its VM is seen while it waits, and once more if libvirt refuses the start for it
  * (post-copy-refusal.ts). When it does switch is post-copy.ts's.
  */
-import { runStateRow, type RunState } from "./run-state.ts";
+import { type RunState, runStateRow } from "./run-state.ts";
 
 export interface PostCopyRequest {
   readonly mode: "remote" | "file";

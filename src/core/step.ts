@@ -6,6 +6,8 @@
  * After `ended` nothing produces an effect any more, except what is learnt late of where the guest is
  * (late.ts).
  */
+import { adopted } from "./adopt.ts";
+import { changed } from "./change.ts";
 import { beginPostCopy, cycleStep, passBegan } from "./cycle.ts";
 import { SOON_MS, judgeSilence, refusedTriesAfter } from "./destination.ts";
 import { effectDone } from "./effect-done.ts";
@@ -19,6 +21,7 @@ import { countReads, judgeLocation, mayDestroyPausedCopy, noteEndHere } from "./
 import type { Migration, Phase, WaitingEnd } from "./migration.ts";
 import { abandoned } from "./outcome.ts";
 import { refusesPostCopy } from "./post-copy-refusal.ts";
+import { restored } from "./restore.ts";
 import {
   admitted,
   begin,
@@ -68,19 +71,16 @@ const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
   callEnded: CALL_OUT,
   effectDone: LIVE,
   location: LIVE,
+  change: ["queued", "preparing", "starting", "running", "postCopy"],
+  restore: LIVE,
+  adopt: ["queued"],
   cancel: ["queued", "preparing", "starting", "running", "settling"],
   abandoned: LIVE,
 };
 
 /** Advances one migration by one input. Pure; never throws. */
 export function step(migration: Migration, input: Input, nowMs: number): Stepped {
-  if (migration.phase === "ended") {
-    if (input.kind === "cleared") return unchanged({ ...migration, cleared: true });
-    if (input.kind === "departureOver") {
-      return unchanged({ ...migration, departureOver: input.why });
-    }
-    return input.kind === "location" ? learntLate(migration, input, nowMs) : unchanged(migration);
-  }
+  if (migration.phase === "ended") return afterEnd(migration, input, nowMs);
   if (!PHASES_OF[input.kind].includes(migration.phase)) return unchanged(migration);
   switch (input.kind) {
     case "accepted":
@@ -133,11 +133,25 @@ export function step(migration: Migration, input: Input, nowMs: number): Stepped
       return effectDone(migration, input, nowMs);
     case "location":
       return located(migration, input, nowMs);
+    case "change":
+      return unchanged(changed(migration, input.changes, nowMs));
+    case "restore":
+      return unchanged(restored(migration, input.after, nowMs));
+    case "adopt":
+      return unchanged(adopted(migration, input, nowMs));
     case "cancel":
       return cancel(migration, nowMs);
     case "abandoned":
       return end(migration, abandoned(migration, nowMs), nowMs);
   }
+}
+
+/** What is still learnt of one that has ended. */
+function afterEnd(migration: Migration, input: Input, nowMs: number): Stepped {
+  if (input.kind === "cleared") return unchanged({ ...migration, cleared: true });
+  if (input.kind === "departureOver") return unchanged({ ...migration, departureOver: input.why });
+  if (input.kind === "restore") return unchanged(restored(migration, input.after, nowMs));
+  return input.kind === "location" ? learntLate(migration, input, nowMs) : unchanged(migration);
 }
 
 /** The record of this migration's job; a backup that ends meanwhile has one, too. */

@@ -3,11 +3,11 @@
  * engine's destroy; what counts as either is core/departure.ts's.
  */
 import {
-  isLookSince,
-  evidenceOf,
   type Evidence,
+  evidenceOf,
   hasReturned,
   isDeparture,
+  isLookSince,
 } from "../core/departure.ts";
 import type { Context } from "./context.ts";
 import type { MigrationRun } from "./migration-run.ts";

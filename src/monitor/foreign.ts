@@ -3,9 +3,9 @@
  * counted, and left alone until the engine takes one over with migrateChangeParams. From then on it is
  * a migration like any other, but for its destination, which libvirt does not tell.
  */
+import { UNKNOWN_DESTINATION, foreignMigration } from "../core/adopt.ts";
 import { type JobStats, isOutgoing } from "../core/job-stats.ts";
 import { progressPercent } from "../core/progress.ts";
-import { UNKNOWN_DESTINATION, adopted } from "../core/recover.ts";
 import { isPausedCopy } from "../core/run-state.ts";
 import type { Context } from "./context.ts";
 import { limitsOf } from "./accept.ts";
@@ -63,17 +63,12 @@ export async function takeOver(
     dst: UNKNOWN_DESTINATION,
     ...PLAIN_OPTIONS,
   };
-  const migration = adopted(
-    {
-      vmId,
-      vmName: details.value.name,
-      memoryBytes: details.value.memoryBytes,
-      limits: limitsOf(request, context.settings()),
-      stats,
-      inPostCopy: isPausedCopy(details.value.runState),
-    },
+  const { name, memoryBytes, runState } = details.value;
+  const limits = limitsOf(request, context.settings());
+  const found = foreignMigration(
+    { vmId, vmName: name, memoryBytes, limits },
     context.clock.monotonicMs(),
   );
-  if (migration === null) return null;
-  return new MigrationRun(migration, request, { mode: "foreign" }, context, hooks);
+  const adopt = { kind: "adopt", stats, inPostCopy: isPausedCopy(runState) } as const;
+  return new MigrationRun(found, request, { mode: "foreign" }, context, hooks, adopt);
 }

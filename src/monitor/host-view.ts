@@ -4,11 +4,11 @@
  * libvirt shows, not from our own bookkeeping: a migration started with virsh shares the same link.
  */
 import {
+  type HostCount,
+  type Transfer,
   countTransfers,
   sourceCount,
   transferOf,
-  type HostCount,
-  type Transfer,
 } from "../core/host-count.ts";
 import { isPausedCopy } from "../core/run-state.ts";
 import type { CallResult, Hypervisor, ScanOptions, VmJobView } from "../hypervisor/port.ts";

@@ -3,8 +3,8 @@
  * a deadline, and does nothing. What the answers mean is core/migrate-check.ts's; what can be told
  * about the destination alone is destination-checks.ts's.
  */
-import { outgoingSlots } from "../core/admission.ts";
 import { parseDestination } from "../core/address.ts";
+import { outgoingSlots } from "../core/admission.ts";
 import {
   type Check,
   type Finding,

@@ -4,10 +4,11 @@
  * for; what comes of an effect is the next input. It decides nothing.
  */
 import { randomUUID } from "node:crypto";
-import { type ChangeResult, type Changes, changeParams } from "../core/change.ts";
+import { type ChangeAnswer, mayChange } from "../core/change.ts";
 import type { Effect } from "../core/effect.ts";
 import { ownCount } from "../core/host-count.ts";
-import type { Input } from "../core/input.ts";
+
+import type { Changes, Input } from "../core/input.ts";
 import { LIBVIRT_ERROR, NO_CALL } from "../core/libvirt-codes.ts";
 import type { DestinationCount, Migration } from "../core/migration.ts";
 import { isToAbandon } from "../core/missed.ts";
@@ -51,8 +52,10 @@ export interface RestoredRun {
   readonly lastWallMs: number;
   /** The same, monotonic; null: of a boot of this host before this one. */
   readonly lastAtMs: number | null;
-  readonly ended: boolean;
 }
+
+/** What a run begins with that is no new request. Its result is in the first record of the run. */
+export type FirstInput = Extract<Input, { kind: "restore" | "adopt" }>;
 
 /** setTimeout takes no more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -75,24 +78,27 @@ export class MigrationRun {
   #target: Target;
   #endedAtWallMs: number | null = null;
 
+  /** `found`: just accepted, or as another daemon or another party left it. */
   constructor(
-    migration: Migration,
+    found: Migration,
     request: MigrateRequest,
     target: Target,
     context: Context,
     hooks: RunHooks,
+    first?: FirstInput,
     restored?: RestoredRun,
   ) {
-    this.#migration = migration;
+    const nowMs = context.clock.monotonicMs();
+    this.#migration = first === undefined ? found : step(found, first, nowMs).migration;
     this.request = request;
     this.#target = target;
     this.#context = context;
     this.#hooks = hooks;
     this.id = restored?.id ?? randomUUID();
     this.acceptedAtWallMs = restored?.acceptedAtWallMs ?? context.clock.wallMs();
-    this.#endedAtWallMs = restored?.ended === true ? restored.lastWallMs : null;
+    this.#endedAtWallMs = restored !== undefined && !this.live ? restored.lastWallMs : null;
     this.#restored = restored ?? null;
-    const { id, acceptedAtWallMs } = this;
+    const { id, acceptedAtWallMs, migration } = this;
     const facts = { id, acceptedAtWallMs, request, target: journaled(target) };
     this.#entry = context.journal.entry(facts, migration);
     const { vmId, vmName } = migration;
@@ -207,23 +213,14 @@ export class MigrationRun {
     if (isToAbandon(facts, nowMs)) this.apply({ kind: "abandoned" });
   }
 
-  mayChange(changes: Changes): boolean {
-    const nowMs = this.#context.clock.monotonicMs();
-    return changeParams(this.#migration, changes, nowMs).kind === "changed";
-  }
-
-  /** migrateChangeParams: checked and stored at once; the next cycle carries it out. */
-  change(changes: Changes, by: string): ChangeResult {
-    const result = changeParams(this.#migration, changes, this.#context.clock.monotonicMs());
-    if (result.kind === "changed") {
-      this.#migration = result.migration;
-      const numbers = { ...changes, by };
-      this.#entry.decided(result.migration, [{ rule: "change", what: "by the engine", numbers }]);
-      this.log.info(numbers, "parameters changed by the engine");
-      this.#watchers.tell(this.#migration);
-      this.#hooks.wake();
-    }
-    return result;
+  /** VM.migrateChangeParams: stored at once if possible; the next cycle carries it out. */
+  change(changes: Changes, by: string): ChangeAnswer {
+    const answer = mayChange(this.#migration, changes);
+    if (answer.kind !== "possible") return answer;
+    this.apply({ kind: "change", changes, by });
+    this.log.info({ ...changes, by }, "parameters changed by the engine");
+    this.#hooks.wake();
+    return answer;
   }
 
   /** What the destination is known to have, as the configured peer mode sees it. */

@@ -16,6 +16,7 @@ import type { Context } from "./context.ts";
 import { Departures } from "./departures.ts";
 import { IncomingSlots } from "./incoming-slots.ts";
 import { explainFrom } from "./explain.ts";
+import { mayChange } from "../core/change.ts";
 import { foreignJob, foreignToWire, takeOver } from "./foreign.ts";
 import { migrateCheck } from "./migrate-check.ts";
 import type { MigrationRun, RunHooks } from "./migration-run.ts";
@@ -126,7 +127,7 @@ export class MonitorService implements MigrationService {
     if (run !== undefined && asks) await lookAgain(run, this.#context);
     const result = run?.change(changes, by) ?? { kind: "notMigrating" };
     switch (result.kind) {
-      case "changed":
+      case "possible":
         await this.#context.journal.durable();
         return true;
       case "impossible":
@@ -148,7 +149,7 @@ export class MonitorService implements MigrationService {
       const run = await takeOver(vmId, this.#context, this.hooks);
       if (run === null) return undefined;
       // Refused, it stays what it is.
-      if (!run.mayChange(changes)) return run;
+      if (mayChange(run.migration, changes).kind !== "possible") return run;
       this.#add(run, by);
       run.log.warn({ by }, "somebody else's migration is taken over");
       return run;

@@ -11,7 +11,7 @@
  * It must not know what the numbers mean (core) nor how they come (hypervisor).
  */
 import { isNews } from "../core/advance.ts";
-import { countsThere, NEVER_COUNTED } from "../core/host-count.ts";
+import { NEVER_COUNTED, countsThere } from "../core/host-count.ts";
 import type { CycleInput } from "../core/input.ts";
 import { isOpen } from "../core/late.ts";
 import { LIFECYCLE } from "../core/libvirt-codes.ts";

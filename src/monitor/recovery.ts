@@ -2,10 +2,8 @@
  * The first minute of a daemon that was killed, restarted or rebooted: what the journal knows becomes
  * runs again, and each one whose call was out is asked for its place before any verb is answered.
  * Migrations go on in libvirt meanwhile; nothing here starts, stops or steers one. The rules of what
- * a restored state looks like are core/recover.ts's.
+ * a restored state looks like are core/restore.ts's.
  */
-import { afterReboot, takenOver } from "../core/recover.ts";
-import type { Migration } from "../core/migration.ts";
 import { toRestore } from "../core/retention.ts";
 import type { Context } from "./context.ts";
 import type { JournaledTarget } from "./journal-schema.ts";
@@ -79,20 +77,16 @@ async function holdAgain({ target, log, migration }: MigrationRun): Promise<void
 }
 
 function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): MigrationRun {
-  const { id, request, acceptedAtWallMs, lastWallMs, sameBoot } = found;
-  const ended = found.migration.phase === "ended";
+  const { id, migration, request, acceptedAtWallMs, lastWallMs, sameBoot } = found;
   return new MigrationRun(
-    broughtBack(found, context.clock.monotonicMs()),
+    migration,
     request,
     targetFrom(found.target, context),
     context,
     hooks,
-    { id, acceptedAtWallMs, lastWallMs, lastAtMs: sameBoot ? found.lastAtMs : null, ended },
+    { kind: "restore", after: sameBoot ? "daemonDown" : "hostDown" },
+    { id, acceptedAtWallMs, lastWallMs, lastAtMs: sameBoot ? found.lastAtMs : null },
   );
-}
-
-function broughtBack({ migration, sameBoot }: ReplayedMigration, nowMs: number): Migration {
-  return sameBoot ? takenOver(migration, nowMs) : afterReboot(migration, nowMs);
 }
 
 function targetFrom(target: JournaledTarget, context: Context): Target {

@@ -3,7 +3,7 @@
  * recently ended ones, as long as core/retention.ts has them kept. Only maps; who may begin is
  * core/admission.ts's.
  */
-import { remembering, isRemembered } from "../core/retention.ts";
+import { isRemembered, remembering } from "../core/retention.ts";
 import type { MigrationRun } from "./migration-run.ts";
 
 export class Registry {

@@ -5,7 +5,7 @@
  *
  * Every method rejects with `MonitorError` only.
  */
-import type { Changes } from "../core/change.ts";
+import type { Changes } from "../core/input.ts";
 import type { ConvergenceSchedule } from "../core/migration.ts";
 
 export interface MigrateRequest {

@@ -9,7 +9,7 @@ import type { Transfer } from "../core/host-count.ts";
 import { type Migration, type ScheduleState, stalledForMs } from "../core/migration.ts";
 import { isExhausted } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
-import { shownPhase, downWhileWaiting, statusLeaving, statusAfter } from "../core/vm-status.ts";
+import { downWhileWaiting, shownPhase, statusAfter, statusLeaving } from "../core/vm-status.ts";
 import type { VmJobView } from "../hypervisor/port.ts";
 import type { EndedArrival } from "./ended-arrivals.ts";
 import { inPostCopy } from "./host-view.ts";

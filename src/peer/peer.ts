@@ -6,10 +6,10 @@
 import { formatHost } from "../core/address.ts";
 import type { Silence, SilenceCause } from "../core/destination.ts";
 import {
-  NEVER_COUNTED,
-  migrationsIn,
-  countAfterQuery,
   type AnsweredCount,
+  NEVER_COUNTED,
+  countAfterQuery,
+  migrationsIn,
 } from "../core/host-count.ts";
 import type { DestinationCount } from "../core/migration.ts";
 import { errorTable } from "../errors.ts";

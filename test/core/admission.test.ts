@@ -5,16 +5,16 @@
  */
 import { describe, expect, it } from "vitest";
 import {
+  type AdmissionFacts,
+  type Candidate,
   hasWaitedTooLong,
   mayBegin,
   outgoingSlots,
   retryAtMs,
   retryInMs,
-  type AdmissionFacts,
-  type Candidate,
 } from "../../src/core/admission.ts";
 import { stalledForMs } from "../../src/core/migration.ts";
-import { afterReboot, takenOver } from "../../src/core/recover.ts";
+import { restored } from "../../src/core/restore.ts";
 import { inPhase, kinds } from "./fixtures.ts";
 
 const NOW_MS = 1_000;
@@ -195,8 +195,11 @@ describe("a destination that keeps a slot", () => {
   it("is known to the next daemon of this boot, in the queue and at the end; not after a reboot", () => {
     const run = inPhase("preparing");
     run.give(reserved);
-    expect(takenOver(run.migration, 0)).toMatchObject({ phase: "queued", reservedThere: true });
-    expect(afterReboot(run.migration, 0).reservedThere).toBe(false);
+    expect(restored(run.migration, "daemonDown", 0)).toMatchObject({
+      phase: "queued",
+      reservedThere: true,
+    });
+    expect(restored(run.migration, "hostDown", 0).reservedThere).toBe(false);
     run.give({ kind: "notBegun", refusal: { code: 1, message: "no" } });
     run.found();
     expect(run.migration).toMatchObject({ phase: "ended", reservedThere: true });

@@ -3,28 +3,17 @@
  * goes is not known.
  */
 import { describe, expect, it } from "vitest";
+import { UNKNOWN_DESTINATION } from "../../src/core/adopt.ts";
 import { stalledForMs } from "../../src/core/migration.ts";
-import { UNKNOWN_DESTINATION, adopted } from "../../src/core/recover.ts";
-import { GIB_BYTES } from "../../src/core/units.ts";
 import { kinds, LIMITS, Run, sample } from "./fixtures.ts";
 
 describe("somebody else's migration", () => {
   const NOW_MS = 90_000;
-  const facts = {
-    vmId: "vm1",
-    vmName: "guest",
-    memoryBytes: GIB_BYTES,
-    limits: LIMITS,
-    inPostCopy: false,
-  };
   const stats = sample({ timeElapsedMs: 30_000 });
 
   function adoptedRun(): Run {
     const run = new Run({}, NOW_MS);
-    const migration = adopted({ ...facts, stats }, NOW_MS);
-    if (migration === null) throw new Error("not adopted");
-    run.migration = migration;
-    run.effects.length = 0;
+    run.adopt(stats);
     return run;
   }
 
@@ -33,8 +22,10 @@ describe("somebody else's migration", () => {
     ["a save", sample({ operation: "save" })],
     ["an incoming one", sample({ operation: "migrationIn" })],
     ["a backup", sample({ operation: "backup" })],
-  ])("%s is none", (_name, other) => {
-    expect(adopted({ ...facts, stats: other }, NOW_MS)).toBeNull();
+  ])("%s is not one", (_name, other) => {
+    const run = new Run({}, NOW_MS);
+    run.adopt(other);
+    expect(run.migration.phase).toBe("queued");
   });
 
   it("is watched from now on, without a word to the engine", () => {
@@ -57,11 +48,8 @@ describe("somebody else's migration", () => {
 
   it("found in post-copy it is watched as such: nothing stops it, and its paused copy is its own", () => {
     const run = new Run({}, NOW_MS);
-    const migration = adopted({ ...facts, stats, inPostCopy: true }, NOW_MS);
-    if (migration === null) throw new Error("not adopted");
-    expect(migration).toMatchObject({ phase: "postCopy", postCopy: { begun: true } });
-    run.migration = migration;
-    run.effects.length = 0;
+    run.adopt(stats, true);
+    expect(run.migration).toMatchObject({ phase: "postCopy", postCopy: { begun: true } });
     expect(kinds(run.give({ kind: "cancel" }))).toEqual([]);
     run.nowMs += LIMITS.progressTimeoutMs;
     expect(kinds(run.cycle(stats, { postCopyState: true }))).not.toContain("abort");

@@ -3,7 +3,7 @@
  * impossible, and when the stall clock starts over.
  */
 import { describe, expect, it } from "vitest";
-import type { Changes } from "../../src/core/change.ts";
+import type { Changes } from "../../src/core/input.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, PHASES, sample } from "./fixtures.ts";
 
 type Location = Parameters<typeof inPhase>[0];

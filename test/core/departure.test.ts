@@ -1,11 +1,11 @@
 /** Which VMs count as having left this host, and what counts as their return. */
 import { expect, it } from "vitest";
 import {
+  type Evidence,
   evidenceOf,
   hasReturned,
   isDeparture,
   isLookSince,
-  type Evidence,
 } from "../../src/core/departure.ts";
 import type { Outcome } from "../../src/core/event.ts";
 import type { Transfer } from "../../src/core/host-count.ts";

@@ -14,7 +14,7 @@ import {
   refusedTriesAfter,
   silenceCauses,
 } from "../../src/core/destination.ts";
-import { takenOver } from "../../src/core/recover.ts";
+import { restored } from "../../src/core/restore.ts";
 import { inPhase, type Run } from "./fixtures.ts";
 
 const LATER_MS = 60_000;
@@ -185,7 +185,7 @@ describe("a migration to it", () => {
     const run = inPhase("preparing");
     run.give({ kind: "reached" });
     unanswered(run, "refused");
-    expect(takenOver(run.migration, 0)).toMatchObject({
+    expect(restored(run.migration, "daemonDown", 0)).toMatchObject({
       refusedTries: 1,
       destinationReached: true,
     });

@@ -3,11 +3,12 @@
  * core's own functions; nothing here imitates anything. A table names what differs from the defaults:
  * 52 MiB/s at most and 10 at least, 10 s of progress timeout, stall events off, a guest of 1 GiB.
  */
-import { type Changes, changeParams } from "../../src/core/change.ts";
+import { foreignMigration } from "../../src/core/adopt.ts";
+import { mayChange } from "../../src/core/change.ts";
 import { downtimeByEngine } from "../../src/core/downtime.ts";
 import type { Effect, EffectDone } from "../../src/core/effect.ts";
 import type { CoreEvent, Outcome } from "../../src/core/event.ts";
-import type { CycleInput, Input, Location } from "../../src/core/input.ts";
+import type { Changes, CycleInput, Input, Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import { READ_SPACING_MS } from "../../src/core/location.ts";
 import type { Limits, Migration } from "../../src/core/migration.ts";
@@ -82,6 +83,15 @@ export const FILE_REQUEST: Partial<NewMigration> = {
   postCopy: { possible: false, unavailableReason: "the VM is being saved to a file" },
 };
 
+/** As the next daemon goes on with it. */
+export function restored(
+  migration: Migration,
+  after: "daemonDown" | "hostDown",
+  nowMs: number,
+): Migration {
+  return step(migration, { kind: "restore", after }, nowMs).migration;
+}
+
 type Asked = EffectDone["effect"];
 
 /** One migration with its own clock, which only the test moves, and all effects so far. */
@@ -114,9 +124,22 @@ export class Run {
   }
 
   change(changes: Changes): string {
-    const result = changeParams(this.migration, changes, this.nowMs);
-    if (result.kind === "changed") this.migration = result.migration;
-    return result.kind;
+    const { kind } = mayChange(this.migration, changes);
+    this.give({ kind: "change", changes });
+    return kind === "possible" ? "changed" : kind;
+  }
+
+  /** The daemon, or its host, went down; another daemon goes on `lateMs` from now. */
+  restore(after: "daemonDown" | "hostDown", lateMs = 0): void {
+    this.migration = restored(this.migration, after, this.nowMs + lateMs);
+  }
+
+  /** From here on it is another party's, which the engine has asked this daemon to look after. */
+  adopt(stats: JobStats, inPostCopy = false): void {
+    const { vmId, vmName, memoryBytes, limits } = this.migration;
+    this.migration = foreignMigration({ vmId, vmName, memoryBytes, limits }, this.nowMs);
+    this.give({ kind: "adopt", stats, inPostCopy });
+    this.effects.length = 0;
   }
 
   /** `stats` null: libvirt did not answer. */

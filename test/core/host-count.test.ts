@@ -1,17 +1,17 @@
 /** n(host): which VMs count as migrations, on this host and as the destination answers. */
 import { describe, expect, it } from "vitest";
 import {
-  countAfterQuery,
-  countsThere,
-  countTransfers,
-  destinationSince,
-  includingSelf,
-  NEVER_COUNTED,
-  sourceCount,
-  transferOf,
   type AnsweredCount,
   type AnsweredJob,
+  NEVER_COUNTED,
   type Transfer,
+  countAfterQuery,
+  countTransfers,
+  countsThere,
+  destinationSince,
+  includingSelf,
+  sourceCount,
+  transferOf,
 } from "../../src/core/host-count.ts";
 import type { JobOperation, JobType } from "../../src/core/job-stats.ts";
 import type { DestinationCount } from "../../src/core/migration.ts";

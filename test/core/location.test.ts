@@ -8,9 +8,8 @@ import type { Outcome } from "../../src/core/event.ts";
 import type { Location } from "../../src/core/input.ts";
 import { READ_SPACING_MS, SETTLE_MAX_MS, UNDECIDED_MAX_MS } from "../../src/core/location.ts";
 import type { Unwatched } from "../../src/core/migration.ts";
-import { adopted, afterReboot, takenOver } from "../../src/core/recover.ts";
 import type { GuestStopped } from "../../src/core/run-state.ts";
-import { inPhase, LIMITS, sample, type Run } from "./fixtures.ts";
+import { inPhase, sample, type Run } from "./fixtures.ts";
 
 type End = readonly [Outcome["reason"], Outcome["where"], boolean];
 const ARRIVED: End = ["arrived", "destination", true];
@@ -42,15 +41,9 @@ function broken(phase: "running" | "postCopy" = "running"): Run {
 function unwatched(by: Unwatched): Run {
   const run = inPhase("running");
   run.nowMs += 1_000;
-  if (by === "daemonDown") run.migration = takenOver(run.migration, run.nowMs);
-  if (by === "hostDown") run.migration = afterReboot(run.migration, run.nowMs);
-  if (by === "foreign") {
-    const { vmId, vmName, memoryBytes } = run.migration;
-    const facts = { vmId, vmName, memoryBytes, limits: LIMITS, inPostCopy: false };
-    const migration = adopted({ ...facts, stats: sample() }, run.nowMs);
-    if (migration === null) throw new Error("not adopted");
-    run.migration = migration;
-  }
+  if (by === "daemonDown") run.restore("daemonDown");
+  if (by === "hostDown") run.restore("hostDown");
+  if (by === "foreign") run.adopt(sample());
   return run;
 }
 
@@ -118,7 +111,7 @@ describe("two reads are two only a second apart", () => {
     const run = broken();
     run.location(THERE);
     run.nowMs += READ_SPACING_MS;
-    run.migration = takenOver(run.migration, run.nowMs);
+    run.restore("daemonDown");
     run.location(THERE);
     expect(end(run)).toBeNull();
     run.nowMs += READ_SPACING_MS;
@@ -182,7 +175,7 @@ describe("a late confirmation", () => {
     const run = unconfirmed();
     run.location(THERE);
     run.nowMs = 50;
-    run.migration = afterReboot(run.migration, run.nowMs);
+    run.restore("hostDown");
     run.location(THERE);
     expect(end(run)).toEqual(NOT_KNOWN);
     run.nowMs += READ_SPACING_MS;
@@ -303,7 +296,7 @@ describe("the host was restarted, and it is active there", () => {
     ["it was never called", "queued", false, STARTED_ANEW],
   ])("%s", (_name, phase, known, expected) => {
     const run = inPhase(phase);
-    run.migration = afterReboot(run.migration, run.nowMs);
+    run.restore("hostDown");
     run.locateSurely(THERE, known ? record : null);
     expect(end(run)).toEqual(expected);
     if (expected === STARTED_ANEW) expect(run.outcome().message).toContain("started anew");
@@ -312,7 +305,7 @@ describe("the host was restarted, and it is active there", () => {
   it("the record that libvirt gave before the restart is one as well", () => {
     const run = inPhase("running");
     run.give({ kind: "jobCompleted", stats: { ...record, operation: "migrationOut" } });
-    run.migration = afterReboot(run.migration, run.nowMs);
+    run.restore("hostDown");
     run.locateSurely(THERE);
     expect(end(run)).toEqual(ARRIVED);
   });

@@ -6,7 +6,6 @@
 import { describe, expect, it } from "vitest";
 import type { Location } from "../../src/core/input.ts";
 import { POSTCOPY_SILENT_MAX_MS, READ_SPACING_MS, SETTLE_MAX_MS } from "../../src/core/location.ts";
-import { takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds, sample, type Run } from "./fixtures.ts";
 
 const SOURCES = ["active", "switching", "pausedCopy", "notActive", "unknown"] as const;
@@ -77,7 +76,7 @@ describe("the paused copy that post-copy leaves", () => {
     run.callEnded(38);
     run.location(PAUSED_COPY);
     run.nowMs += READ_SPACING_MS;
-    run.migration = takenOver(run.migration, run.nowMs);
+    run.restore("daemonDown");
     expect(kinds(run.location(PAUSED_COPY))).toEqual([]);
     run.nowMs += READ_SPACING_MS;
     expect(kinds(run.location(PAUSED_COPY))).toEqual(["destroyPausedCopy"]);
@@ -169,7 +168,7 @@ describe("a paused copy, and the destination is silent", () => {
   it.each(silent)("from the takeover, also while its job is shown: %j", (location) => {
     const run = inPhase("postCopy");
     run.nowMs += POSTCOPY_SILENT_MAX_MS;
-    run.migration = takenOver(run.migration, run.nowMs);
+    run.restore("daemonDown");
     asked(run, location, POSTCOPY_SILENT_MAX_MS - 1);
     expect(run.migration.outcome).toBeNull();
     expectUnseen(asked(run, location, 1));

@@ -2,9 +2,9 @@
 import { expect, it } from "vitest";
 import {
   PAUSED_GUEST,
+  type PostCopyRequest,
   postCopyUnavailable,
   unavailableAs,
-  type PostCopyRequest,
 } from "../../src/core/post-copy-availability.ts";
 import type { RunState } from "../../src/core/run-state.ts";
 

@@ -7,7 +7,6 @@ import type { Effect, EffectDone, EffectResult } from "../../src/core/effect.ts"
 import type { CycleInput } from "../../src/core/input.ts";
 import { LIBVIRT_ERROR } from "../../src/core/libvirt-codes.ts";
 import { RESUME_ATTEMPTS_MAX } from "../../src/core/post-copy.ts";
-import { takenOver } from "../../src/core/recover.ts";
 import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
 
 const STALL_MS = LIMITS.postcopyStallTimeoutMs;
@@ -247,7 +246,7 @@ describe("its bounds", () => {
   it("a restart of the daemon neither asks at once again nor forgets the attempts", () => {
     const stalled = refusing().cycles(7);
     const { run } = stalled;
-    run.migration = takenOver(run.migration, run.nowMs);
+    run.restore("daemonDown");
     stalled.cycles(4);
     expect(stalled.done).toEqual(["2 resumePostCopy", "7 resumePostCopy"]);
     stalled.cycles(1);

@@ -10,7 +10,7 @@ import { DOWNTIME_MIN_MS, downtimeStepsMs } from "../../src/core/downtime.ts";
 import type { Input, Location } from "../../src/core/input.ts";
 import { READ_SPACING_MS } from "../../src/core/location.ts";
 import type { Migration } from "../../src/core/migration.ts";
-import { afterReboot, takenOver } from "../../src/core/recover.ts";
+import { restored } from "../../src/core/restore.ts";
 import { step } from "../../src/core/step.ts";
 import { migrationSchema } from "../../src/monitor/journal-schema.ts";
 import {
@@ -156,11 +156,11 @@ describe("a daemon that is killed at any moment", () => {
   });
 
   it.each([
-    ["the same boot", takenOver],
-    ["another boot", afterReboot],
-  ])("the next one goes on with it: %s", (_name, broughtBack) => {
+    ["the same boot", "daemonDown" as const],
+    ["another boot", "hostDown" as const],
+  ])("the next one goes on with it: %s", (_name, ended) => {
     always(({ before, after, nowMs }) => {
-      let migration = broughtBack(journaled(after), nowMs);
+      let migration = restored(journaled(after), ended, nowMs);
       expect(migration.outcome).toEqual(after.outcome);
       expect(migration.pending).toEqual([]);
       expect(migration.postCopy.begun).toBe(after.postCopy.begun);

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
 import { stalledForMs } from "../../src/core/migration.ts";
 import type { NewMigration } from "../../src/core/new-migration.ts";
-import { afterReboot, takenOver } from "../../src/core/recover.ts";
+import { restored } from "../../src/core/restore.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { ALL_PHASES, bringTo, estimate, inPhase, kinds, LIMITS, Run, sample } from "./fixtures.ts";
 
@@ -16,7 +16,7 @@ const DOWN_MS = 7_000;
 /** The daemon is killed now and another one goes on after so long; only its effects count. */
 function restarted(run: Run, downMs = DOWN_MS): Run {
   run.nowMs += downMs;
-  run.migration = takenOver(run.migration, run.nowMs);
+  run.restore("daemonDown");
   run.effects.length = 0;
   return run;
 }
@@ -325,7 +325,7 @@ describe("the host was restarted", () => {
       const run = inPhase(phase);
       run.nowMs += 1_000_000;
       const before = run.migration;
-      const migration = afterReboot(before, NOW_MS);
+      const migration = restored(before, "hostDown", NOW_MS);
       expect(migration).toMatchObject({
         phase: "settling",
         callReturned: true,
@@ -347,13 +347,13 @@ describe("the host was restarted", () => {
   it("an ended one keeps its outcome, and nothing of the clock of before", () => {
     const before = inPhase("ended").migration;
     const times = { acceptedAtMs: NOW_MS, endedAtMs: NOW_MS, thereReads: 0, readAtMs: null };
-    expect(afterReboot(before, NOW_MS)).toEqual({ ...before, ...times });
+    expect(restored(before, "hostDown", NOW_MS)).toEqual({ ...before, ...times });
   });
 
   it("neither a stall nor a limit of before counts, and nothing is steered", () => {
     const run = inPhase("running", limits({ stallingLimitMs: 1_000 }));
     run.nowMs = NOW_MS;
-    run.migration = afterReboot(run.migration, NOW_MS);
+    run.migration = restored(run.migration, "hostDown", NOW_MS);
     run.effects.length = 0;
     for (let second = 0; second < 30; second += 1) {
       run.nowMs += 1_000;

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import {
   ENDED_KEPT_MAX,
   ENDED_KEPT_MS,
+  type Journaled,
   remembering,
   toRestore,
-  type Journaled,
 } from "../../src/core/retention.ts";
 
 it("the newest is in front, and the oldest makes room", () => {

@@ -3,10 +3,9 @@
  * would produce, and what one migration makes of them.
  */
 import fc from "fast-check";
-import { type Changes, changeParams } from "../../src/core/change.ts";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
 import type { Effect } from "../../src/core/effect.ts";
-import type { Input, Location } from "../../src/core/input.ts";
+import type { Changes, Input, Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Migration } from "../../src/core/migration.ts";
 import { newMigration } from "../../src/core/new-migration.ts";
@@ -18,10 +17,10 @@ import { FILE_REQUEST, request } from "./fixtures.ts";
 /** PROPERTY_RUNS=20000 looks longer; a failure prints the seed that repeats it. */
 export const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 200);
 
-export type Move = { readonly waitMs: number } & (
-  | { readonly input: Input }
-  | { readonly changes: Changes }
-);
+export interface Move {
+  readonly waitMs: number;
+  readonly input: Input;
+}
 
 export const number = fc.nat({ max: 40 });
 const refusal = fc.record({
@@ -176,11 +175,13 @@ const changes: fc.Arbitrary<Changes> = fc.record(
   { requiredKeys: [] },
 );
 
+const change = fc.record({ kind: fc.constant("change" as const), changes });
+
 const waitMs = fc.nat({ max: 6_000 });
 const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ waitMs, input: often }) },
   { weight: 3, arbitrary: fc.record({ waitMs, input: rare }) },
-  { weight: 1, arbitrary: fc.record({ waitMs, changes }) },
+  { weight: 1, arbitrary: fc.record({ waitMs, input: change }) },
 );
 const moves = fc.array(move, { maxLength: 40 });
 /** As the daemon begins: admitted and called; after that anything may come. */
@@ -216,8 +217,7 @@ export const settlingSequence = fc
   ]);
 
 export interface Moment {
-  /** null: the engine changed something. */
-  readonly input: Input | null;
+  readonly input: Input;
   readonly nowMs: number;
   readonly before: Migration;
   readonly after: Migration;
@@ -235,14 +235,9 @@ export function play(file: boolean, sequenceOfMoves: readonly Move[]): Moment[] 
   return sequenceOfMoves.map((one) => {
     nowMs += one.waitMs;
     const before = migration;
-    if ("input" in one) {
-      const stepped = step(before, one.input, nowMs);
-      migration = stepped.migration;
-      return { input: one.input, nowMs, before, after: migration, effects: stepped.effects };
-    }
-    const changed = changeParams(before, one.changes, nowMs);
-    if (changed.kind === "changed") migration = changed.migration;
-    return { input: null, nowMs, before, after: migration, effects: [] };
+    const stepped = step(before, one.input, nowMs);
+    migration = stepped.migration;
+    return { input: one.input, nowMs, before, after: migration, effects: stepped.effects };
   });
 }
 

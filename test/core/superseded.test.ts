@@ -6,7 +6,6 @@ import { describe, expect, it } from "vitest";
 import type { Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import { READ_SPACING_MS } from "../../src/core/location.ts";
-import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
 
 const DOWN_MS = 300_000;
@@ -22,7 +21,7 @@ function restarted(phase: "starting" | "running" = "running", file = false): Run
   const operation = file ? "save" : "migrationOut";
   if (phase === "running") run.cycle(sample({ operation, processedMiB: LEFT_AT_MIB }));
   run.nowMs += DOWN_MS;
-  run.migration = takenOver(run.migration, run.nowMs);
+  run.restore("daemonDown");
   run.effects.length = 0;
   return run;
 }
@@ -90,12 +89,12 @@ describe("whose job it is", () => {
     watched.cycle(ANOTHER);
     expect(watched.migration.superseded).toBe(false);
     const rebooted = inPhase("running");
-    rebooted.migration = afterReboot(rebooted.migration, rebooted.nowMs);
+    rebooted.restore("hostDown");
     rebooted.cycle(shown(0, 0));
     expect(rebooted.migration.superseded).toBe(false);
     const postCopy = inPhase("postCopy");
     postCopy.nowMs += DOWN_MS;
-    postCopy.migration = takenOver(postCopy.migration, postCopy.nowMs);
+    postCopy.restore("daemonDown");
     postCopy.cycle(shown(1, 0), { postCopyState: true });
     expect(postCopy.migration.superseded).toBe(false);
   });
@@ -171,7 +170,7 @@ describe("where our guest is", () => {
     run.give({ kind: "cancel" });
     run.accepted("abort");
     run.nowMs += DOWN_MS;
-    run.migration = takenOver(run.migration, run.nowMs);
+    run.restore("daemonDown");
     run.cycle(ANOTHER);
     run.location(HERE_WITH_JOB);
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });

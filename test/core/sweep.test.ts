@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest";
 import { PRODUCTIVE_SHARE, advanceFrom, isNews, observePreCopy } from "../../src/core/advance.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Advance } from "../../src/core/migration.ts";
-import { takenOver } from "../../src/core/recover.ts";
+import { restored } from "../../src/core/restore.ts";
 import { MIB_BYTES } from "../../src/core/units.ts";
 import { migrationSchema } from "../../src/monitor/journal-schema.ts";
 import { Run, sample } from "./fixtures.ts";
@@ -204,7 +204,7 @@ describe("a daemon of before sweeps left its journal", () => {
     const { sweep: _, ...advance } = { ...inPass2(), unproductiveInARow: 1 };
     const old = { ...run.migration, callAtMs: 0, phase: "running", advance };
     const loaded = v.parse(migrationSchema, JSON.parse(JSON.stringify(old)));
-    const { advance: taken } = takenOver(loaded, 5_000);
+    const { advance: taken } = restored(loaded, "daemonDown", 5_000);
     expect(taken?.sweep).toMatchObject({ number: 2, endBytes: null });
     if (taken === null) throw new Error("no advance");
     const next = poll(taken, { iteration: 5, remainingMiB: 99, handledMiB: 300 });

@@ -8,24 +8,17 @@ import type { Location } from "../../src/core/input.ts";
 import { SETTLE_MAX_MS, TAKEN_OVER_GRACE_MS } from "../../src/core/location.ts";
 import type { Unwatched } from "../../src/core/migration.ts";
 import type { NewMigration } from "../../src/core/new-migration.ts";
-import { adopted, afterReboot, takenOver } from "../../src/core/recover.ts";
-import { FILE_REQUEST, inPhase, kinds, LIMITS, Run, sample } from "./fixtures.ts";
+import { FILE_REQUEST, inPhase, kinds, Run, sample } from "./fixtures.ts";
 
 type From = "starting" | "running" | "postCopy" | "settling";
 
 function unwatched(by: Unwatched, from: From, fields: Partial<NewMigration> = {}): Run {
   const run = by === "foreign" ? new Run(fields) : inPhase(from, fields);
   run.nowMs += 1_000;
-  if (by === "daemonDown") run.migration = takenOver(run.migration, run.nowMs);
-  if (by === "hostDown") run.migration = afterReboot(run.migration, run.nowMs);
+  if (by === "daemonDown") run.restore("daemonDown");
+  if (by === "hostDown") run.restore("hostDown");
   if (by === "foreign") {
-    const { vmId, vmName, memoryBytes } = run.migration;
-    const migration = adopted(
-      { vmId, vmName, memoryBytes, limits: LIMITS, stats: sample(), inPostCopy: false },
-      run.nowMs,
-    );
-    if (migration === null) throw new Error("not adopted");
-    run.migration = migration;
+    run.adopt(sample());
     if (from !== "starting") run.cycle(sample({ processedMiB: 2 }));
     if (from === "postCopy") run.cycle(sample({ processedMiB: 3 }), { postCopyState: true });
   }
@@ -107,7 +100,7 @@ describe("location x why nobody watched", () => {
   it("a call that had come back before is known as ever", () => {
     const run = inPhase("running");
     run.callEnded(38);
-    run.migration = takenOver(run.migration, run.nowMs + 1_000);
+    run.restore("daemonDown", 1_000);
     run.locateSurely(HERE);
     expect(run.outcome()).toMatchObject({
       reason: "libvirt",
@@ -117,7 +110,7 @@ describe("location x why nobody watched", () => {
 
   it("a call that succeeded before is believed, though nobody there answers", () => {
     const run = inPhase("settling");
-    run.migration = takenOver(run.migration, run.nowMs + 1_000);
+    run.restore("daemonDown", 1_000);
     run.locateSurely(SILENT);
     expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
   });
@@ -160,7 +153,7 @@ describe("a call of just before the daemon was killed may show its job later", (
   it("it does not, and a cancel was decided before: cancelled", () => {
     const run = inPhase("starting");
     run.give({ kind: "cancel" });
-    run.migration = takenOver(run.migration, run.nowMs);
+    run.restore("daemonDown");
     run.nowMs += TAKEN_OVER_GRACE_MS;
     run.locateSurely(HERE);
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", reason: "cancelled" });

@@ -7,7 +7,8 @@ import { downtimeBySteps } from "../../src/core/downtime.ts";
 import type { Location } from "../../src/core/input.ts";
 import { READ_SPACING_MS, SETTLE_MAX_MS, UNDECIDED_MAX_MS } from "../../src/core/location.ts";
 import type { Migration } from "../../src/core/migration.ts";
-import { afterReboot, takenOver } from "../../src/core/recover.ts";
+import { PAUSED_GUEST } from "../../src/core/post-copy-availability.ts";
+import { restored } from "../../src/core/restore.ts";
 import {
   type GuestStopped,
   RUN_STATES,
@@ -15,7 +16,6 @@ import {
   runStateRow,
 } from "../../src/core/run-state.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
-import { PAUSED_GUEST } from "../../src/core/post-copy-availability.ts";
 import { bringTo, FILE_REQUEST, inPhase, kinds, Run } from "./fixtures.ts";
 
 const PAUSED = { kind: "staysHere", runState: "suspended" };
@@ -256,8 +256,15 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
   it("the daemon is killed meanwhile: it waits again", () => {
     const run = ended();
     const { stop } = run.migration;
-    expect(takenOver(run.migration, 0)).toMatchObject({ phase: "queued", waitingEnd: null, stop });
-    expect(afterReboot(run.migration, 0)).toMatchObject({ phase: "settling", waitingEnd: null });
+    expect(restored(run.migration, "daemonDown", 0)).toMatchObject({
+      phase: "queued",
+      waitingEnd: null,
+      stop,
+    });
+    expect(restored(run.migration, "hostDown", 0)).toMatchObject({
+      phase: "settling",
+      waitingEnd: null,
+    });
   });
 });
 
@@ -287,7 +294,7 @@ it("a save that never began leaves no file, wherever its guest is", () => {
 
 it("one that waited when the host was restarted is asked for until the destination says", () => {
   const run = inPhase("queued");
-  run.migration = afterReboot(run.migration, 0);
+  run.migration = restored(run.migration, "hostDown", 0);
   expect(kinds(run.cycle(null))).toEqual(["locateGuest"]);
   run.location({ source: "unknown", destination: "silent" });
   run.nowMs += UNDECIDED_MAX_MS;

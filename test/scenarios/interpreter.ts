@@ -4,12 +4,11 @@
  * downtime, read-back), unless `libvirt refuses <effect> <code>`; everything else is answered by the
  * script (`took`, `refused`). README of the commands: test/scenarios/run.test.ts.
  */
-import type { Changes } from "../../src/core/change.ts";
 import { firstDowntime } from "../../src/core/downtime.ts";
 import type { Effect, EffectDone } from "../../src/core/effect.ts";
+import type { Changes } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { DestinationCount } from "../../src/core/migration.ts";
-import { afterReboot, takenOver } from "../../src/core/recover.ts";
 import type { GuestStopped } from "../../src/core/run-state.ts";
 import { passesLeftToSchedule } from "../../src/core/schedule.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
@@ -178,8 +177,7 @@ export class Interpreter {
   #down(host: boolean, args: Arguments): void {
     const run = this.#run;
     run.nowMs += args.firstMs();
-    const brought = host ? afterReboot : takenOver;
-    run.migration = brought(run.migration, run.nowMs);
+    run.restore(host ? "hostDown" : "daemonDown");
     this.#say(`taken over ${run.migration.phase} unwatched=${run.migration.unwatched}`);
     this.#told([]);
   }

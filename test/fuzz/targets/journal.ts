@@ -9,7 +9,6 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../../src/clock.ts";
-import { afterReboot, takenOver } from "../../../src/core/recover.ts";
 import { step } from "../../../src/core/step.ts";
 import { FolderLock } from "../../../src/journal/folder-lock.ts";
 import { defaultJournalLimits, Journal } from "../../../src/journal/journal.ts";
@@ -67,7 +66,8 @@ function claimReplay(segments: readonly Segment[]): void {
   claim(ring.next === nextSeq, `the ring continues with ${ring.next}, not ${nextSeq}`);
   claim(JSON.stringify(ring.read(0)) !== "", "the ring cannot be read");
   for (const { migration } of migrations) {
-    for (const restored of [takenOver(migration, 5000), afterReboot(migration, 5000)]) {
+    for (const after of ["daemonDown", "hostDown"] as const) {
+      const { migration: restored } = step(migration, { kind: "restore", after }, 5000);
       const cycle = {
         kind: "cycle",
         timer: true,
