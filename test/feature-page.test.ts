@@ -180,10 +180,7 @@ const BANDWIDTH: readonly Claim[] = [
   },
   {
     says: "the destination's number is asked of the destination's daemon",
-    shownBy: [
-      "hosts/tls > a full destination defers a migration",
-      "feature-page > the destination is asked",
-    ],
+    shownBy: ["feature-page > the destination is asked"],
   },
   {
     says: "a destination that does not answer halves the cap, and never below the floor",

@@ -25,7 +25,7 @@ const legalChanges: readonly ((random: Random) => Change)[] = [
 const illegalChanges: readonly Change[] = [
   {},
   { downtime: 0 },
-  { downtime: "100" },
+  { downtime: "soon" },
   { downtme: 100 },
   { maxBandwidth: 0 },
   { stallingLimit: -1 },

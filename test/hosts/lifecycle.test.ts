@@ -1,11 +1,9 @@
 /**
- * The daemon's own life: how it stops, reads its configuration again, and refuses to start. What
- * moves goes on in libvirt meanwhile.
+ * The daemon's own life: how it stops, and how it reads its configuration again. What moves goes on
+ * in libvirt meanwhile.
  */
-import { statSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import type { ExecResult } from "../lab/api.ts";
 import { startDaemon, writeConfig } from "../lab/daemon.ts";
 import { sharedLab } from "../lab/shared-lab.ts";
 import {
@@ -17,16 +15,10 @@ import {
   useDaemons,
 } from "./pair.ts";
 
-const MAIN = path.resolve(import.meta.dirname, "../../dist/main.js");
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
 const SOCKET_PATH = "/run/vdsm-migrationd/rpc.sock";
 const lab = sharedLab();
 const VARS = { min_migration_bandwidth: 1, max_outgoing_migrations: 1 };
-
-/** What a daemon says that does not come to serve. */
-function runMain(args: readonly string[]): Promise<ExecResult> {
-  return lab.a.tryExec(process.execPath, [MAIN, ...args], { deadlineMs: 10_000 });
-}
 
 describe("a stop", () => {
   afterEach(() => lab.clear());
@@ -112,65 +104,5 @@ describe("a running daemon", () => {
     );
     expect(await pair.a.call("Host.ping2")).toBe(true);
     await cancelAll(pair.a, [third, second, first]);
-  });
-
-  it("serves its Unix socket to root alone", () => {
-    const socket = statSync(lab.a.outsidePath(SOCKET_PATH));
-
-    expect(socket.isSocket()).toBe(true);
-    expect(socket.mode & 0o777).toBe(0o600);
-  });
-});
-
-describe("a daemon that cannot start", () => {
-  it.each([
-    {
-      what: "an unknown key",
-      config: { vars: { migration_max_bandwith: 52 } },
-      says: /vars\.migration_max_bandwith: 52 .*migration_max_bandwidth/,
-    },
-    {
-      what: "a wrong type",
-      config: { vars: { migration_downtime: "500" } },
-      says: /vars\.migration_downtime: "500" .*integer, 1 to 2000000/,
-    },
-    {
-      what: "a value out of range",
-      config: { vars: { migration_progress_timeout: 0 } },
-      says: /vars\.migration_progress_timeout: 0 .*integer, 1 to /,
-    },
-    {
-      what: "a TCP listener without TLS",
-      config: { addresses: { management_ip: "10.231.1.1" }, ssl: { enabled: false } },
-      says: /ssl\.enabled: false .*allow_plaintext/,
-    },
-  ])("says so in one line, status 78: $what", async ({ config, says }) => {
-    const file = "/run/vdsm-migrationd/wrong.json";
-    writeFileSync(lab.a.outsidePath(file), JSON.stringify(config));
-
-    const result = await runMain(["--config", file]);
-
-    expect(result).toMatchObject({ status: 78, stdout: "" });
-    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
-    expect(result.stderr).toMatch(says);
-  });
-
-  it("says so in one line, status 78: no file", async () => {
-    const result = await runMain(["--config", "/nowhere.json"]);
-
-    expect(result).toMatchObject({ status: 78, stdout: "" });
-    expect(result.stderr).toMatch(/^vdsm-migrationd: \/nowhere\.json: .*\n$/);
-  });
-
-  it.each([
-    { args: [], says: /usage: .*--config <file>/ },
-    { args: ["--confg", "x"], says: /--confg/ },
-    { args: ["x"], says: /x/ },
-  ])("tells its usage in one line, status 2: $args", async ({ args, says }) => {
-    const result = await runMain(args);
-
-    expect(result).toMatchObject({ status: 2, stdout: "" });
-    expect(result.stderr).toMatch(says);
-    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
   });
 });

@@ -21,7 +21,6 @@ import {
   vmStats,
 } from "./pair.ts";
 
-const NOBODY = "00000000-0000-4000-8000-000000000000";
 const ENDLESS_TO_B = { dst: "host-b", ...ENDLESS_PARAMS };
 
 /** A healthy migration tells its story in some fifteen lines. */
@@ -141,21 +140,6 @@ describe("two daemons", () => {
     await expectRunsOn(guest, pair.lab.b);
   });
 
-  it("accept exactly one of two migrations at once for one VM", async () => {
-    const guest = await pair.lab.a.startGuest();
-    const migrate = () =>
-      pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b" } });
-
-    const answers = await Promise.allSettled([migrate(), migrate()]);
-
-    expect(answers).toEqual([
-      { status: "fulfilled", value: true },
-      { status: "rejected", reason: expect.objectContaining(refusal(51, /already migrating/)) },
-    ]);
-    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
-    await expectRunsOn(guest, pair.lab.b);
-  });
-
   it("refuse a VM that libvirt is busy with, and name the operation", async () => {
     const guest = await pair.lab.a.startGuest(RESTLESS);
     const args = ["migrate", "--live", "--p2p", "--bandwidth", "2", guest.uuid];
@@ -175,52 +159,6 @@ describe("two daemons", () => {
     await pair.lab.a.virsh("domjobabort", guest.uuid);
     expect((await foreign).status).not.toBe(0);
     await expectRunsOn(guest, pair.lab.a);
-  });
-
-  it.each([
-    "VM.migrate",
-    "VM.migrateChangeParams",
-    "VM.migrateCancel",
-    "VM.getMigrationStatus",
-    "VM.getStats",
-  ])("answer 1 to %s of a VM that nobody knows", async (verb) => {
-    const params: Record<string, Record<string, unknown>> = {
-      "VM.migrate": { dst: "host-b" },
-      "VM.migrateChangeParams": { downtime: 100 },
-    };
-
-    const answer = pair.a.call(verb, { vmID: NOBODY, ...params[verb] });
-
-    await expect(answer).rejects.toMatchObject(refusal(1, /does not exist/));
-  });
-
-  it("answer 1 for a VM that is not running", async () => {
-    const guest = await pair.lab.a.defineGuest();
-
-    const answer = pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b" } });
-
-    await expect(answer).rejects.toMatchObject(refusal(1, /not running/));
-  });
-
-  it("take every verb nested, flat, and without prefix", async () => {
-    const guest = await pair.lab.a.startGuest(ENDLESS);
-    const vmID = guest.uuid;
-
-    expect(await pair.a.call("migrate", { vmID, params: ENDLESS_TO_B })).toBe(true);
-    expect(await pair.a.call("migrateStatus", { vmID })).toMatchObject({ status: { code: 0 } });
-    expect(await pair.a.call("VM.getMigrationStatus", { vmID })).toMatchObject({ progress: 0 });
-    for (const [verb, params] of [
-      ["migrateChangeParams", { vmID, stallingLimit: 71 }],
-      ["migrateChangeParams", { vmID, params: { stallingLimit: 72 } }],
-      ["VM.migrateChangeParams", { vmID, stallingLimit: 73 }],
-      ["VM.migrateChangeParams", { vmID, params: { stallingLimit: 74 } }],
-    ] as const) {
-      expect(await pair.a.call(verb, params)).toBe(true);
-    }
-    expect(await pair.a.migration(vmID)).toMatchObject({ parameters: { stallingLimit: 74 } });
-    expect(await pair.a.call("migrateCancel", { vmID })).toBe(true);
-    expect(await pair.a.call("VM.migrate", { vmID, ...ENDLESS_TO_B })).toBe(true);
-    expect(await pair.a.call("VM.migrateCancel", { vmID })).toBe(true);
   });
 
   it("show a guest on its way, and one that waits, on both ends", async () => {
@@ -284,43 +222,6 @@ describe("two daemons", () => {
       downtimeOwner: "steps",
     });
     await cancelAll(pair.a, [waiting, moving]);
-  });
-
-  it("accept unknown keys and log each once", async () => {
-    const guest = await pair.lab.a.startGuest();
-    const params = { dst: "host-b", zerocopy: false, convergenceFoo: { bar: [] } };
-
-    for (let time = 0; time < 2; time += 1) {
-      expect(await pair.a.call("VM.migrate", { vmID: guest.uuid, params })).toBe(true);
-      await pair.a.call("VM.migrateCancel", { vmID: guest.uuid });
-    }
-
-    const told = pair.a.process
-      .log()
-      .split("\n")
-      .filter((line) => line.includes("unknown keys"));
-    expect(told).toHaveLength(1);
-    expect(told[0]).toContain('["zerocopy","convergenceFoo"]');
-  });
-
-  it("take the port of dst for the daemon there", async () => {
-    const guest = await pair.lab.a.startGuest();
-
-    await pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b:54321" } });
-
-    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-    expect(await pair.a.migration(guest.uuid)).toMatchObject({ dst: "host-b:54321" });
-    await expectRunsOn(guest, pair.lab.b);
-  });
-
-  it("wait for the daemon at the port of dst where nobody answers", async () => {
-    const guest = await pair.lab.a.startGuest();
-
-    await pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b:54322" } });
-
-    await pair.a.migrationIs(guest.uuid, (each) => Number(each["deferrals"]) >= 1);
-    expect(await pair.a.call("VM.migrateCancel", { vmID: guest.uuid })).toBe(true);
-    await expectRunsOn(guest, pair.lab.a);
   });
 });
 

@@ -48,7 +48,7 @@ describe("a guest that does not converge", () => {
     const stalls = logged(pair.a, guest.uuid).filter(
       (line) => line["msg"] === "migration is stalling",
     );
-    expect(stalls).toMatchObject(
+    expect(stalls.slice(-3)).toMatchObject(
       [1, 2, 3].map((count) => ({ count, reason: "notConverging", capMiBps: RESTLESS_CAP_MIBPS })),
     );
     // Aborted within two cycles of the timeout; the last status belongs to the end itself.

@@ -14,7 +14,6 @@ import { openPort } from "../lab/stomp-line.ts";
 import { until } from "../lab/until.ts";
 import { java } from "../stomp/stock-clients.ts";
 import {
-  cancelAll,
   ENDLESS,
   ENDLESS_PARAMS,
   expectRunsOn,
@@ -142,24 +141,6 @@ describe("a guest that does not converge", () => {
     expect(await pair.a.ended(guest.uuid)).toMatchObject(told);
     await expectRunsOn(guest, pair.lab.a);
     python.hangUp();
-  });
-});
-
-describe("two daemons", () => {
-  it("a full destination defers a migration, which begins once there is room", async () => {
-    const first = await pair.lab.a.startGuest(ENDLESS);
-    await migrateRunning(pair.a, first, { dst: "host-b", ...ENDLESS_PARAMS });
-    const second = await startMigration(pair.a, pair.lab.b, CALM, { incomingLimit: 1 });
-
-    const waiting = await pair.a.migrationIs(second.uuid, (each) => Number(each["deferrals"]) >= 1);
-    expect(waiting["deferralReason"]).toContain("Incoming migration limit exceeded");
-
-    await cancelAll(pair.a, [first]);
-    expect(await pair.a.ended(second.uuid)).toMatchObject({
-      outcome: "completed",
-      confirmed: true,
-    });
-    await expectRunsOn(second, pair.lab.b);
   });
 });
 
