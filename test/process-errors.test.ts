@@ -1,4 +1,4 @@
-/** A crash of the serving process: one JSON line that names it, exit status 1, nothing on standard error. */
+/** A crash of the serving process: one JSON line, exit status 1, nothing on standard error. */
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { expect, it } from "vitest";
@@ -19,7 +19,7 @@ function crash(body: string): { status: number | null; stdout: string; stderr: s
 it.each([
   ["an exception in a timer", "setTimeout(() => { throw new TypeError('a defect'); }, 1);"],
   ["a promise that nobody awaits", "void Promise.reject(new TypeError('a defect'));"],
-  ["something thrown that is no Error", "setTimeout(() => { throw 'a defect'; }, 1);"],
+  ["something thrown that is not an Error", "setTimeout(() => { throw 'a defect'; }, 1);"],
 ])("%s is one line of the log", (_, body) => {
   const { status, stdout, stderr } = crash(body);
   expect(status).toBe(1);

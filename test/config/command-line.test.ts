@@ -1,4 +1,4 @@
-/** What is asked for on the command line, and what the process then says; no libvirt is needed. */
+/** Command-line arguments, and what the process prints for them; needs no libvirt. */
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -75,7 +75,7 @@ describe("parseCommandLine", () => {
     expect(message).not.toContain("\n");
   });
 
-  it("the README has the help's options and statuses", () => {
+  it("the README lists the options and statuses of --help", () => {
     const readme = readFileSync(path.resolve(import.meta.dirname, "../../README.md"), "utf8");
     const options = HELP.match(/^ {2}--[\w-]+( <file>)?/gm)?.map((each) => each.trim()) ?? [];
     expect(options).toHaveLength(4);
@@ -87,7 +87,7 @@ describe("parseCommandLine", () => {
 });
 
 describe("the process", () => {
-  it("says its help and its version, and ends with 0", () => {
+  it("prints its help and its version, and exits with 0", () => {
     expect(run("--help")).toEqual({ status: 0, stdout: HELP, stderr: "" });
     expect(run("--version")).toMatchObject({
       status: 0,
@@ -95,7 +95,7 @@ describe("the process", () => {
     });
   });
 
-  it("says wrong usage in one line, with status 2", () => {
+  it("reports wrong usage in one line, with status 2", () => {
     expect(run("--port", "1")).toEqual({
       status: 2,
       stdout: "",
@@ -104,11 +104,11 @@ describe("the process", () => {
   });
 
   it.each([
-    ["is not there", () => path.join(dir, "none.json"), /none\.json: no such file\n$/],
-    ["lies below a file", () => path.join(file({}), "x"), /no such file: part of its path/],
+    ["does not exist", () => path.join(dir, "none.json"), /none\.json: no such file\n$/],
+    ["is below a file", () => path.join(file({}), "x"), /no such file: part of its path/],
     ["is a folder", () => dir, /: is a directory\n$/],
     ["is empty", () => file(" \n"), /: the file is empty\n$/],
-    ["is no JSON", () => file('{"vars":\n {"a" 1}}'), /line 2, column 7: expected a colon\n$/],
+    ["is not JSON", () => file('{"vars":\n {"a" 1}}'), /line 2, column 7: expected a colon\n$/],
   ])("names a file that %s, in one line, with status 78", (_what, name, says) => {
     for (const option of ["--config", "--check-config"]) {
       const { status, stdout, stderr } = run(option, name());
@@ -126,7 +126,7 @@ describe("the process", () => {
     extra: 1,
   };
 
-  it("--check-config says every mistake, a line each", () => {
+  it("--check-config prints every mistake, one per line", () => {
     const { status, stdout, stderr } = run("--check-config", file(manyMistakes));
     expect({ status, stdout }).toEqual({ status: 78, stdout: "" });
     const keys = stderr
@@ -145,7 +145,7 @@ describe("the process", () => {
     expect(stderr).toContain("vars.peer_timeout: 0 is invalid; expected number, 0.1 to 60\n");
   });
 
-  it("a start says the first, and that there are more", () => {
+  it("a start reports the first, and how many more there are", () => {
     const { status, stderr } = run("--config", file(manyMistakes));
     expect(status).toBe(78);
     expect(stderr).toMatch(
@@ -153,7 +153,7 @@ describe("the process", () => {
     );
   });
 
-  it("a value that is wrong by itself is in no other mistake", () => {
+  it("an invalid value causes no other mistakes", () => {
     const addresses = { unix_socket: "x", unix_socket_ro: "/run/vdsm-migrationd/rpc.sock" };
     const { stderr } = run("--check-config", file({ addresses, ssl: { enabled: false } }));
     expect(stderr).toMatch(/^addresses\.unix_socket: "x" is invalid; expected [^\n]*\n$/);
@@ -163,7 +163,7 @@ describe("the process", () => {
     const shipped = path.resolve(import.meta.dirname, "../../conf/vdsm.json");
     const { status, stdout, stderr } = run("--check-config", shipped);
     expect({ status, stdout }).toEqual({ status: 0, stdout: `${shipped}: no mistakes\n` });
-    // Whether this machine has the certificates, which serve to ask other hosts only.
+    // This machine may lack the certificates; without a TCP listener that is only a warning.
     expect(stderr).toMatch(/^(warning: ssl\.[^\n]*\n)*$/);
   });
 });
@@ -180,7 +180,7 @@ describe("certificates", () => {
     return of;
   };
 
-  it("that cannot work keep the daemon from listening: status 78, in one line, and in --check-config", () => {
+  it("that are unusable prevent the start with status 78, in one line, and fail --check-config", () => {
     const of = usual();
     const config = file(tcp(of, { key: of.path("ca.key") }));
     const says = `ssl.key: "${of.path("ca.key")}" does not match ssl.cert "${of.path("host.pem")}" (CN=host)`;
@@ -194,7 +194,7 @@ describe("certificates", () => {
     expect(checked.stderr).toMatch(/^ssl\.key: [^\n]*\nwarning: ssl\.cert: [^\n]* in 10 days\n$/);
   });
 
-  it("that will not work for long are warned of", () => {
+  it("that expire soon give a warning", () => {
     const { status, stdout, stderr } = run("--check-config", file(tcp(usual(), {})));
     expect({ status, stdout }).toEqual({
       status: 0,
@@ -238,7 +238,7 @@ describe("a daemon that could not start", () => {
     expect(readdirSync(path.join(dir, "run"))).toEqual([]);
   });
 
-  it("leaves what lies in its socket's place", () => {
+  it("leaves a file in its socket's place alone", () => {
     mkdirSync(path.join(dir, "run"), { recursive: true });
     chmodSync(path.join(dir, "run"), 0o755);
     writeFileSync(path.join(dir, "run/rpc-ro.sock"), "not a socket");

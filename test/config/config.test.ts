@@ -1,6 +1,6 @@
 /**
- * The configuration's contract: defaults, each key's range at and beyond its edges, combinations,
- * files, and what may change without a restart.
+ * The configuration's contract: defaults, each key's range at and beyond its bounds, combinations,
+ * files, and what can change without a restart.
  */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -56,23 +56,20 @@ describe("conf/vdsm.json", () => {
     expect(JSON.parse(readFileSync(path, "utf8"))).toEqual(expected);
   });
 
-  it("loads as what an empty configuration means", () => {
+  it("is equivalent to an empty configuration", () => {
     expect(loadConfig(path.pathname)).toEqual(parseConfig({}));
   });
 });
 
 describe("configRows", () => {
-  it.each(configRows())(
-    "$key has a doc, a range and a default that is allowed",
-    (row: ConfigRow) => {
-      expect(row.doc).toMatch(/\S.*\.$/);
-      expect(row.range).not.toBe("");
-      expect(messageOf(() => parseConfig(nested(row.key, row.default)))).toBe("accepted");
-    },
-  );
+  it.each(configRows())("$key has a doc, a range and a valid default", (row: ConfigRow) => {
+    expect(row.doc).toMatch(/\S.*\.$/);
+    expect(row.range).not.toBe("");
+    expect(messageOf(() => parseConfig(nested(row.key, row.default)))).toBe("accepted");
+  });
 });
 
-describe("a value at the edge of its range is accepted", () => {
+describe("a value at the bound of its range is accepted", () => {
   it.each([
     ["vars.migration_max_bandwidth", 1],
     ["vars.migration_max_bandwidth", 1_048_576],
@@ -183,7 +180,7 @@ describe("a value beyond it stops the start with one line naming key, value and 
       { var: {} },
       "var: {} is not in a known section; expected one of vars, addresses",
     ],
-    ["a section that is no object", { vars: 5 }, "vars: 5 is invalid; expected an object"],
+    ["a section that is not an object", { vars: 5 }, "vars: 5 is invalid; expected an object"],
     ["a key with a dot", { "vars.peer_timeout": 1 }, "vars.peer_timeout: 1"],
     ["a key named __proto__", JSON.parse('{"vars":{"__proto__":{"x":1}}}'), "vars.__proto__"],
     ["an array", [], "the configuration: [] is invalid; expected an object"],
@@ -196,18 +193,18 @@ describe("a value beyond it stops the start with one line naming key, value and 
 describe("combinations", () => {
   const plain = { addresses: { management_ip: "::1" }, ssl: { enabled: false } };
 
-  it("refuses a TCP listener without TLS", () => {
+  it("rejects a TCP listener without TLS", () => {
     const message = messageOf(() => parseConfig(plain));
     expect(message).toMatch(/^ssl\.enabled: false is invalid while addresses\.management_ip/);
     expect(message).toContain("ssl.allow_plaintext");
   });
 
-  it("accepts it if ssl.allow_plaintext says so", () => {
+  it("accepts it with ssl.allow_plaintext", () => {
     const config = parseConfig({ ...plain, ssl: { enabled: false, allow_plaintext: true } });
     expect(config.addresses.management_ip).toBe("::1");
   });
 
-  it("accepts TLS switched off where there is no TCP listener", () => {
+  it("accepts TLS switched off without a TCP listener", () => {
     expect(parseConfig({ ssl: { enabled: false } }).ssl.enabled).toBe(false);
   });
 
@@ -215,7 +212,7 @@ describe("combinations", () => {
     expect(parseConfig({ addresses: { management_ip: null } }).addresses.management_ip).toBe("");
   });
 
-  it("refuses a subject with two roles", () => {
+  it("rejects a subject with two roles", () => {
     const access = { control: ["CN=a"], read_only: ["CN=b", "CN=a"] };
     expect(messageOf(() => parseConfig({ access }))).toBe(
       'access.read_only: "CN=a" is already in access.control',
@@ -226,33 +223,33 @@ describe("combinations", () => {
     expect(messageOf(() => parseConfig({ access: { peer: ["CN=a", "CN=a"] } }))).toBe("accepted");
   });
 
-  it("refuses one path for both sockets", () => {
+  it("rejects the same path for both sockets", () => {
     const addresses = { unix_socket: "/run/x.sock", unix_socket_ro: "/run/x.sock" };
     expect(messageOf(() => parseConfig({ addresses }))).toMatch(
       /^addresses\.unix_socket_ro: "\/run\/x\.sock" is invalid; expected another path/,
     );
   });
 
-  it("accepts a floor above the maximum: the lower of the two holds", () => {
+  it("accepts a floor above the maximum: the lower of the two applies", () => {
     const vars = { migration_max_bandwidth: 5, min_migration_bandwidth: 10 };
     expect(parseConfig({ vars }).vars).toMatchObject(vars);
   });
 });
 
 describe("loadConfig", () => {
-  it("names a file that is not there, in one line", () => {
+  it("names a missing file, in one line", () => {
     expect(messageOf(() => loadConfig(join(dir, "none.json")))).toMatch(
       /^\/\S+none\.json: no such file/,
     );
   });
 
-  it("names a file that is no JSON, in one line", () => {
+  it("names a file that is not JSON, in one line", () => {
     const message = messageOf(() => loadConfig(file('{\n"vars": \n}')));
     expect(message).toContain("not valid JSON");
     expect(message).not.toContain("\n");
   });
 
-  it("returns what nobody can change", () => {
+  it("returns a frozen object", () => {
     const config = parseConfig({});
     expect(Object.isFrozen(config)).toBe(true);
     expect(Object.isFrozen(config.vars)).toBe(true);
@@ -277,7 +274,7 @@ describe("a changed file", () => {
     return other[row.key] ?? `${row.default}.new`;
   };
 
-  it.each(configRows())("$key: named, and taken over only if reloadable", (row: ConfigRow) => {
+  it.each(configRows())("$key: listed, and applied only if reloadable", (row: ConfigRow) => {
     const old = parseConfig({});
     const next = parseConfig(nested(row.key, changed(row)));
     expect(diffConfig(old, next)).toEqual({
@@ -287,7 +284,7 @@ describe("a changed file", () => {
     expect(applyReload(old, next)).toEqual(row.reloadable ? next : old);
   });
 
-  it("an equal list is no change, one in another order is", () => {
+  it("an equal list is not a change, a reordered one is", () => {
     const listed = (...peer: string[]) => parseConfig({ access: { peer } });
     const none = { changed: [], needsRestart: [] };
     expect(diffConfig(listed("CN=a", "CN=b"), listed("CN=a", "CN=b"))).toEqual(none);
@@ -297,11 +294,11 @@ describe("a changed file", () => {
     });
   });
 
-  it("an equal one changes nothing", () => {
+  it("with equal contents changes nothing", () => {
     expect(diffConfig(parseConfig({}), parseConfig({}))).toEqual({ changed: [], needsRestart: [] });
   });
 
-  it("what a cycle reads may change at once, doors may not", () => {
+  it("keys read in each cycle can change at once, listeners cannot", () => {
     const names = (reloadable: boolean) =>
       configRows()
         .filter((row) => row.reloadable === reloadable)

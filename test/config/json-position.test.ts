@@ -1,4 +1,4 @@
-/** Where a text stops being JSON: a table, and JSON.parse's own opinion of any text. */
+/** Where a text stops being JSON: a table, and a comparison with JSON.parse for arbitrary texts. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { jsonMistake } from "../../src/config/json-position.ts";
@@ -23,7 +23,7 @@ describe("jsonMistake", () => {
     expect(jsonMistake(text)).toEqual({ line, column, expected });
   });
 
-  it("finds one just where JSON.parse does", () => {
+  it("finds a mistake exactly when JSON.parse does", () => {
     const parts = fc.constantFrom(...'{}[],:"\\ \n1-.e0tfu\u0001'.split(""), "true", "null", '"a"');
     const text = fc.oneof(
       fc.json(),

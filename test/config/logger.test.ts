@@ -1,4 +1,4 @@
-/** The log's lines as another program reads them. */
+/** Log lines as another program reads them. */
 
 import { describe, expect, it } from "vitest";
 import { MonitorError } from "../../src/errors.ts";
@@ -28,20 +28,20 @@ describe("a log line", () => {
   it.each([
     ["exact as a number", 5n, 5],
     ["not exact as a number", 2n ** 63n, "9223372036854775808"],
-  ])("never holds a bigint: one %s", (_what, value, shown) => {
+  ])("never contains a bigint: one %s", (_what, value, shown) => {
     const { log, lines, last } = capture();
     log.info({ value, deep: [{ value }] }, "x");
     expect(last()).toMatchObject({ value: shown, deep: [{ value: shown }] });
     expect(lines[0]).toContain(JSON.stringify(shown));
   });
 
-  it("holds whole numbers, also deep inside", () => {
+  it("contains only whole numbers, at any depth", () => {
     const { log, last } = capture();
     log.info({ tookMs: 5260.920000000158, count: 3, deep: [{ tookMs: 0.4 }] }, "x");
     expect(last()).toMatchObject({ tookMs: 5261, count: 3, deep: [{ tookMs: 0 }] });
   });
 
-  it("holds an error with its cause and details, bigints among them as well", () => {
+  it("contains an error with its cause and details, including bigints", () => {
     const { log, last } = capture();
     const cause = new Error("inner");
     const details = { bytes: 2n ** 63n };
@@ -60,7 +60,7 @@ describe("a log line", () => {
 });
 
 describe("the level", () => {
-  it("changes at run time, for children made before too", () => {
+  it("changes at run time, also for existing children", () => {
     const { log, lines } = capture("warn");
     const child = log.child({ component: "rpc" });
     child.info({}, "no");

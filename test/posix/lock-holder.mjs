@@ -1,4 +1,4 @@
-// A process that holds the lock of the file or folder named by its argument until it is killed.
+// Holds the lock of the file or folder named by its argument until it is killed.
 import { openSync } from "node:fs";
 import { flock } from "posix";
 

@@ -35,7 +35,7 @@ afterEach(() => {
 });
 
 describe("the addon", () => {
-  it("exports just what abi.ts declares", () => {
+  it("exports exactly what abi.ts declares", () => {
     const source = readFileSync(path.join(PACKAGE, "abi.ts"), "utf8");
     const body = /export interface NativeAddon \{\n(.*?)\n\}/s.exec(source)?.[1] ?? "";
     const declared = [...body.matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1] ?? "");
@@ -64,14 +64,14 @@ describe("flock", () => {
     expect(flock(open(), EXCLUSIVE)).toBe(false);
   });
 
-  it("needs no right to write", () => {
+  it("needs no write permission", () => {
     const reader = openSync(file, "r");
     opened.push(reader);
     expect(flock(reader, EXCLUSIVE)).toBe(true);
     expect(flock(open(), EXCLUSIVE)).toBe(false);
   });
 
-  it("is dropped when its process is killed, and not inherited by a child of it", async () => {
+  it("is released when its process is killed, and not inherited by its child", async () => {
     const holder = spawn(process.execPath, [
       path.join(import.meta.dirname, "lock-holder.mjs"),
       file,
@@ -83,7 +83,8 @@ describe("flock", () => {
     await once(holder, "exit");
     expect(flock(fd, EXCLUSIVE)).toBe(true);
 
-    // The child outlives the description here, and would keep the lock if it had inherited it.
+    // The child outlives the description here; if it had inherited the lock, the lock would be
+    // kept.
     const child = spawn("cat");
     await once(child, "spawn");
     closeSync(opened.pop() ?? fd);
@@ -118,7 +119,7 @@ describe("peerCredentials", () => {
     return { client, served, end };
   }
 
-  it("says who connected", async () => {
+  it("identifies the connecting process", async () => {
     const { served, end } = await connected();
     const fd = descriptorOf(served) ?? -1;
     expect(peerCredentials(fd)).toEqual({
@@ -130,7 +131,7 @@ describe("peerCredentials", () => {
     expect(descriptorOf(served)).toBeUndefined();
   });
 
-  it("fails where there is no socket", () => {
+  it("fails on a descriptor that is not a socket", () => {
     expect(() => peerCredentials(open())).toThrowError(
       expect.objectContaining({ code: "ENOTSOCK", syscall: "getsockopt" }),
     );
