@@ -44,7 +44,7 @@ export function loadConfig(path: string): Config {
 
 /** The same for JSON that is already parsed. */
 export function parseConfig(json: unknown): Config {
-  return orThrow(examined(json));
+  return orThrow(examine(json));
 }
 
 export interface Examined {
@@ -59,7 +59,7 @@ export interface Examined {
 export function examineConfig(path: string): Examined {
   const read = readJsonFile(path);
   if (read.kind === "unreadable") throw new ConfigError([`${path}: ${read.why}`]);
-  return examined(read.value);
+  return examine(read.value);
 }
 
 function orThrow({ config, problems }: Examined): Config {
@@ -67,8 +67,8 @@ function orThrow({ config, problems }: Examined): Config {
   return config;
 }
 
-function examined(json: unknown): Examined {
-  const { accepted, wrong, problems } = sorted(json);
+function examine(json: unknown): Examined {
+  const { accepted, wrong, problems } = checkValues(json);
   const parser = convict<Config>(schema, { args: [], env: {} });
   parser.load(accepted).validate({ allowed: "strict" });
   const read = parser.getProperties();
@@ -130,7 +130,7 @@ function* keys(): Generator<readonly [string, AnyKey]> {
   }
 }
 
-interface Sorted {
+interface CheckedValues {
   /** The values that are valid by themselves, by section and name. */
   readonly accepted: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Known keys with an invalid value. */
@@ -138,7 +138,7 @@ interface Sorted {
   readonly problems: readonly string[];
 }
 
-function sorted(json: unknown): Sorted {
+function checkValues(json: unknown): CheckedValues {
   const problems = [...unknownNames(json)];
   const accepted: Record<string, Record<string, unknown>> = {};
   const wrong = new Set<string>();
