@@ -45,7 +45,7 @@ function key<T>(text: KeyText<T>, range: string, allowed: (value: unknown) => bo
 }
 
 /** Only a restart changes it. */
-function fixed<T>(spec: Key<T>): Key<T> {
+function restartOnly<T>(spec: Key<T>): Key<T> {
   return { ...spec, reloadable: false };
 }
 
@@ -205,7 +205,7 @@ const vars = {
 };
 
 const addresses = {
-  management_ip: fixed(
+  management_ip: restartOnly(
     key(
       {
         default: "",
@@ -215,13 +215,13 @@ const addresses = {
       (value) => value === null || value === "" || (typeof value === "string" && isIP(value) !== 0),
     ),
   ),
-  management_port: fixed(
+  management_port: restartOnly(
     integer(between(1, 65_535), {
       default: 54_321,
       doc: "Port of the TCP listener, and of a destination's daemon if dst gives none.",
     }),
   ),
-  unix_socket: fixed(
+  unix_socket: restartOnly(
     text(
       `absolute path, at most ${SOCKET_PATH_BYTES} bytes`,
       {
@@ -231,14 +231,14 @@ const addresses = {
       isSocketPath,
     ),
   ),
-  unix_socket_group: fixed(
+  unix_socket_group: restartOnly(
     text(
       "name in /etc/group, or group id, or empty",
       { default: "", doc: "Group that may control through unix_socket. Empty = its owner only." },
       (value) => /^([A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$/.test(value),
     ),
   ),
-  unix_socket_ro: fixed(
+  unix_socket_ro: restartOnly(
     text(
       `absolute path, at most ${SOCKET_PATH_BYTES} bytes, or empty`,
       {
@@ -265,38 +265,40 @@ const access = {
 };
 
 const ssl = {
-  enabled: fixed(
+  enabled: restartOnly(
     flag({
       default: true,
       doc: "Mutual TLS, 1.2 or later, on the TCP listener and to destinations.",
     }),
   ),
-  allow_plaintext: fixed(
+  allow_plaintext: restartOnly(
     flag({
       default: false,
       doc: "Allows a TCP listener without TLS if ssl.enabled is false. Everybody who reaches it has access.default_role.",
     }),
   ),
-  verify_peer_name: fixed(
+  verify_peer_name: restartOnly(
     flag({
       default: false,
       doc: "Require a destination's certificate to contain the host name or address given in dst. false, as in VDSM: any certificate signed by ssl.ca will do.",
     }),
   ),
-  ca: fixed(
+  ca: restartOnly(
     path({
       default: "/etc/pki/vdsm/certs/cacert.pem",
       doc: "Certificate of the authority that signs those of hosts and clients.",
     }),
   ),
-  cert: fixed(
+  cert: restartOnly(
     path({ default: "/etc/pki/vdsm/certs/vdsmcert.pem", doc: "This host's certificate." }),
   ),
-  key: fixed(path({ default: "/etc/pki/vdsm/keys/vdsmkey.pem", doc: "Private key of ssl.cert." })),
+  key: restartOnly(
+    path({ default: "/etc/pki/vdsm/keys/vdsmkey.pem", doc: "Private key of ssl.cert." }),
+  ),
 };
 
 const libvirt = {
-  uri: fixed(
+  uri: restartOnly(
     text("libvirt URI", { default: "qemu:///system", doc: "This host's libvirt." }, (value) =>
       uriPattern.test(value),
     ),
@@ -324,7 +326,7 @@ const peer = {
 };
 
 const journal = {
-  dir: fixed(
+  dir: restartOnly(
     path({
       default: "/var/lib/vdsm-migrationd/journal",
       doc: "Folder of the journal, which lets a restarted daemon continue its migrations.",

@@ -25,7 +25,7 @@ export type Resolved =
 
 type Answer = Exclude<Resolved, { kind: "gaveUp" }>;
 
-interface Question {
+interface PendingLookup {
   readonly host: string;
   readonly waiting: Set<(resolved: Resolved) => void>;
   isStarted: boolean;
@@ -39,7 +39,7 @@ export class Resolver {
   readonly #lookup: Lookup;
   readonly #clock: Clock;
   /** By name; those not yet started start in this order. */
-  readonly #questions = new Map<string, Question>();
+  readonly #pending = new Map<string, PendingLookup>();
   readonly #late = new Map<string, { readonly answer: Answer; readonly atMs: number }>();
   #inFlight = 0;
 
@@ -56,16 +56,16 @@ export class Resolver {
     const late = this.#takeLate(host);
     if (late !== null) return Promise.resolve(late);
     return new Promise((resolve) => {
-      const question = this.#questionFor(host);
+      const pending = this.#pendingFor(host);
       const tell = (resolved: Resolved): void => {
         signal.removeEventListener("abort", giveUp);
         resolve(resolved);
       };
       const giveUp = (): void => {
-        this.#giveUp(question, tell);
+        this.#giveUp(pending, tell);
         tell({ kind: "gaveUp" });
       };
-      question.waiting.add(tell);
+      pending.waiting.add(tell);
       signal.addEventListener("abort", giveUp, { once: true });
       this.#startNext();
     });
@@ -85,33 +85,38 @@ export class Resolver {
     };
   }
 
-  #questionFor(host: string): Question {
-    const asked = this.#questions.get(host);
+  #pendingFor(host: string): PendingLookup {
+    const asked = this.#pending.get(host);
     if (asked !== undefined) return asked;
-    const question: Question = { host, waiting: new Set(), isStarted: false, isAbandoned: false };
-    this.#questions.set(host, question);
-    return question;
+    const pending: PendingLookup = {
+      host,
+      waiting: new Set(),
+      isStarted: false,
+      isAbandoned: false,
+    };
+    this.#pending.set(host, pending);
+    return pending;
   }
 
-  #giveUp(question: Question, tell: (resolved: Resolved) => void): void {
-    question.waiting.delete(tell);
-    question.isAbandoned = true;
-    if (!question.isStarted && question.waiting.size === 0) this.#questions.delete(question.host);
+  #giveUp(pending: PendingLookup, tell: (resolved: Resolved) => void): void {
+    pending.waiting.delete(tell);
+    pending.isAbandoned = true;
+    if (!pending.isStarted && pending.waiting.size === 0) this.#pending.delete(pending.host);
   }
 
   #startNext(): void {
-    for (const question of this.#questions.values()) {
+    for (const pending of this.#pending.values()) {
       if (this.#inFlight >= LOOKUPS_MAX) return;
-      if (question.isStarted) continue;
-      question.isStarted = true;
+      if (pending.isStarted) continue;
+      pending.isStarted = true;
       this.#inFlight += 1;
-      this.#lookup(question.host, (answer) => this.#answered(question, answer));
+      this.#lookup(pending.host, (answer) => this.#answered(pending, answer));
     }
   }
 
-  #answered({ host, waiting, isAbandoned }: Question, answer: Answer): void {
+  #answered({ host, waiting, isAbandoned }: PendingLookup, answer: Answer): void {
     this.#inFlight -= 1;
-    this.#questions.delete(host);
+    this.#pending.delete(host);
     if (isAbandoned) this.#keepLate(host, answer);
     for (const tell of waiting) tell(answer);
     this.#startNext();

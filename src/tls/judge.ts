@@ -121,15 +121,16 @@ function issuerFindings(facts: TlsFacts): readonly Finding[] {
 /** About this host's certificate, the best chain above it, and the other authorities. */
 function dateFindings(facts: TlsFacts, nowMs: number): readonly Finding[] {
   const certificate = own(facts);
-  const first = certificate === undefined ? [] : ofDates(facts, "cert", certificate, nowMs);
+  const first =
+    certificate === undefined ? [] : validityFindings(facts, "cert", certificate, nowMs);
   const [best = []] = facts.chains.toSorted(
-    (one, other) => seriousness(facts, one, nowMs) - seriousness(facts, other, nowMs),
+    (one, other) => severityScore(facts, one, nowMs) - severityScore(facts, other, nowMs),
   );
-  const above = best.flatMap((step) => ofDates(facts, step.file, step.certificate, nowMs));
+  const above = best.flatMap((step) => validityFindings(facts, step.file, step.certificate, nowMs));
   const inChain = new Set(best.map((step) => keyOf(step.certificate)));
   const others = (facts.ca.kind === "read" ? facts.ca.certificates : [])
     .filter((each) => !inChain.has(keyOf(each)))
-    .flatMap((each) => ofDates(facts, "ca", each, nowMs))
+    .flatMap((each) => validityFindings(facts, "ca", each, nowMs))
     // Our own certificate does not depend on them; a peer's may.
     .map(({ message }) => warning(message));
   return [...first, ...above, ...others];
@@ -139,15 +140,15 @@ function keyOf({ subject, notBeforeMs, notAfterMs }: CertificateFacts): string {
   return `${subject} ${notBeforeMs} ${notAfterMs}`;
 }
 
-const ERROR_SERIOUSNESS = 1_000;
+const ERROR_WEIGHT = 1_000;
 
-function seriousness(facts: TlsFacts, chain: readonly ChainStep[], nowMs: number): number {
+function severityScore(facts: TlsFacts, chain: readonly ChainStep[], nowMs: number): number {
   return chain
-    .flatMap((step) => ofDates(facts, step.file, step.certificate, nowMs))
-    .reduce((sum, { severity }) => sum + (severity === "error" ? ERROR_SERIOUSNESS : 1), 0);
+    .flatMap((step) => validityFindings(facts, step.file, step.certificate, nowMs))
+    .reduce((sum, { severity }) => sum + (severity === "error" ? ERROR_WEIGHT : 1), 0);
 }
 
-function ofDates(
+function validityFindings(
   facts: TlsFacts,
   part: keyof TlsPaths,
   { subject, notBeforeMs, notAfterMs }: CertificateFacts,
