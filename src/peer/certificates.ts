@@ -1,6 +1,6 @@
 /**
- * The certificates with which this host and a destination speak: whether they can work, and until
- * when, in words. What is wrong with this host's files is the judgement that its start is held to.
+ * VM.migrateCheck's line about certificates: whether this host's and the destination's are usable, and
+ * until when. This host's files are judged as at the daemon's start.
  */
 import { isoTime } from "../clock.ts";
 import type { Silence } from "../core/destination.ts";
@@ -9,14 +9,14 @@ import { readTls } from "../tls/facts.ts";
 import { judge, type TlsPaths } from "../tls/judge.ts";
 import type { PeerLook } from "./peer.ts";
 
-/** What is the certificates' fault, and not the network's. */
+/** Caused by certificates, not by the network. */
 const CERTIFICATE_CAUSES: ReadonlySet<Silence["cause"]> = new Set([
   "certificateHere",
   "certificateThere",
   "noCertificate",
 ]);
 
-/** `files` null: without TLS. Reads them. */
+/** `files` null: no TLS. Otherwise reads them. */
 export function certificatesFinding(
   look: PeerLook,
   files: TlsPaths | null,

@@ -1,9 +1,9 @@
 /**
- * Questions to other hosts' daemons: JSON-RPC, one kept connection for each host, a deadline for each
- * question. What the other side may refuse as a frame, and end the connection over, must not cost the
- * questions beside it their answers: a long one has a connection of its own, and where it turns out
- * only by the refusal, each that was out is asked once more by itself. It knows nothing of what an
- * answer means; peer.ts does.
+ * Requests to other hosts' daemons: JSON-RPC, one persistent connection per host, a deadline per
+ * request. A peer may refuse a frame and close the connection over it; that must not cost concurrent
+ * requests their answers. So a long request gets a connection of its own, and if a shared connection is
+ * refused, each request that was pending on it is sent once more on its own. What an answer means is
+ * peer.ts's.
  */
 import { randomUUID } from "node:crypto";
 import type { Silence, SilenceCause } from "../core/destination.ts";
@@ -15,7 +15,7 @@ export interface PeerTls {
   readonly ca?: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;
-  /** The peer's certificate must hold the host that is connected to; absent: false. */
+  /** The peer's certificate must name the host that is connected to; absent: false. */
   readonly verifyName?: boolean;
 }
 
@@ -27,15 +27,15 @@ export interface PeerAddress {
 export type PeerAnswer =
   | { readonly kind: "result"; readonly result: unknown }
   | { readonly kind: "error"; readonly code: number; readonly message: string }
-  /** This request, and no other, was answered by the end of its connection, with the reason. */
+  /** The peer closed the connection over this request alone, and said why. */
   | { readonly kind: "rejected"; readonly message: string }
-  /** No connection, no answer in time, or nothing that is JSON-RPC; `message` says it in words. */
+  /** No connection, no answer in time, or something other than JSON-RPC; `message` says which. */
   | { readonly kind: "silent"; readonly cause: SilenceCause; readonly message: string };
 
-/** A longer body goes on a connection of its own; VM.migrationCreate alone has such. */
+/** A longer body gets a connection of its own; only VM.migrationCreate has such bodies. */
 const SHARED_BODY_MAX_BYTES = 65_536;
 
-/** It goes into the log, the journal and the outcome. */
+/** The reason appears in the log, the journal and the outcome. */
 const REASON_LENGTH_MAX = 1000;
 
 export class PeerClient {
@@ -43,7 +43,7 @@ export class PeerClient {
   readonly #nowMs: () => number;
   readonly #connectWithinMs: () => number;
   readonly #connections = new Map<string, PeerConnection>();
-  /** Those that are for one question. */
+  /** Each for a single request. */
   readonly #single = new Set<PeerConnection>();
 
   /** `tls` null: plain TCP, for peers on a trusted or test network. `nowMs` is monotonic. */
@@ -53,7 +53,7 @@ export class PeerClient {
     this.#nowMs = nowMs;
   }
 
-  /** Connections from now on are made with these; those that are open stay. */
+  /** For new connections; open ones stay. */
   useTls(tls: PeerTls | null): void {
     this.#tls = tls;
     for (const connection of this.#connections.values()) connection.useTls(tls);
@@ -73,9 +73,9 @@ export class PeerClient {
     const connection = isLong ? this.#singleTo(address) : this.#to(address);
     const answer = await this.#askOn(connection, id, body, deadlineMs);
     if (answer !== "rejected with others") return answer;
-    // The same id: a daemon that had answered it by then does nothing twice.
+    // With the same id, so that a daemon that has handled it already does not repeat it.
     const again = await this.#askOn(this.#singleTo(address), id, body, endMs - this.#nowMs());
-    return again === "rejected with others" ? noAnswer("it refuses every question") : again;
+    return again === "rejected with others" ? noAnswer("it refuses every request") : again;
   }
 
   async #askOn(
@@ -99,12 +99,12 @@ export class PeerClient {
     }
   }
 
-  /** What that host showed when it was last connected to. */
+  /** The certificate of that host at the last connection. */
   certificateOf(address: PeerAddress): CertificateFacts | undefined {
     return this.#connections.get(keyOf(address))?.certificate;
   }
 
-  /** Lets go of a host that nothing goes to any more. */
+  /** Drops the connection to a host that is no longer used. */
   forget({ host, port }: PeerAddress): void {
     const key = keyOf({ host, port });
     this.#connections.get(key)?.close();
@@ -139,7 +139,7 @@ function keyOf({ host, port }: PeerAddress): string {
   return `${host} ${port}`;
 }
 
-/** null: not in time. */
+/** null: too late. */
 function within(reply: Promise<Reply>, deadlineMs: number): Promise<Reply | null> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(null), deadlineMs);
@@ -161,11 +161,11 @@ function noAnswer(message: string): PeerAnswer {
 function readAnswer(text: string): PeerAnswer {
   const value: unknown = JSON.parse(text);
   const answer: unknown = Array.isArray(value) ? value[0] : value;
-  if (!isObject(answer)) return noAnswer("the answer is no JSON-RPC");
+  if (!isObject(answer)) return noAnswer("the answer is not JSON-RPC");
   const error = answer["error"];
   if (isObject(error)) {
     const { code, message } = error;
-    // Nothing is converted: an object's own `toString` from JSON is no function, and would throw.
+    // Nothing is converted: an object with a `toString` of its own from JSON would throw.
     if (typeof code !== "number") return noAnswer("its error has no code");
     const reason = typeof message === "string" ? message : "no reason";
     return { kind: "error", code, message: reason.slice(0, REASON_LENGTH_MAX) };

@@ -1,11 +1,11 @@
 /**
- * One connection to another host's daemon, kept open: STOMP over TLS, as VDSM speaks it, so that a
- * stock VDSM answers as our own daemon does. Questions go out with an id each, answers come back in
- * any order. A connection that breaks fails what is out at once and is made again by the next
- * question, after a pause that grows while the host cannot be reached. A peer that says ERROR has
- * refused something and is there: what is out is told so, and the next question need not wait.
+ * One persistent connection to another host's daemon: STOMP over TLS, as in VDSM, so that a stock VDSM
+ * answers as our own daemon does. Each request has an id, answers arrive in any order. When the
+ * connection breaks, all pending requests fail at once; the next request reconnects, after a delay that
+ * grows while the host is unreachable. A peer that sends ERROR has refused something but is there:
+ * pending requests fail with its reason, and the next one reconnects without a delay.
  *
- * It knows frames and ids, not what is asked.
+ * Knows frames and ids, not the requests' meaning.
  */
 import * as net from "node:net";
 import * as tls from "node:tls";
@@ -35,20 +35,20 @@ import {
   type Stage,
 } from "./silence.ts";
 
-/** A stock VDSM's answer to VM.migrationCreate has the definition in it. */
+/** A stock VDSM's answer to VM.migrationCreate contains the definition. */
 const FRAME_LIMITS = { lineBytes: 8_192, headerCount: 64, bodyBytes: definitionMessageBytes(1) };
 const RECONNECT_FIRST_MS = 500;
-/** Shorter than the time between two tries of a migration: each of them is one of a connection. */
+/** Shorter than the time between two tries of a migration, so that each of them reconnects. */
 const RECONNECT_MAX_MS = 2_500;
 const WATCH_EVERY_MS = 250;
-/** How often we want to hear something, answers or not. */
+/** The heart-beat that we ask for. */
 const HEAR_EVERY_MS = 15_000;
-/** Twice that and a question unanswered: nobody is at the other end of this connection. */
+/** Without a byte for this long and with a request pending, the connection is dead. */
 const SILENT_TOO_LONG_MS = 2 * HEAR_EVERY_MS;
 
 export type Reply =
   | { readonly kind: "body"; readonly body: string }
-  /** It said ERROR, which ends the connection; `alone`: and no other question was out. */
+  /** It sent ERROR, which ends the connection. `alone`: no other request was pending. */
   | { readonly kind: "rejected"; readonly message: string; readonly alone: boolean }
   | { readonly kind: "broken"; readonly silence: Silence };
 
@@ -59,9 +59,9 @@ export class PeerConnection {
   #tls: PeerTls | null;
   readonly #nowMs: () => number;
   readonly #connectWithinMs: () => number;
-  /** The connection is given up, and with it the wait for its name. */
+  /** Aborted when the connection is given up: ends the name lookup too. */
   #givenUp = new AbortController();
-  /** As people write it. */
+  /** Host and port, for people. */
   readonly #at: string;
   readonly #replyQueue: string = randomUUID();
   readonly #waiting = new Map<string, Waiting>();
@@ -69,7 +69,7 @@ export class PeerConnection {
   #heardAtMs = 0;
   #stage: Stage = "connect";
   #first = Buffer.alloc(0);
-  /** What the other side showed in the handshake. */
+  /** The peer's certificate in the handshake. */
   #shown: CertificateFacts | undefined;
   #watch: NodeJS.Timeout | null = null;
   #failures = 0;
@@ -90,14 +90,14 @@ export class PeerConnection {
     this.#at = `${formatHost(address.host)}:${address.port}`;
   }
 
-  /** For the next connection, which does not wait: what failed before says nothing of these. */
+  /** For the next connection, without a delay: earlier failures say nothing about these files. */
   useTls(tlsFiles: PeerTls | null): void {
     this.#tls = tlsFiles;
     this.#failures = 0;
     this.#notBeforeMs = 0;
   }
 
-  /** Sends one JSON-RPC request; resolves with its answer or when the connection broke. */
+  /** Sends one JSON-RPC request; resolves with its answer, or when the connection breaks. */
   ask(id: string, body: string): Promise<Reply> {
     const socket = this.#connected();
     if (socket === null) return Promise.resolve({ kind: "broken", silence: this.#lastFailure });
@@ -112,7 +112,7 @@ export class PeerConnection {
     });
   }
 
-  /** Nobody waits for this answer any more. */
+  /** Its answer is no longer waited for. */
   giveUp(id: string): void {
     this.#waiting.delete(id);
   }
@@ -121,12 +121,12 @@ export class PeerConnection {
     this.#break(silence("broken", "closed"));
   }
 
-  /** What the peer showed when it was last connected to; undefined: nothing yet, or no TLS. */
+  /** The peer's certificate at the last connection; undefined: none yet, or no TLS. */
   get certificate(): CertificateFacts | undefined {
     return this.#shown;
   }
 
-  /** Nothing in time, and how far it had come by then. */
+  /** No answer in time, and how far the connection had got. */
   late(waitedMs: number): Silence {
     const cause = this.#stage === "lookup" ? "resolverSilent" : "timeout";
     return this.#silence(cause, `${WAITED_FOR[this.#stage]} within ${Math.round(waitedMs)} ms`);
@@ -144,7 +144,7 @@ export class PeerConnection {
     try {
       socket = this.#open();
     } catch (error) {
-      // A certificate that node refuses: for the peer's answer it is as if nobody were there.
+      // Node refuses this host's certificate: no connection is possible.
       const why = error instanceof Error ? error.message : String(error);
       this.#failed(
         this.#silence("noCertificate", `this host's certificate cannot be used: ${why}`),
@@ -181,7 +181,7 @@ export class PeerConnection {
     socket.once("connect", () => {
       reached(this.#tls === null ? "hello" : "handshake");
       if (this.#tls?.ca !== undefined || this.#tls === null) return;
-      const why = "this host has no certificate to ask with (ssl.ca, ssl.cert, ssl.key)";
+      const why = "this host has no usable client certificate (ssl.ca, ssl.cert, ssl.key)";
       this.#broke(socket, this.#silence("noCertificate", why));
     });
     socket.once("secureConnect", () => reached("hello"));
@@ -203,14 +203,14 @@ export class PeerConnection {
       : silence(found.cause, `${found.text} (${certificateText(certificate)})`);
   }
 
-  /** Whose certificate it is about; undefined: it is about none. */
+  /** The certificate that was not accepted; undefined: it was not about one. */
   #refused(cause: Silence["cause"]): CertificateFacts | undefined {
     if (cause === "certificateThere") return this.#shown;
     const own = this.#tls?.cert;
     return cause === "certificateHere" && own !== undefined ? firstFacts(own) : undefined;
   }
 
-  /** Before it ever answered it may be somebody who never will. */
+  /** Before the first answer it may be something that never will answer. */
   #ended(why: string): Silence {
     if (this.#stage === "answered") return this.#silence("broken", why);
     return this.#silence("closed", `${why}${closeHint(this.#stage, this.#tls !== null)}`);
@@ -228,12 +228,12 @@ export class PeerConnection {
       lookup,
       ...files,
       minVersion: "TLSv1.2",
-      // Else as VDSM: any host of the CA is a peer; addresses need not stand in certificates.
+      // Otherwise as in VDSM: any certificate of the CA is accepted, whatever host it names.
       checkServerIdentity: (_name, certificate) =>
         verifyName ? tls.checkServerIdentity(certificateHost(host), certificate) : undefined,
     });
-    // Before Node judges it: a socket that is destroyed for it shows it no more. Not by
-    // getPeerX509Certificate, after which Node 20 has an empty certificate to judge.
+    // Before Node verifies it: a socket destroyed over it no longer has it. Not with
+    // getPeerX509Certificate, after which Node 20 verifies an empty certificate.
     socket.prependOnceListener("secure", () => {
       this.#shown = factsOfDer(socket.getPeerCertificate().raw);
     });
@@ -243,7 +243,7 @@ export class PeerConnection {
   #hello(): Buffer {
     const connect = [
       ["accept-version", STOMP_VERSION],
-      // We promise none: VDSM cuts off whoever is a moment late with a promised one.
+      // We promise none: VDSM disconnects a client that is slightly late with a promised one.
       ["heart-beat", `0,${HEAR_EVERY_MS}`],
     ] as const;
     const subscribe = [
@@ -264,7 +264,7 @@ export class PeerConnection {
       return;
     }
     if (frame.command === "ERROR") {
-      const message = `it refused: ${reasonIn(frame)}`;
+      const message = `it sent ERROR: ${reasonIn(frame)}`;
       if (this.#isOpen) this.#reject(message);
       else this.#break(this.#ended(message));
       return;
@@ -279,14 +279,14 @@ export class PeerConnection {
     waiting({ kind: "body", body });
   }
 
-  /** It has said CONNECTED. */
+  /** It has sent CONNECTED. */
   get #isOpen(): boolean {
     return this.#stage === "open" || this.#stage === "answered";
   }
 
   #malformed(why: string): void {
-    if (this.#isOpen) this.#reject(`its answer cannot be read: ${why}`);
-    else this.#break(this.#silence("notADaemon", `it speaks no STOMP: ${why}`));
+    if (this.#isOpen) this.#reject(`its answer cannot be parsed: ${why}`);
+    else this.#break(this.#silence("notADaemon", `it does not speak STOMP: ${why}`));
   }
 
   #reject(message: string): void {
@@ -304,7 +304,7 @@ export class PeerConnection {
     this.#hangUp({ kind: "broken", silence: why });
   }
 
-  /** Whoever waits is told. */
+  /** Fails all pending requests. */
   #hangUp(reply: Reply): void {
     this.#givenUp.abort();
     this.#socket?.destroy();
@@ -322,7 +322,7 @@ export class PeerConnection {
     this.#lastFailure = why;
   }
 
-  /** A host that is switched off says nothing at all: neither that it refuses nor that it closed. */
+  /** A host that has lost power neither refuses nor closes. */
   #lookAtSilence(): void {
     const silentMs = this.#nowMs() - this.#heardAtMs;
     const connected = this.#isOpen;
@@ -332,26 +332,26 @@ export class PeerConnection {
   }
 }
 
-/** What did not come, by how far the connection had come. */
+/** What was missing, by how far the connection had got. */
 const WAITED_FOR: Readonly<Record<Stage, string>> = {
-  lookup: "no address of the name",
+  lookup: "no address for the name",
   connect: "no connection",
   handshake: "no TLS handshake",
-  hello: "a connection, and no word of STOMP on it",
+  hello: "connected, but no STOMP answer",
   open: "no answer",
   answered: "no answer",
 };
 
 const REASON_LENGTH_MAX = 300;
 
-/** Its body says more than its header, where it is a text for people. */
+/** The body says more than the header, if it is plain text. */
 function reasonIn({ headers, body }: Frame): string {
   const text = Buffer.from(body).toString("utf8").trim();
   const isPlain = text !== "" && text.length <= REASON_LENGTH_MAX && !/\p{Cc}/u.test(text);
   return isPlain ? text : (headers.get("message") ?? "no reason given");
 }
 
-/** The id of an answer, alone or in an array of one. */
+/** The id of an answer: a single one, or in an array of one. */
 function idOf(body: string): string | null {
   let value: unknown;
   try {

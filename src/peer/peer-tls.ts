@@ -1,7 +1,7 @@
 /**
- * The certificate with which this host speaks to other hosts' daemons: the daemon's own, as VDSM
- * has it. Without one the peers will not answer, which the bandwidth rule takes for silence; so it
- * is said in the log at once.
+ * The certificate that this host presents to other hosts' daemons: the daemon's own, as in VDSM.
+ * Without one the peers do not answer, which the bandwidth rule treats as silence, so a missing one is
+ * logged at once.
  */
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
@@ -10,8 +10,8 @@ import type { Log } from "../logger.ts";
 import type { PeerTls } from "./peer-client.ts";
 
 /**
- * null: no TLS, where ssl.enabled is false. undefined: the files cannot be read, or certificate and
- * key do not belong together (they are being renewed): keep what there is. Never rejects.
+ * null: ssl.enabled is false. undefined: the files cannot be read, or certificate and key do not match
+ * (they are being renewed): keep the present ones. Never rejects.
  */
 export async function loadPeerTls(
   ssl: Config["ssl"],
@@ -27,7 +27,7 @@ export async function loadPeerTls(
     createSecureContext({ ca, cert, key });
     return { ca, cert, key, verifyName: ssl.verify_peer_name };
   } catch (err) {
-    log.warn({ err }, "no certificate for asking other hosts");
+    log.warn({ err }, "no usable certificate for requests to other hosts");
     return undefined;
   }
 }

@@ -1,7 +1,8 @@
 /**
- * What a source knows of its destinations: how many migrations each one has, and whether a guest has
- * arrived there. One question for the counts is out for each destination at any time, however many
- * VMs go there. A destination that says nothing is logged once, and once when it is back.
+ * One destination as its source sees it: how many migrations it has, a slot there, and whether a guest
+ * has arrived. At most one query for the counts is pending at any time, however many VMs go there. A
+ * destination that stops answering is logged once, and once when it answers again. What counts and
+ * what silence means is the core's (host-count.ts, destination.ts).
  */
 import { formatHost } from "../core/address.ts";
 import type { Silence, SilenceCause } from "../core/destination.ts";
@@ -33,32 +34,32 @@ const CREATE_DEADLINE_MS = 600_000;
 export type GuestThere =
   | { readonly kind: "active"; readonly record: GuestRecord | null }
   | { readonly kind: "incoming" }
-  /** It had been there, and left alive. */
+  /** It had arrived there, and has gone on or ended since. */
   | { readonly kind: "left" }
   | { readonly kind: "absent" }
   | { readonly kind: "silent" };
 
 export type Reserved =
   | { readonly kind: "reserved" }
-  /** Full or still starting: worth asking again. */
+  /** Full, or still starting: asked again later. */
   | { readonly kind: "later"; readonly reason: string }
   | { readonly kind: "unanswered"; readonly silence: Silence }
-  /** The destination will not have this VM. */
+  /** The destination does not accept this VM. */
   | { readonly kind: "refused"; readonly code: number; readonly message: string };
 
-/** What the destination's libvirt kept of the migration that brought the guest. */
+/** The destination's libvirt's record of the migration that brought the guest. */
 export interface GuestRecord {
   readonly downtimeMs: number | null;
   readonly downtimeNetMs: number | null;
   readonly dataProcessedBytes: number;
 }
 
-/** `certificate`: what it showed, undefined without TLS. */
+/** `certificate`: the one it presented, undefined without TLS. */
 export type PeerLook =
   | {
       readonly kind: "answers";
       readonly migrations: number;
-      /** null: it does not say, as a stock VDSM. */
+      /** null: not reported, as by a stock VDSM. */
       readonly slotsInUse: number | null;
       readonly slots: number | null;
       readonly version: string | null;
@@ -87,16 +88,16 @@ export class Peer {
   readonly #nowMs: () => number;
   #asking: Promise<void> | null = null;
   #count: DestinationCount = NEVER_COUNTED;
-  /** Why there was no answer, the last time that there was none. */
+  /** Why the last unanswered query had no answer. */
   silence: Silence = { cause: "timeout", text: "not asked yet" };
-  /** A daemon has answered there, to this daemon or to the one before it. */
+  /** A daemon there has answered this daemon, now or before a restart. */
   reached = false;
   /** When a migration was last on its way there. */
   usedAtMs = 0;
   #isOurs = false;
-  /** Migrations are on their way there: its silence halves them. */
+  /** The pending query is for running migrations, whose caps its silence halves. */
   #goesThere = false;
-  /** What was said of its silence; null: nothing. */
+  /** What has been logged about its silence; null: nothing. */
   #saidSilence: "silent" | "halving" | null = null;
 
   constructor(address: PeerAddress, client: PeerClient, log: Log, times: PeerTimes) {
@@ -108,8 +109,8 @@ export class Peer {
   }
 
   /**
-   * Asks for the counts; joins the question that is out, if there is one. `goesThere`: for a migration
-   * that is on its way there already, and not only one that may begin. Never rejects.
+   * Queries the counts; joins a pending query. `goesThere`: for a migration that is running, not only one
+   * that may begin. Never rejects.
    */
   askCounts(goesThere = false): Promise<void> {
     this.#goesThere = this.#asking === null ? goesThere : this.#goesThere || goesThere;
@@ -123,15 +124,15 @@ export class Peer {
     return this.#count;
   }
 
-  /** Whether it wants the guest's definition: a stock VDSM does. Known once it has been asked. */
+  /** Whether it needs the guest's definition, as a stock VDSM does. Known after the first answer. */
   get wantsDefinition(): boolean {
     return !this.#isOurs;
   }
 
   /**
-   * Asks the destination to expect the guest: VM.migrationCreate, with what a stock VDSM needs to
-   * make its own record of the VM. It takes `xml` where there is no `_srcDomXML`, so the definition
-   * goes once. Our own daemon looks at the id alone and is sent none (`domainXml` null).
+   * Asks the destination to expect the guest: VM.migrationCreate, with what a stock VDSM needs to make
+   * its own record of the VM. It uses `xml` if there is no `_srcDomXML`, so the definition is sent once.
+   * Our own daemon needs only the id (`domainXml` null).
    */
   async reserve(vmId: string, domainXml: string | null, incomingLimit?: number): Promise<Reserved> {
     const definition = {
@@ -158,7 +159,7 @@ export class Peer {
           message: answer.message,
         };
       case "silent":
-        // It may have heard the question and lost the answer: a stock VDSM would refuse the next one.
+        // It may have received the request: a stock VDSM would then refuse the next one.
         void this.release(vmId);
         return { kind: "unanswered", silence: { cause: answer.cause, text: answer.message } };
       case "error":
@@ -169,7 +170,7 @@ export class Peer {
     }
   }
 
-  /** The guest will not come after all. Never rejects; a reservation lapses by itself, too. */
+  /** The guest is not coming. Never rejects; an unreleased reservation lapses by itself. */
   async release(vmId: string, log: Log = this.#log): Promise<void> {
     const answer = await this.#client.ask(
       this.address,
@@ -177,14 +178,14 @@ export class Peer {
       { vmID: vmId },
       this.#deadlineMs(),
     );
-    // It has become a domain meanwhile, or has lapsed: then there is nothing left to free.
+    // It has become a domain meanwhile, or has lapsed: nothing is left to free.
     const free = answer.kind === "error" && FREED_ALREADY.has(answer.code);
     if (answer.kind === "result" || free) return;
     const fields = { vmId, why: answer.message };
-    log.info(fields, "slot on the destination not freed, it will lapse");
+    log.info(fields, "could not free the slot on the destination; it will lapse");
   }
 
-  /** Who is there. Unlike askCounts it counts for nothing: no migration is slowed down by it. */
+  /** Who is there. Unlike askCounts, an unanswered look slows no migration down. */
   async look(): Promise<PeerLook> {
     const answer = await this.#client.ask(this.address, "Host.getStats", {}, this.#deadlineMs());
     const certificate = this.#client.certificateOf(this.address);
@@ -204,7 +205,7 @@ export class Peer {
     };
   }
 
-  /** Where the guest is, as the destination's daemon sees it. */
+  /** Where the guest is, according to the destination's daemon. */
   async guest(vmId: string): Promise<GuestThere> {
     const answer = await this.#client.ask(
       this.address,
@@ -227,7 +228,7 @@ export class Peer {
     const before = this.#count;
     this.#count = countAfterQuery(before, countsIn(answer), askedAtMs);
     if (this.#count.kind !== "counted") {
-      // One that is just starting, or too busy, is a daemon all the same.
+      // A daemon that is still starting, or busy, has answered all the same.
       if (answer.kind === "error" && worthAskingAgain(answer.code)) this.reached = true;
       this.silence = silenceIn(answer, this.address);
       this.#saySilence();
@@ -242,20 +243,20 @@ export class Peer {
     }
   }
 
-  /** Once, and once more when it begins to cost something. */
+  /** Once, and once more when it begins to slow migrations down. */
   #saySilence(): void {
     const now = this.#goesThere ? "halving" : "silent";
     if (this.#saidSilence === "halving" || this.#saidSilence === now) return;
     this.#saidSilence = now;
     const { cause, text: why } = this.silence;
     const message = this.#goesThere
-      ? "destination is silent, halving what goes there"
+      ? "destination does not answer, halving the bandwidth of migrations to it"
       : "destination does not answer";
     this.#log.warn({ cause, why }, message);
   }
 }
 
-/** No slot now, still initializing, or too busy. */
+/** No slot, still initializing, or busy. */
 function worthAskingAgain(code: number): boolean {
   return (
     code === CODE_NO_SLOT ||
@@ -274,7 +275,7 @@ function silenceIn(answer: PeerAnswer, { host, port }: PeerAddress): Silence {
     case "result":
       return silence(
         "notADaemon",
-        `what answers at ${at} is no daemon: its Host.getStats has no counts of migrations`,
+        `what answers at ${at} is not a migration daemon: its Host.getStats has no migration counts`,
       );
     case "rejected":
       return silence("closed", wordsOf("closed", at, host, answer.message));
@@ -298,7 +299,7 @@ function countsIn(answer: PeerAnswer): AnsweredCount | null {
   };
 }
 
-/** VDSM's Host.getStats does not count what waits in a queue. */
+/** VDSM's Host.getStats has no count of queued migrations. */
 function isOurs(answer: PeerAnswer): boolean {
   return (
     answer.kind === "result" &&
@@ -311,11 +312,11 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
-/** VDSM's exit reasons of a VM that migrated, was saved, was switched off, or switched itself off. */
+/** VDSM's exit reasons for migrated, saved, shut down by the administrator, shut down by the guest. */
 const WAS_THERE: ReadonlySet<number> = new Set([4, 5, 6, 7]);
 
 function guestFrom(stats: Record<string, unknown>): GuestThere {
-  // It is leaving there, or has left: of one that comes that says nothing.
+  // A departure from there says nothing about an arrival.
   if (stats["absentHere"] === true) return { kind: "absent" };
   switch (stats["status"]) {
     case "Migration Destination":
@@ -335,7 +336,7 @@ function guestFrom(stats: Record<string, unknown>): GuestThere {
   }
 }
 
-/** It has gone on, or has ended there, since. */
+/** It has gone on, or has ended there since. */
 function hadArrived(stats: Record<string, unknown>): boolean {
   return stats["arrivedHere"] === true || WAS_THERE.has(Number(stats["exitReason"]));
 }

@@ -1,13 +1,14 @@
 /**
- * The destinations of this host: a Peer for each address in use, and where a daemon has ever answered.
+ * The destinations of this host: a Peer for each address in use, and the addresses at which a daemon has
+ * ever answered.
  */
 import type { Log } from "../logger.ts";
 import type { PeerAddress, PeerClient } from "./peer-client.ts";
 import { Peer, type PeerTimes } from "./peer.ts";
 
-/** A destination is forgotten when nothing has gone there for so long. */
+/** A destination that has been unused for this long is dropped. */
 const UNUSED_KEPT_MS = 60_000;
-/** Far more than any host has destinations. */
+/** Far more destinations than any host has. */
 const REACHED_KEPT_MAX = 10_000;
 
 function keyOf({ host, port }: PeerAddress): string {
@@ -20,7 +21,7 @@ export class Peers {
   readonly #log: Log;
   readonly #times: PeerTimes;
   readonly #peers = new Map<string, Peer>();
-  /** Where a daemon has answered, those among them that are forgotten since. */
+  /** Includes addresses whose Peer has been dropped since. */
   readonly #reached = new Set<string>();
   readonly #forgetting: NodeJS.Timeout;
 
@@ -28,7 +29,7 @@ export class Peers {
     this.#client = client;
     this.#log = log;
     this.#times = times;
-    // By a timer of its own: a host from which nothing goes any more has no cycles either.
+    // A timer of its own: a host without outgoing migrations has no monitoring cycles.
     this.#forgetting = setInterval(() => this.#forgetUnused(), UNUSED_KEPT_MS);
     this.#forgetting.unref();
   }
@@ -42,7 +43,7 @@ export class Peers {
     return peer;
   }
 
-  /** A daemon answered there, to the daemon that ran on this host before. */
+  /** A daemon there answered this daemon before it was restarted. */
   noteReached(address: PeerAddress): void {
     const key = keyOf(address);
     if (this.#reached.size < REACHED_KEPT_MAX) this.#reached.add(key);
@@ -50,7 +51,7 @@ export class Peers {
     if (peer !== undefined) peer.reached = true;
   }
 
-  /** Forgets those to which nothing has gone for a while: what they said grows stale. */
+  /** Drops those that are unused: their answers are stale. */
   #forgetUnused(): void {
     const nowMs = this.#times.nowMs();
     for (const [key, peer] of this.#peers) {

@@ -1,18 +1,19 @@
 /**
- * Whether a host answers at an address at all: a TCP connect to it, of which nothing but the answer is
- * wanted. A refused connect is one, too: it takes a living host to refuse.
+ * Whether a host is reachable at an address: a TCP connect that is closed at once. A refused connect
+ * counts as reachable, since it takes a live host to refuse.
  *
- * Never to a port that libvirt gives to migrations (49152 and up): QEMU listens there for as long as a
- * guest is arriving, takes a connect in a paused post-copy for the one that resumes it, and dies of its
- * end (seen with QEMU 7.2). So it is asked at the ports of the two daemons that every destination has.
+ * Never connects to a port that libvirt uses for migrations (49152 and up). QEMU keeps listening there
+ * while a guest arrives; QEMU < 8.2 treats any incoming connection during a broken post-copy as the
+ * resume connection and crashes when it closes. So the ports of the two daemons that every destination
+ * runs are tried instead.
  */
 import { connect } from "node:net";
 import { resolver } from "../host/resolver.ts";
 
-/** libvirt's own port for TLS. Source: libvirtd.conf, tls_port. */
+/** Source: libvirtd.conf, tls_port. */
 const LIBVIRT_TLS_PORT = 16_514;
 
-/** Settles within `deadlineMs`. `managementPort`: where a daemon of ours would be. */
+/** Settles within `deadlineMs`. `managementPort`: where our daemon would listen. */
 export async function answersConnect(
   host: string,
   managementPort: number,

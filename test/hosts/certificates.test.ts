@@ -14,7 +14,7 @@ import { expectRunsOn } from "./pair.ts";
 
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
 const REFUSED_HERE =
-  /host-b:54321 refuses this host's certificate: TLS alert certificate expired \(CN=host-a, issued by CN=lab authority, valid from \S+ to \S+\)/;
+  /host-b:54321 does not accept this host's certificate: TLS alert certificate expired \(CN=host-a, issued by CN=lab authority, valid from \S+ to \S+\)/;
 
 let lab: Lab;
 let b: Daemon;

@@ -46,7 +46,9 @@ it("a name that does not exist, and what is no daemon, are told at once", async 
   const second = await pair.a.event("VM_migration_ended", guest.uuid, ({ message }) =>
     /HTTP/.test(String(message)),
   );
-  expect(second.fields).toMatchObject(failed(/host-b:8080 is no daemon: it speaks HTTP/));
+  expect(second.fields).toMatchObject(
+    failed(/host-b:8080 is not a migration daemon: it is an HTTP server/),
+  );
   expect(heard(pair.a, guest.uuid).filter(({ name }) => name === "VM_migration_deferred")).toEqual(
     [],
   );

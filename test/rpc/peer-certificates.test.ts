@@ -82,7 +82,7 @@ it.each<[string, string, string, boolean, RegExp]>([
   ["this host's ends soon", "engine", "long", true, /this host's is good until.*expires on/],
   ["this host's has expired", "expired", "host", false, /expired on/],
   ["this host's is of another authority", "stranger", "host", false, /does not chain/],
-  ["the destination's has expired", "long", "expired", false, /refused here.*expired/],
+  ["the destination's has expired", "long", "expired", false, /not accepted here.*expired/],
 ])("%s", async (_name, own, theirs, ok, detail) => {
   const { finding } = await lookFrom(own, theirs);
   expect(finding).toEqual({ ok, detail: expect.stringMatching(detail) });

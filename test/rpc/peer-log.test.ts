@@ -37,7 +37,7 @@ it("is said once, and once more when a migration is halved for it", async () => 
   await peer.askCounts(false);
   expect(said).toEqual([
     "destination does not answer",
-    "destination is silent, halving what goes there",
+    "destination does not answer, halving the bandwidth of migrations to it",
   ]);
   expect(peer.counts()).toEqual({ kind: "unknown", silentQueries: 5 });
 });

@@ -172,7 +172,7 @@ describe("a request that is refused with ERROR", () => {
     const [reserved] = await Promise.all([peer.reserve(VM, SMALL), peer.askCounts()]);
     expect(reserved).toMatchObject({
       kind: "refused",
-      message: "it refused: not in this weather",
+      message: "it sent ERROR: not in this weather",
     });
     expect(peer.counts()).toMatchObject({ kind: "counted", migrations: 1 });
     const stats = asked.filter(({ method }) => method === "Host.getStats");
@@ -187,7 +187,7 @@ describe("a request that is refused with ERROR", () => {
     const { port, asked } = await destination(refuse);
     const peer = peerOf(port);
     await peer.askCounts();
-    const refused = { kind: "refused", message: "it refused: SEND refused" };
+    const refused = { kind: "refused", message: "it sent ERROR: SEND refused" };
     expect(await peer.reserve(VM, SMALL)).toMatchObject(refused);
     await peer.askCounts();
     expect(peer.counts()).toMatchObject({ kind: "counted" });
@@ -208,7 +208,7 @@ it("an answer that cannot be read fails its own question, not the others", async
   const [reserved] = await Promise.all([peer.reserve(VM, SMALL), peer.askCounts()]);
   expect(reserved).toMatchObject({
     kind: "refused",
-    message: expect.stringMatching(/its answer cannot be read: a body of more than/),
+    message: expect.stringMatching(/its answer cannot be parsed: a body of more than/),
   });
   await peer.askCounts();
   expect(peer.counts()).toMatchObject({ kind: "counted" });

@@ -88,33 +88,33 @@ const counts = { incomingVmMigrations: 0, outgoingVmMigrations: 0 };
 
 describe("without TLS", () => {
   it.each<[string, () => Server, SilenceCause, RegExp]>([
-    ["an HTTP server", () => createHttpServer(), "notADaemon", /it speaks HTTP/],
+    ["an HTTP server", () => createHttpServer(), "notADaemon", /it is an HTTP server/],
     [
       "an SSH server",
       () => tcp((socket) => socket.write("SSH-2.0-OpenSSH_9.2p1\r\n")),
       "notADaemon",
       /SSH server/,
     ],
-    ["an echo", () => tcp((socket) => socket.pipe(socket)), "notADaemon", /speaks no STOMP/],
+    ["an echo", () => tcp((socket) => socket.pipe(socket)), "notADaemon", /does not speak STOMP/],
     [
       "garbage, byte by byte",
       () => tcp((socket) => [1, 2, 3].forEach((byte) => socket.write(Buffer.from([byte])))),
       "notADaemon",
-      /speaks no STOMP/,
+      /does not speak STOMP/,
     ],
-    ["a TLS server", () => createTlsServer(files("host")), "closed", /does it want TLS/],
-    ["one that closes at once", () => tcp((socket) => socket.end()), "closed", /without an answer/],
+    ["a TLS server", () => createTlsServer(files("host")), "closed", /does it require TLS/],
+    ["one that closes at once", () => tcp((socket) => socket.end()), "closed", /without answering/],
     [
       "a broker that refuses the login",
       () => tcp((socket) => socket.end("ERROR\nmessage:Bad CONNECT\n\n\0")),
       "closed",
-      /it refused: Bad CONNECT/,
+      /it sent ERROR: Bad CONNECT/,
     ],
     [
       "a daemon of something else",
       () => tcp(daemonLike({ result: { uptime: 1 } })),
       "notADaemon",
-      /no counts of migrations/,
+      /no migration counts/,
     ],
     [
       "one that does not know the question",
@@ -158,7 +158,7 @@ describe("without TLS", () => {
     const { silence } = await countsOf(await listening(tcp(() => undefined)), null, ANSWER_MS);
     expect(silence).toMatchObject({
       cause: "timeout",
-      text: expect.stringMatching(/no word of STOMP on it within 300 ms/),
+      text: expect.stringMatching(/connected, but no STOMP answer within 300 ms/),
     });
   });
 
@@ -182,21 +182,21 @@ describe("with TLS", () => {
       () => createHttpsServer(files("host")),
       () => files("engine"),
       "notADaemon",
-      /it speaks HTTP/,
+      /it is an HTTP server/,
     ],
     [
       "an HTTP server",
       () => createHttpServer(),
       () => files("engine"),
       "notADaemon",
-      /speaks no TLS/,
+      /does not use TLS/,
     ],
     [
       "an SSH server",
       () => tcp((socket) => socket.write("SSH-2.0-OpenSSH_9.2p1\r\n")),
       () => files("engine"),
       "notADaemon",
-      /speaks no TLS/,
+      /does not use TLS/,
     ],
     [
       "a daemon without TLS, which closes",
@@ -217,14 +217,14 @@ describe("with TLS", () => {
       () => createTlsServer(files("stranger")),
       () => files("engine"),
       "certificateThere",
-      /refused here/,
+      /not accepted here/,
     ],
     [
       "this host's certificate is not there",
       () => createTlsServer(files("host")),
       () => ({}),
       "noCertificate",
-      /no certificate to ask with/,
+      /no usable client certificate/,
     ],
     [
       "this host's certificate is no certificate",

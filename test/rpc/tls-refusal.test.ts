@@ -218,7 +218,7 @@ describe("between two daemons", () => {
       kind: "silent",
       cause: "certificateHere",
       message: expect.stringMatching(
-        /refuses this host's certificate: TLS alert certificate expired \(CN=source, issued by CN=ca, valid from \S+Z to \S+Z\)$/,
+        /does not accept this host's certificate: TLS alert certificate expired \(CN=source, issued by CN=ca, valid from \S+Z to \S+Z\)$/,
       ),
     });
     expect(refusedBy(lines)).toEqual(["its certificate was rejected: certificate has expired"]);
@@ -256,7 +256,7 @@ describe("between two daemons", () => {
       kind: "silent",
       cause: "certificateThere",
       message: expect.stringMatching(
-        /^the certificate of 127\.0\.0\.1:\d+ is refused here: self-signed certificate in .* \(CN=host, issued by CN=ca, valid from /,
+        /^the certificate of 127\.0\.0\.1:\d+ is not accepted here: self-signed certificate in .* \(CN=host, issued by CN=ca, valid from /,
       ),
     });
   });
