@@ -7,6 +7,7 @@ import type { Effect } from "./effect.ts";
 import type { CoreEvent } from "./event.ts";
 import type { Input, Location } from "./input.ts";
 import { type Migration, stalledForMs } from "./migration.ts";
+import type { Refusal } from "./refusal.ts";
 
 export type DecisionValue = number | string | boolean | null;
 
@@ -147,7 +148,7 @@ function fromStop(before: Migration, after: Migration, nowMs: number): readonly 
   if (stop.acceptedAtMs !== before.stop.acceptedAtMs) {
     return [decision("stop", "libvirt took the abort", {})];
   }
-  if (stop.refusal !== null && stop.refusal.code !== before.stop.refusal?.code) {
+  if (stop.refusal !== null && !isSameRefusal(stop.refusal, before.stop.refusal)) {
     const { code, message } = stop.refusal;
     return [
       decision("stop", "libvirt did not take the abort, asking again", {
@@ -157,6 +158,10 @@ function fromStop(before: Migration, after: Migration, nowMs: number): readonly 
     ];
   }
   return [];
+}
+
+function isSameRefusal(one: Refusal, other: Refusal | null): boolean {
+  return one.kind === other?.kind && one.code === other.code;
 }
 
 function fromEffect(before: Migration, after: Migration, effect: Effect): readonly Decision[] {

@@ -5,16 +5,13 @@
 import { beginPostCopy } from "./cycle.ts";
 import { downtimeApplied } from "./downtime.ts";
 import type { Effect, EffectDone, EffectResult, PendingKind } from "./effect.ts";
-import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import type { Migration } from "./migration.ts";
 import { recoveryDone } from "./post-copy.ts";
+import type { RefusalKind } from "./refusal.ts";
 import type { Stepped } from "./turn.ts";
 
-/** The job has not begun to send, or is just over: nothing that an operator could mend. */
-const EXPECTED_REFUSALS: ReadonlySet<number> = new Set([
-  LIBVIRT_ERROR.OPERATION_INVALID,
-  LIBVIRT_ERROR.NO_DOMAIN,
-]);
+/** The job has not begun to send, or is just over: nothing that an operator could fix. */
+const EXPECTED_REFUSALS: ReadonlySet<RefusalKind> = new Set(["invalidState", "noVm"] as const);
 
 function unchanged(migration: Migration): Stepped {
   return { migration, effects: [] };
@@ -141,7 +138,7 @@ function refused(
     effects: [
       {
         kind: "log",
-        level: refusal !== null && EXPECTED_REFUSALS.has(refusal.code) ? "info" : "warn",
+        level: refusal !== null && EXPECTED_REFUSALS.has(refusal.kind) ? "info" : "warn",
         message: "libvirt did not take it, the wish stays",
         fields: {
           effect,

@@ -4,6 +4,7 @@
  * asked for twice at a time.
  */
 import type { CoreEvent } from "./event.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** Effects that report back: each as an `effectDone` input, `locateGuest` as a `location`. */
 export const reportingKinds = [
@@ -46,11 +47,6 @@ export type Effect =
       readonly message: string;
       readonly fields: Readonly<Record<string, number | string | boolean | null>>;
     };
-
-export interface Refusal {
-  readonly code: number;
-  readonly message: string;
-}
 
 export type EffectResult =
   | { readonly kind: "ok"; readonly value: number | null }

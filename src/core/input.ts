@@ -2,7 +2,8 @@
  * Everything that can happen to a migration, as `step` is told of it: what the daemon saw, what came of
  * an effect, what a caller wants. Facts only; what they mean is step.ts's.
  */
-import type { EffectDone, Refusal } from "./effect.ts";
+import type { EffectDone } from "./effect.ts";
+import type { Refusal } from "./refusal.ts";
 import type { JobOperation, JobStats } from "./job-stats.ts";
 import type { DepartureOver, DestinationCount } from "./migration.ts";
 import type { Silence } from "./destination.ts";

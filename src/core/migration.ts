@@ -20,7 +20,8 @@
  * libvirt's job is gone; from post-copy on it is only remembered, for the outcome's words. A call that
  * came back while its job goes on (its connection broke) leads from settling back to where it was.
  */
-import type { PendingKind, Refusal } from "./effect.ts";
+import type { PendingKind } from "./effect.ts";
+import type { Refusal } from "./refusal.ts";
 import type { DowntimeOwner, Outcome } from "./event.ts";
 import type { JobStats } from "./job-stats.ts";
 import type { GuestStopped, RunState } from "./run-state.ts";

@@ -3,9 +3,8 @@
  * what the host itself did. A call's return is never believed without the place: libvirt has
  * reported success for a guest that was nowhere.
  */
-import type { Refusal } from "./effect.ts";
+import { type Refusal, refusalText } from "./refusal.ts";
 import type { EndReason, Outcome } from "./event.ts";
-import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import type { Migration, Stop, Unwatched, WaitingEnd } from "./migration.ts";
 import type { GuestStopped } from "./run-state.ts";
 
@@ -294,14 +293,14 @@ function whyStayed(migration: Migration, refusal: Refusal | null, words = "libvi
       `${vm} did not converge and was aborted by its convergenceSchedule; it stays here`,
     );
   }
-  if (refusal?.code === LIBVIRT_ERROR.OPERATION_ABORTED) {
+  if (refusal?.kind === "aborted") {
     return cancelled("byOther", `${vm} was cancelled by somebody else and stays here`);
   }
   if (refusal === null && migration.unwatched !== null) {
     const { reason, why } = UNWATCHED[migration.unwatched];
     return failed(reason, CODE_FAILED, `${vm} stays here; ${why}`);
   }
-  const code = refusal?.code === LIBVIRT_ERROR.OPERATION_FAILED ? CODE_LIBVIRT_FAILED : CODE_FAILED;
+  const code = refusal?.kind === "operationFailed" ? CODE_LIBVIRT_FAILED : CODE_FAILED;
   if (migration.callSucceeded) {
     const text = `${vm} had left, as libvirt said, and is active here: it came back, or was started anew`;
     return failed("libvirt", code, text);
@@ -339,7 +338,7 @@ function callSaid(migration: Migration): string {
 }
 
 function said(refusal: Refusal | null): string {
-  return refusal === null ? "nothing" : `${refusal.message} (code ${refusal.code})`;
+  return refusal === null ? "nothing" : refusalText(refusal);
 }
 
 function figures(

@@ -12,7 +12,6 @@
  * Source: libvirt-domain.h, VIR_DOMAIN_ABORT_JOB_POSTCOPY and VIR_MIGRATE_POSTCOPY_RESUME.
  */
 import type { Effect, EffectResult } from "./effect.ts";
-import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import type { Advance, Migration, PostCopyRecovery } from "./migration.ts";
 
 /** In "post-copy failed" bytes are frozen after so long without one. */
@@ -104,12 +103,11 @@ export function recoveryDone(
 }
 
 /**
- * QEMU refuses a pause where post-copy is not active any more, which libvirt hands on as an internal
- * error: the proof that nothing moves.
+ * QEMU rejects a pause once post-copy is no longer active: proof that nothing moves.
  */
 function gaveUp(result: EffectResult): boolean {
   if (result.kind === "ok") return true;
-  return result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.INTERNAL_ERROR;
+  return result.kind === "refused" && result.refusal.kind === "internalError";
 }
 
 /** The account starts anew: bytes moved, or the engine asks. The same object if there is none. */

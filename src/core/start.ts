@@ -7,7 +7,8 @@ import { advanceFrom } from "./advance.ts";
 import { nextCap } from "./bandwidth.ts";
 import { isNewReason } from "./destination.ts";
 import { downtimeApplied } from "./downtime.ts";
-import type { Effect, Refusal } from "./effect.ts";
+import type { Effect } from "./effect.ts";
+import { type Refusal, refusalText } from "./refusal.ts";
 import { includingSelf } from "./host-count.ts";
 import type { Input } from "./input.ts";
 import type { Migration } from "./migration.ts";
@@ -133,7 +134,7 @@ function withoutPostCopy({ postCopy }: Migration, reason: string): Migration["po
 
 /** The same call once more without the POSTCOPY flag; no clock starts anew. */
 export function beginWithoutPostCopy(migration: Migration, refusal: Refusal): Stepped {
-  const reason = `libvirt refused the start with post-copy: ${refusal.message} (code ${refusal.code})`;
+  const reason = `libvirt refused the start with post-copy: ${refusalText(refusal)}`;
   return {
     migration: {
       ...migration,

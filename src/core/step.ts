@@ -11,16 +11,15 @@ import { changed } from "./change.ts";
 import { beginPostCopy, cycleStep, passBegan } from "./cycle.ts";
 import { SOON_MS, judgeSilence, refusedTriesAfter } from "./destination.ts";
 import { effectDone } from "./effect-done.ts";
-import type { Effect, Refusal } from "./effect.ts";
+import type { Effect } from "./effect.ts";
+import type { Refusal } from "./refusal.ts";
 import { end } from "./end.ts";
 import type { Input, Location } from "./input.ts";
 import type { JobStats } from "./job-stats.ts";
 import { learntLate } from "./late.ts";
-import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
 import { countReads, judgeLocation, mayDestroyPausedCopy, noteEndHere } from "./location.ts";
 import type { Migration, Phase, WaitingEnd } from "./migration.ts";
 import { abandoned } from "./outcome.ts";
-import { refusesPostCopy } from "./post-copy-refusal.ts";
 import { restored } from "./restore.ts";
 import {
   admitted,
@@ -189,11 +188,10 @@ function unanswered(
 function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number): Stepped {
   const begun = migration.stats !== null || migration.phase !== "starting";
   const retry =
-    refusal !== null &&
+    refusal?.refusesPostCopy === true &&
     migration.postCopy.possible &&
     migration.stop === null &&
-    !begun &&
-    refusesPostCopy(refusal, migration.vmName);
+    !begun;
   if (retry) return beginWithoutPostCopy(migration, refusal);
   const effects: Effect[] = [];
   const settling: Migration = {
@@ -267,7 +265,7 @@ function isOthersJob(
   { callRefusal, dataSinceMs, unwatched }: Migration,
   location: Location,
 ): boolean {
-  const refused = callRefusal?.code === LIBVIRT_ERROR.OPERATION_INVALID;
+  const refused = callRefusal?.kind === "invalidState";
   return refused && dataSinceMs === null && unwatched === null && location.job !== undefined;
 }
 

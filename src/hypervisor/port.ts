@@ -10,14 +10,8 @@
  */
 import type { JobStats } from "../core/job-stats.ts";
 import type { DiskFact, Finding } from "../core/migrate-check.ts";
-import type { RunState } from "../core/run-state.ts";
-
-/** libvirt's error in the daemon's words: the numeric code decides, the text is for people. */
-export interface Refusal {
-  /** virErrorNumber; see core/libvirt-codes.ts for those that mean something to a migration. */
-  readonly code: number;
-  readonly message: string;
-}
+import type { Refusal } from "../core/refusal.ts";
+import type { GuestStopped, RunState } from "../core/run-state.ts";
 
 export type CallResult<T> =
   | { readonly kind: "ok"; readonly value: T }
@@ -43,7 +37,7 @@ export type JobView =
       readonly atMs: number;
       readonly tookMs: number;
     }
-  /** GetJobStats answers 84: the VM is arriving here. `broken`: in post-copy, and no data come. */
+  /** The VM is arriving here. `broken`: in post-copy, and no data come. */
   | { readonly kind: "incoming"; readonly broken?: true }
   | { readonly kind: "noAnswer" }
   | { readonly kind: "refused"; readonly refusal: Refusal };
@@ -123,16 +117,30 @@ export interface MigrateCall {
   readonly destinationHosts: readonly string[];
 }
 
+/** How a guest has ended on this host. */
+export type StoppedHow = GuestStopped | "migrated" | "unknown";
+
+/** The guest's state on this host has changed. */
+export type GuestEvent = { readonly kind: "guest"; readonly vmId: string } & (
+  | {
+      readonly change: "started";
+      /** Started to receive a guest that migrates to this host. */
+      readonly incoming: boolean;
+    }
+  | { readonly change: "suspended" }
+  | {
+      readonly change: "resumed";
+      /** It has arrived here, or continues here after its migration from this host failed. */
+      readonly byMigration: boolean;
+    }
+  | { readonly change: "stopped"; readonly how: StoppedHow }
+  | { readonly change: "other" }
+);
+
 export type HypervisorEvent =
   | { readonly kind: "iteration"; readonly vmId: string; readonly iteration: number }
   | { readonly kind: "jobCompleted"; readonly vmId: string; readonly stats: JobStats }
-  | {
-      readonly kind: "lifecycle";
-      readonly vmId: string;
-      /** virDomainEventType and its detail. */
-      readonly event: number;
-      readonly detail: number;
-    }
+  | GuestEvent
   | { readonly kind: "connected" }
   | { readonly kind: "disconnected"; readonly message: string };
 
@@ -148,7 +156,7 @@ export interface Hypervisor {
    */
   scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>>;
   jobView(vmId: string): Promise<CallResult<JobView>>;
-  /** Active or not. Refused with NO_DOMAIN (42) if there is none. */
+  /** Active or not. Refused with `noVm` if there is none. */
   vmDetails(vmId: string): Promise<CallResult<VmDetails>>;
   /** What of it changes by itself, without its definition. Refused as `vmDetails` is. */
   runState(vmId: string): Promise<CallResult<RunState>>;
@@ -174,13 +182,13 @@ export interface Hypervisor {
   pausePostCopy(vmId: string): Promise<CallResult<null>>;
   /**
    * Ends what post-copy left here of a guest that runs elsewhere, and its definition if `undefine`.
-   * Looked at once more first: refused (OPERATION_INVALID) unless the domain is paused for post-copy
+   * Looked at once more first: refused with `invalidState` unless the domain is paused for post-copy
    * and has no job.
    */
   destroyPausedCopy(vmId: string, undefine: boolean): Promise<CallResult<null>>;
   /**
    * The definition of a VM that has migrated from here and that was left; no other's. False: libvirt is
-   * not through with the VM yet. Refused with NO_DOMAIN (42) if nothing is left. `wasPersistent`: when
+   * not through with the VM yet. Refused with `noVm` if nothing is left. `wasPersistent`: when
    * it was sent; of such a one libvirt may know no reason for its being off.
    */
   undefineMigrated(vmId: string, wasPersistent: boolean): Promise<CallResult<boolean>>;

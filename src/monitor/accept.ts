@@ -5,10 +5,10 @@
 import { parseDestination } from "../core/address.ts";
 import { placementFault } from "../core/cpusets.ts";
 import { firstDowntime } from "../core/downtime.ts";
-import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import type { Limits } from "../core/migration.ts";
 import { newMigration } from "../core/new-migration.ts";
 import { postCopyUnavailable } from "../core/post-copy-availability.ts";
+import { refusalText } from "../core/refusal.ts";
 import { isOff, runStateRow } from "../core/run-state.ts";
 import { passesLeftToSchedule } from "../core/schedule.ts";
 import { MonitorError } from "../errors.ts";
@@ -83,12 +83,12 @@ export function detailsError(
   vmId: string,
   details: Exclude<CallResult<unknown>, { kind: "ok" }>,
 ): MonitorError {
-  if (details.kind === "refused" && details.refusal.code === LIBVIRT_ERROR.NO_DOMAIN) {
+  if (details.kind === "refused" && details.refusal.kind === "noVm") {
     return new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
   }
   const why =
     details.kind === "refused"
-      ? `${details.refusal.message} (code ${details.refusal.code})`
+      ? refusalText(details.refusal)
       : details.kind === "disconnected"
         ? details.message
         : "no answer in time";

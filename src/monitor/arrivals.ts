@@ -4,13 +4,11 @@
  * that it is paused, both before it has all arrived. So events only say whom to look at, and a look
  * decides: one that was coming, and whose job is over, is here. An event that was lost costs time alone.
  */
-import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { isHalfArrived } from "../core/run-state.ts";
-import type { HypervisorEvent, VmJobView } from "../hypervisor/port.ts";
+import type { GuestEvent, StoppedHow, VmJobView } from "../hypervisor/port.ts";
 import type { Context } from "./context.ts";
 import { EndedArrivals } from "./ended-arrivals.ts";
 import type { Registry } from "./registry.ts";
-import { stoppedHow } from "./stopped-how.ts";
 import { arrivedToWire } from "./wire-events.ts";
 
 /** So long after an event that may be its last the guest is looked at in each woken cycle. */
@@ -24,8 +22,6 @@ interface Coming {
   /** libvirt said that it runs on here. */
   readonly hasCome: boolean;
 }
-
-type Lifecycle = Extract<HypervisorEvent, { kind: "lifecycle" }>;
 
 export class Arrivals {
   readonly #context: Context;
@@ -65,28 +61,32 @@ export class Arrivals {
     for (const vmId of vmIds) this.#comes(vmId, 0);
   }
 
-  onLifecycle({ vmId, event, detail }: Lifecycle): void {
-    switch (event) {
-      case LIFECYCLE.STARTED:
+  onGuestEvent(event: GuestEvent): void {
+    const { vmId } = event;
+    switch (event.change) {
+      case "started":
         this.#told.delete(vmId);
         this.ended.forget(vmId);
-        if (detail === LIFECYCLE.STARTED_MIGRATED) this.#comes(vmId, 0);
+        if (event.incoming) this.#comes(vmId, 0);
         return;
-      case LIFECYCLE.STOPPED:
-        this.#noteEnd(vmId, detail);
+      case "stopped":
+        this.#noteEnd(vmId, event.how);
         this.#told.delete(vmId);
         this.#comesNoMore(vmId);
         return;
-      case LIFECYCLE.RESUMED: {
+      case "resumed": {
         // A guest of ours whose migration has failed goes on here with the same words.
         const ours = this.#registry.liveOf(vmId) !== undefined && !this.#coming.has(vmId);
         if (ours || this.#told.has(vmId)) return;
-        const hasCome = detail === LIFECYCLE.RESUMED_MIGRATED;
+        const hasCome = event.byMigration;
         if (hasCome || this.#coming.has(vmId)) this.#comes(vmId, LOOKED_AT_MS, hasCome);
         return;
       }
-      case LIFECYCLE.SUSPENDED:
+      case "suspended":
         if (this.#coming.has(vmId)) this.#comes(vmId, LOOKED_AT_MS);
+        return;
+      case "other":
+        return;
     }
   }
 
@@ -106,12 +106,11 @@ export class Arrivals {
   }
 
   /** Of a guest that had come; one that was taken apart half arrived never was here. */
-  #noteEnd(vmId: string, detail: number): void {
+  #noteEnd(vmId: string, how: StoppedHow): void {
     const { clock, hostView } = this.#context;
-    const how = stoppedHow(detail);
     const had = this.#told.has(vmId) || this.#coming.get(vmId)?.hasCome === true;
     // What takes it away from here again and is ours says so itself.
-    if (!had || how === undefined || this.#registry.liveOf(vmId) !== undefined) return;
+    if (!had || how === "unknown" || this.#registry.liveOf(vmId) !== undefined) return;
     const vmName = hostView.get(vmId)?.vm.name ?? "";
     this.ended.note({ vmId, vmName, how, atMs: clock.monotonicMs() });
   }

@@ -6,7 +6,7 @@
 import { isoTime } from "../clock.ts";
 import { retryAtMs } from "../core/admission.ts";
 import type { Silence } from "../core/destination.ts";
-import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
+import type { Refusal } from "../core/refusal.ts";
 import { type RunState, isOff, runStateRow } from "../core/run-state.ts";
 import { errorTable } from "../errors.ts";
 import type { CallResult, Hypervisor, JobView } from "../hypervisor/port.ts";
@@ -49,23 +49,26 @@ export async function begin(
   } catch (err) {
     context.defects.note("begin", run.vmId, err);
     const message = err instanceof Error ? err.message : String(err);
-    run.apply({ kind: "notBegun", refusal: { code: 0, message } });
+    run.apply(notBegun(message));
   }
+}
+
+interface NotBegun {
+  readonly kind: "notBegun";
+  readonly refusal: Refusal;
 }
 
 type Prepared =
   | { readonly kind: "ready"; readonly runState: RunState }
-  | {
-      readonly kind: "notBegun";
-      readonly refusal: { readonly code: number; readonly message: string };
-    }
+  | NotBegun
   | { readonly kind: "later"; readonly reason: string }
   | { readonly kind: "unanswered"; readonly silence: Silence; readonly reachedBefore: boolean };
 
 type Hindrance = Exclude<Prepared, { kind: "ready" }>;
 
-function notBegun(message: string, code = 0): Hindrance {
-  return { kind: "notBegun", refusal: { code, message } };
+/** `code`: an error number of this daemon's or of the destination's. */
+function notBegun(message: string, code: number | null = null): NotBegun {
+  return { kind: "notBegun", refusal: { kind: "other", code, message } };
 }
 
 /**
@@ -82,9 +85,7 @@ async function prepare(run: MigrationRun, context: Context): Promise<Prepared> {
 async function look(run: MigrationRun, context: Context): Promise<Prepared> {
   const { hypervisor } = context;
   const details = await hypervisor.vmDetails(run.vmId);
-  if (details.kind === "refused") {
-    return notBegun(details.refusal.message, details.refusal.code);
-  }
+  if (details.kind === "refused") return { kind: "notBegun", refusal: details.refusal };
   if (details.kind !== "ok") return { kind: "later", reason: "libvirt does not answer" };
   const vm = details.value;
   if (isOff(vm.runState)) return notBegun("the VM is not running any more");
@@ -212,12 +213,12 @@ function unanswered(peer: Peer, silence: Silence): Hindrance {
   return { kind: "unanswered", silence, reachedBefore: peer.reached };
 }
 
-/** What libvirt cannot put into a message it will not be able to say later either. */
+/** A definition that is too large for a message now will be too large later. */
 function noXml(xml: Exclude<CallResult<string>, { kind: "ok" }>): Hindrance {
   const reason = "libvirt does not give the domain's XML";
-  return xml.kind === "refused" && xml.refusal.code === LIBVIRT_ERROR.RPC
-    ? notBegun(`${reason}: ${xml.refusal.message}`, xml.refusal.code)
-    : { kind: "later", reason };
+  if (xml.kind !== "refused" || xml.refusal.kind !== "tooLarge") return { kind: "later", reason };
+  const message = `${reason}: ${xml.refusal.message}`;
+  return { kind: "notBegun", refusal: { ...xml.refusal, message } };
 }
 
 function tryAgainAtMs({ clock, settings }: Context): number {

@@ -3,7 +3,6 @@
  * failed save, frees the destination's slot, undefines what libvirt left here. When each of these is
  * due is the core's to say (end.ts, slot-there.ts, leftover.ts).
  */
-import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
 import { isOff } from "../core/run-state.ts";
 import { isSurelyLeft, mayHaveLeftover } from "../core/leftover.ts";
 import type { Migration } from "../core/migration.ts";
@@ -126,7 +125,7 @@ export class CleanUp {
   async #undefineLeftover(wasPersistent: boolean, cleared: () => void): Promise<void> {
     const { hypervisor } = this.#context;
     const result = await hypervisor.undefineMigrated(this.#vmId, wasPersistent);
-    const gone = result.kind === "refused" && result.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
+    const gone = result.kind === "refused" && result.refusal.kind === "noVm";
     if (gone || (result.kind === "ok" && result.value)) cleared();
     else this.#log.info({ result }, "the VM that left is not gone from here yet");
   }

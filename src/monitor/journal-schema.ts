@@ -9,6 +9,7 @@ import { type Outcome, downtimeOwners, endReasons, outcomes, whereabouts } from 
 import type { JobStats } from "../core/job-stats.ts";
 import { type Advance, type Migration, type ScheduleState, phases } from "../core/migration.ts";
 import type { Reservation } from "../core/reservations.ts";
+import { REFUSAL_KINDS } from "../core/refusal.ts";
 import { RUN_STATES, guestStops } from "../core/run-state.ts";
 import { NO_SWEEP } from "../core/sweep.ts";
 import type { CallTemplate } from "./migrate-call.ts";
@@ -28,7 +29,13 @@ const flag = v.boolean();
 const optionalNumber = v.exactOptional(number);
 export const uuid = v.pipe(v.string(), v.regex(uuidPattern));
 
-const refusal = v.object({ code: number, message: text });
+/** Records of an earlier format have no kind, and 0 for no number. */
+const refusal = v.object({
+  kind: v.optional(v.picklist(REFUSAL_KINDS), "other"),
+  code: v.nullable(number),
+  message: text,
+  refusesPostCopy: v.exactOptional(v.literal(true)),
+});
 
 const jobStats: v.GenericSchema<unknown, JobStats> = v.object({
   type: v.picklist(["none", "bounded", "unbounded", "completed", "failed", "cancelled"]),

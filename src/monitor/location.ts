@@ -4,7 +4,7 @@
  */
 import type { Location } from "../core/input.ts";
 import { type JobOperation, type JobStats, isOutgoing } from "../core/job-stats.ts";
-import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
+import type { RefusalKind } from "../core/refusal.ts";
 import { type RunState, runStateRow } from "../core/run-state.ts";
 import type { CallResult, JobView } from "../hypervisor/port.ts";
 import type { GuestRecord } from "../peer/peer.ts";
@@ -13,10 +13,7 @@ import { imageState } from "./hibernation.ts";
 import type { Target } from "./run-effects.ts";
 
 /** Refusals that mean "no job"; any other says nothing about it. */
-const NO_JOB: ReadonlySet<number> = new Set([
-  LIBVIRT_ERROR.OPERATION_INVALID,
-  LIBVIRT_ERROR.NO_DOMAIN,
-]);
+const NO_JOB: ReadonlySet<RefusalKind> = new Set(["invalidState", "noVm"] as const);
 
 export interface LocationAnswer {
   readonly location: Location;
@@ -96,7 +93,7 @@ function endHere(state: ReturnType<typeof stateHere>): Pick<Location, "endedHere
 
 function stateHere(asked: CallResult<RunState>): RunState | "notHere" | "unknown" {
   if (asked.kind === "ok") return asked.value;
-  const gone = asked.kind === "refused" && asked.refusal.code === LIBVIRT_ERROR.NO_DOMAIN;
+  const gone = asked.kind === "refused" && asked.refusal.kind === "noVm";
   return gone ? "notHere" : "unknown";
 }
 
@@ -114,7 +111,7 @@ function jobOf(view: CallResult<JobView> | null): JobOperation | null {
 
 function hasJob(view: CallResult<JobView>): boolean {
   if (view.kind !== "ok" || view.value.kind === "noAnswer") return true;
-  if (view.value.kind === "refused") return !NO_JOB.has(view.value.refusal.code);
+  if (view.value.kind === "refused") return !NO_JOB.has(view.value.refusal.kind);
   if (view.value.kind !== "stats") return false;
   // A backup or a dump that somebody began meanwhile is no reason to wait.
   const { stats } = view.value;

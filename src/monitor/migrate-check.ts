@@ -18,6 +18,7 @@ import {
   unknown,
 } from "../core/migrate-check.ts";
 import { postCopyUnavailable } from "../core/post-copy-availability.ts";
+import { refusalText } from "../core/refusal.ts";
 import { isOff, runStateRow } from "../core/run-state.ts";
 import { MonitorError } from "../errors.ts";
 import type { CallResult, DestinationHost, JobView, VmDetails } from "../hypervisor/port.ts";
@@ -110,7 +111,7 @@ async function told<T>(call: () => Promise<CallResult<T>>): Promise<CallResult<T
 function reasonOf(result: Exclude<CallResult<unknown>, { kind: "ok" }>): string {
   switch (result.kind) {
     case "refused":
-      return `${result.refusal.message} (code ${result.refusal.code})`;
+      return refusalText(result.refusal);
     case "disconnected":
       return result.message;
     case "noAnswer":

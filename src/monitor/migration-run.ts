@@ -9,7 +9,6 @@ import type { Effect } from "../core/effect.ts";
 import { ownCount } from "../core/host-count.ts";
 
 import type { Changes, Input } from "../core/input.ts";
-import { LIBVIRT_ERROR, NO_CALL } from "../core/libvirt-codes.ts";
 import type { DestinationCount, Migration } from "../core/migration.ts";
 import { isToAbandon } from "../core/missed.ts";
 import { step } from "../core/step.ts";
@@ -42,7 +41,11 @@ export interface RunHooks {
   readonly ended: (run: MigrationRun) => void;
 }
 
-const CALL_FAILED = { code: NO_CALL, message: "the call failed in this daemon" } as const;
+const CALL_FAILED = {
+  kind: "other",
+  code: null,
+  message: "the call failed in this daemon",
+} as const;
 
 /** A run that a journal knows: what it was called and when it began and ended. */
 export interface RestoredRun {
@@ -370,7 +373,7 @@ export class MigrationRun {
     const work = async (): Promise<void> => {
       const { waitingEnd, callRefusal } = this.#migration;
       // One that never began can be nowhere else.
-      const doubtful = waitingEnd === null && callRefusal?.code !== LIBVIRT_ERROR.OPERATION_ABORTED;
+      const doubtful = waitingEnd === null && callRefusal?.kind !== "aborted";
       const answer = await locateGuest(this.vmId, this.#target, this.#context, doubtful);
       this.apply({ kind: "location", ...answer });
       // Who cancelled it waits for an answer: it is asked again soon. libvirt's silence has no hurry.

@@ -3,7 +3,6 @@
  * and cancels to them, and answers from their states; the loop (monitor-thread.ts) does the rest.
  */
 import type { Migration } from "../core/migration.ts";
-import { LIFECYCLE } from "../core/libvirt-codes.ts";
 import { shownPhase } from "../core/vm-status.ts";
 import { MonitorError } from "../errors.ts";
 import type { HypervisorEvent } from "../hypervisor/port.ts";
@@ -272,19 +271,18 @@ export class MonitorService implements MigrationService {
 
   /** A guest that was expected has come, or has come and gone: its slot is the domain's, or free. */
   onHypervisorEvent(event: HypervisorEvent): void {
-    if (event.kind !== "lifecycle") return;
-    const arrived =
-      event.event === LIFECYCLE.RESUMED && event.detail === LIFECYCLE.RESUMED_MIGRATED;
+    if (event.kind !== "guest") return;
+    const arrived = event.change === "resumed" && event.byMigration;
     const { vmId } = event;
     const { defects, hostView } = this.#context;
     // Who asks now is to hear what is so now.
     hostView.invalidate();
-    const started = event.event === LIFECYCLE.STARTED;
+    const started = event.change === "started";
     if (arrived || started) {
       const evidence = started ? "comes" : "seen";
       defects.contained("event", vmId, () => this.#departures.noteHere(vmId, evidence));
     }
-    if (arrived || event.event === LIFECYCLE.STOPPED) {
+    if (arrived || event.change === "stopped") {
       defects.contained("event", vmId, () => this.#slots.release(vmId));
     }
   }

@@ -14,15 +14,14 @@ import { isNews } from "../core/advance.ts";
 import { NEVER_COUNTED, countsThere } from "../core/host-count.ts";
 import type { CycleInput } from "../core/input.ts";
 import { isOpen } from "../core/late.ts";
-import { LIFECYCLE } from "../core/libvirt-codes.ts";
-import type { HypervisorEvent, JobView } from "../hypervisor/port.ts";
+import type { GuestEvent, HypervisorEvent, JobView } from "../hypervisor/port.ts";
 import { Arrivals } from "./arrivals.ts";
 import { lookAgain } from "./begin.ts";
 import type { Context } from "./context.ts";
 import { inPostCopy, inSwitchover, postCopyFailed } from "./host-view.ts";
 import type { MigrationRun } from "./migration-run.ts";
 import type { Registry } from "./registry.ts";
-import { noteStopped, stoppedHow } from "./stopped-how.ts";
+import { noteStopped } from "./stopped-how.ts";
 
 export const WAKE_SPACING_MS = 100;
 /**
@@ -94,8 +93,8 @@ export class MonitorThread {
       case "jobCompleted":
         this.#registry.liveOf(event.vmId)?.apply({ kind: "jobCompleted", stats: event.stats });
         break;
-      case "lifecycle":
-        this.#onLifecycle(event);
+      case "guest":
+        this.#onGuestEvent(event);
         break;
       case "connected":
       case "disconnected":
@@ -104,15 +103,11 @@ export class MonitorThread {
     if (this.#busy()) this.wake();
   }
 
-  #onLifecycle(lifecycle: Extract<HypervisorEvent, { kind: "lifecycle" }>): void {
-    const { vmId, event, detail } = lifecycle;
-    const run = this.#registry.liveOf(vmId);
-    if (event === LIFECYCLE.STOPPED) {
-      const how = stoppedHow(detail);
-      if (how !== undefined && run !== undefined) noteStopped(run, how);
-    }
-    if (event === LIFECYCLE.STARTED) run?.apply({ kind: "guestStarted" });
-    this.arrivals.onLifecycle(lifecycle);
+  #onGuestEvent(event: GuestEvent): void {
+    const run = this.#registry.liveOf(event.vmId);
+    if (event.change === "stopped" && run !== undefined) noteStopped(run, event.how);
+    if (event.change === "started") run?.apply({ kind: "guestStarted" });
+    this.arrivals.onGuestEvent(event);
   }
 
   /** The host was looked at outside of a cycle: who was coming may be here. */

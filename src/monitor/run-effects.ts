@@ -3,8 +3,8 @@
  * promise of a result: which port they go to and what is looked at first. What the results mean is
  * the core's.
  */
-import type { Effect, EffectDone, EffectResult, Refusal } from "../core/effect.ts";
-import { LIBVIRT_ERROR } from "../core/libvirt-codes.ts";
+import type { Effect, EffectDone, EffectResult } from "../core/effect.ts";
+import type { Refusal } from "../core/refusal.ts";
 import type { Migration } from "../core/migration.ts";
 import type { CallResult } from "../hypervisor/port.ts";
 import type { Peer } from "../peer/peer.ts";
@@ -118,7 +118,7 @@ async function probe({ request, target }: Subject): Promise<CallResult<null>> {
 }
 
 function refusedHere(message: string): CallResult<null> {
-  return { kind: "refused", refusal: { code: LIBVIRT_ERROR.OPERATION_INVALID, message } };
+  return { kind: "refused", refusal: { kind: "invalidState", code: null, message } };
 }
 
 export function effectResult(result: CallResult<number | null>): EffectResult {
@@ -142,9 +142,9 @@ export function refusalOf(result: CallResult<unknown>): Refusal | null {
     case "refused":
       return result.refusal;
     case "disconnected":
-      return { code: 0, message: result.message };
+      return { kind: "other", code: null, message: result.message };
     case "noAnswer":
     case "busy":
-      return { code: 0, message: "libvirt did not answer" };
+      return { kind: "other", code: null, message: "libvirt did not answer" };
   }
 }

@@ -173,12 +173,13 @@ function scheduleToWire(state: ScheduleState): WireObject {
 
 function stopToWire({ stop }: Migration): WireObject {
   if (stop === null) return {};
+  const code = stop.refusal?.code ?? null;
   return {
     why: stop.why,
     accepted: stop.acceptedAtMs !== null,
-    ...(stop.refusal === null
-      ? {}
-      : { libvirtCode: stop.refusal.code, libvirtMessage: stop.refusal.message }),
+    // A refusal of this daemon's own has no number of libvirt's.
+    ...(code === null ? {} : { libvirtCode: code }),
+    ...(stop.refusal === null ? {} : { libvirtMessage: stop.refusal.message }),
   };
 }
 

@@ -200,7 +200,7 @@ describe("a destination that keeps a slot", () => {
       reservedThere: true,
     });
     expect(restored(run.migration, "hostDown", 0).reservedThere).toBe(false);
-    run.give({ kind: "notBegun", refusal: { code: 1, message: "no" } });
+    run.give({ kind: "notBegun", refusal: { kind: "internalError", code: 1, message: "no" } });
     run.found();
     expect(run.migration).toMatchObject({ phase: "ended", reservedThere: true });
   });

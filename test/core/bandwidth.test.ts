@@ -176,7 +176,7 @@ describe("in the cycle", () => {
     const two = { sourceMigrations: 2 };
     expect(kinds(run.cycle(sample(), two))).toEqual(["setMaxBandwidth"]);
     expect(kinds(run.cycle(sample(), two))).toEqual([]);
-    run.refused("setMaxBandwidth", 68);
+    run.refused("setMaxBandwidth", "locked");
     expect(kinds(run.cycle(sample(), two))).toEqual(["setMaxBandwidth"]);
   });
 

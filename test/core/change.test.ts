@@ -169,8 +169,8 @@ describe("carried out", () => {
     run.change({ downtimeMs: 900, maxBandwidthMiBps: 30, migrationTechnique: "post-copy" });
     const wished = ["setMaxBandwidth", "setMaxDowntime", "startPostCopy"];
     expect(kinds(run.cycle(sample(), { timer: false }))).toEqual(wished);
-    run.refused("startPostCopy", 1);
-    run.refused("setMaxDowntime", 68);
+    run.refused("startPostCopy", "internalError");
+    run.refused("setMaxDowntime", "locked");
     run.accepted("setMaxBandwidth", 30);
     expect(kinds(run.cycle(sample(), { timer: false }))).toEqual(wished.slice(1));
   });

@@ -8,6 +8,7 @@ import { downtimeBySteps } from "../../src/core/downtime.ts";
 import type { Input } from "../../src/core/input.ts";
 import type { NewMigration } from "../../src/core/new-migration.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
+import type { RefusalKind } from "../../src/core/refusal.ts";
 import { estimate, FILE_REQUEST, inPhase, LIMITS, Run, sample } from "./fixtures.ts";
 
 /** What one or more inputs were decided by. */
@@ -34,9 +35,9 @@ const asked = (run: Run) => {
 const postCopyCycle = (run: Run) => run.cycle(sample({ processedMiB: 2 }), { postCopyState: true });
 const failedCycle = (run: Run) =>
   run.cycle(sample({ processedMiB: 2 }), { postCopyState: true, postCopyFailed: true });
-const settling = (code: number | null): Run => {
+const settling = (ended: RefusalKind | null): Run => {
   const run = inPhase("running");
-  run.callEnded(code);
+  run.callEnded(ended);
   return run;
 };
 const share = {
@@ -105,7 +106,7 @@ describe("each rule has its word and its numbers", () => {
       "call",
       "libvirt gave up",
       inPhase("running"),
-      (run) => run.callEnded(38),
+      (run) => run.callEnded("other"),
       { libvirtCode: 38, libvirtMessage: "libvirt's text" },
     ],
     [
@@ -132,14 +133,14 @@ describe("each rule has its word and its numbers", () => {
     [
       "location",
       "where the guest is",
-      settling(38),
+      settling("other"),
       (run) => run.location(HERE),
       { source: "active", sourceJob: false, destination: "notAsked" },
     ],
     [
       "outcome",
       "failed",
-      settling(9),
+      settling("operationFailed"),
       (run) => run.location(HERE),
       expect.objectContaining({
         reason: "libvirt",
@@ -186,7 +187,7 @@ describe("each rule has its word and its numbers", () => {
       "stop",
       "libvirt did not take the abort, asking again",
       asked(inPhase("running")),
-      (run) => run.refused("abort", 55),
+      (run) => run.refused("abort", "invalidState"),
       { libvirtCode: 55, libvirtMessage: "no" },
     ],
     [
@@ -252,7 +253,7 @@ describe("each rule has its word and its numbers", () => {
       (run) => run.cycle(sample({ memoryIteration: 2, processedMiB: 102 })),
       { owner: "steps", step: 1, beforeMs: 101, pass: 2 },
     ],
-    ["downtime", "300 ms put back", settling(38), (run) => run.location(HERE), {}],
+    ["downtime", "300 ms put back", settling("other"), (run) => run.location(HERE), {}],
     [
       "postcopy",
       "asked for",
@@ -288,7 +289,7 @@ describe("each rule has its word and its numbers", () => {
       "destroyed",
       inPhase("postCopy"),
       (run) => {
-        run.callEnded(38);
+        run.callEnded("other");
         run.locateSurely({ source: "pausedCopy", destination: "active" });
       },
       { reads: 2 },
@@ -298,7 +299,7 @@ describe("each rule has its word and its numbers", () => {
       "removed",
       inPhase("running", FILE_REQUEST),
       (run) => {
-        run.callEnded(38);
+        run.callEnded("other");
         run.location(HERE);
       },
       {},
@@ -380,7 +381,7 @@ it("what follows stands after what it follows from", () => {
     run.nowMs += 10_000;
     run.cycle(sample());
     run.accepted("abort");
-    run.callEnded(78);
+    run.callEnded("aborted");
     run.location(HERE);
   });
   expect(found.map(({ rule, what }) => `${rule}: ${what}`)).toEqual([

@@ -156,7 +156,7 @@ describe("in the cycle", () => {
   it("a refused step is tried again in the next cycle", () => {
     const run = bySteps();
     expect(downtimeAsked(run, 1)).toEqual([104]);
-    run.refused("setMaxDowntime", 68);
+    run.refused("setMaxDowntime", "locked");
     expect(downtimeAsked(run, 1, false)).toEqual([104]);
   });
 

@@ -13,6 +13,7 @@ import type { JobStats } from "../../src/core/job-stats.ts";
 import { READ_SPACING_MS } from "../../src/core/location.ts";
 import type { Limits, Migration } from "../../src/core/migration.ts";
 import { type NewMigration, newMigration } from "../../src/core/new-migration.ts";
+import type { Refusal, RefusalKind } from "../../src/core/refusal.ts";
 import type { RunState } from "../../src/core/run-state.ts";
 import { step } from "../../src/core/step.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
@@ -179,14 +180,15 @@ export class Run {
     return this.give({ kind: "effectDone", effect, asked, result });
   }
 
-  refused(effect: Asked, code: number): readonly Effect[] {
-    const result = { kind: "refused", refusal: { code, message: "no" } } as const;
+  refused(effect: Asked, kind: RefusalKind): readonly Effect[] {
+    const result = { kind: "refused", refusal: refusal(kind) } as const;
     return this.give({ kind: "effectDone", effect, asked: null, result });
   }
 
-  callEnded(code: number | null, message = "libvirt's text"): readonly Effect[] {
-    const refusal = code === null ? null : { code, message };
-    return this.give({ kind: "callEnded", refusal });
+  /** null: it succeeded. */
+  callEnded(how: RefusalKind | Refusal | null): readonly Effect[] {
+    const refused = typeof how === "string" ? refusal(how, "libvirt's text") : how;
+    return this.give({ kind: "callEnded", refusal: refused });
   }
 
   events<K extends CoreEvent["kind"]>(kind: K): Extract<CoreEvent, { kind: K }>[] {
@@ -255,9 +257,30 @@ export function bringTo(phase: (typeof ALL_PHASES)[number], run: Run): Run {
   return run;
 }
 
-/** How libvirt refuses a start with post-copy, with code 1. */
-export const POSTCOPY_REFUSED =
-  "internal error: unable to execute QEMU command 'migrate-set-capabilities': Postcopy is not supported";
+/** libvirt's numbers, which logs and messages show. */
+const CODES: Readonly<Record<RefusalKind, number>> = {
+  noVm: 42,
+  invalidState: 55,
+  locked: 68,
+  aborted: 78,
+  operationFailed: 9,
+  internalError: 1,
+  tooLarge: 39,
+  other: 38,
+};
+
+export function refusal(kind: RefusalKind, message = "no"): Refusal {
+  return { kind, code: CODES[kind], message };
+}
+
+/** Of a start with post-copy. */
+export const POSTCOPY_REFUSED: Refusal = {
+  ...refusal(
+    "internalError",
+    "internal error: unable to execute QEMU command 'migrate-set-capabilities': Postcopy is not supported",
+  ),
+  refusesPostCopy: true,
+};
 
 /** Kinds of the effects other than events and log lines. */
 export function kinds(effects: readonly Effect[]): string[] {

@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import type { Location } from "../../src/core/input.ts";
 import type { GuestStopped } from "../../src/core/run-state.ts";
+import type { RefusalKind } from "../../src/core/refusal.ts";
 import { FILE_REQUEST, inPhase, kinds } from "./fixtures.ts";
 
 const HERE: Partial<Location> = { source: "active", destination: "notAsked" };
@@ -27,7 +28,7 @@ describe("the guest ended here in another way", () => {
     const run = inPhase(phase);
     run.give({ kind: "guestStopped", how });
     expect(run.migration.outcome).toBeNull();
-    run.callEnded(38);
+    run.callEnded("other");
     run.locateSurely(NOWHERE);
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason, code: 12, where: "nowhere" });
     expect(run.outcome().message).toContain(words);
@@ -40,7 +41,7 @@ describe("the guest ended here in another way", () => {
   ])("the location decides: %s", (_name, location, reason) => {
     const run = inPhase("running");
     run.give({ kind: "guestStopped", how: "destroyed" });
-    run.callEnded(38);
+    run.callEnded("other");
     run.locateSurely(location);
     expect(run.outcome().reason).toBe(reason);
   });
@@ -48,19 +49,19 @@ describe("the guest ended here in another way", () => {
   it("a save whose guest shut itself down is no save, and nothing is removed", () => {
     const run = inPhase("running", FILE_REQUEST);
     run.give({ kind: "guestStopped", how: "shutDown" });
-    run.callEnded(38);
+    run.callEnded("other");
     expect(kinds(run.locateSurely({ source: "notActive" }))).toEqual([]);
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "guestStopped" });
     expect(run.outcome().message).toContain("while it was being saved, and was not saved");
   });
 
-  it.each<[string, number | null, Partial<Location>]>([
+  it.each<[string, RefusalKind | null, Partial<Location>]>([
     ["libvirt said success", null, NOWHERE],
-    ["its definition was left as migrated", 38, { ...NOWHERE, endedHere: "migrated" }],
-  ])("gone there too, but %s: it arrived and ended there since", (_name, code, location) => {
+    ["its definition was left as migrated", "other", { ...NOWHERE, endedHere: "migrated" }],
+  ])("gone there too, but %s: it arrived and ended there since", (_name, ended, location) => {
     for (const phase of ["running", "postCopy"] as const) {
       const run = inPhase(phase);
-      run.callEnded(code);
+      run.callEnded(ended);
       run.locateSurely(location);
       expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "arrived", code: 0 });
       expect(run.outcome().message).toContain("not active there any more");
@@ -77,7 +78,7 @@ describe("the guest ended here in another way", () => {
     ["failed", "guestCrashed", "failed"],
   ] as const)("no event came, and its definition was left as %s", (endedHere, reason, why) => {
     const run = inPhase("running");
-    run.callEnded(38);
+    run.callEnded("other");
     run.location({ ...NOWHERE, endedHere });
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason, where: "nowhere" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why });
@@ -86,14 +87,14 @@ describe("the guest ended here in another way", () => {
   it("the event comes before the definition: virsh destroy of a guest whose QEMU then dies", () => {
     const run = inPhase("running");
     run.give({ kind: "guestStopped", how: "destroyed" });
-    run.callEnded(38);
+    run.callEnded("other");
     run.location({ ...NOWHERE, endedHere: "crashed" });
     expect(run.outcome().reason).toBe("guestStopped");
   });
 
   it("what libvirtd did not see is read twice there", () => {
     const run = inPhase("running");
-    run.callEnded(38);
+    run.callEnded("other");
     run.location({ ...NOWHERE, endedHere: "unseen" });
     expect(run.migration.outcome).toBeNull();
     run.locateSurely({ ...NOWHERE, endedHere: "unseen" });
@@ -106,14 +107,14 @@ describe("the guest ended here in another way", () => {
     ["notComplete", "guestCrashed", "nowhere"],
   ] as const)("a save whose end libvirtd did not see, its image %s", (image, reason, where) => {
     const run = inPhase("running", FILE_REQUEST);
-    run.callEnded(38);
+    run.callEnded("other");
     run.location({ source: "notActive", endedHere: "unseen", image });
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason, where });
   });
 
   it("a definition that was left as saved is the end of a save", () => {
     const run = inPhase("running", FILE_REQUEST);
-    run.callEnded(38);
+    run.callEnded("other");
     run.location({ source: "notActive", endedHere: "saved" });
     expect(run.outcome()).toMatchObject({ outcome: "completed", reason: "saved" });
   });
@@ -121,7 +122,7 @@ describe("the guest ended here in another way", () => {
   it("what somebody else's migration left is no proof of ours", () => {
     const run = inPhase("running");
     run.migration = { ...run.migration, superseded: true };
-    run.callEnded(38);
+    run.callEnded("other");
     run.locateSurely({ ...NOWHERE, endedHere: "migrated" });
     expect(run.outcome().reason).toBe("guestLost");
   });
@@ -159,7 +160,7 @@ describe("before the call", () => {
     const destination = { kind: "unknown", silentQueries: 0 } as const;
     run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
     expect(run.migration).toMatchObject({ guestStopped: null, stoppedByJob: false });
-    run.callEnded(38);
+    run.callEnded("other");
     run.locateSurely(NOWHERE);
     expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
   });

@@ -3,14 +3,15 @@
  * and no reason of an end that it had no part in. Before that: stop.test.ts.
  */
 import { describe, expect, it } from "vitest";
+import type { RefusalKind } from "../../src/core/refusal.ts";
 import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
 
 const STILL_HERE = { source: "active", sourceJob: true } as const;
 
 /** Cancelled a while after its call came back. */
-function cancelledLate(code: number | null, phase: "running" | "postCopy" = "running"): Run {
+function cancelledLate(ended: RefusalKind | null, phase: "running" | "postCopy" = "running"): Run {
   const run = inPhase(phase);
-  run.callEnded(code);
+  run.callEnded(ended);
   run.nowMs += 100;
   expect(run.give({ kind: "cancel" })).toEqual([]);
   return run;
@@ -18,17 +19,17 @@ function cancelledLate(code: number | null, phase: "running" | "postCopy" = "run
 
 describe("in settling", () => {
   it("is remembered, and nothing is aborted", () => {
-    const run = cancelledLate(38);
+    const run = cancelledLate("other");
     expect(run.migration).toMatchObject({ phase: "settling", stop: { why: "cancel" } });
     expect(kinds(run.cycle(null))).toEqual([]);
   });
 
   it("the job goes on: it is pursued until libvirt takes it, and then it is the reason", () => {
-    const run = cancelledLate(38);
+    const run = cancelledLate("other");
     run.location(STILL_HERE);
     expect(run.migration.phase).toBe("running");
     expect(kinds(run.cycle(sample({ processedMiB: 2 })))).toContain("abort");
-    run.refused("abort", 68);
+    run.refused("abort", "locked");
     run.nowMs += 1_000;
     expect(kinds(run.cycle(sample({ processedMiB: 3 })))).toContain("abort");
     run.accepted("abort");
@@ -37,10 +38,10 @@ describe("in settling", () => {
   });
 
   it.each([
-    ["libvirt's failure", 38, "failed", "libvirt"],
-    ["somebody else's abort", 78, "cancelled", "byOther"],
-  ])("the guest stayed before: %s is the reason", (_name, code, outcome, reason) => {
-    const run = cancelledLate(code);
+    ["libvirt's failure", "other", "failed", "libvirt"],
+    ["somebody else's abort", "aborted", "cancelled", "byOther"],
+  ] as const)("the guest stayed before: %s is the reason", (_name, ended, outcome, reason) => {
+    const run = cancelledLate(ended);
     run.location({ source: "active" });
     expect(run.outcome()).toMatchObject({ outcome, reason, where: "source" });
     expect(run.outcome().message).not.toContain("was cancelled and");
@@ -53,14 +54,14 @@ describe("in settling", () => {
   });
 
   it("a second joins the first", () => {
-    const run = cancelledLate(38);
+    const run = cancelledLate("other");
     const before = run.migration;
     expect(run.give({ kind: "cancel" })).toEqual([]);
     expect(run.migration).toBe(before);
   });
 
   it("after post-copy: nothing, as in post-copy itself", () => {
-    const run = cancelledLate(38, "postCopy");
+    const run = cancelledLate("other", "postCopy");
     expect(run.migration.stop).toBeNull();
   });
 
@@ -87,14 +88,14 @@ describe("a stop that words the outcome", () => {
   ])("%s before the call's return, though libvirt never answered it", (_name, stop, reason) => {
     const run = inPhase("running");
     stop(run);
-    run.callEnded(38);
+    run.callEnded("other");
     run.location({ source: "active" });
     expect(run.outcome().reason).toBe(reason);
   });
 
   it("decided in the same moment as the call's return it counts", () => {
     const run = inPhase("running");
-    run.callEnded(38);
+    run.callEnded("other");
     run.give({ kind: "cancel" });
     run.location({ source: "active" });
     expect(run.outcome().reason).toBe("cancelled");

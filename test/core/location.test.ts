@@ -34,7 +34,7 @@ function end(run: Run): End | null {
 
 function broken(phase: "running" | "postCopy" = "running"): Run {
   const run = inPhase(phase);
-  run.callEnded(38);
+  run.callEnded("other");
   return run;
 }
 
@@ -132,7 +132,7 @@ describe("two reads are two only a second apart", () => {
 
 function leftByEvent(run: Run): void {
   run.give({ kind: "stoppedByJob" });
-  run.callEnded(38);
+  run.callEnded("other");
 }
 
 describe("a late confirmation", () => {
@@ -256,7 +256,7 @@ describe("paused for the switchover, and its job is over", () => {
   it("stayed, and a cancel was decided before: cancelled", () => {
     const run = inPhase("running");
     run.give({ kind: "cancel" });
-    run.callEnded(78);
+    run.callEnded("aborted");
     run.locateSurely({ ...SWITCHING, ...ABSENT });
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
   });
@@ -320,7 +320,7 @@ describe("libvirt said that the guest ended here, and nobody there answers", () 
   ])("%s in pre-copy, %s: lost at once", (how, destination, expected) => {
     const run = inPhase("running");
     run.give({ kind: "guestStopped", how });
-    run.callEnded(38);
+    run.callEnded("other");
     run.location({ destination });
     expect(end(run)).toEqual(expected);
   });
@@ -328,7 +328,7 @@ describe("libvirt said that the guest ended here, and nobody there answers", () 
   it("in post-copy it runs over there: asked for a minute", () => {
     const run = inPhase("postCopy");
     run.give({ kind: "guestStopped", how: "destroyed" });
-    run.callEnded(38);
+    run.callEnded("other");
     run.location(SILENT);
     expect(end(run)).toBeNull();
     run.nowMs += SETTLE_MAX_MS;
@@ -338,7 +338,7 @@ describe("libvirt said that the guest ended here, and nobody there answers", () 
 
   it("libvirtd was not there when it went: asked for a minute, it may have gone over", () => {
     const run = inPhase("running");
-    run.callEnded(38);
+    run.callEnded("other");
     run.location({ ...SILENT, endedHere: "unseen" });
     expect(end(run)).toBeNull();
     run.nowMs += SETTLE_MAX_MS;

@@ -7,19 +7,20 @@ import { describe, expect, it } from "vitest";
 import type { Location } from "../../src/core/input.ts";
 import { SETTLE_MAX_MS, judgeLocation } from "../../src/core/location.ts";
 import type { Migration } from "../../src/core/migration.ts";
+import type { RefusalKind } from "../../src/core/refusal.ts";
 import { FILE_REQUEST, inPhase, kinds, sample, type Run } from "./fixtures.ts";
 
 type Why = "nothing" | "cancel" | "timeout";
 
-/** Settling after a call that ended with `code` (null: success) and an own stop, if any. */
-function settling(code: number | null, why: Why = "nothing", file = false): Run {
+/** Settling after a call that ended as `ended` (null: success) and an own stop, if any. */
+function settling(ended: RefusalKind | null, why: Why = "nothing", file = false): Run {
   const run = inPhase("running", file ? FILE_REQUEST : {});
   if (why === "cancel") run.give({ kind: "cancel" });
   if (why === "timeout") {
     run.nowMs += 10_000;
     run.cycle(null);
   }
-  run.callEnded(code);
+  run.callEnded(ended);
   return run;
 }
 
@@ -29,11 +30,11 @@ const NOWHERE: Partial<Location> = { source: "notActive", destination: "absent" 
 const SILENT: Partial<Location> = { source: "notActive", destination: "silent" };
 
 describe("location x why", () => {
-  it.each<[string, number | null, Why, Partial<Location>, string, string, string, boolean]>([
+  it.each<[string, RefusalKind | null, Why, Partial<Location>, string, string, string, boolean]>([
     ["arrived", null, "nothing", THERE, "completed", "arrived", "destination", true],
     [
       "arrived though the call failed",
-      38,
+      "other",
       "nothing",
       THERE,
       "completed",
@@ -43,11 +44,29 @@ describe("location x why", () => {
     ],
     ["cancel too late", null, "cancel", THERE, "completed", "cancelTooLate", "destination", true],
     ["abort too late", null, "timeout", THERE, "completed", "abortTooLate", "destination", true],
-    ["cancelled", 78, "cancel", HERE, "cancelled", "cancelled", "source", true],
-    ["cancelled, whatever the code", 38, "cancel", HERE, "cancelled", "cancelled", "source", true],
-    ["aborted by the timeout", 78, "timeout", HERE, "failed", "progressTimeout", "source", true],
-    ["78 without either", 78, "nothing", HERE, "cancelled", "byOther", "source", true],
-    ["libvirt's failure", 38, "nothing", HERE, "failed", "libvirt", "source", true],
+    ["cancelled", "aborted", "cancel", HERE, "cancelled", "cancelled", "source", true],
+    [
+      "cancelled, whatever the code",
+      "other",
+      "cancel",
+      HERE,
+      "cancelled",
+      "cancelled",
+      "source",
+      true,
+    ],
+    [
+      "aborted by the timeout",
+      "aborted",
+      "timeout",
+      HERE,
+      "failed",
+      "progressTimeout",
+      "source",
+      true,
+    ],
+    ["aborted without either", "aborted", "nothing", HERE, "cancelled", "byOther", "source", true],
+    ["libvirt's failure", "other", "nothing", HERE, "failed", "libvirt", "source", true],
     ["success that moved nothing", null, "nothing", HERE, "failed", "libvirt", "source", true],
     [
       "ended over there since the call succeeded",
@@ -59,7 +78,7 @@ describe("location x why", () => {
       "destination",
       false,
     ],
-    ["lost in a cancel", 78, "cancel", NOWHERE, "failed", "guestLost", "nowhere", true],
+    ["lost in a cancel", "aborted", "cancel", NOWHERE, "failed", "guestLost", "nowhere", true],
     [
       "success, destination silent",
       null,
@@ -90,8 +109,8 @@ describe("location x why", () => {
       "destination",
       false,
     ],
-  ])("%s", (_name, code, why, location, outcome, reason, where, confirmed) => {
-    const run = settling(code, why);
+  ])("%s", (_name, ended, why, location, outcome, reason, where, confirmed) => {
+    const run = settling(ended, why);
     run.locateSurely(location);
     expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed });
     expect(run.migration).toMatchObject({ phase: "ended", pending: [] });
@@ -99,13 +118,13 @@ describe("location x why", () => {
 
   it.each([
     ["completed", null, THERE, 0],
-    ["cancelled", 78, HERE, 47],
-    ["failed", 38, HERE, 12],
-    ["failed by OPERATION_FAILED", 9, HERE, 102],
-    ["lost", 38, NOWHERE, 12],
+    ["cancelled", "aborted", HERE, 47],
+    ["failed", "other", HERE, 12],
+    ["failed by OPERATION_FAILED", "operationFailed", HERE, 102],
+    ["lost", "other", NOWHERE, 12],
     ["ended over there since", null, NOWHERE, 0],
-  ])("VDSM's number: %s", (_name, code, location, number) => {
-    const run = settling(code);
+  ] as const)("VDSM's number: %s", (_name, ended, location, number) => {
+    const run = settling(ended);
     run.locateSurely(location);
     expect(run.outcome().code).toBe(number);
   });
@@ -119,7 +138,7 @@ describe("location x why", () => {
   it("an event that the guest stopped as migrated counts as a success", () => {
     const run = inPhase("running");
     run.give({ kind: "stoppedByJob" });
-    run.callEnded(38);
+    run.callEnded("other");
     run.locateSurely(SILENT);
     expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
   });
@@ -135,9 +154,9 @@ describe("location x why", () => {
       "cancelTooLate",
       "image",
     ],
-    ["failed", 38, "nothing", HERE, "failed", "libvirt", "source"],
-  ] as const)("a save: %s", (_name, code, why, location, outcome, reason, where) => {
-    const run = settling(code, why, true);
+    ["failed", "other", "nothing", HERE, "failed", "libvirt", "source"],
+  ] as const)("a save: %s", (_name, ended, why, location, outcome, reason, where) => {
+    const run = settling(ended, why, true);
     const effects = run.locateSurely(location);
     expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed: true });
     expect(kinds(effects)).toEqual(outcome === "completed" ? [] : ["removeImage"]);
@@ -161,7 +180,7 @@ describe("not yet known: asked again", () => {
     ["just below the limit: asked again", SETTLE_MAX_MS - 1, "askAgain"],
     ["at the limit: unknown", SETTLE_MAX_MS, "ended"],
   ])("the call failed and the destination is silent; %s", (_name, ms, kind) => {
-    const run = settling(38);
+    const run = settling("other");
     const location: Location = { source: "notActive", sourceJob: false, destination: "silent" };
     const verdict = judgeLocation(run.migration, location, run.nowMs + ms);
     expect(verdict.kind).toBe(kind);
@@ -177,7 +196,7 @@ describe("not yet known: asked again", () => {
 });
 
 it("on both hosts, read twice: said as it is, and nothing is taken away", () => {
-  const run = settling(38);
+  const run = settling("other");
   run.location({ source: "active", destination: "active" });
   expect(run.migration.outcome).toBeNull();
   run.locateSurely({ source: "active", destination: "active" });
@@ -212,7 +231,7 @@ describe("confirmed later", () => {
   });
 
   it("an unknown one is found after all, with what the host had tried", () => {
-    const run = settling(38, "cancel");
+    const run = settling("other", "cancel");
     run.nowMs += SETTLE_MAX_MS;
     run.locateSurely(SILENT);
     expect(run.outcome().reason).toBe("unknown");
@@ -234,7 +253,7 @@ describe("confirmed later", () => {
   });
 
   it("a confirmed one never changes again", () => {
-    const run = settling(78, "cancel");
+    const run = settling("aborted", "cancel");
     run.locateSurely(HERE);
     run.locateSurely(THERE);
     expect(run.migration.outcome?.outcome).toBe("cancelled");
@@ -242,11 +261,11 @@ describe("confirmed later", () => {
 });
 
 describe("what the engine is told at the end", () => {
-  it.each<[string, number | null, Partial<Location>, string]>([
+  it.each<[string, RefusalKind | null, Partial<Location>, string]>([
     ["migrated", null, THERE, "migrated"],
-    ["lost", 38, NOWHERE, "lost"],
-  ])("the last status, then Down as %s, then the end", (_name, code, location, why) => {
-    const effects = settling(code).locateSurely(location);
+    ["lost", "other", NOWHERE, "lost"],
+  ])("the last status, then Down as %s, then the end", (_name, ended, location, why) => {
+    const effects = settling(ended).locateSurely(location);
     expect(effects).toMatchObject([
       { event: { kind: "migrationStatus" } },
       { event: { kind: "vmStatus", status: { kind: "down", why } } },
@@ -256,7 +275,7 @@ describe("what the engine is told at the end", () => {
 
   it("a guest lost in post-copy is Down for that reason", () => {
     const run = inPhase("postCopy");
-    run.callEnded(1);
+    run.callEnded("internalError");
     run.locateSurely(NOWHERE);
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "lostInPostCopy" });
   });
@@ -282,7 +301,7 @@ describe("what the engine is told at the end", () => {
     const before: Migration = run.migration;
     const sent = run.effects.length;
     run.give({ kind: "cancel" });
-    run.callEnded(38);
+    run.callEnded("other");
     run.cycle(sample());
     run.locateSurely(THERE);
     run.accepted("abort");
@@ -295,7 +314,7 @@ describe("what the engine is told at the end", () => {
     ["the guest is gone, nobody knows where", "notActive", "unknown"],
   ] as const)("a call never made; %s", (_name, source, where) => {
     const run = inPhase("preparing");
-    run.give({ kind: "notBegun", refusal: { code: 42, message: "no domain" } });
+    run.give({ kind: "notBegun", refusal: { kind: "noVm", code: 42, message: "no domain" } });
     run.locateSurely({ source });
     expect(run.outcome()).toMatchObject({ outcome: "failed", where, durationMs: null, passes: 0 });
   });

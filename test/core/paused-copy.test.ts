@@ -23,7 +23,7 @@ describe("the paused copy that post-copy leaves", () => {
 
   it("is destroyed after two reads that agree, and then the guest has arrived", () => {
     const run = inPhase("postCopy");
-    run.callEnded(38);
+    run.callEnded("other");
     expect(kinds(run.location(PAUSED_COPY))).toEqual([]);
     run.nowMs += READ_SPACING_MS;
     expect(kinds(run.location(PAUSED_COPY))).toEqual(["destroyPausedCopy"]);
@@ -35,7 +35,7 @@ describe("the paused copy that post-copy leaves", () => {
 
   it("of a guest that has gone on from there is left alone, and the guest has arrived", () => {
     const run = inPhase("postCopy");
-    run.callEnded(38);
+    run.callEnded("other");
     expect(kinds(run.location({ ...PAUSED_COPY, destination: "left", sourceJob: true }))).toEqual(
       [],
     );
@@ -46,10 +46,10 @@ describe("the paused copy that post-copy leaves", () => {
 
   it("is asked for again if libvirt refuses, never twice at a time", () => {
     const run = inPhase("postCopy");
-    run.callEnded(38);
+    run.callEnded("other");
     run.locateSurely(PAUSED_COPY);
     expect(kinds(run.locateSurely(PAUSED_COPY))).toEqual([]);
-    run.refused("destroyPausedCopy", 68);
+    run.refused("destroyPausedCopy", "locked");
     expect(kinds(run.location(PAUSED_COPY))).toEqual(["destroyPausedCopy"]);
   });
 
@@ -59,7 +59,7 @@ describe("the paused copy that post-copy leaves", () => {
       for (const first of PLACES) {
         for (const second of PLACES) {
           const run = inPhase(phase);
-          if (phase !== "settling") run.callEnded(38);
+          if (phase !== "settling") run.callEnded("other");
           run.location(first);
           run.nowMs += READ_SPACING_MS;
           run.location(second);
@@ -73,7 +73,7 @@ describe("the paused copy that post-copy leaves", () => {
 
   it("a read of the daemon before does not count", () => {
     const run = inPhase("postCopy");
-    run.callEnded(38);
+    run.callEnded("other");
     run.location(PAUSED_COPY);
     run.nowMs += READ_SPACING_MS;
     run.restore("daemonDown");
@@ -98,7 +98,7 @@ describe("lost in post-copy", () => {
 
   it.each(lost)("only after two reads that agree: %j", (location) => {
     const run = inPhase("postCopy");
-    run.callEnded(38);
+    run.callEnded("other");
     run.location(location);
     run.nowMs += READ_SPACING_MS;
     run.location({ source: "pausedCopy", destination: "silent" });
@@ -124,7 +124,7 @@ describe("lost in post-copy", () => {
   it.each(lost)("never if its event said that it left: %j", (location) => {
     const run = inPhase("postCopy");
     run.give({ kind: "stoppedByJob" });
-    run.callEnded(38);
+    run.callEnded("other");
     for (let n = 0; n < 5; n += 1) run.locateSurely(location);
     expect(run.migration.outcome).toBeNull();
   });
@@ -150,7 +150,7 @@ describe("a paused copy, and the destination is silent", () => {
 
   function broken(): Run {
     const run = inPhase("postCopy");
-    run.callEnded(38);
+    run.callEnded("other");
     return run;
   }
 

@@ -5,17 +5,20 @@
 import { describe, expect, it } from "vitest";
 import type { Effect, EffectDone, EffectResult } from "../../src/core/effect.ts";
 import type { CycleInput } from "../../src/core/input.ts";
-import { LIBVIRT_ERROR } from "../../src/core/libvirt-codes.ts";
 import { RESUME_ATTEMPTS_MAX } from "../../src/core/post-copy.ts";
-import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
+import type { RefusalKind } from "../../src/core/refusal.ts";
+import { inPhase, kinds, LIMITS, refusal, sample, type Run } from "./fixtures.ts";
 
 const STALL_MS = LIMITS.postcopyStallTimeoutMs;
 const MENDING = ["probeAddress", "pausePostCopy", "resumePostCopy"];
 const OK: EffectResult = { kind: "ok", value: null };
-const NOT_READY: EffectResult = { kind: "refused", refusal: { code: 9, message: "not ready" } };
-const refusedWith = (code: number): EffectResult => ({
+const NOT_READY: EffectResult = {
   kind: "refused",
-  refusal: { code, message: "no" },
+  refusal: { kind: "operationFailed", code: 9, message: "not ready" },
+};
+const refusedWith = (kind: RefusalKind): EffectResult => ({
+  kind: "refused",
+  refusal: refusal(kind),
 });
 
 /** One of these: the account of what is done about it. */
@@ -141,13 +144,9 @@ describe("what is done, and when", () => {
 
   it.each<[string, EffectResult, readonly string[]]>([
     ["took it", OK, ["resumePostCopy"]],
-    [
-      "has nothing to give up",
-      refusedWith(LIBVIRT_ERROR.INTERNAL_ERROR),
-      ["resumePostCopy", "refused"],
-    ],
-    ["was not asked: no job", refusedWith(LIBVIRT_ERROR.OPERATION_INVALID), ["refused"]],
-    ["was not asked: locked", refusedWith(LIBVIRT_ERROR.OPERATION_TIMEOUT), ["refused"]],
+    ["has nothing to give up", refusedWith("internalError"), ["resumePostCopy", "refused"]],
+    ["was not asked: no job", refusedWith("invalidState"), ["refused"]],
+    ["was not asked: locked", refusedWith("locked"), ["refused"]],
     ["did not answer", { kind: "noAnswer" }, []],
     ["is still being asked", { kind: "busy" }, []],
   ])("resumed only after a pause that QEMU knows of; it %s", (_name, result, expected) => {
@@ -286,7 +285,7 @@ describe("what the engine is told", () => {
 describe("a resume that comes back", () => {
   it("with success: that is the call's, and the location is asked", () => {
     const stalled = new Stalled().answer("pausePostCopy", OK).failed().cycles(2);
-    stalled.run.callEnded(38);
+    stalled.run.callEnded("other");
     stalled.run.location({ source: "pausedCopy", sourceJob: true });
     stalled.answer("resumePostCopy", OK);
     expect(stalled.run.migration).toMatchObject({ callReturned: true, callSucceeded: true });

@@ -57,7 +57,7 @@ describe("in a migration", () => {
 
   it("is not 100 after a failure", () => {
     const run = inPhase("running");
-    run.callEnded(38);
+    run.callEnded("other");
     run.location({ source: "active" });
     expect(run.migration.progressPercent).toBeLessThan(100);
   });

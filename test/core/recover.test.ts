@@ -59,7 +59,7 @@ describe("another daemon takes over in the same boot", () => {
     const run = restarted(inPhase("preparing"));
     run.give({ kind: "admitted" });
     run.give({ kind: "downtimeFound", foundMs: 500 });
-    run.give({ kind: "notBegun", refusal: { code: 1, message: "no" } });
+    run.give({ kind: "notBegun", refusal: { kind: "internalError", code: 1, message: "no" } });
     run.found();
     expect(run.effects).toContainEqual({ kind: "putBackDowntime", maxDowntimeMs: 300 });
   });

@@ -6,7 +6,7 @@
 import { describe, expect, it } from "vitest";
 import { inPhase, kinds, sample } from "./fixtures.ts";
 
-const BROKEN = 38;
+const BROKEN = "other";
 const STILL_HERE = { source: "active", sourceJob: true } as const;
 
 describe("a migrate call whose connection broke while the job goes on", () => {
@@ -93,6 +93,6 @@ it("the record of another job, such as a backup's, is not the migration's", () =
 
 it("no connection at the call says nothing about post-copy: it is not tried again without", () => {
   const run = inPhase("starting");
-  expect(kinds(run.callEnded(0))).toEqual(["locateGuest"]);
+  expect(kinds(run.callEnded("other"))).toEqual(["locateGuest"]);
   expect(run.migration.postCopy.possible).toBe(true);
 });

@@ -9,6 +9,7 @@ import type { Changes, Input, Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Migration } from "../../src/core/migration.ts";
 import { newMigration } from "../../src/core/new-migration.ts";
+import { REFUSAL_KINDS } from "../../src/core/refusal.ts";
 import { RUN_STATES } from "../../src/core/run-state.ts";
 import { step } from "../../src/core/step.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
@@ -24,7 +25,8 @@ export interface Move {
 
 export const number = fc.nat({ max: 40 });
 const refusal = fc.record({
-  code: fc.constantFrom(1, 9, 38, 55, 68, 78),
+  kind: fc.constantFrom(...REFUSAL_KINDS),
+  code: fc.constant(null),
   message: fc.constant("no"),
 });
 export const destination = fc.oneof(
@@ -212,7 +214,10 @@ export const settlingSequence = fc
   )
   .map((rest): readonly Move[] => [
     ...opening,
-    { waitMs: 0, input: { kind: "callEnded", refusal: { code: 38, message: "no" } } },
+    {
+      waitMs: 0,
+      input: { kind: "callEnded", refusal: { kind: "other", code: 38, message: "no" } },
+    },
     ...rest,
   ]);
 

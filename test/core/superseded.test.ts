@@ -206,18 +206,18 @@ describe("libvirt refuses our call because somebody was faster", () => {
 
   it("it has failed, and the VM is leaving all the same", () => {
     const run = inPhase("starting");
-    run.callEnded(55);
+    run.callEnded("invalidState");
     run.location(FOREIGN);
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "libvirt", where: "source" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "migrationSource" });
   });
 
   it.each([
-    ["another reason", 38],
+    ["another reason", "other"],
     ["no reason", null],
-  ])("%s: the job may be ours", (_name, code) => {
+  ] as const)("%s: the job may be ours", (_name, ended) => {
     const run = inPhase("starting");
-    run.callEnded(code);
+    run.callEnded(ended);
     run.location(FOREIGN);
     expect(run.migration).toMatchObject({ superseded: false, outcome: null });
   });

@@ -23,7 +23,7 @@ function end(run: Run): End | null {
 
 function broken(): Run {
   const run = inPhase("running");
-  run.callEnded(38);
+  run.callEnded("other");
   return run;
 }
 
@@ -67,7 +67,7 @@ describe("the VM's status is its state at the end", () => {
   ])("%s", (_name, runState, then) => {
     const run = inPhase("running", { runState });
     run.give({ kind: "cancel" });
-    run.callEnded(78);
+    run.callEnded("aborted");
     run.location({ source: "active", runState: then });
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "staysHere", runState: then });

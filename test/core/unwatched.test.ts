@@ -99,7 +99,7 @@ describe("location x why nobody watched", () => {
 
   it("a call that had come back before is known as ever", () => {
     const run = inPhase("running");
-    run.callEnded(38);
+    run.callEnded("other");
     run.restore("daemonDown", 1_000);
     run.locateSurely(HERE);
     expect(run.outcome()).toMatchObject({
@@ -289,7 +289,7 @@ describe("a save", () => {
 
   it("of one that is watched the image alone says nothing", () => {
     const run = inPhase("running", FILE_REQUEST);
-    run.callEnded(38);
+    run.callEnded("other");
     run.locateSurely({ image: "complete" });
     expect(run.outcome()).toMatchObject({ outcome: "failed", where: "unknown" });
   });

@@ -16,10 +16,10 @@ import {
   runStateRow,
 } from "../../src/core/run-state.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
-import { bringTo, FILE_REQUEST, inPhase, kinds, Run } from "./fixtures.ts";
+import { bringTo, FILE_REQUEST, inPhase, kinds, refusal, Run } from "./fixtures.ts";
 
 const PAUSED = { kind: "staysHere", runState: "suspended" };
-const REFUSAL = { code: 1, message: "no" };
+const REFUSAL = refusal("other");
 const ENDINGS: readonly [string, (run: Run) => unknown, string, string][] = [
   ["a cancel in the queue", (run) => run.give({ kind: "cancel" }), "cancelled", "cancelled"],
   [

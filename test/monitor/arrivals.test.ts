@@ -4,20 +4,23 @@
  */
 import { describe, expect, it } from "vitest";
 import type { RunState } from "../../src/core/run-state.ts";
+import type { GuestEvent } from "../../src/hypervisor/port.ts";
 import { SmallHost } from "./small-host.ts";
 
 const VM = "11111111-1111-4111-8111-111111111111";
 const OTHER = "22222222-2222-4222-8222-222222222222";
-const STARTED_MIGRATED = [2, 1] as const;
-const SUSPENDED_PAUSED = [3, 0] as const;
-const RESUMED_MIGRATED = [4, 1] as const;
-const RESUMED_POSTCOPY = [4, 3] as const;
-const STOPPED_FAILED = [5, 5] as const;
+const STARTED_MIGRATED = { change: "started", incoming: true } as const;
+const STARTED = { change: "started", incoming: false } as const;
+const SUSPENDED = { change: "suspended" } as const;
+const RESUMED_MIGRATED = { change: "resumed", byMigration: true } as const;
+const RESUMED = { change: "resumed", byMigration: false } as const;
+const CRASHED = { change: "stopped", how: "crashed" } as const;
 
-type Event = readonly [number, number];
+type Event = Change<GuestEvent>;
+type Change<T> = T extends GuestEvent ? Omit<T, "kind" | "vmId"> : never;
 
-function tell(host: SmallHost, [event, detail]: Event, vmId = VM): void {
-  host.hypervisor.tell({ kind: "lifecycle", vmId, event, detail });
+function tell(host: SmallHost, event: Event, vmId = VM): void {
+  host.hypervisor.tell({ kind: "guest", vmId, ...event });
 }
 
 function comes(host: SmallHost): void {
@@ -49,19 +52,19 @@ describe("an arrival", () => {
       "suspended",
       [STARTED_MIGRATED],
       "suspended",
-      [SUSPENDED_PAUSED],
+      [SUSPENDED],
       { status: "Paused", pauseCode: "NOERR" },
     ],
     [
       "stopped on a storage error",
       [STARTED_MIGRATED],
       "ioError",
-      [RESUMED_MIGRATED, [3, 2]],
+      [RESUMED_MIGRATED, SUSPENDED],
       { status: "Paused", pauseCode: "EIO" },
     ],
     [
       "after post-copy",
-      [STARTED_MIGRATED, RESUMED_POSTCOPY],
+      [STARTED_MIGRATED, RESUMED],
       "running",
       [RESUMED_MIGRATED],
       { status: "Up" },
@@ -95,7 +98,7 @@ describe("an arrival", () => {
     await looks(host);
     expect(await host.stats(VM)).toMatchObject({ status: "Migration Destination" });
     host.hypervisor.vms.delete(VM);
-    tell(host, STOPPED_FAILED);
+    tell(host, CRASHED);
     await looks(host);
     expect(told(host)).toEqual([]);
 
@@ -106,14 +109,14 @@ describe("an arrival", () => {
       tell(host, RESUMED_MIGRATED);
       await host.until(() => told(host).length === times || undefined, "its arrival");
       host.hypervisor.vms.delete(VM);
-      tell(host, [5, 3]);
+      tell(host, { change: "stopped", how: "migrated" });
     }
   });
 
   it("is not made of a VM that only stands as one that comes: restored, it was saved suspended", async () => {
     const host = await SmallHost.up();
     host.hypervisor.put(OTHER, { runState: "switching" });
-    tell(host, [2, 2], OTHER);
+    tell(host, STARTED, OTHER);
     await looks(host);
     expect(await host.stats(OTHER)).toMatchObject({ status: "Paused", pauseCode: "NOERR" });
     expect(await host.migrate(OTHER)).toBe(true);
@@ -122,12 +125,7 @@ describe("an arrival", () => {
   it("is not made of a VM that is only resumed, suspended or started here", async () => {
     const host = await SmallHost.up();
     host.hypervisor.put(OTHER);
-    for (const event of [
-      [2, 0],
-      [3, 0],
-      [4, 0],
-    ] as const)
-      tell(host, event, OTHER);
+    for (const event of [STARTED, SUSPENDED, RESUMED] as const) tell(host, event, OTHER);
     await looks(host);
     expect(told(host, OTHER)).toEqual([]);
   });
@@ -138,7 +136,10 @@ describe("an arrival", () => {
     await host.migrate(VM);
     await host.until(() => host.hypervisor.out.has(VM) || undefined, "its call");
     tell(host, RESUMED_MIGRATED);
-    host.hypervisor.end(VM, { kind: "refused", refusal: { code: 9, message: "no" } });
+    host.hypervisor.end(VM, {
+      kind: "refused",
+      refusal: { kind: "operationFailed", code: 9, message: "no" },
+    });
     await host.event("VM_migration_ended", VM);
     await looks(host);
     expect(told(host)).toEqual([{ status: "Migration Source" }, { status: "Up" }]);
@@ -155,7 +156,7 @@ it("one that is only started here is no arrival", async () => {
 });
 
 describe("one that came and has ended since", () => {
-  const STOPPED_SHUTDOWN = [5, 0] as const;
+  const SHUT_DOWN = { change: "stopped", how: "shutDown" } as const;
 
   async function hasCome(host: SmallHost): Promise<void> {
     comes(host);
@@ -171,10 +172,14 @@ describe("one that came and has ended since", () => {
   }
 
   it.each<[string, Event, object]>([
-    ["switched itself off", STOPPED_SHUTDOWN, { exitCode: 0, exitReason: 7 }],
-    ["was destroyed", [5, 1], { exitCode: 0, exitReason: 6 }],
-    ["died", STOPPED_FAILED, { exitCode: 1, exitReason: 2 }],
-    ["was sent on by somebody else", [5, 3], { exitCode: 0, exitReason: 4 }],
+    ["switched itself off", SHUT_DOWN, { exitCode: 0, exitReason: 7 }],
+    ["was destroyed", { change: "stopped", how: "destroyed" }, { exitCode: 0, exitReason: 6 }],
+    ["died", CRASHED, { exitCode: 1, exitReason: 2 }],
+    [
+      "was sent on by somebody else",
+      { change: "stopped", how: "migrated" },
+      { exitCode: 0, exitReason: 4 },
+    ],
   ])("and %s is Down, and said to have been here", async (_name, event, exit) => {
     const host = await SmallHost.up();
     await hasCome(host);
@@ -189,7 +194,7 @@ describe("one that came and has ended since", () => {
   it("is spoken of no more once it is expected again", async () => {
     const host = await SmallHost.up();
     await hasCome(host);
-    await ends(host, STOPPED_SHUTDOWN);
+    await ends(host, SHUT_DOWN);
     await host.service.migrationCreate({ vmId: VM }, "host3");
     await expect(host.service.vmStats(VM)).rejects.toMatchObject({ code: "noVm" });
   });
@@ -199,7 +204,7 @@ describe("one that came and has ended since", () => {
     comes(host);
     tell(host, STARTED_MIGRATED);
     await looks(host);
-    await ends(host, STOPPED_FAILED);
+    await ends(host, CRASHED);
     await expect(host.service.vmStats(VM)).rejects.toMatchObject({ code: "noVm" });
   });
 
@@ -236,7 +241,7 @@ describe("one that came and has ended since", () => {
 it("a VM that is only being started here is not called an arrival", async () => {
   const host = await SmallHost.up();
   host.hypervisor.put(VM, { runState: "startingUp" });
-  tell(host, [2, 0]);
+  tell(host, STARTED);
   await looks(host);
   expect(await host.stats(VM)).toMatchObject({ status: "WaitForLaunch" });
   host.hypervisor.put(VM);

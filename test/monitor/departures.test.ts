@@ -81,7 +81,10 @@ describe("a VM that has left", () => {
     await host.migrate(VM);
     await host.until(() => host.hypervisor.out.has(VM) || undefined, "the call");
     host.hypervisor.vms.delete(VM);
-    host.hypervisor.end(VM, { kind: "refused", refusal: { code: 38, message: "broken" } });
+    host.hypervisor.end(VM, {
+      kind: "refused",
+      refusal: { kind: "other", code: 38, message: "broken" },
+    });
     await host.until(
       () => host.registry.liveOf(VM)?.migration.callReturned || undefined,
       "its end",
@@ -102,7 +105,7 @@ describe("a VM that has left", () => {
   it("or has not, as is seen later: it is here, told once, and its end is its last migration's", async () => {
     const host = await unknown();
     host.hypervisor.put(VM);
-    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 4, detail: 1 });
+    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "resumed", byMigration: true });
     host.clock.monotonicStepMs += 5_000;
     const seen = (): true | undefined => {
       const [last] = host.registry.ended(host.clock.monotonicMs());
@@ -118,7 +121,8 @@ describe("a VM that has left", () => {
   it.each<[string, (host: SmallHost) => unknown]>([
     [
       "started here",
-      (host) => host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 0 }),
+      (host) =>
+        host.hypervisor.tell({ kind: "guest", vmId: VM, change: "started", incoming: false }),
     ],
     ["expected here", (host) => host.service.migrationCreate({ vmId: VM }, "host2")],
   ])("in a way that nobody can tell, and %s: it has come back", async (_name, comes) => {
@@ -141,7 +145,10 @@ it("what leaves its destination has not arrived there", async () => {
   await host.migrate(VM);
   await host.until(() => host.hypervisor.out.has(VM) || undefined, "the call");
   host.hypervisor.vms.delete(VM);
-  host.hypervisor.end(VM, { kind: "refused", refusal: { code: 38, message: "broken" } });
+  host.hypervisor.end(VM, {
+    kind: "refused",
+    refusal: { kind: "other", code: 38, message: "broken" },
+  });
   expect(await host.event("VM_migration_ended", VM)).toMatchObject({ reason: "guestLost" });
 });
 
@@ -149,7 +156,7 @@ describe("a VM that came back", () => {
   it("is what it is now, and its old departure is no answer", async () => {
     const host = await departed();
     host.hypervisor.put(VM);
-    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 4, detail: 1 });
+    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "resumed", byMigration: true });
     await expectPresent(host, "Up");
     await expectPresent(await host.restarted(), "Up");
   });
@@ -158,7 +165,7 @@ describe("a VM that came back", () => {
     const host = await departed();
     await expectLeft(host);
     host.hypervisor.put(VM);
-    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 0 });
+    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "started", incoming: false });
     expect(await host.service.vmStats(VM)).toMatchObject({ status: "Up" });
   });
 
@@ -181,7 +188,7 @@ describe("a VM that came back", () => {
 
   it("between two looks, by libvirt's event", async () => {
     const host = await departed();
-    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 0 });
+    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "started", incoming: false });
     await expectUnknown(host);
   });
 

@@ -9,7 +9,10 @@ import { SmallHost, type Destination } from "./small-host.ts";
 
 const VM = "11111111-1111-4111-8111-111111111111";
 const OTHER = "22222222-2222-4222-8222-222222222222";
-const BROKEN = { kind: "refused", refusal: { code: 38, message: "broken" } } as const;
+const BROKEN = {
+  kind: "refused",
+  refusal: { kind: "other", code: 38, message: "broken" },
+} as const;
 const POSTCOPY = { status: "Paused", pauseCode: "POSTCOPY" };
 
 /** It has given the slot, and does not say where the guest is. */
@@ -60,7 +63,7 @@ describe.each([
     const host = await leaving();
     await goes(host, back);
     await expectAnswers(host, { status: "Migration Source" });
-    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 3 });
+    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "stopped", how: "migrated" });
     if (!back) host.hypervisor.end(VM, { kind: "ok", value: null });
     await host.event("VM_migration_ended", VM);
     expect(await host.stats(VM)).toMatchObject({ status: "Down", exitReason: 4 });
@@ -105,7 +108,7 @@ it("in its switchover a guest that had only just come is leaving, and not coming
   host.hypervisor.put(VM);
   await host.migrate(VM);
   // What was said of its coming is late.
-  host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 1 });
+  host.hypervisor.tell({ kind: "guest", vmId: VM, change: "started", incoming: true });
   host.hypervisor.put(VM, { runState: "switching" });
   host.clock.monotonicStepMs += 1_000;
   expect(await host.stats(VM)).toMatchObject({ status: "Migration Source" });

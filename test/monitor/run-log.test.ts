@@ -68,7 +68,7 @@ describe("the log of a migration", () => {
       { msg: "migration is to end", why: "cancel" },
     ]);
     const stopping = run.migration;
-    expect(said(stopping, run, run.callEnded(78))).toMatchObject([
+    expect(said(stopping, run, run.callEnded("aborted"))).toMatchObject([
       { msg: "phase changed", from: "running", to: "settling" },
     ]);
   });

@@ -21,7 +21,10 @@ import { NOT_BEGUN } from "../core/fixtures.ts";
 
 export const NO_JOB: JobStats = { ...NOT_BEGUN, type: "none", timeElapsedMs: 0 };
 
-const NO_DOMAIN = { kind: "refused", refusal: { code: 42, message: "Domain not found" } } as const;
+const NO_DOMAIN = {
+  kind: "refused",
+  refusal: { kind: "noVm", code: null, message: "Domain not found" },
+} as const;
 const DONE = { kind: "ok", value: null } as const;
 
 export interface SmallVm {
@@ -118,7 +121,7 @@ export class SmallHypervisor implements Hypervisor {
     const vm = this.vms.get(vmId);
     if (left === "nothing") this.vms.delete(vmId);
     else if (vm !== undefined) vm.details = { ...vm.details, runState: "offMigrated" };
-    this.tell({ kind: "lifecycle", vmId, event: 5, detail: 3 });
+    this.tell({ kind: "guest", vmId, change: "stopped", how: "migrated" });
     this.end(vmId, DONE);
   }
 
@@ -142,7 +145,10 @@ export class SmallHypervisor implements Hypervisor {
 
   #view(vm: SmallVm): JobView {
     if (vm.job === "refused") {
-      return { kind: "refused", refusal: { code: 55, message: "domain is not running" } };
+      return {
+        kind: "refused",
+        refusal: { kind: "invalidState", code: null, message: "domain is not running" },
+      };
     }
     if (typeof vm.job === "string") return { kind: vm.job };
     return { kind: "stats", stats: vm.job, atMs: this.#clock.monotonicMs(), tookMs: 0 };
@@ -212,7 +218,10 @@ export class SmallHypervisor implements Hypervisor {
 
   abortJob(vmId: string): Promise<CallResult<null>> {
     const answer = this.#simple("abortJob", vmId);
-    this.end(vmId, { kind: "refused", refusal: { code: 78, message: "canceled by client" } });
+    this.end(vmId, {
+      kind: "refused",
+      refusal: { kind: "aborted", code: null, message: "canceled by client" },
+    });
     return answer;
   }
 

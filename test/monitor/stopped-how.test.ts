@@ -1,9 +1,7 @@
-/** Every way in which libvirt says that a guest has ended is told as what it is. */
+/** Every way in which a definition says that its guest has ended is told as what it is. */
 import { expect, it } from "vitest";
-import { LIFECYCLE } from "../../src/core/libvirt-codes.ts";
-import { RUN_STATES, type RunState, isOff } from "../../src/core/run-state.ts";
+import { isOff, RUN_STATES, type RunState } from "../../src/core/run-state.ts";
 import { endedHow } from "../../src/monitor/location.ts";
-import { stoppedHow } from "../../src/monitor/stopped-how.ts";
 
 const SAID: Partial<Record<RunState, string>> = {
   offShutDown: "shutDown",
@@ -18,18 +16,4 @@ const SAID: Partial<Record<RunState, string>> = {
 
 it.each(RUN_STATES.filter(isOff))("the shut-off reason of %s", (state) => {
   expect(endedHow(state)).toBe(SAID[state]);
-});
-
-it.each([
-  [LIFECYCLE.STOPPED_SHUTDOWN, "shutDown"],
-  [LIFECYCLE.STOPPED_DESTROYED, "destroyed"],
-  [LIFECYCLE.STOPPED_CRASHED, "crashed"],
-  [LIFECYCLE.STOPPED_MIGRATED, "migrated"],
-  [LIFECYCLE.STOPPED_SAVED, "saved"],
-  [LIFECYCLE.STOPPED_FAILED, "crashed"],
-  [LIFECYCLE.STOPPED_FROM_SNAPSHOT, "reverted"],
-  // Newer than this daemon.
-  [99, undefined],
-])("detail %i of libvirt's event", (detail, how) => {
-  expect(stoppedHow(detail)).toBe(how);
 });

@@ -209,13 +209,13 @@ describe("in the queue", () => {
   it("taken away by somebody else it has left, and come back it is leaving, in every answer", async () => {
     const host = await waiting();
     host.hypervisor.vms.delete(VM);
-    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 3 });
+    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "stopped", how: "migrated" });
     const left = { vmId: VM, status: "Down", exitCode: 0, exitReason: 4 };
     host.clock.monotonicStepMs += 1_000;
     expect(await host.stats(VM)).toMatchObject(left);
     expect(await host.service.vmList()).toMatchObject([LEAVING, left]);
     host.hypervisor.put(VM);
-    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 1 });
+    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "started", incoming: true });
     host.clock.monotonicStepMs += 1_000;
     await expectLeaving(host);
     expect(told(host)).toEqual([LEAVING]);
@@ -245,7 +245,7 @@ describe("in the queue", () => {
   it("switched off, without a definition: the next daemon knows it from this one", async () => {
     const first = await waiting();
     first.hypervisor.vms.delete(VM);
-    first.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 1 });
+    first.hypervisor.tell({ kind: "guest", vmId: VM, change: "stopped", how: "destroyed" });
     const host = await first.restarted();
     expect(await host.stats(VM)).toMatchObject({ status: "Down", exitReason: 6 });
     await expect(host.service.cancel(VM, "uid 0")).rejects.toThrow(/destroyed by somebody/);
@@ -255,14 +255,14 @@ describe("in the queue", () => {
   it("switched off it is down, and on again it is leaving, in every answer", async () => {
     const host = await waiting();
     host.hypervisor.vms.delete(VM);
-    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 1 });
+    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "stopped", how: "destroyed" });
     const down = { vmId: VM, status: "Down", exitCode: 0, exitReason: 6 };
     host.clock.monotonicStepMs += 1_000;
     expect(await host.stats(VM)).toMatchObject(down);
     expect(await host.service.vmList()).toMatchObject([LEAVING, down]);
     expect(await host.service.hostStats()).toMatchObject({ vmCount: 1 });
     host.hypervisor.put(VM);
-    host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 2, detail: 0 });
+    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "started", incoming: false });
     host.clock.monotonicStepMs += 1_000;
     expect(await host.stats(VM)).toMatchObject(LEAVING);
     expect(told(host)).toEqual([LEAVING]);
@@ -280,7 +280,7 @@ describe("switched off when its destination expects it already", () => {
         asked.push(method);
         if (method === "VM.migrationCreate") {
           host.hypervisor.vms.delete(VM);
-          host.hypervisor.tell({ kind: "lifecycle", vmId: VM, event: 5, detail: 1 });
+          host.hypervisor.tell({ kind: "guest", vmId: VM, change: "stopped", how: "destroyed" });
         }
         const counts = { incomingVmMigrations: 0, outgoingVmMigrations: 0, ...more };
         return { kind: "result", result: method === "Host.getStats" ? counts : true };

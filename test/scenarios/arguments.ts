@@ -5,8 +5,10 @@
 import type { Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { ConvergenceSchedule, ScheduleAction } from "../../src/core/migration.ts";
+import { REFUSAL_KINDS, type Refusal, type RefusalKind } from "../../src/core/refusal.ts";
 import { RUN_STATES } from "../../src/core/run-state.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
+import { POSTCOPY_REFUSED } from "../core/fixtures.ts";
 import type { GuestHabits } from "./guest-model.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -146,4 +148,16 @@ export function guestHabits(args: Arguments): GuestHabits {
 function scheduleAction(text: string): ScheduleAction {
   if (text === "postcopy" || text === "abort") return { kind: text };
   return { kind: "setDowntime", downtimeMs: Number(text) };
+}
+
+export function refusalKind(word: string): RefusalKind {
+  const found = REFUSAL_KINDS.find((kind) => kind === word);
+  if (found === undefined) throw new Error(`no kind of refusal: ${word}`);
+  return found;
+}
+
+/** How a call came back, as the script says it: `ok`, `postcopy`, or a kind of refusal. */
+export function callEnd(word: string): RefusalKind | Refusal | null {
+  if (word === "ok") return null;
+  return word === "postcopy" ? POSTCOPY_REFUSED : refusalKind(word);
 }

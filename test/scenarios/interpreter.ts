@@ -1,19 +1,20 @@
 /**
  * Plays a scenario: commands in, what an engine and libvirt would see of it out. One migration, whose
  * clock only the script moves. What libvirt takes at once is reported back at once (bandwidth,
- * downtime, read-back), unless `libvirt refuses <effect> <code>`; everything else is answered by the
+ * downtime, read-back), unless `libvirt refuses <effect> <kind>`; everything else is answered by the
  * script (`took`, `refused`). README of the commands: test/scenarios/run.test.ts.
  */
 import { firstDowntime } from "../../src/core/downtime.ts";
 import type { Effect, EffectDone } from "../../src/core/effect.ts";
 import type { Changes } from "../../src/core/input.ts";
+import type { RefusalKind } from "../../src/core/refusal.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { DestinationCount } from "../../src/core/migration.ts";
 import type { GuestStopped } from "../../src/core/run-state.ts";
 import { passesLeftToSchedule } from "../../src/core/schedule.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
-import { FILE_REQUEST, NOT_BEGUN, POSTCOPY_REFUSED, Run, sample } from "../core/fixtures.ts";
-import { Arguments, guestHabits, scheduleIn } from "./arguments.ts";
+import { FILE_REQUEST, NOT_BEGUN, refusal, Run, sample } from "../core/fixtures.ts";
+import { Arguments, callEnd, guestHabits, refusalKind, scheduleIn } from "./arguments.ts";
 import { describeEffect } from "./describe-effect.ts";
 import { GuestModel } from "./guest-model.ts";
 
@@ -44,7 +45,7 @@ export class Interpreter {
   };
   #postCopy = false;
   #postCopyFailed = false;
-  readonly #refusing = new Map<string, number>();
+  readonly #refusing = new Map<string, RefusalKind>();
   #lastStatus = "";
   #phase = "queued";
   #lines: string[] = [];
@@ -73,8 +74,7 @@ export class Interpreter {
       case "begin":
         return this.#begin(args);
       case "not-begun": {
-        const refusal = { code: args.number("code") ?? 1, message: "no" };
-        return this.#told(run.give({ kind: "notBegun", refusal }));
+        return this.#told(run.give({ kind: "notBegun", refusal: refusal("other") }));
       }
       case "sample":
         return this.#sample(args);
@@ -104,7 +104,7 @@ export class Interpreter {
       case "took":
         return this.#told(run.accepted(answered(args.first())));
       case "refused":
-        return this.#told(run.refused(answered(args.first()), Number(args.second())));
+        return this.#told(run.refused(answered(args.first()), refusalKind(args.second())));
       case "change":
         return this.#say(`change: ${run.change(changes(args))}`);
       case "cancel":
@@ -117,12 +117,7 @@ export class Interpreter {
       case "host-down":
         return this.#down(command === "host-down", args);
       case "call-ended":
-        return this.#told(
-          run.callEnded(
-            args.has("ok") ? null : args.firstNumber(),
-            args.has("postcopy") ? POSTCOPY_REFUSED : undefined,
-          ),
-        );
+        return this.#told(run.callEnded(callEnd(args.first())));
       case "location":
         return this.#location(args);
       case "record":
@@ -318,7 +313,7 @@ export class Interpreter {
   }
 
   #libvirt(args: Arguments): void {
-    if (args.first() === "refuses") this.#refusing.set(args.second(), Number(args.third()));
+    if (args.first() === "refuses") this.#refusing.set(args.second(), refusalKind(args.third()));
     else this.#refusing.clear();
   }
 
@@ -344,9 +339,11 @@ export class Interpreter {
   }
 
   #libvirtAnswers(effect: Effect): void {
-    const code = this.#refusing.get(effect.kind);
+    const refused = this.#refusing.get(effect.kind);
     const name = ANSWERED.find((one) => one === effect.kind);
-    if (name !== undefined && code !== undefined) return this.#told(this.#run.refused(name, code));
+    if (name !== undefined && refused !== undefined) {
+      return this.#told(this.#run.refused(name, refused));
+    }
     if (effect.kind === "setMaxBandwidth") {
       return this.#told(this.#run.accepted("setMaxBandwidth", effect.maxBandwidthMiBps));
     }

@@ -5,7 +5,9 @@
  * end is not lost.
  */
 import { ConnectionPool, LibvirtError, open, type Connection } from "libvirt";
+import type { Refusal } from "../../core/refusal.ts";
 import type { CallResult } from "../port.ts";
+import { refusalFrom } from "./translate/refusal.ts";
 
 /** Enough for as many VMs that hang at once; libvirtd's max_clients is in the thousands. */
 const CONNECTIONS_MAX = 32;
@@ -84,14 +86,18 @@ export async function openConnection(uri: string): Promise<Connection> {
   }
 }
 
-/** What a call came to; libvirt's refusals are results, everything else is a defect and thrown on. */
-export async function resultOf<T>(call: Promise<T>, broken: () => boolean): Promise<CallResult<T>> {
+/** What a call came to: libvirt's errors are results; anything else is a defect and is rethrown. */
+export async function resultOf<T>(
+  call: Promise<T>,
+  broken: () => boolean,
+  refusal: (error: LibvirtError) => Refusal = refusalFrom,
+): Promise<CallResult<T>> {
   try {
     return { kind: "ok", value: await call };
   } catch (error) {
     if (!(error instanceof LibvirtError)) throw error;
     if (broken()) return { kind: "disconnected", message: error.libvirtMessage };
-    return { kind: "refused", refusal: { code: error.code, message: error.libvirtMessage } };
+    return { kind: "refused", refusal: refusal(error) };
   }
 }
 

@@ -7,6 +7,7 @@ import type { Connection } from "libvirt";
 import type { Log } from "../../logger.ts";
 import type { HypervisorEvent } from "../port.ts";
 import { jobStatsFromLibvirt } from "./translate/job-stats.ts";
+import { guestEventFrom } from "./translate/guest-event.ts";
 import { messageOf, openConnection } from "./connections.ts";
 
 const RECONNECT_FIRST_MS = 500;
@@ -66,7 +67,7 @@ export class EventStream {
       }),
     );
     await connection.onDomainEvent("lifecycle", ({ domain, event, detail }) =>
-      this.#onEvent({ kind: "lifecycle", vmId: domain.uuid, event, detail }),
+      this.#onEvent(guestEventFrom(domain.uuid, event, detail)),
     );
   }
 

@@ -12,6 +12,7 @@ import { AbortJobFlag, JobStatsFlag, LibvirtError } from "libvirt";
 import type { Connection, Domain } from "libvirt";
 import type { Clock } from "../../clock.ts";
 import type { JobStats } from "../../core/job-stats.ts";
+import type { Refusal } from "../../core/refusal.ts";
 import type { RunState } from "../../core/run-state.ts";
 import { Defects } from "../../defects.ts";
 import type { Log } from "../../logger.ts";
@@ -41,6 +42,7 @@ import { EventStream } from "./events.ts";
 import { offersKvm } from "./offers-kvm.ts";
 import { ExclusiveCalls, SharedRead } from "./calls.ts";
 import { migrateFlags, migrateParamsOf } from "./translate/migrate-call.ts";
+import { postCopyCallRefusalFrom, refusalFrom } from "./translate/refusal.ts";
 
 export interface LibvirtHypervisorOptions {
   readonly uri: string;
@@ -202,20 +204,23 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>> {
-    return this.#onOwnConnection(vmId, async (domain) => {
+    const migrates = async (domain: Domain): Promise<void> => {
       const params = { ...migrateParamsOf(call), ...(await definitionsFor(domain, call)) };
       await domain.migrateToUri3(call.destinationUri, params, migrateFlags(call));
-    });
+    };
+    const refusal = call.postcopy ? postCopyCallRefusalFrom : refusalFrom;
+    return this.#onOwnConnection(vmId, migrates, refusal);
   }
 
   save(vmId: string, imagePath: string): Promise<CallResult<null>> {
-    return this.#onOwnConnection(vmId, (domain) => domain.save(imagePath));
+    return this.#onOwnConnection(vmId, (domain) => domain.save(imagePath), refusalFrom);
   }
 
-  /** A long call holds a place of its connection for its whole life, so it gets one for itself. */
+  /** A long call occupies its connection until it ends, so it gets one of its own. */
   async #onOwnConnection(
     vmId: string,
     call: (domain: Domain) => Promise<void>,
+    refusal: (error: LibvirtError, vmName: string) => Refusal,
   ): Promise<CallResult<null>> {
     let connection: Connection;
     try {
@@ -223,11 +228,18 @@ export class LibvirtHypervisor implements Hypervisor {
     } catch (error) {
       return { kind: "disconnected", message: messageOf(error) };
     }
+    let vmName = "";
     const done = async (): Promise<null> => {
-      await call(await connection.lookupByUuid(vmId));
+      const domain = await connection.lookupByUuid(vmId);
+      vmName = domain.name;
+      await call(domain);
       return null;
     };
-    const result = await resultOf(done(), () => false);
+    const result = await resultOf(
+      done(),
+      () => false,
+      (error) => refusal(error, vmName),
+    );
     connection.close().catch((err: unknown) => {
       this.#log.debug({ err, vmId }, "closing a migration's connection failed");
     });

@@ -3,8 +3,7 @@
  * the guest runs on the destination. Each looks for itself, right before: a copy whose data still flow
  * has a job, and to end that would lose the guest.
  */
-import { ErrorLevel, JobType, LibvirtError, UndefineFlag, type Domain } from "libvirt";
-import { LIBVIRT_ERROR } from "../../core/libvirt-codes.ts";
+import { ErrorCode, ErrorLevel, JobType, LibvirtError, UndefineFlag, type Domain } from "libvirt";
 import { isPausedCopy } from "../../core/run-state.ts";
 import { runStateFromLibvirt } from "./translate/run-state.ts";
 
@@ -44,7 +43,7 @@ export async function undefineMigrated(domain: Domain, wasPersistent: boolean): 
 
 function invalid(message: string): LibvirtError {
   return new LibvirtError("look before virDomainDestroy", {
-    code: LIBVIRT_ERROR.OPERATION_INVALID,
+    code: ErrorCode.OPERATION_INVALID,
     message,
     domain: 0,
     level: ErrorLevel.ERROR,

@@ -9,29 +9,30 @@ import type {
   JobStats,
   JobType as Type,
 } from "../../../core/job-stats.ts";
+import { byNumber } from "./by-number.ts";
 
-const types: ReadonlyMap<number, Type> = new Map([
-  [JobType.NONE, "none"],
-  [JobType.BOUNDED, "bounded"],
-  [JobType.UNBOUNDED, "unbounded"],
-  [JobType.COMPLETED, "completed"],
-  [JobType.FAILED, "failed"],
-  [JobType.CANCELLED, "cancelled"],
-]);
+const types: ReadonlyMap<number, Type> = byNumber(JobType, {
+  NONE: "none",
+  BOUNDED: "bounded",
+  UNBOUNDED: "unbounded",
+  COMPLETED: "completed",
+  FAILED: "failed",
+  CANCELLED: "cancelled",
+});
 
-const operations: ReadonlyMap<number, Operation> = new Map([
-  [JobOperation.UNKNOWN, "unknown"],
-  [JobOperation.START, "start"],
-  [JobOperation.SAVE, "save"],
-  [JobOperation.RESTORE, "restore"],
-  [JobOperation.MIGRATION_IN, "migrationIn"],
-  [JobOperation.MIGRATION_OUT, "migrationOut"],
-  [JobOperation.SNAPSHOT, "snapshot"],
-  [JobOperation.SNAPSHOT_REVERT, "snapshotRevert"],
-  [JobOperation.DUMP, "dump"],
-  [JobOperation.BACKUP, "backup"],
-  [JobOperation.SNAPSHOT_DELETE, "snapshotDelete"],
-]);
+const operations: ReadonlyMap<number, Operation> = byNumber(JobOperation, {
+  UNKNOWN: "unknown",
+  START: "start",
+  SAVE: "save",
+  RESTORE: "restore",
+  MIGRATION_IN: "migrationIn",
+  MIGRATION_OUT: "migrationOut",
+  SNAPSHOT: "snapshot",
+  SNAPSHOT_REVERT: "snapshotRevert",
+  DUMP: "dump",
+  BACKUP: "backup",
+  SNAPSHOT_DELETE: "snapshotDelete",
+});
 
 /** What QEMU 11 says of the expected downtime before it has measured: INT64_MAX. */
 const DOWNTIME_UNKNOWN_MS = 2n ** 63n - 1n;

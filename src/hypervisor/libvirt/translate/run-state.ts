@@ -7,6 +7,7 @@
  */
 import { DomainState, PausedReason, RunningReason, ShutoffReason } from "libvirt";
 import type { RunState } from "../../../core/run-state.ts";
+import { byNumber } from "./by-number.ts";
 
 type Reasons<T> = Readonly<Record<keyof T, RunState>>;
 
@@ -71,9 +72,7 @@ const states: Readonly<
   PMSUSPENDED: { else: "asleep" },
 };
 
-const byState: ReadonlyMap<number, (typeof states)[keyof typeof states] | undefined> = new Map(
-  Object.entries(DomainState).map(([name, number]) => [number, rowNamed(name)] as const),
-);
+const byState = byNumber(DomainState, states);
 
 /** A reason that is newer than the binding counts as its state without one. */
 export function runStateFromLibvirt({
@@ -85,21 +84,4 @@ export function runStateFromLibvirt({
 }): RunState {
   const row = byState.get(state);
   return row?.by?.get(reason) ?? row?.else ?? "noState";
-}
-
-function rowNamed(name: string): (typeof states)[keyof typeof states] | undefined {
-  return new Map(Object.entries(states)).get(name);
-}
-
-function byNumber<T extends Readonly<Record<string, number>>>(
-  numbers: T,
-  words: Reasons<T>,
-): ReadonlyMap<number, RunState> {
-  const named = new Map<string, RunState>(Object.entries(words));
-  return new Map(
-    Object.entries(numbers).flatMap(([name, number]) => {
-      const word = named.get(name);
-      return word === undefined ? [] : [[number, word] as const];
-    }),
-  );
 }

@@ -5,15 +5,19 @@
  *
  * Source: libvirt 9.0 to 12.8 and QEMU 7.2 to 11.1, their messages.
  */
-import type { Refusal } from "./effect.ts";
-import { LIBVIRT_ERROR } from "./libvirt-codes.ts";
+import { ErrorCode } from "libvirt";
+
+export interface Said {
+  readonly code: number;
+  readonly message: string;
+}
 
 /** With these libvirt speaks for itself, or hands on why QEMU's migration failed. */
 const OWN_WORDS: ReadonlySet<number> = new Set([
-  LIBVIRT_ERROR.OPERATION_FAILED,
-  LIBVIRT_ERROR.CONFIG_UNSUPPORTED,
-  LIBVIRT_ERROR.ARGUMENT_UNSUPPORTED,
-  LIBVIRT_ERROR.OPERATION_UNSUPPORTED,
+  ErrorCode.OPERATION_FAILED,
+  ErrorCode.CONFIG_UNSUPPORTED,
+  ErrorCode.ARGUMENT_UNSUPPORTED,
+  ErrorCode.OPERATION_UNSUPPORTED,
 ]);
 
 /**
@@ -29,12 +33,12 @@ const PATH = /\S*\/\S*/g;
 const POSTCOPY = /post-?copy|userfault/i;
 
 /** `vmName`: messages name the VM, whatever it is called. */
-export function refusesPostCopy({ code, message }: Refusal, vmName: string): boolean {
+export function refusesPostCopy({ code, message }: Said, vmName: string): boolean {
   const said = POSTCOPY.test(vmName) ? message.replaceAll(vmName, "") : message;
-  if (code === LIBVIRT_ERROR.INTERNAL_ERROR) {
+  if (code === ErrorCode.INTERNAL_ERROR) {
     return speaksOfPostCopy(QEMU_ANSWER.exec(said)?.groups?.["answer"] ?? "");
   }
-  if (code === LIBVIRT_ERROR.CONFIG_UNSUPPORTED && CAPABILITY.test(said)) return true;
+  if (code === ErrorCode.CONFIG_UNSUPPORTED && CAPABILITY.test(said)) return true;
   return OWN_WORDS.has(code) && speaksOfPostCopy(said);
 }
 

@@ -1,6 +1,6 @@
 /** Which failures of a start are refusals of post-copy: texts as libvirt and QEMU write them. */
 import { describe, expect, it } from "vitest";
-import { refusesPostCopy } from "../../src/core/post-copy-refusal.ts";
+import { refusesPostCopy } from "../../../../src/hypervisor/libvirt/translate/post-copy-refusal.ts";
 
 const QEMU = "internal error: unable to execute QEMU command";
 
