@@ -20,10 +20,10 @@ const BOTH: readonly HostIndex[] = [0, 1];
 /** Waits until no migration is in progress. False, and a violation, if that takes too long. */
 export async function allEnded(stage: Stage): Promise<boolean> {
   let busy = "";
-  const look = async (): Promise<true | undefined> => {
+  const look = async (): Promise<boolean> => {
     const words = await Promise.all(stage.sites.map(busyWith));
     busy = words.filter((word) => word !== "").join("; ");
-    return busy === "" ? true : undefined;
+    return busy === "";
   };
   return orViolation(stage, () => until(look, ENDED_DEADLINE_MS, () => `all to end: ${busy}`));
 }
@@ -164,11 +164,11 @@ function checkPushed(
 async function checkSlots(stage: Stage, site: Site): Promise<void> {
   const vmID = randomUUID();
   let said = "";
-  const probe = async (): Promise<true | undefined> => {
+  const probe = async (): Promise<boolean> => {
     const answer = await site.call("VM.migrationCreate", { vmID, incomingLimit: 1 });
     if (answer.kind === "result") return true;
     said = JSON.stringify(answer);
-    return undefined;
+    return false;
   };
   const free = await orViolation(stage, () =>
     until(probe, SETTLED_DEADLINE_MS, () => `a free slot on ${site.name}: ${said}`),
@@ -185,14 +185,14 @@ async function checkConfirmed(stage: Stage): Promise<void> {
   for (const [index, site] of stage.sites.entries()) {
     const left = stage.players.filter((player) => player.home !== index && !player.movedByOthers);
     let doubtful = "";
-    const look = async (): Promise<true | undefined> => {
+    const look = async (): Promise<boolean> => {
       const entries = (await migrationsOf(site)) ?? [];
       const open = left.filter(({ guest }) => {
         const latest = entries.find(({ vmId }) => vmId === guest.uuid);
         return latest?.outcome !== undefined && latest.outcome !== null && isOpen(latest.outcome);
       });
       doubtful = open.map(({ label }) => label).join(", ");
-      return open.length === 0 ? true : undefined;
+      return open.length === 0;
     };
     const what = (): string => `${site.name} to have all arrivals confirmed, not ${doubtful}`;
     await orViolation(stage, () => until(look, CONFIRMED_DEADLINE_MS, what));

@@ -141,11 +141,11 @@ async function checkLeaks(theatre: Theatre, timeline: Timeline, guests: number):
   for (const [index, site] of theatre.sites.entries()) {
     const leaks = theatre.leaks[index === 0 ? 0 : 1];
     let left: readonly string[] = [];
-    const look = async (): Promise<true | undefined> => {
+    const look = async (): Promise<boolean> => {
       const pid = site.daemon?.process.pid;
-      if (pid === undefined) return undefined;
+      if (pid === undefined) return false;
       left = leaks.faults(processFootprint(pid), await hostFootprint(site.host), guests);
-      return left.length === 0 ? true : undefined;
+      return left.length === 0;
     };
     try {
       await until(look, CLEAN_DEADLINE_MS, () => `${site.name} to be clean: ${left.join("; ")}`);

@@ -56,7 +56,7 @@ async function linkLocalOfB(): Promise<string> {
     const [, address] = /inet6 (fe80:[0-9a-f:]+)/.exec(text) ?? [];
     return text.includes("tentative") ? undefined : address;
   };
-  return await until(shown, DEADLINE_MS, () => "a link-local address");
+  return await until(shown, DEADLINE_MS, "a link-local address");
 }
 
 it("this host itself is refused, by whatever name, and nothing is begun", async () => {

@@ -42,11 +42,11 @@ it("it is Down where it left, until it is back there", async () => {
   expect(await pair.a.migration(vmID)).toMatchObject({ phase: "ended" });
 
   await pair.lab.a.virsh("destroy", vmID);
-  const off = async (): Promise<true | undefined> => {
+  const off = async (): Promise<boolean> => {
     const [own] = await listed(pair.a, "Host.getVMList");
-    return own?.["status"] === "Down" || undefined;
+    return own?.["status"] === "Down";
   };
-  await until(off, 10_000, () => "it is off");
+  await until(off, 10_000, "it is off");
   // Destroyed by somebody, which has nothing to do with its going over before.
   expect(await vmStats(pair.a, vmID)).toMatchObject({ status: "Down", exitReason: 6 });
 });

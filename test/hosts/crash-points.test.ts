@@ -125,9 +125,9 @@ describe("a daemon killed at a place of its journal", () => {
     const asked = doomed.call("VM.migrate", { vmID, params: { dst, ...params } });
     const steered = asked.then(async () => {
       if (steer === undefined) return;
-      const isMoving = (): true | undefined =>
-        doomed.events.slice(before).some(({ name }) => name === "VM_migration_status") || undefined;
-      await until(isMoving, SETTLED_MS, () => "data flow");
+      const isMoving = (): boolean =>
+        doomed.events.slice(before).some(({ name }) => name === "VM_migration_status");
+      await until(isMoving, SETTLED_MS, "data flow");
       await steer(doomed, vmID);
     });
     steered.catch(lost);
@@ -151,7 +151,7 @@ describe("a daemon killed at a place of its journal", () => {
         return undefined;
       },
       SETTLED_MS,
-      () => "every migration has ended",
+      "every migration has ended",
     );
   }
 

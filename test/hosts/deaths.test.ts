@@ -151,10 +151,9 @@ describe("the control network", () => {
     // libvirt has given the other host up and says so, and the bytes flow on.
     await until(
       async () =>
-        /post-copy failed/.test(await pair.lab.a.virsh("domstate", "--reason", guest.uuid)) ||
-        undefined,
+        /post-copy failed/.test(await pair.lab.a.virsh("domstate", "--reason", guest.uuid)),
       10_000,
-      () => "libvirt gives the destination up",
+      "libvirt gives the destination up",
     );
     await pair.lab.restore("control");
 

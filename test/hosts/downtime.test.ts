@@ -37,9 +37,11 @@ async function passBegins(guest: Guest, pass: number): Promise<void> {
 }
 
 async function expectPutBack(guest: Guest): Promise<void> {
-  const own = async (): Promise<true | undefined> =>
-    (await heldMs(guest)) === DOMAINS_OWN_MS ? true : undefined;
-  await until(own, 5_000, () => `the domain has its own downtime of ${DOMAINS_OWN_MS} ms again`);
+  await until(
+    async () => (await heldMs(guest)) === DOMAINS_OWN_MS,
+    5_000,
+    () => `the domain has its own downtime of ${DOMAINS_OWN_MS} ms again`,
+  );
 }
 
 it("goes up by the configured steps, and the domain's own is put back after a cancel", async () => {
@@ -47,10 +49,10 @@ it("goes up by the configured steps, and the domain's own is put back after a ca
   await pair.a.call("VM.migrate", { vmID: guest.uuid, params: RESTLESS_TO_B });
 
   const held: number[] = [];
-  const goesOn = async (): Promise<true | undefined> => {
+  const goesOn = async (): Promise<boolean> => {
     const now = await heldMs(guest);
     if (now !== (held.at(-1) ?? DOMAINS_OWN_MS)) held.push(now);
-    return now === STEPS_MS.at(-1) ? true : undefined;
+    return now === STEPS_MS.at(-1);
   };
   await until(goesOn, 30_000, () => `all steps are taken; held so far: ${held.join(", ")}`);
 

@@ -203,7 +203,7 @@ export async function expectTold(daemon: Daemon, guest: Guest, told: Told): Prom
 /** It runs on host-a, and the other host has let go of what it had begun to take in. */
 export async function expectStays({ lab }: Pick<Mortals, "lab">, guest: Guest): Promise<void> {
   await until(
-    async () => (await guest.residence()).length === 1 || undefined,
+    async () => (await guest.residence()).length === 1,
     DEADLINE.deadlineMs,
     () => `${guest.name} has one home`,
   );

@@ -122,7 +122,7 @@ describe("a guest that has arrived", () => {
     try {
       await guest.counterAdvances({ on: pair.lab.b });
       await until(
-        async () => (await virsh("dominfo", guest.uuid)).status !== 0 || undefined,
+        async () => (await virsh("dominfo", guest.uuid)).status !== 0,
         10_000,
         () => `${guest.name} has left`,
       );

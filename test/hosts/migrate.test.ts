@@ -144,9 +144,11 @@ describe("two daemons", () => {
     const guest = await pair.lab.a.startGuest(RESTLESS);
     const args = ["migrate", "--live", "--p2p", "--bandwidth", "2", guest.uuid];
     const foreign = pair.lab.a.tryExec("virsh", [...args, "qemu+tcp://host-b/system"]);
-    const isForeign = async (): Promise<true | undefined> =>
-      (await vmStats(pair.a, guest.uuid))["status"] === "Migration Source" ? true : undefined;
-    await until(isForeign, 10_000, () => "the migration by virsh is seen");
+    await until(
+      async () => (await vmStats(pair.a, guest.uuid))["status"] === "Migration Source",
+      10_000,
+      "the migration by virsh is seen",
+    );
 
     const mine = pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b" } });
 

@@ -105,9 +105,9 @@ async function expectHeld(guest: Guest, valuesMs: readonly number[]): Promise<vo
   const read = () => pair.lab.a.virsh("migrate-getmaxdowntime", guest.uuid);
   for (const wantedMs of valuesMs) {
     let heldMs = 0;
-    const isHeld = async (): Promise<true | undefined> => {
+    const isHeld = async (): Promise<boolean> => {
       heldMs = Number((await read()).trim());
-      return heldMs === wantedMs ? true : undefined;
+      return heldMs === wantedMs;
     };
     await until(isHeld, 10_000, () => `libvirt holds ${wantedMs} ms, not ${heldMs} ms`);
   }

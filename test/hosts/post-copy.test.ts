@@ -91,9 +91,9 @@ describe("post-copy whose network is cut", () => {
     await a.call("VM.migrateChangeParams", { vmID: guest.uuid, migrationTechnique: "post-copy" });
     // QEMU has given up: only now can the network be back too early for nothing.
     await until(
-      async () => /failed/.test(await lab.a.virsh("domstate", "--reason", guest.uuid)) || undefined,
+      async () => /failed/.test(await lab.a.virsh("domstate", "--reason", guest.uuid)),
       10_000,
-      () => "post-copy is paused",
+      "post-copy is paused",
     );
     await lab.restore("migration");
     expect(await a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });

@@ -119,9 +119,9 @@ describe("a daemon that was killed", () => {
     const guest = await lab.a.startGuest({ filledMiB: 8 });
     await migrateRunning(a, guest, { dst: "host-b", maxBandwidth: 4 });
     const before = await a.call<Ring>("Host.getEvents", { since: 1 });
-    const gone = async (): Promise<true | undefined> =>
-      (await guest.residence()).every((host) => host.name === lab.b.name) || undefined;
-    const again = await killAndRestart(a, () => until(gone, 20_000, () => "it has arrived"));
+    const gone = async (): Promise<boolean> =>
+      (await guest.residence()).every((host) => host.name === lab.b.name);
+    const again = await killAndRestart(a, () => until(gone, 20_000, "it has arrived"));
 
     await again.migrationIs(guest.uuid, (each) => each["phase"] === "ended");
     const { epoch, next } = before;

@@ -175,7 +175,7 @@ describe("the daemon's door", () => {
     const refused = (): number =>
       pair.a.process.log().match(/"TLS handshake refused"/g)?.length ?? 0;
     await until(
-      () => (refused() === 2 ? true : undefined),
+      () => refused() === 2,
       10_000,
       () => `two handshakes refused in the log, not ${refused()}`,
     );
@@ -188,7 +188,7 @@ describe("the daemon's door", () => {
       const before = times();
       pair.a.process.signal("SIGHUP");
       await until(
-        () => (times() > before ? true : undefined),
+        () => times() > before,
         10_000,
         () => message,
       );

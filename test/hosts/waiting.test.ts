@@ -132,12 +132,12 @@ describe("while it waits", () => {
 
     const cancelled = cancel(guest);
     // Asked later, and not answered in time: so was the question of the cancel.
-    const silent = (): Promise<true | undefined> =>
+    const silent = (): Promise<boolean> =>
       vmStats(pair.a, guest.uuid).then(
-        () => undefined,
+        () => false,
         () => true,
       );
-    await until(silent, 10_000, () => "libvirt does not answer");
+    await until(silent, 10_000, "libvirt does not answer");
     await pair.lab.a.exec("kill", ["-CONT", libvirtd]);
 
     expect(await cancelled).toBe(true);
@@ -175,15 +175,15 @@ describe("in mid-transfer", () => {
     await migrateRunning(pair.a, first, { ...TO_B, maxBandwidth: 8 });
     pair.b.process.signal("SIGSTOP");
     const said: unknown[] = [];
-    const gone = async (): Promise<true | undefined> => {
+    const gone = async (): Promise<boolean> => {
       const { status, absentHere } = await vmStats(pair.a, first.uuid);
       const list = await pair.a.call("Host.getVMList");
       expect(list).toContainEqual(expect.objectContaining({ vmId: first.uuid }));
       said.push(absentHere === true ? `${String(status)}, absent` : status);
-      return status === "Down" ? true : undefined;
+      return status === "Down";
     };
     try {
-      await until(gone, 20_000, () => "it has left");
+      await until(gone, 20_000, "it has left");
       const words = ["Migration Source", "Migration Source, absent", "Down"];
       expect([...new Set(said)]).toEqual(words);
       expect(await pair.lab.a.domains()).toEqual([]);
@@ -201,9 +201,11 @@ describe("in mid-transfer", () => {
 
     expect(await pair.a.ended(first.uuid)).toMatchObject({ outcome: "completed" });
 
-    const isCleared = async (): Promise<true | undefined> =>
-      (await pair.lab.a.domains()).length === 0 ? true : undefined;
-    await until(isCleared, 10_000, () => "no definition is left");
+    await until(
+      async () => (await pair.lab.a.domains()).length === 0,
+      10_000,
+      "no definition is left",
+    );
     await expectRunsOn(first, pair.lab.b);
   });
 

@@ -146,7 +146,7 @@ function labProcess(
       const deadlineMs = options?.deadlineMs ?? STOP_DEADLINE_MS;
       try {
         await until(
-          () => (hasEnded(child) ? true : undefined),
+          () => hasEnded(child),
           deadlineMs,
           () => `${command} to exit on SIGTERM:\n${log()}`,
         );

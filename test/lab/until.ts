@@ -1,27 +1,28 @@
 /**
- * Waits for a condition. The lab watches something outside the process (a file that a guest writes,
- * a process table) until the condition holds, and fails with an explanation at the deadline.
- * Nothing here sleeps in the hope that something has happened.
+ * Waiting for a fact. The lab looks at something outside the process (a file that a guest writes, a
+ * process table) until it is so, and fails loudly at the deadline; nothing here waits for time to
+ * pass in the hope that something has happened.
  */
 import { setTimeout as delay } from "node:timers/promises";
 
 const LOOK_AGAIN_MS = 20;
 
 /**
- * Resolves with the first value of `look` that is not undefined.
- * Fails at the deadline with the message that `describe` returns then.
+ * Resolves with the first value of `look` that is neither undefined nor false.
+ * Fails at the deadline, with what was waited for.
  */
 export async function until<T>(
-  look: () => T | undefined | Promise<T | undefined>,
+  look: () => T | false | undefined | Promise<T | false | undefined>,
   deadlineMs: number,
-  describe: () => string,
+  what: string | (() => string),
 ): Promise<T> {
   const endMs = performance.now() + deadlineMs;
   for (;;) {
     const value = await look();
-    if (value !== undefined) return value;
+    if (value !== undefined && value !== false) return value;
     if (performance.now() >= endMs) {
-      throw new Error(`timed out after ${deadlineMs} ms waiting for ${describe()}`);
+      const waitedFor = typeof what === "string" ? what : what();
+      throw new Error(`not within ${deadlineMs} ms: ${waitedFor}`);
     }
     await delay(LOOK_AGAIN_MS);
   }

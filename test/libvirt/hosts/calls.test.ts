@@ -48,7 +48,7 @@ async function transfers(domain: Domain): Promise<void> {
   await until(
     async () => {
       const stats = await domain.getJobStats();
-      return (stats.dataProcessedBytes ?? 0) > 0 ? true : undefined;
+      return (stats.dataProcessedBytes ?? 0) > 0;
     },
     DEADLINE_MS,
     () => `${domain.name} transfers`,

@@ -66,9 +66,7 @@ async function dataFlow(domain: Domain): Promise<void> {
   await until(
     async () => {
       const stats = await domain.getJobStats();
-      return stats.type === JobType.UNBOUNDED && (stats.dataProcessedBytes ?? 0) > 0
-        ? true
-        : undefined;
+      return stats.type === JobType.UNBOUNDED && (stats.dataProcessedBytes ?? 0) > 0;
     },
     JOB_DEADLINE_MS,
     () => `${domain.name} transfers`,
@@ -112,7 +110,7 @@ describe("a migration", () => {
     expect(await moving.end).toBeUndefined();
     // libvirt raises both before the call returns; they may be delivered just behind it.
     await until(
-      () => (seen.length === 2 ? true : undefined),
+      () => seen.length === 2,
       JOB_DEADLINE_MS,
       () => seen.join(),
     );
