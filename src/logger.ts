@@ -9,7 +9,7 @@
  */
 
 import { type DestinationStream, pino, stdSerializers, stdTimeFunctions } from "pino";
-import type { LogLevel } from "./errors.ts";
+import type { LogLevel } from "./wire/errors.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
 

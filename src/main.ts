@@ -46,7 +46,7 @@ import { bindVerbs } from "./rpc/handlers.ts";
 import { EventRing } from "./rpc/event-ring.ts";
 import { Listener } from "./rpc/listener.ts";
 import { listenerOptions } from "./rpc/listener-options.ts";
-import { verbRows } from "./rpc/verb-table.ts";
+import { verbTable } from "./wire/verbs.ts";
 import { TlsWatch } from "./tls/watch.ts";
 import { daemonVersion } from "./version.ts";
 
@@ -160,7 +160,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
   };
   const monitor = new MonitorThread(context, registry, () => service.admit());
   const service = new MonitorService(context, registry, monitor);
-  const dispatcher = new Dispatcher(log, verbRows(), bindVerbs(service, events));
+  const dispatcher = new Dispatcher(log, verbTable, bindVerbs(service, events));
   const options = listenerOptions(live.config, () => live.config.access);
   const listener = new Listener(log, dispatcher, options, events);
   return {

@@ -10,7 +10,7 @@ import { readJsonFile } from "./file.ts";
 import { type Key, schema, show } from "./keys.ts";
 import { oneLine } from "../one-line.ts";
 
-export { logLevels, ranges } from "./keys.ts";
+export { logLevels } from "./keys.ts";
 
 /** The message is one line: the first mistake, and how many more there are. */
 export class ConfigError extends Error {

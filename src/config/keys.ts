@@ -8,21 +8,12 @@
 
 import { isIP } from "node:net";
 import { isAbsolute, normalize } from "node:path";
+import { ranges } from "../wire/ranges.ts";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 
 /** The roles a client can have by default; the verb table says what each may call. */
 export const accessRoles = ["control", "peer", "read-only", "none"] as const;
-
-/** Bounds shared by the configuration and the verbs, in the wire's units. */
-export const ranges = {
-  /** MiB/s. At most 1 TiB/s: far above any link, and exact as bytes in a JS number. */
-  bandwidthMiBps: { min: 1, max: 1_048_576 },
-  /** libvirt's bounds for MigrateSetMaxDowntime. */
-  downtimeMs: { min: 1, max: 2_000_000 },
-  /** At most about 24 days: what fits into a signed 32-bit number of ms, as libvirt and engine use. */
-  progressTimeoutSeconds: { min: 1, max: 2_147_483 },
-} as const;
 
 export type Key<T> = {
   readonly doc: string;

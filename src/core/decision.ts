@@ -3,6 +3,7 @@
  * explain a migration afterwards. Derived from the step's result, so no rule has to remember to write
  * down what it did.
  */
+import type { DecisionRule } from "./decision-rules.ts";
 import type { Effect } from "./effect.ts";
 import type { CoreEvent } from "./event.ts";
 import type { Input, Location } from "./input.ts";
@@ -12,7 +13,7 @@ import type { Refusal } from "./refusal.ts";
 export type DecisionValue = number | string | boolean | null;
 
 export interface Decision {
-  /** One word for the rule, see README. */
+  /** One word for the rule (decision-rules.ts); a journal may have an older one's. */
   readonly rule: string;
   /** What was decided. */
   readonly what: string;
@@ -264,6 +265,6 @@ function recordNumbers({ completedStats }: Migration) {
   };
 }
 
-function decision(rule: string, what: string, numbers: Decision["numbers"]): Decision {
+function decision(rule: DecisionRule, what: string, numbers: Decision["numbers"]): Decision {
   return { rule, what, numbers };
 }

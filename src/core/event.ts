@@ -3,6 +3,7 @@
  * core's units; the wire adds the name, the envelope and its own units. Whoever ends a migration, or
  * announces a stall, fills these in; nothing here decides anything.
  */
+import type { EndReason } from "./end-reasons.ts";
 import type { GuestStopped, RunState } from "./run-state.ts";
 
 /** What the engine is told; the wire adds name, envelope and the wire's units. */
@@ -78,33 +79,10 @@ export const outcomes = ["completed", "failed", "cancelled"] as const;
 /** Where the guest is at the end. */
 export const whereabouts = ["source", "destination", "image", "nowhere", "unknown"] as const;
 
-export const endReasons = [
-  "arrived",
-  "saved",
-  "cancelTooLate",
-  "abortTooLate",
-  "cancelled",
-  "byOther",
-  "progressTimeout",
-  "scheduleAbort",
-  "noSlot",
-  "leftByOther",
-  "noDestination",
-  "guestLost",
-  "guestStopped",
-  "guestCrashed",
-  "runsTwice",
-  "hostRestarted",
-  "libvirt",
-  "unknown",
-] as const;
-
-export type EndReason = (typeof endReasons)[number];
-
 export interface Outcome {
   readonly outcome: (typeof outcomes)[number];
   readonly reason: EndReason;
-  /** VDSM's number: 0, 10, 12, 47 or 102. */
+  /** VDSM's number (end-reasons.ts). */
   readonly code: number;
   readonly message: string;
   /** Where the guest runs. */

@@ -4,7 +4,8 @@
  * reported success for a guest that was nowhere.
  */
 import { type Refusal, refusalText } from "./refusal.ts";
-import type { EndReason, Outcome } from "./event.ts";
+import { CODE_LIBVIRT_FAILED, endReasons, type EndReason } from "./end-reasons.ts";
+import type { Outcome } from "./event.ts";
 import type { Migration, Stop, Unwatched, WaitingEnd } from "./migration.ts";
 import type { GuestStopped } from "./run-state.ts";
 
@@ -31,11 +32,6 @@ const HOW_STOPPED: Readonly<
   failed: { reason: "guestCrashed", text: "has failed, as libvirt's shut-off reason says," },
   unseen: { reason: "guestCrashed", text: "was gone when libvirtd was back" },
 };
-/** VDSM's "could not connect to the peer VDSM". */
-const CODE_NO_PEER = 10;
-const CODE_FAILED = 12;
-const CODE_CANCELLED = 47;
-const CODE_LIBVIRT_FAILED = 102;
 
 /** Never reached libvirt: cancelled, not admitted, or refused. Where its guest was found decides. */
 export function neverBegan(
@@ -55,18 +51,18 @@ export function neverBegan(
     }
     case "stopped": {
       const { reason, text } = HOW_STOPPED[found.how];
-      const why = failed(reason, CODE_FAILED, `${vm} ${text} before its migration began`);
+      const why = failed(reason, `${vm} ${text} before its migration began`);
       return { ...numbers, ...why, where: "nowhere" };
     }
     case "left": {
       const to = found.there ? `; it is on ${migration.destination}` : "";
       const text = `${vm} was migrated by somebody else before its migration began${to}`;
       const where = found.there ? "destination" : "unknown";
-      return { ...numbers, ...failed("leftByOther", CODE_FAILED, text), where };
+      return { ...numbers, ...failed("leftByOther", text), where };
     }
     case "absent": {
       const text = `${vm} is not on this host any more, and nothing says where it went`;
-      return { ...numbers, ...failed("unknown", CODE_FAILED, text), where: "unknown" };
+      return { ...numbers, ...failed("unknown", text), where: "unknown" };
     }
   }
 }
@@ -86,13 +82,13 @@ function whyNotBegun(migration: Migration, waitingEnd: WaitingEnd, nowMs: number
       const seconds = Math.round((nowMs - migration.acceptedAtMs) / 1000);
       const last = deferralReason ?? "it waited here for a slot";
       const text = `VM ${vmId} was not admitted within ${seconds} s (asked ${destination} ${deferrals} times: ${last}); it ${HERE}`;
-      return failed("noSlot", CODE_FAILED, text);
+      return failed("noSlot", text);
     }
     case "noDestination": {
       const { why, tries } = waitingEnd;
       const times = tries > 1 ? ` (tried ${tries} times)` : "";
       const text = `VM ${vmId} was not sent, it ${HERE}: ${why}${times}`;
-      return failed("noDestination", CODE_NO_PEER, text);
+      return failed("noDestination", text);
     }
   }
 }
@@ -116,7 +112,6 @@ export function notSaved(migration: Migration, nowMs: number): Outcome {
     ...figures(migration, nowMs),
     ...failed(
       "unknown",
-      CODE_FAILED,
       `VM ${migration.vmId} is not active here and nobody said that it was saved; ${migration.destination} is kept; libvirt said: ${callSaid(migration)}`,
     ),
     where: "unknown",
@@ -130,7 +125,7 @@ export function runsTwice(migration: Migration, nowMs: number): Outcome {
   const text = `VM ${vmId} RUNS ON BOTH HOSTS, here and on ${destination}: stop one of them at once; libvirt said: ${callSaid(migration)}`;
   return {
     ...figures(migration, nowMs),
-    ...failed("runsTwice", CODE_FAILED, text),
+    ...failed("runsTwice", text),
     where: "source",
   };
 }
@@ -140,7 +135,7 @@ export function startedAnew(migration: Migration, nowMs: number): Outcome {
   const text = `VM ${migration.vmId} runs on ${migration.destination}; this host was restarted, and whether it arrived or was started anew is not known`;
   return {
     ...figures(migration, nowMs),
-    ...failed("hostRestarted", CODE_FAILED, text),
+    ...failed("hostRestarted", text),
     where: "destination",
   };
 }
@@ -151,7 +146,7 @@ export function unseen(migration: Migration, nowMs: number): Outcome {
     ...figures(migration, nowMs),
     outcome: "failed",
     reason: "unknown",
-    code: CODE_FAILED,
+    code: endReasons.unknown.code,
     message: `VM ${migration.vmId} is not active here and ${migration.destination} does not say whether it is there; libvirt said: ${callSaid(migration)}`,
     where: "unknown",
     confirmed: false,
@@ -235,20 +230,20 @@ export function lost(migration: Migration, nowMs: number): Outcome {
   const gone = { ...figures(migration, nowMs), where: "nowhere" } as const;
   if (postCopy.begun) {
     const text = `VM ${vmId} is lost: post-copy had begun, and one half of its memory is gone`;
-    return { ...gone, ...failed("guestLost", CODE_FAILED, text) };
+    return { ...gone, ...failed("guestLost", text) };
   }
   if (guestStopped !== null) {
     const how = HOW_STOPPED[guestStopped];
     const doing = migration.mode === "file" ? "while it was being saved" : "while it migrated";
     const text = `VM ${vmId} ${how.text} ${doing}, and ${elsewhere}`;
-    return { ...gone, ...failed(how.reason, CODE_FAILED, text) };
+    return { ...gone, ...failed(how.reason, text) };
   }
   if (unwatched === "hostDown") {
     const text = `VM ${vmId} was migrating when this host was restarted; it is not active here and ${elsewhere}`;
-    return { ...gone, ...failed("hostRestarted", CODE_FAILED, text), where: "unknown" };
+    return { ...gone, ...failed("hostRestarted", text), where: "unknown" };
   }
   const text = `VM ${vmId} is not active here and ${elsewhere}; libvirt said: ${callSaid(migration)}`;
-  return { ...gone, ...failed("guestLost", CODE_FAILED, text) };
+  return { ...gone, ...failed("guestLost", text) };
 }
 
 export function stayed(migration: Migration, nowMs: number): Outcome {
@@ -282,14 +277,12 @@ function whyStayed(migration: Migration, refusal: Refusal | null, words = "libvi
     const seconds = Math.round(migration.limits.progressTimeoutMs / 1000);
     return failed(
       "progressTimeout",
-      CODE_FAILED,
       `${vm} did not advance for ${seconds} s (migrationProgressTimeout) and was aborted; it stays here`,
     );
   }
   if (stop?.why === "schedule") {
     return failed(
       "scheduleAbort",
-      CODE_FAILED,
       `${vm} did not converge and was aborted by its convergenceSchedule; it stays here`,
     );
   }
@@ -298,14 +291,14 @@ function whyStayed(migration: Migration, refusal: Refusal | null, words = "libvi
   }
   if (refusal === null && migration.unwatched !== null) {
     const { reason, why } = UNWATCHED[migration.unwatched];
-    return failed(reason, CODE_FAILED, `${vm} stays here; ${why}`);
+    return failed(reason, `${vm} stays here; ${why}`);
   }
-  const code = refusal?.kind === "operationFailed" ? CODE_LIBVIRT_FAILED : CODE_FAILED;
+  const code = refusal?.kind === "operationFailed" ? CODE_LIBVIRT_FAILED : endReasons.libvirt.code;
   if (migration.callSucceeded) {
     const text = `${vm} had left, as libvirt said, and is active here: it came back, or was started anew`;
-    return failed("libvirt", code, text);
+    return { ...failed("libvirt", text), code };
   }
-  return failed("libvirt", code, `${vm} stays here; ${words}: ${said(refusal)}`);
+  return { ...failed("libvirt", `${vm} stays here; ${words}: ${said(refusal)}`), code };
 }
 
 /** A stop that came after the call's return and that libvirt never took has ended nothing. */
@@ -315,11 +308,11 @@ function effectiveStop({ stop, callReturned, settlingSinceMs }: Migration): Stop
 }
 
 function cancelled(reason: EndReason, message: string): Why {
-  return { outcome: "cancelled", reason, code: CODE_CANCELLED, message, confirmed: true };
+  return { outcome: "cancelled", reason, code: endReasons[reason].code, message, confirmed: true };
 }
 
-function failed(reason: EndReason, code: number, message: string): Why {
-  return { outcome: "failed", reason, code, message, confirmed: true };
+function failed(reason: EndReason, message: string): Why {
+  return { outcome: "failed", reason, code: endReasons[reason].code, message, confirmed: true };
 }
 
 function tooLateReason(migration: Migration): EndReason {

@@ -8,7 +8,7 @@ import { retryAtMs } from "../core/admission.ts";
 import type { Silence } from "../core/destination.ts";
 import type { Refusal } from "../core/refusal.ts";
 import { type RunState, isOff, runStateRow } from "../core/run-state.ts";
-import { errorTable } from "../errors.ts";
+import { errorTable } from "../wire/errors.ts";
 import type { CallResult, Hypervisor, JobView } from "../hypervisor/port.ts";
 import type { Peer } from "../peer/peer.ts";
 import { misplaced } from "./accept.ts";

@@ -5,13 +5,16 @@
  */
 import * as v from "valibot";
 import type { Decision } from "../core/decision.ts";
-import { type Outcome, downtimeOwners, endReasons, outcomes, whereabouts } from "../core/event.ts";
+import { endReasons } from "../core/end-reasons.ts";
+import { type Outcome, downtimeOwners, outcomes, whereabouts } from "../core/event.ts";
+import { namesOf } from "../core/names.ts";
 import type { JobStats } from "../core/job-stats.ts";
 import { type Advance, type Migration, type ScheduleState, phases } from "../core/migration.ts";
 import type { Reservation } from "../core/reservations.ts";
 import { REFUSAL_KINDS } from "../core/refusal.ts";
 import { RUN_STATES, guestStops } from "../core/run-state.ts";
 import { NO_SWEEP } from "../core/sweep.ts";
+import { uuidPattern } from "../core/uuid.ts";
 import type { CallTemplate } from "./migrate-call.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
 
@@ -19,8 +22,6 @@ import type { MigrateRequest, NumberedEvent } from "./service.ts";
 const SEQ_MAX = 2 ** 52;
 /** The last time that a date can show. Source: ECMAScript, time values. */
 const WALL_MS_MAX = 8.64e15;
-
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const number = v.pipe(v.number(), v.finite());
 const count = v.pipe(number, v.integer(), v.minValue(0));
@@ -70,7 +71,7 @@ const jobStats: v.GenericSchema<unknown, JobStats> = v.object({
 
 const outcome: v.GenericSchema<unknown, Outcome> = v.object({
   outcome: v.picklist(outcomes),
-  reason: v.picklist(endReasons),
+  reason: v.picklist(namesOf(endReasons)),
   code: number,
   message: text,
   where: v.picklist(whereabouts),

@@ -13,7 +13,7 @@ import {
   migrationsIn,
 } from "../core/host-count.ts";
 import type { DestinationCount } from "../core/migration.ts";
-import { errorTable } from "../errors.ts";
+import { errorTable } from "../wire/errors.ts";
 import type { CertificateFacts } from "../tls/judge.ts";
 import type { Log } from "../logger.ts";
 import { silence, wordsOf } from "./silence.ts";

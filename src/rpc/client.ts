@@ -9,7 +9,7 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { descriptorOf, peerCredentials } from "posix";
 import { formatSubject } from "../tls/subject.ts";
-import { clip } from "./invalid-params.ts";
+import { clip } from "../wire/invalid-params.ts";
 import { type AccessRules, type DoorKind, type Role, roleOf } from "./roles.ts";
 
 /** Characters of a name. Long enough for a rule of access to be made of it. */

@@ -11,17 +11,22 @@
 
 import { createJSONRPCErrorResponse, JSONRPCServer } from "json-rpc-2.0";
 import { type Clock, systemClock } from "../clock.ts";
-import { type ErrorCode, errorTable, MonitorError } from "../errors.ts";
 import type { Log, LogFields } from "../logger.ts";
+import { type ErrorName, errorTable, MonitorError } from "../wire/errors.ts";
+import { clip } from "../wire/invalid-params.ts";
+import {
+  byEveryName,
+  createNormaliser,
+  type NamedVerb,
+  type Normalise,
+} from "../wire/normaliser.ts";
+import type { Verbs } from "../wire/verb.ts";
 import type { Client } from "./client.ts";
 import type { Handlers } from "./handlers.ts";
-import { clip } from "./invalid-params.ts";
 import { defaultRpcLimits, type RpcLimits } from "./limits.ts";
 import { LogThrottle } from "./log-throttle.ts";
-import { createNormaliser, type Normalise } from "./normaliser.ts";
 import { Resends } from "./resends.ts";
 import { mayCall } from "./roles.ts";
-import type { VerbRow } from "./verb-row.ts";
 
 /** One message of a client. */
 interface Asker {
@@ -51,7 +56,7 @@ type Limits = Pick<
 >;
 
 /** Refusals that a client which is broken or hostile causes in any number; others are an engine's. */
-const THROTTLED: ReadonlySet<ErrorCode> = new Set([
+const THROTTLED: ReadonlySet<ErrorName> = new Set([
   "parse",
   "invalidRequest",
   "methodNotFound",
@@ -67,7 +72,7 @@ export class Dispatcher {
   readonly #log: Log;
   readonly #throttle: LogThrottle;
   /** By name and alias. */
-  readonly #verbs: ReadonlyMap<string, VerbRow>;
+  readonly #verbs: ReadonlyMap<string, NamedVerb>;
   readonly #normalise: Normalise;
   readonly #limits: Limits;
   readonly #server: JSONRPCServer<Asker>;
@@ -80,16 +85,14 @@ export class Dispatcher {
 
   constructor(
     log: Log,
-    verbs: readonly VerbRow[],
+    verbs: Verbs,
     handlers: Handlers,
     limits: Limits = defaultRpcLimits,
     clock: Clock = systemClock,
   ) {
     this.#log = log;
     this.#throttle = new LogThrottle(log, limits.logIntervalMs);
-    this.#verbs = new Map(
-      verbs.flatMap((verb) => [verb.name, ...verb.aliases].map((name) => [name, verb] as const)),
-    );
+    this.#verbs = byEveryName(verbs);
     this.#normalise = createNormaliser(verbs);
     this.#limits = limits;
     this.#resends = new Resends(limits.resends, clock);
@@ -348,7 +351,7 @@ function checkRequest(value: unknown): Request | Refusal {
   return { id: known, method, params: members.get("params") };
 }
 
-function refusal(id: Id, code: ErrorCode, message: string): Refusal {
+function refusal(id: Id, code: ErrorName, message: string): Refusal {
   return { id, error: new MonitorError(code, message) };
 }
 

@@ -6,9 +6,7 @@
 
 import { MonitorError } from "../errors.ts";
 import type { MigrationService } from "../monitor/service.ts";
-import type { Client } from "./client.ts";
-import type { EventRing } from "./event-ring.ts";
-import type { FlatParams } from "./normaliser.ts";
+import type { FlatParams } from "../wire/normaliser.ts";
 import {
   parseChanges,
   parseExplain,
@@ -17,8 +15,10 @@ import {
   parseMigrate,
   parseMigrationCreate,
   parseVmId,
-} from "./schemas.ts";
-import type { VerbName } from "./verb-table.ts";
+} from "../wire/requests.ts";
+import type { VerbName } from "../wire/verbs.ts";
+import type { Client } from "./client.ts";
+import type { EventRing } from "./event-ring.ts";
 
 /** What a verb may know of who calls it. */
 export type Caller = Pick<Client, "source" | "role" | "name">;
@@ -38,22 +38,20 @@ export function bindVerbs(
       const { vmId, changes } = parseChanges(params);
       return await service.changeParams(vmId, changes, name);
     },
-    "VM.migrateCancel": async (params, { name }) =>
-      await service.cancel(parseVmId("VM.migrateCancel", params), name),
+    "VM.migrateCancel": async (params, { name }) => await service.cancel(parseVmId(params), name),
     "VM.hibernate": async (params, { name }) =>
       await namingHandle(service.migrate(parseHibernate(params), name)),
     "VM.migrationCreate": async (params, caller) =>
       await service.migrationCreate(parseMigrationCreate(params), caller.source),
     "VM.destroy": async (params, caller) => {
-      const vmId = parseVmId("VM.destroy", params);
+      const vmId = parseVmId(params);
       return caller.role() === "control"
         ? await service.destroy(vmId)
         : await service.destroy(vmId, { onlyReservationOf: caller.source });
     },
-    "VM.getMigrationStatus": async (params) =>
-      await service.migrationStatus(parseVmId("VM.getMigrationStatus", params)),
+    "VM.getMigrationStatus": async (params) => await service.migrationStatus(parseVmId(params)),
     "VM.explainMigration": async (params) => await service.explain(parseExplain(params)),
-    "VM.getStats": async (params) => [await service.vmStats(parseVmId("VM.getStats", params))],
+    "VM.getStats": async (params) => [await service.vmStats(parseVmId(params))],
     "Host.getAllVmStats": async () => await service.allVmStats(),
     "Host.getVMList": async () => await service.vmList(),
     "Host.getStats": async () => await service.hostStats(),

@@ -5,7 +5,7 @@
  * kind is, the caller says; their number is bounded, and beyond it all count as one.
  */
 
-import type { LogLevel } from "../errors.ts";
+import type { LogLevel } from "../wire/errors.ts";
 import type { Log, LogFields } from "../logger.ts";
 
 interface Said {

@@ -13,9 +13,8 @@
 
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
+import { uuidPattern } from "../core/uuid.ts";
 import type { ResendLimits } from "./limits.ts";
-
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 interface Remembered {
   /** Of method and params. */

@@ -9,12 +9,7 @@
  */
 
 import type { Config } from "../config/config.ts";
-import type { VerbRow } from "./verb-row.ts";
-
-/** What a verb may be open to. */
-export const verbRoles = ["control", "peer", "read-only"] as const;
-
-export type VerbRole = (typeof verbRoles)[number];
+import type { Verb, VerbRole } from "../wire/verb.ts";
 
 /** `none` may do nothing, not even ping. */
 export type Role = VerbRole | "none";
@@ -49,7 +44,7 @@ export function roleOf(door: DoorKind, subject: string | undefined, rules: Acces
   }
 }
 
-export function mayCall(role: Role, { roles }: Pick<VerbRow, "roles">): boolean {
+export function mayCall(role: Role, { roles }: Pick<Verb, "roles">): boolean {
   return role !== "none" && roles.includes(role);
 }
 

@@ -27,7 +27,7 @@ import {
   RESPONSE_QUEUE,
   STOMP_VERSION,
 } from "../stomp/index.ts";
-import { clip } from "./invalid-params.ts";
+import { clip } from "../wire/invalid-params.ts";
 import type { RpcLimits } from "./limits.ts";
 import {
   connectedFrame,

@@ -161,7 +161,12 @@ describe("a destination that has no slot", () => {
     run.give(deferred(10_000));
     run.give({ kind: "notAdmitted" });
     run.found();
-    expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "noSlot", where: "source" });
+    expect(run.outcome()).toMatchObject({
+      outcome: "failed",
+      reason: "noSlot",
+      code: 82,
+      where: "source",
+    });
     expect(run.outcome().message).toContain("Incoming migration limit exceeded");
   });
 

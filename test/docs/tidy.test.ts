@@ -131,15 +131,24 @@ describe("who may import what", () => {
   /** A folder of src, and the folders and files beside it that it may know. */
   const allowed: Readonly<Record<string, readonly string[]>> = {
     core: [],
+    wire: ["core"],
+    docs: [
+      "core",
+      "wire",
+      "rpc/limits.ts",
+      "rpc/limit-texts.ts",
+      "rpc/roles.ts",
+      "config/config.ts",
+    ],
     stomp: [],
     host: ["clock.ts"],
-    config: ["core", "logger.ts", "one-line.ts"],
+    config: ["core", "wire", "logger.ts", "one-line.ts"],
     hypervisor: ["core", "host", "clock.ts", "defects.ts", "logger.ts"],
     tls: shared,
-    peer: ["core", "host", "stomp", "tls", ...shared],
+    peer: ["core", "wire", "host", "stomp", "tls", ...shared],
     journal: ["host", "logger.ts"],
-    monitor: ["core", "hypervisor/port.ts", "journal", "peer", "host", ...shared],
-    rpc: ["core", "stomp", "tls", "monitor/service.ts", "host", ...shared],
+    monitor: ["core", "wire", "hypervisor/port.ts", "journal", "peer", "host", ...shared],
+    rpc: ["core", "wire", "stomp", "tls", "monitor/service.ts", "host", ...shared],
   };
 
   it.each(Object.keys(allowed))("src/%s knows only what it may", (folder) => {
@@ -196,6 +205,13 @@ describe("who may import what", () => {
       return seen;
     };
     expect([...imports.keys()].filter((name) => reaches(name).has(name))).toEqual([]);
+  });
+
+  it("src/wire knows no package and nothing of Node", () => {
+    const targets = below("src/wire")
+      .filter(isCode)
+      .flatMap(({ name, text }) => importsOf(text).map((target) => `${name} imports ${target}`));
+    expect(targets.filter((line) => !/ imports \.(\.\/core)?\/[\w-]+\.ts$/.test(line))).toEqual([]);
   });
 
   it("only the locks of journal and saves, the listener and TLS know posix, and it knows nothing of the daemon", () => {

@@ -14,7 +14,7 @@ import { EventRing } from "../../src/rpc/event-ring.ts";
 import { bindVerbs } from "../../src/rpc/handlers.ts";
 import { defaultRpcLimits, type RpcLimits } from "../../src/rpc/limits.ts";
 import { Listener } from "../../src/rpc/listener.ts";
-import { verbRows } from "../../src/rpc/verb-table.ts";
+import { verbTable } from "../../src/wire/verbs.ts";
 import { watchedLog, type WatchedLog } from "./log.ts";
 import { watchingService } from "./service.ts";
 import { claim, DEADLINE_MS, show, within } from "./target.ts";
@@ -37,7 +37,7 @@ export function startDispatcher(): DispatcherBench {
   const journal = watchedLog();
   const ring = new EventRing(limits.events);
   const handlers = bindVerbs(watchingService(), ring);
-  return { dispatcher: new Dispatcher(journal.log, verbRows(), handlers, limits), ring, journal };
+  return { dispatcher: new Dispatcher(journal.log, verbTable, handlers, limits), ring, journal };
 }
 
 export interface Edge {

@@ -3,7 +3,7 @@
  * code. **Fails** everywhere: Error that says what is wrong.
  */
 
-import { errorTable } from "../../src/errors.ts";
+import { errorTable } from "../../src/wire/errors.ts";
 import { claim, show } from "./target.ts";
 
 type Id = string | number | null;

@@ -4,8 +4,9 @@
  */
 
 import fc from "fast-check";
-import type { ParamRow, VerbRow } from "../../src/rpc/verb-row.ts";
-import { verbRows } from "../../src/rpc/verb-table.ts";
+import type { Field } from "../../src/wire/field.ts";
+import type { NamedVerb } from "../../src/wire/normaliser.ts";
+import { verbRows } from "../../src/wire/verbs.ts";
 import { mutated } from "./bytes.ts";
 import { anyString, objectText, STRINGS, stringText, valueText } from "./json-text.ts";
 
@@ -73,27 +74,29 @@ const schedule = fc
   .tuple(list(action), list(item))
   .map(([init, stalling]) => `{"init":${init},"stalling":${stalling}}`);
 
-function goodValue(row: ParamRow): fc.Arbitrary<string> {
-  switch (row.kind) {
-    case "uuid":
-      return fc.constantFrom(...VM_IDS, VM_IDS[0]?.toUpperCase() ?? "").map((id) => `"${id}"`);
+function goodValue(field: Field): fc.Arbitrary<string> {
+  switch (field.kind) {
     case "integer": {
-      const [min = 0, max = 0] = row.range.split(" to ").map(Number);
+      const { min, max } = field;
       return fc.oneof(
         fc.constantFrom(min, max, min - 1, max + 1, min + 0.5).map(String),
         fc.integer({ min, max: Math.min(max, min + 1000) }).map(String),
       );
     }
     case "boolean":
+    case "true":
       return fc.constantFrom("true", "false", '"true"', '"False"', '"TRUE"');
     case "enum":
-      return fc.constantFrom(...row.range.split(" | ")).map((each) => JSON.stringify(each));
+      return fc.constantFrom(...field.values).map((each) => JSON.stringify(each));
+    case "raw":
     case "object":
+    case "map":
       return schedule;
     case "list":
       return list(fc.constantFrom('"0"', '"0-3,^1"', '"x"', '"9-1"', "1", '""'));
     case "string":
-      return text(fc.constantFrom(...ADDRESSES));
+      if (field.format !== "uuid") return text(fc.constantFrom(...ADDRESSES));
+      return fc.constantFrom(...VM_IDS, VM_IDS[0]?.toUpperCase() ?? "").map((id) => `"${id}"`);
   }
 }
 
@@ -103,18 +106,19 @@ const hostileMember = fc.tuple(
   valueText,
 );
 
-function member(row: ParamRow): fc.Arbitrary<readonly [string, string]> {
+function member([name, field]: readonly [string, Field]): fc.Arbitrary<readonly [string, string]> {
   const value = fc.oneof(
-    { weight: 8, arbitrary: goodValue(row) },
+    { weight: 8, arbitrary: goodValue(field) },
     { weight: 1, arbitrary: valueText },
   );
-  return value.map((each) => [row.name, each] as const);
+  return value.map((each) => [name, each] as const);
 }
 
-/** Almost always the required ones, and some of the others. */
-function members(verb: VerbRow): fc.Arbitrary<readonly (readonly [string, string])[]> {
-  const required = verb.params.filter((row) => row.required).map(member);
-  const optional = verb.params.filter((row) => !row.required).map(member);
+/** The required ones nearly always, some of the others. */
+function members(verb: NamedVerb): fc.Arbitrary<readonly (readonly [string, string])[]> {
+  const all = Object.entries(verb.params);
+  const required = all.filter(([, field]) => field.optional === undefined).map(member);
+  const optional = all.filter(([, field]) => field.optional !== undefined).map(member);
   const some = optional.length === 0 ? [hostileMember] : [...optional];
   return fc
     .tuple(
@@ -129,7 +133,7 @@ function members(verb: VerbRow): fc.Arbitrary<readonly (readonly [string, string
     .map(([need, may, hostile, leaveOut]) => [...(leaveOut === 0 ? [] : need), ...may, ...hostile]);
 }
 
-function paramsOf(verb: VerbRow): fc.Arbitrary<string> {
+function paramsOf(verb: NamedVerb): fc.Arbitrary<string> {
   const flat = members(verb);
   const nested = flat.map((all): readonly (readonly [string, string])[] => {
     const [first, ...rest] = all;
@@ -167,7 +171,7 @@ const maybe = (always: fc.Arbitrary<Member>): fc.Arbitrary<readonly Member[]> =>
     { weight: 1, arbitrary: fc.tuple(always, always) },
   );
 
-function requestOf(verb: VerbRow): fc.Arbitrary<string> {
+function requestOf(verb: NamedVerb): fc.Arbitrary<string> {
   const names = [verb.name, ...verb.aliases].map((name) => JSON.stringify(name));
   const version = fc.oneof(
     { weight: 20, arbitrary: fc.constant('"2.0"') },

@@ -4,7 +4,6 @@
  * error, which is then found in the log (see edge.ts).
  */
 
-import { ranges } from "../../src/config/config.ts";
 import { parseDestination, parseHost } from "../../src/core/address.ts";
 import { MonitorError } from "../../src/errors.ts";
 import { callTemplate } from "../../src/monitor/migrate-call.ts";
@@ -17,7 +16,7 @@ import type {
 } from "../../src/monitor/service.ts";
 import { settingsFrom } from "../../src/config/settings.ts";
 import { parseConfig } from "../../src/config/config.ts";
-import { migrateRanges } from "../../src/rpc/migrate-params.ts";
+import { ranges, verbRanges } from "../../src/wire/ranges.ts";
 import { claim, show } from "./target.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -72,11 +71,11 @@ function claimMigrate(request: MigrateRequest): void {
   }
   claimWithin(request.downtimeMs, ranges.downtimeMs);
   claimWithin(request.progressTimeoutMs, ranges.progressTimeoutSeconds, 1000);
-  claimWithin(request.stallingLimitMs, migrateRanges.stallingLimit, 1000);
+  claimWithin(request.stallingLimitMs, verbRanges.stallingLimit, 1000);
   claimWithin(request.maxBandwidthMiBps, ranges.bandwidthMiBps);
-  claimWithin(request.parallel, { min: 1, max: migrateRanges.parallel.max });
-  claimWithin(request.outgoingLimit, migrateRanges.slots);
-  claimWithin(request.incomingLimit, migrateRanges.slots);
+  claimWithin(request.parallel, { min: 1, max: verbRanges.parallel.max });
+  claimWithin(request.outgoingLimit, verbRanges.slots);
+  claimWithin(request.incomingLimit, verbRanges.slots);
   for (const action of request.convergenceSchedule?.init ?? []) {
     if (action.kind === "setDowntime") claimWithin(action.downtimeMs, ranges.downtimeMs);
   }
@@ -91,7 +90,7 @@ function claimChanges(changes: ParamChanges): void {
   claimWithin(changes.downtimeMs, ranges.downtimeMs);
   claimWithin(changes.maxBandwidthMiBps, ranges.bandwidthMiBps);
   claimWithin(changes.progressTimeoutMs, ranges.progressTimeoutSeconds, 1000);
-  claimWithin(changes.stallingLimitMs, migrateRanges.stallingLimit, 1000);
+  claimWithin(changes.stallingLimitMs, verbRanges.stallingLimit, 1000);
 }
 
 /** By the last digit of the ID some VMs are unknown, some busy, some answer later. */
@@ -118,7 +117,7 @@ export function watchingService(): MigrationService {
     },
     cancel: async (vmId) => await outcomeOf(vmId, true),
     migrationCreate: async ({ vmId, incomingLimit }: IncomingRequest) => {
-      claimWithin(incomingLimit, migrateRanges.slots);
+      claimWithin(incomingLimit, verbRanges.slots);
       return await wire(vmId);
     },
     destroy: async (vmId) => await outcomeOf(vmId, true),

@@ -5,18 +5,18 @@
 
 import { describe, expect, it } from "vitest";
 import { MonitorError } from "../../src/errors.ts";
-import { createNormaliser } from "../../src/rpc/normaliser.ts";
+import { createNormaliser } from "../../src/wire/normaliser.ts";
 import {
   parseChanges,
   parseGetEvents,
   parseMigrate,
   parseMigrationCreate,
-} from "../../src/rpc/schemas.ts";
-import { verbRows } from "../../src/rpc/verb-table.ts";
+} from "../../src/wire/requests.ts";
+import { verbRows, verbTable } from "../../src/wire/verbs.ts";
 
 const vmID = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
 
-const normalise = createNormaliser(verbRows());
+const normalise = createNormaliser(verbTable);
 
 const parsers = {
   "VM.migrate": parseMigrate,
@@ -96,7 +96,9 @@ const noDigits = [
 
 it("knows every integer parameter of the verbs", () => {
   const rows = verbRows().flatMap(({ name, params }) =>
-    params.filter(({ kind }) => kind === "integer").map((row) => [name, row.name]),
+    Object.entries(params).flatMap(([each, { kind }]) =>
+      kind === "integer" ? [[name, each]] : [],
+    ),
   );
   expect(rows.filter(([verb]) => verb !== undefined && verb in parsers)).toEqual(integers);
 });

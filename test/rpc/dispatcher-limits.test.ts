@@ -8,7 +8,7 @@ import { createLog } from "../../src/logger.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
 import type { Handlers } from "../../src/rpc/handlers.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
-import { controlClient, ping, verbRow } from "./lines.ts";
+import { controlClient, ping, verbsOf } from "./lines.ts";
 
 const note = '{"jsonrpc":"2.0","method":"Host.ping2"}';
 const ok = (id: unknown, result: unknown = true) => ({ jsonrpc: "2.0", id, result });
@@ -29,7 +29,7 @@ function start(limits: Partial<typeof defaultRpcLimits> = {}, more: Handlers = {
     "Bad.plain": async () => await Promise.reject(new Error("broken")),
     ...more,
   };
-  const verbs = Object.keys(handlers).map((name) => verbRow(name));
+  const verbs = verbsOf(Object.keys(handlers));
   const dispatcher = new Dispatcher(log, verbs, handlers, { ...defaultRpcLimits, ...limits });
   const client = controlClient();
   const ask = async (message: string, from = client): Promise<unknown> => {
@@ -115,7 +115,7 @@ describe("a long reply", () => {
 
 describe("a client that may only read", () => {
   const reader = () => controlClient({ address: "unix", source: "unix", role: () => "read-only" });
-  const readable = (name: string) => ({ ...verbRow(name), roles: ["read-only"] as const });
+  const readable = (name: string) => verbsOf([name], { roles: ["read-only"] });
 
   it("has one request begun in each turn of the event loop, and timers come in between", async () => {
     const order: string[] = [];
@@ -127,7 +127,7 @@ describe("a client that may only read", () => {
       },
     };
     const log = createLog({ level: "error", stream: { write: () => undefined } });
-    const dispatcher = new Dispatcher(log, [readable("Read.one")], handlers);
+    const dispatcher = new Dispatcher(log, readable("Read.one"), handlers);
     const one = '{"jsonrpc":"2.0","method":"Read.one","id":1}';
     await dispatcher.receive(`[${Array.from({ length: 50 }, () => one).join()}]`, reader());
     expect(order.filter((each) => each === "read")).toHaveLength(50);
@@ -143,7 +143,7 @@ describe("a client that may only read", () => {
       },
     };
     const log = createLog({ level: "error", stream: { write: () => undefined } });
-    const dispatcher = new Dispatcher(log, [readable("Read.one")], handlers);
+    const dispatcher = new Dispatcher(log, readable("Read.one"), handlers);
     const id = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
     const client = { ...reader(), resendsAs: "a" };
     const message = JSON.stringify({ jsonrpc: "2.0", method: "Read.one", id });

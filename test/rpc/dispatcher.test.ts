@@ -11,18 +11,8 @@ import { createLog } from "../../src/logger.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
 import type { Handlers } from "../../src/rpc/handlers.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
-import type { ParamRow } from "../../src/rpc/verb-row.ts";
-import { controlClient, verbRow } from "./lines.ts";
-
-const row = (name: string, kind: ParamRow["kind"]): ParamRow => ({
-  name,
-  kind,
-  required: true,
-  unit: "",
-  default: "",
-  range: "any",
-  doc: "",
-});
+import { boolean, optional, text } from "../../src/wire/field.ts";
+import { controlClient, verbsOf } from "./lines.ts";
 
 const cycle: Record<string, unknown> = {};
 cycle["self"] = cycle;
@@ -56,9 +46,8 @@ function start(limits: Partial<typeof defaultRpcLimits> = {}, more: Handlers = {
     stream: { write: (line) => lines.push(JSON.parse(line)) },
   });
   const handlers = { ...outcomes, ...more };
-  const verbs = Object.keys(handlers).map((name) =>
-    verbRow(name, name === "VM.echo" ? [row("vmID", "string"), row("flag", "boolean")] : []),
-  );
+  const echo = { vmID: text(""), flag: optional("false", boolean("")) };
+  const verbs = { ...verbsOf(Object.keys(handlers)), ...verbsOf(["VM.echo"], { params: echo }) };
   const all = { ...defaultRpcLimits, ...limits };
   const dispatcher = new Dispatcher(log, verbs, handlers, all);
   const client = controlClient();

@@ -20,7 +20,7 @@ import {
   pong,
   post,
   startListener,
-  verbRow,
+  verbsOf,
 } from "./lines.ts";
 
 let dir = "";
@@ -241,10 +241,9 @@ describe("requests", () => {
       "Slow.wait": async () => await slow,
       "Host.ping2": async () => await Promise.resolve(true),
     };
-    const verbs = Object.keys(handlers).map((name) => ({
-      ...verbRow(name),
+    const verbs = verbsOf(Object.keys(handlers), {
       roles: ["control", "read-only"] as const,
-    }));
+    });
     const limits = { inFlightTotal: 8, inFlightReadOnly: 4 };
     const all = { unixSocket, unixSocketReadOnly, handlers, verbs, limits };
     const { lines } = await start(all);

@@ -5,13 +5,13 @@ import { MonitorError } from "../../src/errors.ts";
 import type { MigrateRequest, MigrationService } from "../../src/monitor/service.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
 import { bindVerbs, type Handlers } from "../../src/rpc/handlers.ts";
-import { createNormaliser } from "../../src/rpc/normaliser.ts";
+import { createNormaliser } from "../../src/wire/normaliser.ts";
 import type { Role } from "../../src/rpc/roles.ts";
-import { verbRows } from "../../src/rpc/verb-table.ts";
+import { verbTable } from "../../src/wire/verbs.ts";
 import { watchingService } from "../fuzz/service.ts";
 
 const vmID = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789a0";
-const normalise = createNormaliser(verbRows());
+const normalise = createNormaliser(verbTable);
 
 async function call(method: string, params: unknown, migrate?: MigrationService["migrate"]) {
   const asked: MigrateRequest[] = [];

@@ -27,7 +27,7 @@ import type { VmDetails } from "../../src/hypervisor/port.ts";
 import { SaveFiles } from "../../src/monitor/hibernation.ts";
 import { callTemplate } from "../../src/monitor/migrate-call.ts";
 import { settingsFrom } from "../../src/config/settings.ts";
-import { parseMigrate } from "../../src/rpc/schemas.ts";
+import { parseMigrate } from "../../src/wire/requests.ts";
 
 const vmID = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
 

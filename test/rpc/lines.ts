@@ -14,7 +14,7 @@ import type { MonitorEvent } from "../../src/monitor/service.ts";
 import { defaultRpcLimits, type RpcLimits } from "../../src/rpc/limits.ts";
 import type { ListenerOptions } from "../../src/rpc/listener-options.ts";
 import { Listener } from "../../src/rpc/listener.ts";
-import type { ParamRow, VerbRow } from "../../src/rpc/verb-row.ts";
+import type { Verb, Verbs } from "../../src/wire/verb.ts";
 
 export const ping = '{"jsonrpc":"2.0","method":"Host.ping2","id":1}';
 export const pong = '{"jsonrpc":"2.0","id":1,"result":true}';
@@ -25,17 +25,19 @@ export function controlClient(fields: Partial<Client> = {}): Client {
   return { address, name: address, source: "192.0.2.1", role: () => "control", ...fields };
 }
 
-/** A verb for everybody that control may call. */
-export function verbRow(name: string, params: readonly ParamRow[] = []): VerbRow {
-  return {
-    name,
+/** Verbs that control may call, without parameters. */
+export function verbsOf(names: readonly string[], more: Partial<Verb> = {}): Verbs {
+  const verb: Verb = {
     aliases: [],
     roles: ["control"],
-    params,
+    params: {},
     unknownKeys: "ignore",
-    result: "",
+    result: { kind: "true", doc: "" },
+    errors: [],
     doc: "",
+    ...more,
   };
+  return Object.fromEntries(names.map((name) => [name, verb]));
 }
 
 export interface Bench {
@@ -51,7 +53,7 @@ export type BenchOptions = Partial<Omit<ListenerOptions, "limits">> & {
   readonly limits?: Partial<RpcLimits>;
   readonly handlers?: Handlers;
   /** Default: those of the handlers, for control. */
-  readonly verbs?: readonly VerbRow[];
+  readonly verbs?: Verbs;
 };
 
 export async function startListener(options: BenchOptions): Promise<Bench> {
@@ -68,7 +70,7 @@ export async function startListener(options: BenchOptions): Promise<Bench> {
     },
     ...options.handlers,
   };
-  const verbs = options.verbs ?? Object.keys(handlers).map((name) => verbRow(name));
+  const verbs = options.verbs ?? verbsOf(Object.keys(handlers));
   const limits = { ...defaultRpcLimits, ...options.limits };
   const dispatcher = new Dispatcher(log, verbs, handlers, limits);
   const events = new EventRing(limits.events);

@@ -6,7 +6,7 @@ import { createLog } from "../../src/logger.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
 import type { Handlers } from "../../src/rpc/handlers.ts";
 import { defaultRpcLimits, type ResendLimits } from "../../src/rpc/limits.ts";
-import { controlClient, verbRow } from "./lines.ts";
+import { controlClient, verbsOf } from "./lines.ts";
 
 const uuid = (n: number) => `0b6f2f0e-5a0c-4f7e-9d0e-${String(n).padStart(12, "0")}`;
 const id = uuid(1);
@@ -36,7 +36,7 @@ function start(bounds: Partial<ResendLimits> = {}, more: Handlers = {}) {
       return "x".repeat(1000);
     },
   };
-  const verbs = Object.keys(handlers).map((name) => verbRow(name));
+  const verbs = verbsOf(Object.keys(handlers));
   const limits = { ...defaultRpcLimits, resends: { ...defaultRpcLimits.resends, ...bounds } };
   const dispatcher = new Dispatcher(log, verbs, handlers, limits, clock);
   const ask = async (request: object, resendsAs?: string): Promise<unknown> => {

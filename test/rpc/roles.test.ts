@@ -19,7 +19,7 @@ import {
   roleOf,
 } from "../../src/rpc/roles.ts";
 import { formatSubject } from "../../src/tls/subject.ts";
-import { verbRows } from "../../src/rpc/verb-table.ts";
+import { verbRows, verbTable } from "../../src/wire/verbs.ts";
 import {
   type Bench,
   bodyOf,
@@ -105,7 +105,7 @@ async function start(access: () => AccessRules, plain = false) {
   const tcp = { host: "127.0.0.1", port: 0, ...(!plain && { tls: files() }) };
   const unixSocket = join(dir, "rpc.sock");
   const unixSocketReadOnly = join(dir, "rpc-ro.sock");
-  const verbs = verbRows();
+  const verbs = verbTable;
   const bench = await startListener({
     tcp,
     unixSocket,

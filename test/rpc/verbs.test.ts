@@ -9,9 +9,10 @@ import { MonitorError } from "../../src/errors.ts";
 import type { MigrationService } from "../../src/monitor/service.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
 import { bindVerbs, type Handlers } from "../../src/rpc/handlers.ts";
-import { createNormaliser } from "../../src/rpc/normaliser.ts";
+import { createNormaliser } from "../../src/wire/normaliser.ts";
 import type { Role } from "../../src/rpc/roles.ts";
-import { verbRows } from "../../src/rpc/verb-table.ts";
+import { describeParam } from "../../src/wire/verb.ts";
+import { verbRows, verbTable } from "../../src/wire/verbs.ts";
 
 const vm = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
 const other = "1b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
@@ -49,7 +50,7 @@ function caller(role: Role) {
 async function call(method: string, params: unknown, role: Role = "control") {
   const { service, calls } = recorder();
   const handlers: Handlers = bindVerbs(service, new EventRing());
-  const normal = createNormaliser(verbRows())(method, params);
+  const normal = createNormaliser(verbTable)(method, params);
   const result = await handlers[normal.method]?.(normal.params, caller(role));
   return { result, call: calls[0] };
 }
@@ -94,11 +95,11 @@ describe("the verb table", () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it("has a range and a doc for each parameter, and a default for each that may be left out", () => {
-    for (const row of verbRows().flatMap((verb) => verb.params)) {
-      expect(row.range, row.name).not.toBe("");
-      expect(row.doc, row.name).toMatch(/\.$/);
-      expect(row.default === "", row.name).toBe(row.required);
+  it("has a type and a sentence for each parameter", () => {
+    for (const [name, field] of verbRows().flatMap(({ params }) => Object.entries(params))) {
+      expect(describeParam(field), name).not.toBe("");
+      expect(field.doc, name).toMatch(/\.$/);
+      expect(field.optional, name).not.toBe("");
     }
   });
 });
@@ -351,7 +352,7 @@ describe("Host.getEvents", () => {
     const shown = ["a", "b"].map((name) => ({ method: name, params: { [vm]: {} } }));
     for (const event of shown) events.add(event);
     const handlers: Handlers = bindVerbs(service, events);
-    const normalise = createNormaliser(verbRows());
+    const normalise = createNormaliser(verbTable);
     const ask = async (params: unknown) =>
       await handlers["Host.getEvents"]?.(
         normalise("Host.getEvents", params).params,

@@ -9,8 +9,9 @@ import {
   definitionMessageBytes,
 } from "../../src/core/definition-size.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
-import { maySendDefinitions, verbRoles } from "../../src/rpc/roles.ts";
-import { verbRows } from "../../src/rpc/verb-table.ts";
+import { maySendDefinitions } from "../../src/rpc/roles.ts";
+import { verbRoles } from "../../src/wire/verb.ts";
+import { verbs as all } from "../../src/wire/verbs.ts";
 import { makeBenches, type StompBench } from "./bench.ts";
 import { python } from "./stock-clients.ts";
 
@@ -22,7 +23,7 @@ const rules = { control: [], peer: [], read_only: [] } as const;
 const stomp = { ...defaultRpcLimits.stomp, definitionBytes: 4000, definitionBytesTotal: 6000 };
 const limits = { messageBytes: 1000, unreadBytes: 2000, stomp };
 const method = "VM.migrationCreate";
-const verbs = verbRows().filter(({ name }) => name === method);
+const verbs = { [method]: all[method] };
 const handlers = { [method]: async (params: unknown) => await Promise.resolve(params) };
 
 async function join(bench: StompBench) {
@@ -45,8 +46,7 @@ async function join(bench: StompBench) {
 }
 
 it("roles that may ask for a slot may send a definition, and no others", () => {
-  const create = verbRows().find(({ name }) => name === method);
-  expect(verbRoles.filter(maySendDefinitions)).toEqual([...(create?.roles ?? [])].toSorted());
+  expect(verbRoles.filter(maySendDefinitions)).toEqual(all[method].roles.toSorted());
   expect(maySendDefinitions("none")).toBe(false);
 });
 

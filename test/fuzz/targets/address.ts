@@ -11,7 +11,7 @@ import {
   parseDestination,
   parseHost,
 } from "../../../src/core/address.ts";
-import { parseMigrate } from "../../../src/rpc/schemas.ts";
+import { parseMigrate } from "../../../src/wire/requests.ts";
 import { anyString } from "../json-text.ts";
 import { ADDRESSES, VM_IDS } from "../requests.ts";
 import { claimUris } from "../service.ts";

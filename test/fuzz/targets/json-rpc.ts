@@ -7,7 +7,7 @@
 import fc from "fast-check";
 import type { Client } from "../../../src/rpc/client.ts";
 import type { Role } from "../../../src/rpc/roles.ts";
-import { verbRows } from "../../../src/rpc/verb-table.ts";
+import { verbRows } from "../../../src/wire/verbs.ts";
 import { startDispatcher } from "../edge.ts";
 import { claimReply } from "../replies.ts";
 import { messageBytes, messageText } from "../requests.ts";

@@ -5,10 +5,11 @@
  * ends here. It checks shapes and names; values are the schemas' business.
  */
 
-import { MonitorError } from "../errors.ts";
 import { readDigits } from "./digits.ts";
+import { MonitorError } from "./errors.ts";
+import type { Field } from "./field.ts";
 import { clip, invalidKey, invalidValue } from "./invalid-params.ts";
-import { describeParam, type ParamRow, type VerbRow } from "./verb-row.ts";
+import { describeParam, type Verb, type Verbs } from "./verb.ts";
 
 export type FlatParams = Readonly<Record<string, unknown>>;
 
@@ -17,13 +18,13 @@ export interface NormalCall {
   readonly params: FlatParams;
 }
 
+export type NamedVerb = Verb & { readonly name: string };
+
 export type Normalise = (method: string, params: unknown) => NormalCall;
 
 /** **Fails**: MonitorError methodNotFound or invalidParams. */
-export function createNormaliser(verbs: readonly VerbRow[]): Normalise {
-  const byName = new Map(
-    verbs.flatMap((verb) => [verb.name, ...verb.aliases].map((name) => [name, verb] as const)),
-  );
+export function createNormaliser(verbs: Verbs): Normalise {
+  const byName = byEveryName(verbs);
   return (method, params) => {
     const verb = byName.get(method);
     if (verb === undefined) {
@@ -33,12 +34,21 @@ export function createNormaliser(verbs: readonly VerbRow[]): Normalise {
   };
 }
 
-function normaliseParams(verb: VerbRow, params: unknown): FlatParams {
-  const rows = new Map(verb.params.map((row) => [row.name, row]));
+/** A verb by its name and by each alias. */
+export function byEveryName(verbs: Verbs): ReadonlyMap<string, NamedVerb> {
+  return new Map(
+    Object.entries(verbs).flatMap(([name, verb]) =>
+      [name, ...verb.aliases].map((each) => [each, { ...verb, name }] as const),
+    ),
+  );
+}
+
+function normaliseParams(verb: NamedVerb, params: unknown): FlatParams {
+  const fields = new Map(Object.entries(verb.params));
   const flat = new Map<string, unknown>();
   for (const [key, written] of flatten(verb, params)) {
     const name = key === "vmId" ? "vmID" : key;
-    const value = normaliseValue(verb, rows.get(name), written);
+    const value = normaliseValue(verb, name, fields.get(name), written);
     if (flat.has(name) && !isSame(name, flat.get(name), value)) {
       throw invalidKey(name, "given twice with different values");
     }
@@ -46,31 +56,31 @@ function normaliseParams(verb: VerbRow, params: unknown): FlatParams {
   }
   return Object.fromEntries(
     [...flat].filter(
-      ([name, value]) => (rows.has(name) || isKept(verb, name)) && value !== undefined,
+      ([name, value]) => (fields.has(name) || isKept(verb, name)) && value !== undefined,
     ),
   );
 }
 
-function isKept(verb: VerbRow, name: string): boolean {
+function isKept(verb: NamedVerb, name: string): boolean {
   if (verb.unknownKeys === "refuse") {
-    const known = verb.params.map((row) => row.name).join(", ");
+    const known = Object.keys(verb.params).join(", ");
     throw invalidKey(name, `unknown to ${verb.name}, which takes ${known}`);
   }
   return verb.unknownKeys === "report";
 }
 
 /** The outer entries, then those of a nested `params` object. */
-function flatten(verb: VerbRow, params: unknown): readonly (readonly [string, unknown])[] {
+function flatten(verb: NamedVerb, params: unknown): readonly (readonly [string, unknown])[] {
   const outer = Array.isArray(params) ? fromPositions(verb, params) : entriesOf("params", params);
-  if (verb.params.length === 0) return outer;
+  if (Object.keys(verb.params).length === 0) return outer;
   return outer.flatMap(([name, value]) =>
     name === "params" ? entriesOf("params", value) : [[name, value] as const],
   );
 }
 
 /** VDSM's schema order: the VM, then an object with the rest; without a VM as in the table. */
-function fromPositions(verb: VerbRow, values: readonly unknown[]) {
-  const all = verb.params.map((row) => row.name);
+function fromPositions(verb: NamedVerb, values: readonly unknown[]) {
+  const all = Object.keys(verb.params);
   const nested = all[0] === "vmID" && all.length > 1 ? ["vmID", "params"] : all;
   const names = verb.positions ?? nested;
   if (values.length > names.length) {
@@ -103,24 +113,29 @@ const ZERO_IS_DEFAULT: ReadonlySet<string> = new Set(["downtime", "maxBandwidth"
  * address, as in VDSM. In `VM.migrateChangeParams` a key that is there asks for a change, and there
  * is no default to go back to, so null and 0 are left for the schema to refuse.
  */
-function normaliseValue(verb: VerbRow, row: ParamRow | undefined, written: unknown): unknown {
-  if (row === undefined) return written;
-  const value = typeof written === "string" ? fromText(row, written) : written;
-  if (verb.unknownKeys !== "report" || row.required) return value;
+function normaliseValue(
+  verb: NamedVerb,
+  name: string,
+  field: Field | undefined,
+  written: unknown,
+): unknown {
+  if (field === undefined) return written;
+  const value = typeof written === "string" ? fromText(name, field, written) : written;
+  if (verb.unknownKeys !== "report" || field.optional === undefined) return value;
   if (value === null) return undefined;
-  if (row.kind === "string" && value === "") return undefined;
-  if (value === 0 && ZERO_IS_DEFAULT.has(row.name)) return undefined;
+  if (field.kind === "string" && value === "") return undefined;
+  if (value === 0 && ZERO_IS_DEFAULT.has(name)) return undefined;
   return value;
 }
 
 /** What is no number stays the text that it is, for the schema to refuse and show. */
-function fromText(row: ParamRow, text: string): unknown {
-  if (row.kind === "boolean") return parseBoolean(row, text);
-  return row.kind === "integer" ? (readDigits(text) ?? text) : text;
+function fromText(name: string, field: Field, text: string): unknown {
+  if (field.kind === "boolean") return parseBoolean(name, field, text);
+  return field.kind === "integer" ? (readDigits(text) ?? text) : text;
 }
 
-function parseBoolean(row: ParamRow, text: string): boolean {
+function parseBoolean(name: string, field: Field, text: string): boolean {
   const lower = text.toLowerCase();
-  if (lower !== "true" && lower !== "false") throw invalidValue(row.name, text, describeParam(row));
+  if (lower !== "true" && lower !== "false") throw invalidValue(name, text, describeParam(field));
   return lower === "true";
 }

@@ -1,11 +1,12 @@
 /**
- * The one way to say -32602: the message and `data.parameter` name the parameter, and a value is
+ * The one way to report -32602: the message and `data.parameter` name the parameter, and a value is
  * shown only if it is short and simple, since it comes from outside and goes into a log.
  */
 
-import { MonitorError } from "../errors.ts";
+import { MonitorError } from "./errors.ts";
 
 const SHOWN_LENGTH = 80;
+const LONE_SURROGATE = /\p{Cs}/gu;
 
 /** `expected` is a phrase such as `integer or string of digits, 1 to 2000000, ms`. */
 export function invalidValue(parameter: string, value: unknown, expected: string): MonitorError {
@@ -42,8 +43,8 @@ function show(value: unknown): string {
   }
 }
 
-/** Half of a character, from outside or from the cut, would be no text for some readers. */
+/** Half a character, from outside or from the cut, would not be valid text for some readers. */
 export function clip(text: string, length = SHOWN_LENGTH): string {
   const shown = text.length <= length ? text : `${text.slice(0, length)}…`;
-  return Buffer.from(shown).toString();
+  return shown.replaceAll(LONE_SURROGATE, "\u{fffd}");
 }
