@@ -22,7 +22,8 @@ if [ -n "$root" ]; then
   enter_root "$root"
 fi
 mount -t proc proc /proc
-for path in etc/libvirt var/lib/libvirt var/log/libvirt var/cache/libvirt var/lib/vdsm-migrationd run; do
+for path in etc/libvirt etc/vdsm-migrationd var/lib/libvirt var/log/libvirt var/cache/libvirt \
+  var/lib/vdsm-migrationd run; do
   mkdir -p "$folder/$path" "/$path"
   mount --bind "$folder/$path" "/$path"
 done

@@ -25,6 +25,7 @@ const OWN_PATHS = [
   "/run/",
   "/etc/libvirt/",
   "/etc/pki/",
+  "/etc/vdsm-migrationd/",
   "/var/lib/libvirt/",
   "/var/log/libvirt/",
   "/var/cache/libvirt/",
