@@ -75,13 +75,16 @@ describe("parseCommandLine", () => {
     expect(message).not.toContain("\n");
   });
 
-  it("the README lists the options and statuses of --help", () => {
-    const readme = readFileSync(path.resolve(import.meta.dirname, "../../README.md"), "utf8");
+  it("the operating guide lists the options and statuses of --help", () => {
+    const guide = readFileSync(
+      path.resolve(import.meta.dirname, "../../src/docs/operating.md"),
+      "utf8",
+    );
     const options = HELP.match(/^ {2}--[\w-]+( <file>)?/gm)?.map((each) => each.trim()) ?? [];
     expect(options).toHaveLength(4);
-    for (const option of options) expect(readme).toContain(`\`${option}\``);
+    for (const option of options) expect(guide).toContain(`\`${option}\``);
     for (const status of HELP.match(/^ {2}\d+/gm) ?? []) {
-      expect(readme).toContain(`| ${status.trim()} |`);
+      expect(guide).toContain(`| ${status.trim()} |`);
     }
   });
 });

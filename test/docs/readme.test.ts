@@ -1,36 +1,71 @@
-/** What the README names (npm scripts, files, anchors) exists. */
+/**
+ * README.md and the guides hold together: short enough, every link leads somewhere, and whatever they
+ * name (npm scripts, verbs, events, configuration keys) exists. Whether their commands work is
+ * test/hosts/readme.test.ts's.
+ */
 import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { anchorsOf, handWritten, linksOf, page, ROOT, runnableBlocks } from "./markdown.ts";
 
-const root = new URL("../../", import.meta.url);
-const readme = readFileSync(new URL("README.md", root), "utf8");
+const README_LINES_MAX = 200;
+/** What test/hosts/readme.test.ts can run. */
+const PLACES = new Set(["host-a", "both", "both, as the daemon"]);
+const pages = handWritten();
+
+const matches = (text: string, pattern: RegExp): readonly string[] =>
+  [...text.matchAll(pattern)].map(([whole, name]) => name ?? whole);
 
 describe("README.md", () => {
-  it("names no npm script that does not exist", () => {
-    const { scripts } = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {
-      scripts: Record<string, string>;
-    };
-    const named = [...readme.matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name]) => name ?? "");
-    const own = new Set([...Object.keys(scripts), "ci", "install"]);
-    expect(named.filter((name) => !own.has(name))).toEqual([]);
+  it(`has at most ${README_LINES_MAX} lines`, () => {
+    expect(page("README.md").text.trimEnd().split("\n").length).toBeLessThanOrEqual(
+      README_LINES_MAX,
+    );
   });
 
-  it("links to files and headings that exist", () => {
-    const targets = [...readme.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target ?? "");
-    const anchors = new Set([...readme.matchAll(/^#+ (.+)$/gm)].map(([, text]) => anchor(text)));
-    const broken = targets.filter((target) =>
-      target.startsWith("#")
-        ? !anchors.has(target.slice(1))
-        : !/^https?:/.test(target) && !existsSync(new URL(target.replace(/#.*/, ""), root)),
-    );
-    expect(broken).toEqual([]);
+  it("leads to every guide", () => {
+    const linked = new Set(linksOf(page("README.md").text).map((link) => link.split("#")[0]));
+    const guides = pages.map(({ name }) => name).filter((name) => name !== "README.md");
+    expect(guides.filter((name) => !linked.has(name))).toEqual([]);
   });
 });
 
-/** A heading's anchor as GitHub makes it. */
-function anchor(heading = ""): string {
-  return heading
-    .toLowerCase()
-    .replace(/[^a-z0-9 _-]/g, "")
-    .replaceAll(" ", "-");
-}
+describe.each(pages)("$name", ({ name, text }) => {
+  it("links to files and headings that exist", () => {
+    const broken = linksOf(text).filter((link) => {
+      if (/^https?:/.test(link)) return false;
+      const [target = "", anchor] = link.split("#");
+      const file = target === "" ? name : path.posix.join(path.posix.dirname(name), target);
+      if (!existsSync(path.join(ROOT, file))) return true;
+      return anchor !== undefined && !anchorsOf(page(file).text).has(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it("names no npm script that does not exist", () => {
+    const { scripts } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
+    const known = new Set([...Object.keys(scripts), "ci", "install"]);
+    const named = matches(text, /(?<=^|`|&& )npm (?:run )?([a-z:]+)/gm);
+    expect(named.filter((script) => !known.has(script))).toEqual([]);
+  });
+
+  it("names no verb, event or key of the configuration that does not exist", () => {
+    const reference = ["verbs", "events", "configuration"]
+      .map((each) => page(`src/docs/reference/${each}.md`).text)
+      .join("\n");
+    const named = [
+      ...matches(text, /(?<!\$)\b(?:VM|Host)\.[a-z]\w+/g),
+      ...matches(text, /\bVM_\w+/g),
+      ...matches(text, /`((?:vars|addresses|ssl|access|libvirt|peer|journal|log)\.[a-z_]+)`/g),
+    ];
+    expect(named.filter((each) => !reference.includes(each))).toEqual([]);
+  });
+
+  it("marks no block to be run where nobody runs it", () => {
+    const marks = matches(text, /^<!-- run: (.+) -->$/gm);
+    expect(marks.filter((where) => !PLACES.has(where))).toEqual([]);
+    expect(runnableBlocks(text)).toHaveLength(marks.length);
+  });
+});
