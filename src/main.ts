@@ -34,6 +34,7 @@ import { MonitorService } from "./monitor/monitor-service.ts";
 import { MonitorThread } from "./monitor/monitor-thread.ts";
 import { restoreRuns, settleRestored } from "./monitor/recovery.ts";
 import { Registry } from "./monitor/registry.ts";
+import { OwnIdentity } from "./monitor/recovery/own-identity.ts";
 import { Replayer, type Replay } from "./monitor/replay.ts";
 import { settingsFrom } from "./config/settings.ts";
 import { ownAddresses } from "./host/own-addresses.ts";
@@ -102,6 +103,7 @@ interface Daemon {
   readonly registry: Registry;
   readonly monitor: MonitorThread;
   readonly service: MonitorService;
+  readonly identity: OwnIdentity;
   readonly journal: Journal;
   readonly events: EventRing;
   readonly dispatcher: Dispatcher;
@@ -134,7 +136,8 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
   const peerDeadlineMs = (): number => secondsToMs(live.config.vars.peer_timeout);
   const peerTls = (await loadPeerTls(live.config.ssl, log)) ?? noTls(live.config);
   const peerClient = new PeerClient(peerTls, nowMs, peerDeadlineMs);
-  const journal = journalOf(live.config, lock, log);
+  const identity = new OwnIdentity();
+  const journal = journalOf(live.config, identity, lock, log);
   const events = new EventRing();
   const registry = new Registry();
   const context: Context = {
@@ -173,6 +176,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
     registry,
     monitor,
     service,
+    identity,
     journal,
     events,
     dispatcher,
@@ -206,9 +210,11 @@ async function serve(daemon: Daemon): Promise<void> {
     service.onHypervisorEvent(event);
     daemon.monitor.onHypervisorEvent(event);
   });
-  await restore(daemon, await replayed(daemon.journal));
+  await daemon.identity.complete(daemon.hypervisor, daemon.log);
+  const known = await replayed(daemon.journal);
+  await restore(daemon, known);
   recorded = true;
-  await settleRestored(registry, context);
+  await settleRestored(known, registry, context, service.hooks);
   dispatcher.open();
   daemon.monitor.start();
   service.admit();
@@ -310,11 +316,16 @@ async function lockJournal({ addresses, journal }: Config): Promise<FolderLock> 
   return lock;
 }
 
-function journalOf({ journal }: Config, lock: FolderLock, rootLog: RootLog): Journal {
+function journalOf(
+  { journal }: Config,
+  identity: OwnIdentity,
+  lock: FolderLock,
+  rootLog: RootLog,
+): Journal {
   return new Journal(
     {
       folder: journal.dir,
-      host: hostname(),
+      host: () => identity.current,
       bootId: bootId(),
       limits: defaultJournalLimits,
       nowMs: () => systemClock.monotonicMs(),

@@ -167,6 +167,8 @@ export interface Hypervisor {
   destinationHost(vmId: string, destinationUri: string): Promise<CallResult<DestinationHost>>;
   /** Guests can have the host's hardware virtualisation. */
   hasKvm(): Promise<CallResult<boolean>>;
+  /** The host's UUID, which differs between hosts that migrate to each other; null: it has none. */
+  hostUuid(): Promise<CallResult<string | null>>;
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>>;
   save(vmId: string, imagePath: string): Promise<CallResult<null>>;
   abortJob(vmId: string): Promise<CallResult<null>>;

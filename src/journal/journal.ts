@@ -20,11 +20,13 @@ import {
 } from "node:fs";
 import type { Log } from "../logger.ts";
 import type { FolderLock } from "./folder-lock.ts";
+import type { HostIdentity } from "./host-identity.ts";
 import {
   JOURNAL_FORMAT,
   listSegments,
   newestNumber,
   pruneSegments,
+  READABLE_SINCE,
   readSegment,
   segmentPath,
   type JournalRecord,
@@ -59,7 +61,8 @@ export const defaultJournalLimits: JournalLimits = {
 
 export interface JournalOptions {
   readonly folder: string;
-  readonly host: string;
+  /** Asked for each time: not all of it is known before libvirt is. */
+  readonly host: () => HostIdentity;
   readonly bootId: string;
   readonly limits: JournalLimits;
   /** Monotonic and wall time. */
@@ -119,9 +122,10 @@ export class Journal {
 
   /** The same, one at a time: none is kept here. **Fails**: with what `visit` throws. */
   readEach(visit: (segment: Segment) => void, wanted?: LineFilter): Promise<void> {
+    const { folder, host, bootId } = this.#options;
     const read = this.#reading.then(async () => {
-      for (const file of await listSegments(this.#options.folder).catch(() => [])) {
-        visit(await readSegment(file, this.#options.host, wanted));
+      for (const file of await listSegments(folder).catch(() => [])) {
+        visit(await readSegment(file, { host: host(), bootId }, wanted));
       }
     });
     this.#reading = read.catch(() => undefined);
@@ -232,7 +236,8 @@ export class Journal {
     const fd = openSync(file, flags | constants.O_NOFOLLOW, 0o600);
     const header: SegmentHeader = {
       format: JOURNAL_FORMAT,
-      host,
+      readableSince: READABLE_SINCE,
+      host: host(),
       bootId,
       epoch: source.epoch,
       nextSeq: source.nextSeq(),

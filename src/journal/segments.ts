@@ -1,27 +1,37 @@
 /**
- * The journal's files as they lie on disk, and what can be read of them. A segment is lines of JSON,
- * the first of which says whose it is. Reading never throws for what a file holds: a line that cannot
- * be read is counted and passed over, a segment of another format or host is named and not read. It
- * counts as any other when the oldest are removed: the folder has one bound, whoever wrote there. What
- * the records mean is not known here.
+ * The journal's files as they lie on disk, and what can be read of them. A segment is lines of JSON. The
+ * first says who wrote it and in which format; it is written together with all that is live, so if it is
+ * torn nothing was done after it, and the segments before hold everything. Reading never throws for what
+ * a file holds: a line that cannot be read is counted and skipped, and a segment that is another host's,
+ * of a newer format or without a readable first line is reported and skipped. Skipped segments count
+ * when the oldest are removed: the folder has one size limit, whoever wrote there. What the records mean
+ * is not known here; what each format changed is monitor/formats.ts's.
  */
 import { readdirSync } from "node:fs";
 import { lstat, open, readdir, unlink } from "node:fs/promises";
 import * as path from "node:path";
+import { hostInWords, isSameHost, type HostIdentity } from "./host-identity.ts";
 
-/** Of the lines' shape. Another number is another daemon's journal. */
-export const JOURNAL_FORMAT = 1;
-/** A longer file is none of ours: it is read so far only. */
+/** What this code writes. All formats from 1 to this one can be read. */
+export const JOURNAL_FORMAT = 2;
+/**
+ * The oldest format whose readers can use what this code writes: they know every field that matters, and
+ * ignore the others. A daemon that is downgraded goes by it.
+ */
+export const READABLE_SINCE = 2;
+/** No file of ours is longer; what lies beyond is not read. */
 export const SEGMENT_READ_BYTES_MAX = 16 * 1_048_576;
 /** No host has numbered more events; beyond, numbers are no longer exact. */
 const SEQ_MAX = 2 ** 52;
 const NAME_PATTERN = /^journal-([0-9]{8})\.jsonl$/;
 
-/** The first line of a segment. */
+/** The first line of a segment. Its shape is the same in all formats from 2 on. */
 export interface SegmentHeader {
-  readonly format: typeof JOURNAL_FORMAT;
-  /** Name of the host that wrote it. */
-  readonly host: string;
+  readonly format: number;
+  /** Readers of this format and later ones can use the records. */
+  readonly readableSince: number;
+  /** Who wrote it; format 1 knew the name alone. */
+  readonly host: HostIdentity;
   /** The kernel's boot id: monotonic times are comparable within one boot only. */
   readonly bootId: string;
   /** The run of numbers that events belong to. */
@@ -51,7 +61,24 @@ export type Segment =
       /** The last line breaks off: its writer was killed over it, and did nothing of it. */
       readonly cutOff: boolean;
     }
-  | { readonly kind: "foreign"; readonly file: SegmentFile; readonly why: string };
+  | {
+      readonly kind: "skipped";
+      readonly file: SegmentFile;
+      /**
+       * - `otherHost`: none of this host's migrations is in it.
+       * - `torn`: its writer was killed over the first line, and did nothing.
+       * - `newer`, `unreadable`: what it says of this host's migrations is lost.
+       */
+      readonly reason: "otherHost" | "torn" | "newer" | "unreadable";
+      /** In words. */
+      readonly why: string;
+    };
+
+/** Whose journal is expected, and in which boot of that host. */
+export interface JournalOwner {
+  readonly host: HostIdentity;
+  readonly bootId: string;
+}
 
 export function segmentPath(folder: string, number: number): string {
   return path.join(folder, `journal-${String(number).padStart(8, "0")}.jsonl`);
@@ -82,16 +109,17 @@ export function newestNumber(folder: string): number {
 /** Which lines are to be parsed at all: most of a journal is of no interest to one question. */
 export type LineFilter = (line: string) => boolean;
 
-/** `host`: whose journal is expected. **Fails**: never; a file that cannot be read is foreign. */
+/** **Fails**: never; a file that cannot be read is skipped. */
 export async function readSegment(
   file: SegmentFile,
-  host: string,
+  owner: JournalOwner,
   wanted?: LineFilter,
 ): Promise<Segment> {
   try {
-    return parseSegment(file, await readStart(file.path), host, wanted);
+    return parseSegment(file, await readStart(file.path), owner, wanted);
   } catch (error) {
-    return { kind: "foreign", file, why: error instanceof Error ? error.message : String(error) };
+    const why = error instanceof Error ? error.message : String(error);
+    return { kind: "skipped", file, reason: "unreadable", why };
   }
 }
 
@@ -99,13 +127,15 @@ export async function readSegment(
 export function parseSegment(
   file: SegmentFile,
   text: string,
-  host: string,
+  owner: JournalOwner,
   wanted: LineFilter = () => true,
 ): Segment {
   const [first = "", ...rest] = text.split("\n");
   const header = headerIn(first);
-  if (header === null) return { kind: "foreign", file, why: "its first line is no header of ours" };
-  if (header.host !== host) return { kind: "foreign", file, why: `written by host ${header.host}` };
+  const objection = header === null ? noHeader(rest) : objectionTo(header, owner);
+  if (header === null || objection !== null) {
+    return { kind: "skipped", file, ...(objection ?? noHeader(rest)) };
+  }
   const records: JournalRecord[] = [];
   let unreadableLines = 0;
   let cutOff = false;
@@ -119,8 +149,32 @@ export function parseSegment(
   return { kind: "read", file, header, records, unreadableLines, cutOff };
 }
 
+type Objection = Pick<Extract<Segment, { kind: "skipped" }>, "reason" | "why">;
+
+/** `rest`: the lines after the first; none: not even that one was written to its end. */
+function noHeader(rest: readonly string[]): Objection {
+  return rest.length === 0
+    ? { reason: "torn", why: "its first line breaks off" }
+    : { reason: "unreadable", why: "its first line is not a journal header" };
+}
+
+/** null: it can be read. */
+function objectionTo(header: SegmentHeader, owner: JournalOwner): Objection | null {
+  const { format, readableSince, host } = header;
+  // Format 1 knew no more of its host than the name, and its hosts may have been renamed since.
+  const sameBoot = format === 1 && header.bootId === owner.bootId;
+  if (!isSameHost(host, owner.host) && !sameBoot) {
+    return { reason: "otherHost", why: `written by another host: ${hostInWords(host)}` };
+  }
+  if (format > JOURNAL_FORMAT && readableSince > JOURNAL_FORMAT) {
+    const why = `written in format ${format}; this daemon reads formats 1 to ${JOURNAL_FORMAT}`;
+    return { reason: "newer", why };
+  }
+  return null;
+}
+
 /**
- * Removes the oldest until so many files and bytes are left, foreign ones as ours. **Fails**: Error of
+ * Removes the oldest until so many files and bytes are left, skipped ones like any other. **Fails**: Error of
  * the file system.
  */
 export async function pruneSegments(
@@ -160,13 +214,31 @@ function recordIn(line: string): JournalRecord | null {
 
 function headerIn(line: string): SegmentHeader | null {
   const record = recordIn(line);
-  if (record === null || record["format"] !== JOURNAL_FORMAT) return null;
-  const { host, bootId, epoch, nextSeq, wallMs } = record;
-  if (typeof host !== "string" || typeof bootId !== "string" || typeof epoch !== "string") {
+  if (record === null) return null;
+  const { format, bootId, epoch, nextSeq, wallMs } = record;
+  if (!isCount(format) || format < 1) return null;
+  const host = format === 1 ? onlyNamed(record["host"]) : identityIn(record["host"]);
+  const readableSince = format === 1 ? 1 : record["readableSince"];
+  if (host === null || typeof bootId !== "string" || typeof epoch !== "string") return null;
+  if (!isCount(readableSince) || !isCount(nextSeq) || nextSeq > SEQ_MAX || !isCount(wallMs)) {
     return null;
   }
-  if (!isCount(nextSeq) || nextSeq > SEQ_MAX || !isCount(wallMs)) return null;
-  return { format: JOURNAL_FORMAT, host, bootId, epoch, nextSeq, wallMs };
+  return { format, readableSince, host, bootId, epoch, nextSeq, wallMs };
+}
+
+function onlyNamed(name: unknown): HostIdentity | null {
+  return typeof name === "string" ? { name, machineId: null, hostUuid: null } : null;
+}
+
+function identityIn(value: unknown): HostIdentity | null {
+  if (!isRecord(value)) return null;
+  const { name, machineId, hostUuid } = value;
+  const known = isTextOrNull(machineId) && isTextOrNull(hostUuid);
+  return typeof name === "string" && known ? { name, machineId, hostUuid } : null;
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === "string";
 }
 
 function isCount(value: unknown): value is number {

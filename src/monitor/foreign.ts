@@ -48,11 +48,15 @@ export async function foreignJob(vmId: string, context: Context): Promise<JobSta
   return isOutgoing(view.value.stats) ? view.value.stats : null;
 }
 
-/** The migration as a run of ours; null: there is none to be taken over. */
+/**
+ * The migration as a run of ours; null: there is none to be taken over. `id`: under which a journal has
+ * it that says no more; absent: a new one.
+ */
 export async function takeOver(
   vmId: string,
   context: Context,
   hooks: RunHooks,
+  id?: string,
 ): Promise<MigrationRun | null> {
   const stats = await foreignJob(vmId, context);
   const details = await context.hypervisor.vmDetails(vmId);
@@ -70,5 +74,8 @@ export async function takeOver(
     context.clock.monotonicMs(),
   );
   const adopt = { kind: "adopt", stats, inPostCopy: isPausedCopy(runState) } as const;
-  return new MigrationRun(found, request, { mode: "foreign" }, context, hooks, adopt);
+  const nowWallMs = context.clock.wallMs();
+  const known = { acceptedAtWallMs: nowWallMs, lastWallMs: nowWallMs, lastAtMs: null };
+  const restored = id === undefined ? undefined : { id, ...known };
+  return new MigrationRun(found, request, { mode: "foreign" }, context, hooks, adopt, restored);
 }

@@ -1,7 +1,8 @@
 /**
- * What a journal may hold, checked before anything of it is believed: a file can be cut off, be from
- * another version, or have been written by somebody else. Shapes only; they are held to the core's
- * types by the compiler. What follows from them is recovery.ts's.
+ * What a journal may hold, checked before any of it is believed: a file can be cut off, or have been
+ * written by another version or by somebody else. Shapes only; the compiler holds them to the core's types.
+ * A field that a later version adds has its default here, beside the field, so that older journals stay
+ * readable; a field that is not known here is ignored. What follows from them is recovery.ts's.
  */
 import * as v from "valibot";
 import type { Decision } from "../core/decision.ts";
@@ -317,6 +318,16 @@ export const targetSchema = v.variant("mode", [
 
 export type JournaledTarget = v.InferOutput<typeof targetSchema>;
 
+export const wallMsSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(WALL_MS_MAX));
+
+/** A migration's own record, with what its steps have made of its state. */
+export const recordedSchema = v.object({
+  acceptedAtWallMs: wallMsSchema,
+  request: requestSchema,
+  target: targetSchema,
+  state: migrationSchema,
+});
+
 /** What an event says of its VM: words and numbers, nothing nested. */
 const eventFields = v.record(text, v.union([number, text, flag]));
 
@@ -325,8 +336,6 @@ const event: v.GenericSchema<unknown, NumberedEvent> = v.object({
   method: text,
   params: v.record(text, v.union([number, eventFields])),
 });
-
-export const wallMsSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(WALL_MS_MAX));
 
 export const eventsSchema = v.array(event);
 
@@ -347,3 +356,18 @@ export const decisionsSchema: v.GenericSchema<unknown, readonly Decision[]> = v.
     numbers: v.record(text, v.nullable(v.union([number, text, flag]))),
   }),
 );
+
+const PROBLEM_LENGTH_MAX = 300;
+
+/** The first thing that is wrong, with its path: `limits.progressTimeoutMs is missing`. */
+export function inWords([first, ...more]: readonly v.BaseIssue<unknown>[]): string {
+  if (first === undefined) return "nothing is wrong";
+  const path = (v.getDotPath(first) ?? "the record").replace(/^state\./, "");
+  const isMissing = first.type === "object" && first.received === "undefined";
+  const expected = first.expected ?? first.type;
+  const problem = isMissing
+    ? `${path} is missing`
+    : `${path}: expected ${expected}, got ${first.received}`;
+  const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
+  return `${problem.slice(0, PROBLEM_LENGTH_MAX)}${others}`;
+}

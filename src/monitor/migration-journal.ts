@@ -83,6 +83,11 @@ export class MigrationJournal {
     return { k: "slots", slots: [...this.#reservations.values()], coming: this.#coming };
   }
 
+  /** A migration whose records cannot be used, and that is not going on: later daemons forget it. */
+  dropped(id: string): void {
+    this.append({ k: "dropped", id });
+  }
+
   /** The disk has it, or does not answer in time. */
   durable(): Promise<void> {
     return this.#journal.durable();

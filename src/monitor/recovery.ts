@@ -5,12 +5,14 @@
  * a restored state looks like are core/restore.ts's.
  */
 import { toRestore } from "../core/retention.ts";
+import { isOutgoing } from "../core/job-stats.ts";
 import type { Context } from "./context.ts";
 import type { JournaledTarget } from "./journal-schema.ts";
+import { takeOver } from "./foreign.ts";
 import { SaveFiles } from "./hibernation.ts";
 import { MigrationRun, type RunHooks } from "./migration-run.ts";
 import type { Registry } from "./registry.ts";
-import type { Replay, ReplayedMigration } from "./replay.ts";
+import type { Replay, ReplayedMigration, UnusableMigration } from "./replay.ts";
 import type { Target } from "./run-effects.ts";
 
 /** Verbs are answered after this at the latest; what has not settled by then settles in the cycles. */
@@ -25,6 +27,10 @@ export function restoreRuns(
 ): void {
   const log = context.log.child({ component: "recovery" });
   for (const trouble of replayed.troubles) log.error({ trouble }, "part of the journal is lost");
+  for (const { id, vmId, live, why } of replayed.unusable) {
+    const next = live ? "if it is still running it is watched as a foreign migration" : "left out";
+    log.error({ migrationId: id, vmId, why, next }, "a migration in the journal cannot be used");
+  }
   for (const { migration, target } of replayed.migrations) {
     const reached = migration.destinationReached || migration.callAtMs !== null;
     if (reached && target.mode === "remote") context.peers.noteReached(target);
@@ -40,7 +46,12 @@ export function restoreRuns(
 }
 
 /** After it goes on: said, and looked after. Settles within RECOVERY_MAX_MS. */
-export async function settleRestored(registry: Registry, context: Context): Promise<void> {
+export async function settleRestored(
+  replayed: Replay,
+  registry: Registry,
+  context: Context,
+  hooks: RunHooks,
+): Promise<void> {
   const { hostView, log, defects } = context;
   const runs = registry.live();
   for (const run of runs) defects.contained("takeOver", run.vmId, () => run.takenOver());
@@ -53,7 +64,10 @@ export async function settleRestored(registry: Registry, context: Context): Prom
     await Promise.all(
       runs.map((run) => defects.containedLater("saveFiles", run.vmId, () => holdAgain(run))),
     );
-    await defects.containedLater("look", null, () => hostView.refresh());
+    const looked = await defects.containedLater("look", null, () => hostView.refresh());
+    for (const each of looked?.kind === "ok" ? replayed.unusable : []) {
+      await defects.containedLater("adopt", each.vmId, () => adopt(each, registry, context, hooks));
+    }
     await Promise.all(
       runs.filter((run) => run.migration.callReturned).map((run) => run.locateGuest()),
     );
@@ -65,6 +79,40 @@ export async function settleRestored(registry: Registry, context: Context): Prom
   if ((await Promise.race([settled(), deadline])) === late) {
     log.warn({ waitedMs: RECOVERY_MAX_MS }, "recovery goes on while verbs are answered");
   }
+}
+
+/**
+ * Of a migration that this daemon began and knows nothing more of, what libvirt shows is watched like
+ * somebody else's, but at once: it had limits, and the configured ones are better than none. Of one that
+ * is not there any more the next daemon need not speak again.
+ */
+async function adopt(
+  { id, vmId, live }: UnusableMigration,
+  registry: Registry,
+  context: Context,
+  hooks: RunHooks,
+): Promise<void> {
+  if (vmId === null || !live || registry.liveOf(vmId) !== undefined || isOver(vmId, context)) {
+    context.journal.dropped(id);
+    return;
+  }
+  if (!registry.reserve(vmId)) return;
+  try {
+    const run = await takeOver(vmId, context, hooks, id);
+    if (run === null) return;
+    registry.add(run);
+    run.accepted("the journal, whose records of it cannot be used");
+    run.apply({ kind: "accepted" });
+    run.log.warn({ limits: run.migration.limits }, "watched as a foreign migration");
+  } finally {
+    registry.release(vmId);
+  }
+}
+
+/** libvirt says so; where it says nothing of the VM, it may not be. */
+function isOver(vmId: string, { hostView }: Context): boolean {
+  const view = hostView.get(vmId);
+  return view === undefined || (view.job.kind === "stats" && !isOutgoing(view.job.stats));
 }
 
 /** A save goes on in libvirt: its files are no other's until it has ended. */

@@ -1,24 +1,31 @@
 /**
  * From the lines of a journal to what was known when they ended: each migration with its last state,
- * the events and their numbers, the reservations. Pure, and it believes nothing that was not checked:
- * what cannot be read is left out and named. What becomes of it is recovery.ts's.
+ * the events and their numbers, the reservations; of every format, as one of the present format. Pure,
+ * and it believes nothing that was not checked: what cannot be used is left out, and reported with what
+ * is wrong with it. What becomes of it is recovery.ts's.
  */
 import * as v from "valibot";
 import type { Decision } from "../core/decision.ts";
 import type { Migration } from "../core/migration.ts";
 import type { Reservation } from "../core/reservations.ts";
-import { isRecord, type JournalRecord, type Segment } from "../journal/segments.ts";
 import {
+  isRecord,
+  type JournalRecord,
+  type Segment,
+  type SegmentHeader,
+} from "../journal/segments.ts";
+import {
+  comingSchema,
   decisionsSchema,
   eventsSchema,
-  migrationSchema,
-  requestSchema,
-  comingSchema,
+  inWords,
+  recordedSchema,
   reservationsSchema,
-  targetSchema,
+  uuid,
   wallMsSchema,
   type JournaledTarget,
 } from "./journal-schema.ts";
+import { upgraded, upgradedDecision, type RawMigration } from "./recovery/formats.ts";
 import type { MigrateRequest, NumberedEvent } from "./service.ts";
 
 export interface ReplayedMigration {
@@ -37,6 +44,17 @@ export interface ReplayedMigration {
   readonly sameBoot: boolean;
 }
 
+/** A migration whose records cannot be used. */
+export interface UnusableMigration {
+  readonly id: string;
+  /** null: not even that can be read. */
+  readonly vmId: string | null;
+  /** It may still be going on: it had not ended, in this boot. */
+  readonly live: boolean;
+  /** In words, with the field: `limits.progressTimeoutMs: expected number, got undefined`. */
+  readonly why: string;
+}
+
 export interface Replay {
   /** In the order of their acceptance. */
   readonly migrations: readonly ReplayedMigration[];
@@ -49,13 +67,18 @@ export interface Replay {
   readonly reservations: readonly Reservation[];
   /** Of this boot: VMs on their way to this host, whose arrival was not told. */
   readonly coming: readonly string[];
-  /** What could not be used, in words. */
+  readonly unusable: readonly UnusableMigration[];
+  /** What else could not be used, in words. */
   readonly troubles: readonly string[];
 }
 
 interface Trace {
   head: JournalRecord;
-  state: Record<string, unknown>;
+  raw: RawMigration;
+  /** Of `raw`. */
+  format: number;
+  /** Why there may be records of it after these; null: there are none. */
+  overtakenBy: string | null;
   wallMs: number;
   atMs: number | null;
   bootId: string;
@@ -92,8 +115,8 @@ export class Replayer {
   }
 
   add(segment: Segment): void {
-    if (segment.kind === "foreign") {
-      this.#troubles.push(`${segment.file.path}: ${segment.why}`);
+    if (segment.kind === "skipped") {
+      this.#skip(segment);
       return;
     }
     const { header, file, records, unreadableLines } = segment;
@@ -107,9 +130,22 @@ export class Replayer {
     if (ours) this.#nextSeq = Math.max(this.#nextSeq, header.nextSeq);
     for (const record of records) {
       this.#upAt(header.bootId, record["atMs"]);
-      trace(this.#traces, record, header.bootId);
+      trace(this.#traces, record, header);
       if (ours) this.#ofThisBoot(record);
     }
+  }
+
+  /**
+   * What it said of this host's migrations is lost: one that waited may have been cancelled, and one that
+   * ran may have ended and begun again. Nothing is begun or steered by what was so before.
+   */
+  #skip({ file, reason, why }: Extract<Segment, { kind: "skipped" }>): void {
+    if (reason === "torn") return;
+    this.#troubles.push(`${file.path}: ${why}`);
+    if (reason === "otherHost") return;
+    // Numbers that it gave to events must not be given again.
+    this.#epoch = null;
+    for (const found of this.#traces.values()) found.overtakenBy = file.path;
   }
 
   #upAt(bootId: string, atMs: unknown): void {
@@ -147,37 +183,48 @@ export class Replayer {
   result(): Replay {
     // Told while the disk took nothing: those before a gap are no longer all that there were.
     const events = this.#events.at(-1)?.seq === this.#nextSeq - 1 ? this.#events : [];
-    const troubles = [...this.#troubles];
-    const migrations = [...this.#traces].flatMap(([id, found]) => {
-      const migration = migrationOf(id, found, this.#bootId, this.#uptimeSince(found));
-      if (migration === null) troubles.push(`migration ${id}: its records cannot be used`);
-      return migration === null ? [] : [migration];
-    });
+    const found = [...this.#traces].map(([id, each]) =>
+      migrationOf(id, each, this.#bootId, this.#uptimeSince(each)),
+    );
     return {
-      migrations,
+      migrations: found.filter((each) => "migration" in each),
+      unusable: found.filter((each) => "why" in each),
       events,
       epoch: this.#epoch,
       nextSeq: this.#nextSeq,
       reservations: this.#reservations,
       coming: this.#coming,
-      troubles,
+      troubles: this.#troubles,
     };
   }
 }
 
-function trace(traces: Map<string, Trace>, record: JournalRecord, bootId: string): void {
-  const { k, id, acceptedAtWallMs, state, d, wallMs, atMs } = record;
+function trace(traces: Map<string, Trace>, record: JournalRecord, header: SegmentHeader): void {
+  const { k, id, acceptedAtWallMs, request, target, state, d, wallMs, atMs } = record;
+  const { bootId, format } = header;
   if (typeof id !== "string") return;
+  if (k === "dropped") traces.delete(id);
   const known = traces.get(id);
   if (k === "migration" && isRecord(state)) {
     const sinceMs = parsed(wallMsSchema, acceptedAtWallMs) ?? 0;
-    const lastMs = known?.wallMs ?? sinceMs;
     const headAtMs = isTime(atMs) ? atMs : null;
-    const lastAtMs = headAtMs ?? (known?.bootId === bootId ? known.atMs : null);
-    traces.set(id, { head: record, state: { ...state }, wallMs: lastMs, atMs: lastAtMs, bootId });
+    traces.set(id, {
+      head: record,
+      raw: { request, target, state },
+      format,
+      overtakenBy: null,
+      wallMs: known?.wallMs ?? sinceMs,
+      atMs: headAtMs ?? (known?.bootId === bootId ? known.atMs : null),
+      bootId,
+    });
   }
   if (k !== "step" || known === undefined) return;
-  if (isRecord(d)) known.state = { ...known.state, ...d };
+  if (isRecord(d)) {
+    // A daemon goes on in its own format with one that ended before it was started.
+    if (known.format !== format) known.raw = upgraded(known.raw, known.format);
+    known.format = format;
+    known.raw = { ...known.raw, state: { ...known.raw.state, ...d } };
+  }
   known.wallMs = parsed(wallMsSchema, wallMs) ?? known.wallMs;
   if (isTime(atMs)) known.atMs = atMs;
   known.bootId = bootId;
@@ -192,17 +239,30 @@ function migrationOf(
   found: Trace,
   bootId: string,
   uptimeSinceMs: number,
-): ReplayedMigration | null {
-  const { head, state, wallMs: lastWallMs, atMs: lastAtMs } = found;
-  const migration = parsed(migrationSchema, { ...state, pending: [], sampled: false });
-  const request = parsed(requestSchema, head["request"]);
-  const target = parsed(targetSchema, head["target"]);
-  const acceptedAtWallMs = parsed(wallMsSchema, head["acceptedAtWallMs"]);
-  if (migration === null || request === null || target === null || acceptedAtWallMs === null) {
-    return null;
-  }
-  if (migration.vmId !== request.vmId) return null;
+): ReplayedMigration | UnusableMigration {
+  const { head, wallMs: lastWallMs, atMs: lastAtMs, overtakenBy } = found;
+  const raw = upgraded(found.raw, found.format);
+  const checked = v.safeParse(recordedSchema, {
+    acceptedAtWallMs: head["acceptedAtWallMs"],
+    ...raw,
+    state: { ...raw.state, pending: [], sampled: false },
+  });
+  const vmId = parsed(uuid, raw.state["vmId"]);
   const sameBoot = found.bootId === bootId;
+  const live = sameBoot && raw.state["phase"] !== "ended";
+  if (!checked.success) return { id, vmId, live, why: inWords(checked.issues) };
+  if (raw.state["phase"] !== "ended" && overtakenBy !== null) {
+    return { id, vmId, live, why: `what became of it was in ${overtakenBy}, which cannot be read` };
+  }
+  const { request, target, state: migration, acceptedAtWallMs } = checked.output;
+  if (migration.vmId !== request.vmId) {
+    return {
+      id,
+      vmId,
+      live,
+      why: `vmId: expected ${request.vmId}, as in the request, got ${vmId}`,
+    };
+  }
   return {
     id,
     request,
@@ -236,12 +296,13 @@ export function decisionsIn(
   id: string,
 ): readonly ExplainedDecision[] {
   return segments.flatMap((segment) => {
-    if (segment.kind === "foreign") return [];
-    const { bootId } = segment.header;
+    if (segment.kind === "skipped") return [];
+    const { bootId, format } = segment.header;
     return segment.records
       .filter((record) => record["id"] === id)
       .flatMap(({ x, wallMs, atMs }) => {
-        const decisions = x === undefined ? null : parsed(decisionsSchema, x);
+        const raw = Array.isArray(x) ? x.map((each) => upgradedDecision(each, format)) : null;
+        const decisions = raw === null ? null : parsed(decisionsSchema, raw);
         const time = parsed(wallMsSchema, wallMs);
         if (decisions === null || time === null || typeof atMs !== "number") return [];
         return decisions.map((decision) => ({ ...decision, wallMs: time, atMs, bootId }));

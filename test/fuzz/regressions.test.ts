@@ -3,7 +3,12 @@
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
-import { type Segment, parseSegment } from "../../src/journal/segments.ts";
+import {
+  JOURNAL_FORMAT,
+  parseSegment,
+  READABLE_SINCE,
+  type Segment,
+} from "../../src/journal/segments.ts";
 import { explain } from "../../src/monitor/explain.ts";
 import { replay } from "../../src/monitor/replay.ts";
 import { PeerClient } from "../../src/peer/peer-client.ts";
@@ -137,10 +142,19 @@ describe("a destination's answer", () => {
 });
 
 describe("a journal", () => {
-  const header = `{"format":1,"host":"${HOST}","bootId":"${BOOT}","epoch":"e","nextSeq":1,"wallMs":1}`;
+  const header = JSON.stringify({
+    format: JOURNAL_FORMAT,
+    readableSince: READABLE_SINCE,
+    host: HOST,
+    bootId: BOOT,
+    epoch: "e",
+    nextSeq: 1,
+    wallMs: 1,
+  });
+  const owner = { host: HOST, bootId: BOOT };
   const segments = (...lines: readonly string[]): readonly Segment[] => {
     const text = `${[header, ...lines].join("\n")}\n`;
-    return [parseSegment({ number: 1, path: "j", bytes: text.length }, text, HOST)];
+    return [parseSegment({ number: 1, path: "j", bytes: text.length }, text, owner)];
   };
   const eventLine = (seq: number, value: string): string =>
     `{"k":"events","wallMs":1,"e":[{"seq":${seq},"method":"m","params":{"v":${value}}}]}`;

@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { bootId, systemClock } from "../../src/clock.ts";
 import type { Guest } from "../lab/api.ts";
 import {
   Daemon,
@@ -151,7 +152,7 @@ describe("a daemon that was killed", () => {
       await daemonProcess.waitForLog(/listening on TCP/);
       await daemon.connect();
       for (const verb of ["Host.ping2", "Host.getStats"]) {
-        await expect(daemon.call(verb)).rejects.toMatchObject(refusal(99, /recovering/));
+        await expect(daemon.call(verb)).rejects.toMatchObject(refusal(99, /restoring/));
       }
     } finally {
       await lab.a.exec("kill", ["-CONT", libvirtd]);
@@ -179,7 +180,11 @@ describe("a journal that cannot be gone on with", () => {
   });
 
   it.each([
-    ["is of another host", (text: string) => text.replaceAll('"host":"host-a"', '"host":"other"')],
+    ["is of another host", (text: string) => text.replaceAll(/"host":\{[^}]*\}/g, OTHER_HOST)],
+    [
+      "is of a newer format",
+      (text: string) => text.replaceAll(/"format":\d+,"readableSince":\d+/g, NEWER),
+    ],
     ["holds garbage", () => "\u0000\u0001garbage\n{}\n".repeat(50)],
   ])(
     "%s: its migration is watched as somebody else's, and can be taken over",
@@ -200,6 +205,105 @@ describe("a journal that cannot be gone on with", () => {
     },
   );
 });
+
+describe("a journal that belongs to this host", () => {
+  async function running(): Promise<{ readonly a: Daemon; readonly guest: Guest }> {
+    const [a] = [await start(), await start(lab.b)];
+    const guest = await lab.a.startGuest(ENDLESS);
+    const limits = { ...ENDLESS_PARAMS, migrationProgressTimeout: 60 };
+    await migrateRunning(a, guest, { dst: "host-b", ...limits });
+    return { a, guest };
+  }
+
+  it("under the name that the host had before: its migration goes on", async () => {
+    const { a, guest } = await running();
+    const { migrationId, parameters } = await a.migration(guest.uuid);
+    const renamed = (text: string): string => text.replaceAll('"name":"host-a"', '"name":"before"');
+    const again = await killAndRestart(a, () => Promise.resolve(rewriteJournal(renamed)));
+    const after = await again.migrationIs(guest.uuid, (each) => each["phase"] === "running");
+    expect(after).toMatchObject({ migrationId, parameters, dst: "host-b" });
+  });
+
+  it("in the first format: its migration goes on", async () => {
+    const { a, guest } = await running();
+    const kept = firstFormat(guest);
+    const again = await killAndRestart(a, () => Promise.resolve(rewriteJournal(() => kept)));
+    const after = await again.migrationIs(guest.uuid, (each) => each["phase"] === "running");
+    expect(after).toMatchObject({
+      migrationId: "migration-2",
+      dst: "host-b",
+      downtimeOwner: "engine",
+    });
+    await again.call("VM.migrateChangeParams", {
+      vmID: guest.uuid,
+      params: { downtime: 2000, maxBandwidth: 200 },
+    });
+    expect(await again.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    await expectRunsOn(guest, lab.b);
+  });
+
+  it("with a migration of which a field is missing: it is watched by the configured limits", async () => {
+    const [a] = [await start(), await start(lab.b)];
+    const guests = [await lab.a.startGuest(ENDLESS), await lab.a.startGuest(ENDLESS)];
+    const [spoilt, sound] = guests.map(uuidOf);
+    for (const guest of guests) {
+      await migrateRunning(a, guest, {
+        dst: "host-b",
+        ...ENDLESS_PARAMS,
+        migrationProgressTimeout: 60,
+      });
+    }
+    const before = await a.migration(spoilt ?? "");
+    const without = (text: string): string =>
+      text
+        .split("\n")
+        .map((line) => (line.includes(`"state":{"vmId":"${spoilt}"`) ? noTimeout(line) : line))
+        .join("\n");
+    const again = await killAndRestart(a, () => Promise.resolve(rewriteJournal(without)));
+    expect(again.process.log()).toMatch(
+      /"why":"limits\.progressTimeoutMs is missing".*"msg":"a migration in the journal cannot be used"/,
+    );
+    expect(await again.migration(spoilt ?? "")).toMatchObject({
+      migrationId: before["migrationId"],
+      parameters: { migrationProgressTimeout: 240 },
+    });
+    expect(await again.migration(sound ?? "")).toMatchObject({
+      dst: "host-b",
+      parameters: { migrationProgressTimeout: 60 },
+    });
+    const free = { downtime: 2000, maxBandwidth: 200 };
+    for (const guest of guests) {
+      await again.call("VM.migrateChangeParams", { vmID: guest.uuid, ...free });
+      expect(await again.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
+      await expectRunsOn(guest, lab.b);
+    }
+  });
+});
+
+const OTHER_HOST = '"host":{"name":"other","machineId":null,"hostUuid":"0-0"}';
+const NEWER = '"format":99,"readableSince":99';
+
+const noTimeout = (line: string): string =>
+  line.replaceAll(/"limits":\{"progressTimeoutMs":\d+,/g, '"limits":{');
+
+/**
+ * The journal of a migration on these hosts in the first format, as one of this guest's: begun just now,
+ * else libvirt's job would be taken for a later one.
+ */
+function firstFormat(guest: Guest): string {
+  const kept = path.join(
+    import.meta.dirname,
+    "../journal/formats/1/real-hosts/journal-00000001.jsonl",
+  );
+  const [header = "", ...lines] = readFileSync(kept, "utf8").split("\n");
+  const own = lines.filter((line) => line.includes('"id":"migration-2"'));
+  return [header.replace("boot-1", bootId()), ...own, ""]
+    .join("\n")
+    .replaceAll("22222222-0000-4000-8000-000000000000", guest.uuid)
+    .replaceAll('"progressTimeoutMs":60000', '"progressTimeoutMs":86400000')
+    .replaceAll(/"callAtMs":[0-9.]+/g, `"callAtMs":${systemClock.monotonicMs()}`)
+    .replaceAll(/"processedBytes":[0-9]+/g, '"processedBytes":0');
+}
 
 interface Ring {
   readonly epoch: string;

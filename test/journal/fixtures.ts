@@ -12,7 +12,13 @@ import type { Effect } from "../../src/core/effect.ts";
 import type { NewMigration } from "../../src/core/new-migration.ts";
 import { FolderLock } from "../../src/journal/folder-lock.ts";
 import { defaultJournalLimits, Journal, type JournalLimits } from "../../src/journal/journal.ts";
-import { segmentPath, type JournalRecord, type Segment } from "../../src/journal/segments.ts";
+import type { HostIdentity } from "../../src/journal/host-identity.ts";
+import {
+  segmentPath,
+  type JournalOwner,
+  type JournalRecord,
+  type Segment,
+} from "../../src/journal/segments.ts";
 import { createLog, type Log } from "../../src/logger.ts";
 import type { JournaledTarget } from "../../src/monitor/journal-schema.ts";
 import { MigrationJournal, type MigrationEntry } from "../../src/monitor/migration-journal.ts";
@@ -24,8 +30,18 @@ import {
 } from "../../src/monitor/service.ts";
 import { Run } from "../core/fixtures.ts";
 
-export const HOST = "host1";
 export const BOOT = "boot-1";
+export const HOST: HostIdentity = {
+  name: "host1",
+  machineId: "1".repeat(32),
+  hostUuid: "00000000-0000-4000-8000-000000000001",
+};
+export const OTHER_HOST: HostIdentity = {
+  name: "host9",
+  machineId: "9".repeat(32),
+  hostUuid: "00000000-0000-4000-8000-000000000009",
+};
+export const OWNER: JournalOwner = { host: HOST, bootId: BOOT };
 export const VM = "11111111-1111-4111-8111-111111111111";
 export const OTHER_VM = "22222222-2222-4222-8222-222222222222";
 /** Wall time at the clock's 0. */
@@ -101,7 +117,7 @@ export interface DeskOptions {
   readonly epoch?: string;
   readonly nextSeq?: number;
   readonly nowMs?: number;
-  readonly host?: string;
+  readonly host?: HostIdentity;
   /** Wall time at the clock's 0. */
   readonly wallAtZeroMs?: number;
 }
@@ -141,7 +157,7 @@ export class Desk {
     this.journal = new Journal(
       {
         folder: this.folder,
-        host: options.host ?? HOST,
+        host: () => options.host ?? HOST,
         bootId: this.bootId,
         limits: { ...defaultJournalLimits, ...options.limits },
         nowMs: () => this.clock.monotonicMs(),

@@ -16,7 +16,12 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { JOURNAL_FORMAT, listSegments, segmentPath } from "../../src/journal/segments.ts";
+import {
+  JOURNAL_FORMAT,
+  listSegments,
+  READABLE_SINCE,
+  segmentPath,
+} from "../../src/journal/segments.ts";
 import { bringTo } from "../core/fixtures.ts";
 import { BOOT, Desk, desk, HOST, temporaryFolder, WALL_MS } from "./fixtures.ts";
 
@@ -54,6 +59,7 @@ describe("a segment", () => {
     const [header, record, ...more] = own.text(1).trimEnd().split("\n");
     expect(JSON.parse(header ?? "")).toEqual({
       format: JOURNAL_FORMAT,
+      readableSince: READABLE_SINCE,
       host: HOST,
       bootId: BOOT,
       epoch: "epoch-1",

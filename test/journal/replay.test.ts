@@ -11,7 +11,7 @@ import { segmentPath } from "../../src/journal/segments.ts";
 import { migrationSchema } from "../../src/monitor/journal-schema.ts";
 import { Replayer } from "../../src/monitor/replay.ts";
 import { ALL_PHASES, bringTo, FILE_REQUEST, sample } from "../core/fixtures.ts";
-import { BOOT, Desk, desk, OTHER_VM, VM, WALL_MS } from "./fixtures.ts";
+import { BOOT, Desk, desk, OTHER_HOST, OTHER_VM, VM, WALL_MS } from "./fixtures.ts";
 
 /** What of a state is written: the rest begins anew. */
 function lasting(migration: Migration): Migration {
@@ -191,22 +191,43 @@ describe("several", () => {
 });
 
 describe("what cannot be believed is left out, and named", () => {
-  it.each<[string, object]>([
-    ["a phase that nobody knows", { phase: "flying" }],
-    ["a number that is none", { memoryBytes: "much" }],
-    ["a count below 0", { pausedCopyReads: -1 }],
-    ["a part that is missing", { limits: { progressTimeoutMs: 1 } }],
-    ["a VM that is none", { vmId: "../../etc/passwd" }],
-    ["another VM than was asked for", { vmId: OTHER_VM }],
-    ["an outcome that nobody has", { outcome: { outcome: "perhaps" } }],
-  ])("%s", async (_name, d) => {
+  it.each<[string, object, unknown]>([
+    [
+      "an unknown phase",
+      { phase: "flying" },
+      expect.stringMatching(/^phase: expected .*got "flying"/),
+    ],
+    ["text for a number", { memoryBytes: "much" }, 'memoryBytes: expected number, got "much"'],
+    ["a negative count", { pausedCopyReads: -1 }, "pausedCopyReads: expected >=0, got -1"],
+    [
+      "a part that is missing",
+      { limits: { progressTimeoutMs: 1 } },
+      "limits.timeoutJudgesPasses is missing (and 4 more)",
+    ],
+    [
+      "a VM id that is none",
+      { vmId: "../../etc/passwd" },
+      expect.stringMatching(/^vmId: expected/),
+    ],
+    [
+      "another VM than was asked for",
+      { vmId: OTHER_VM },
+      `vmId: expected ${VM}, as in the request, got ${OTHER_VM}`,
+    ],
+    [
+      "an unknown outcome",
+      { outcome: { outcome: "perhaps" } },
+      expect.stringMatching(/^outcome\.outcome: expected .*"perhaps" \(and 9 more\)/),
+    ],
+  ])("%s", async (_name, d, why) => {
     const own = await desk();
     own.accept("m1");
     own.accept("m2", { vmId: OTHER_VM });
     own.journal.append({ k: "step", id: "m1", d, wallMs: 1, atMs: 1 });
-    const { migrations, troubles } = await own.replayed();
+    const { migrations, unusable, troubles } = await own.replayed();
     expect(migrations.map(({ id }) => id)).toEqual(["m2"]);
-    expect(troubles).toEqual([expect.stringContaining("m1")]);
+    expect(unusable).toMatchObject([{ id: "m1", live: true, why }]);
+    expect(troubles).toEqual([]);
   });
 
   it.each<[string, object]>([
@@ -224,7 +245,7 @@ describe("what cannot be believed is left out, and named", () => {
   });
 
   it("another host's segment, and lines that cannot be read", async () => {
-    const elsewhere = await desk({ host: "host9" });
+    const elsewhere = await desk({ host: OTHER_HOST });
     elsewhere.accept("m0");
     await elsewhere.journal.close();
     const own = await elsewhere.restarted().begin();

@@ -20,10 +20,21 @@ import {
 import { explain } from "../../src/monitor/explain.ts";
 import { replay } from "../../src/monitor/replay.ts";
 import { bringTo } from "../core/fixtures.ts";
-import { BOOT, desk, HOST, temporaryFolder, VM } from "./fixtures.ts";
+import { BOOT, desk, HOST, OTHER_HOST, OWNER, temporaryFolder, VM } from "./fixtures.ts";
 
 const FILE: SegmentFile = { number: 1, path: "journal-00000001.jsonl", bytes: 0 };
-const HEADER = { format: 1, host: HOST, bootId: BOOT, epoch: "e", nextSeq: 1, wallMs: 5 };
+const HEADER = {
+  format: 2,
+  readableSince: 2,
+  host: HOST,
+  bootId: BOOT,
+  epoch: "e",
+  nextSeq: 1,
+  wallMs: 5,
+};
+const NEWER = { format: 9, readableSince: 9 };
+const FORMAT_1 = (host: string, bootId: string): string =>
+  JSON.stringify({ ...HEADER, format: 1, readableSince: undefined, host, bootId });
 const header = (fields: object = {}): string => JSON.stringify({ ...HEADER, ...fields });
 
 function recordsOf(segment: Segment): readonly JournalRecord[] {
@@ -32,7 +43,7 @@ function recordsOf(segment: Segment): readonly JournalRecord[] {
 
 describe("the first line says whose it is", () => {
   it("of this host and format: read", () => {
-    const segment = parseSegment(FILE, `${header()}\n{"k":"a"}\n`, HOST);
+    const segment = parseSegment(FILE, `${header()}\n{"k":"a"}\n`, OWNER);
     expect(segment).toEqual({
       kind: "read",
       file: FILE,
@@ -44,27 +55,51 @@ describe("the first line says whose it is", () => {
   });
 
   it.each([
-    ["an empty file", "", "no header"],
-    ["another format", header({ format: 2 }), "no header"],
-    ["no format", header({ format: undefined }), "no header"],
-    ["another host's", header({ host: "host9" }), "host9"],
-    ["no host", header({ host: null }), "no header"],
-    ["no boot", header({ bootId: 7 }), "no header"],
-    ["no epoch", header({ epoch: undefined }), "no header"],
-    ["a number of events that is none", header({ nextSeq: -1 }), "no header"],
-    ["a time that is none", header({ wallMs: "now" }), "no header"],
-    ["a list", "[1]", "no header"],
-    ["null", "null", "no header"],
-    ["a line that breaks off", header().slice(0, -2), "no header"],
-    ["something else", "\u0000\u0001 not ours", "no header"],
-  ])("%s: named and not read", (_name, first, why) => {
-    const segment = parseSegment(FILE, `${first}\n{"k":"a"}\n`, HOST);
-    expect(segment).toMatchObject({ kind: "foreign", file: FILE });
-    if (segment.kind === "foreign") expect(segment.why).toContain(why);
+    ["an empty file", "", "unreadable", "not a journal header"],
+    ["no format", header({ format: undefined }), "unreadable", "not a journal header"],
+    ["a format that is none", header({ format: 0 }), "unreadable", "not a journal header"],
+    ["no host", header({ host: null }), "unreadable", "not a journal header"],
+    ["half a host", header({ host: { name: "host1" } }), "unreadable", "not a journal header"],
+    ["no boot", header({ bootId: 7 }), "unreadable", "not a journal header"],
+    ["no epoch", header({ epoch: undefined }), "unreadable", "not a journal header"],
+    ["a number of events that is none", header({ nextSeq: -1 }), "unreadable", "not a journal"],
+    ["a time that is none", header({ wallMs: "now" }), "unreadable", "not a journal header"],
+    ["a list", "[1]", "unreadable", "not a journal header"],
+    ["null", "null", "unreadable", "not a journal header"],
+    ["a line that breaks off", header().slice(0, -2), "unreadable", "not a journal header"],
+    ["something else", "\u0000\u0001 not ours", "unreadable", "not a journal header"],
+    ["another host's", header({ host: OTHER_HOST }), "otherHost", "host9 (machine-id 9999"],
+    [
+      "another host's in a newer format",
+      header({ ...NEWER, host: OTHER_HOST }),
+      "otherHost",
+      "host9",
+    ],
+    ["a newer format", header(NEWER), "newer", `format 9; this daemon reads formats 1 to`],
+    ["another host's in format 1", FORMAT_1("host9", "boot-9"), "otherHost", "host9"],
+  ])("%s: reported and skipped", (_name, first, reason, why) => {
+    const segment = parseSegment(FILE, `${first}\n{"k":"a"}\n`, OWNER);
+    expect(segment).toMatchObject({ kind: "skipped", file: FILE, reason });
+    if (segment.kind === "skipped") expect(segment.why).toContain(why);
   });
 
-  it("more fields than we know do no harm", () => {
-    expect(parseSegment(FILE, `${header({ more: 1 })}\n`, HOST).kind).toBe("read");
+  it.each([
+    ["of a newer format that this one's readers can use", header({ ...NEWER, readableSince: 2 })],
+    ["with fields that are not known", header({ more: 1 })],
+    ["of this host before it was renamed", header({ host: { ...HOST, name: "before" } })],
+    ["in format 1, by the host's name", FORMAT_1(HOST.name, "boot-9")],
+    ["in format 1, of a host renamed since, in this boot", FORMAT_1("before", BOOT)],
+  ])("%s: read", (_name, first) => {
+    expect(parseSegment(FILE, `${first}\n{"k":"a"}\n`, OWNER)).toMatchObject({
+      kind: "read",
+      records: [{ k: "a" }],
+    });
+  });
+
+  it("a first line that breaks off, and nothing after it, is a writer that did nothing", () => {
+    for (const first of ["", header().slice(0, 40)]) {
+      expect(parseSegment(FILE, first, OWNER)).toMatchObject({ kind: "skipped", reason: "torn" });
+    }
   });
 });
 
@@ -86,7 +121,7 @@ describe("lines that are no records", () => {
     ["the last is no record, yet ends", '{"k":"a"}\n{"k"\n', ["a"], 1, false],
     ["empty ones", '{"k":"a"}\n\n\n{"k":"b"}\n', ["a", "b"], 0, false],
   ])("%s", (_name, lines, ks, unreadableLines, cutOff) => {
-    const segment = parseSegment(FILE, `${header()}\n${lines}`, HOST);
+    const segment = parseSegment(FILE, `${header()}\n${lines}`, OWNER);
     expect(segment).toMatchObject({ kind: "read", unreadableLines, cutOff });
     expect(recordsOf(segment).map(({ k }) => k)).toEqual(ks);
   });
@@ -108,10 +143,11 @@ describe("the files of a folder", () => {
     ]);
   });
 
-  it("one that is gone meanwhile is foreign, and says why", async () => {
+  it("one that is gone meanwhile is skipped, and says why", async () => {
     const file = { number: 1, path: segmentPath(temporaryFolder(), 1), bytes: 0 };
-    expect(await readSegment(file, HOST)).toMatchObject({
-      kind: "foreign",
+    expect(await readSegment(file, OWNER)).toMatchObject({
+      kind: "skipped",
+      reason: "unreadable",
       why: expect.stringContaining("ENOENT"),
     });
   });
@@ -120,7 +156,7 @@ describe("the files of a folder", () => {
     const file = { number: 1, path: segmentPath(temporaryFolder(), 1), bytes: 0 };
     writeFileSync(file.path, `${header()}\n{"k":"a"}\n`);
     truncateSync(file.path, 4 * SEGMENT_READ_BYTES_MAX);
-    expect(recordsOf(await readSegment(file, HOST))).toEqual([{ k: "a" }]);
+    expect(recordsOf(await readSegment(file, OWNER))).toEqual([{ k: "a" }]);
   });
 });
 
@@ -142,11 +178,11 @@ describe("the oldest are removed", () => {
 
   it("another host's and format's count and go as ours do: the folder has one bound", async () => {
     const folder = temporaryFolder();
-    const firsts = [header({ host: "host9" }), header({ format: 2 }), header(), header()];
+    const firsts = [header({ host: OTHER_HOST }), header(NEWER), header(), header()];
     for (const [index, first] of firsts.entries()) {
-      writeFileSync(segmentPath(folder, index + 1), `${first}\n`.padEnd(200));
+      writeFileSync(segmentPath(folder, index + 1), `${first}\n`.padEnd(300));
     }
-    await pruneSegments(folder, { files: 9, bytes: 600 });
+    await pruneSegments(folder, { files: 9, bytes: 900 });
     expect((await listSegments(folder)).map(({ number }) => number)).toEqual([2, 3, 4]);
   });
 });
@@ -167,7 +203,7 @@ describe("cut off anywhere", () => {
     const lines = whole.split("\n").slice(1);
     let records: readonly JournalRecord[] = [];
     for (let length = 0; length <= bytes.length; length += 1) {
-      const segment = parseSegment(FILE, bytes.toString("utf8", 0, length), HOST);
+      const segment = parseSegment(FILE, bytes.toString("utf8", 0, length), OWNER);
       const { migrations, events, nextSeq } = replay([segment], BOOT);
       const grown = recordsOf(segment);
       if (grown.length > records.length) {
@@ -192,7 +228,7 @@ describe("cut off anywhere", () => {
     const lines = (await journal()).toString("utf8").split("\n").slice(0, -1);
     for (let count = 1; count <= lines.length; count += 1) {
       const text = lines.slice(0, count).join("\n");
-      const replayed = replay([parseSegment(FILE, text, HOST)], BOOT);
+      const replayed = replay([parseSegment(FILE, text, OWNER)], BOOT);
       const ended = replayed.events.filter(({ method }) => method.includes("|ended|")).length;
       const outcomes = replayed.migrations.filter(({ migration }) => migration.outcome !== null);
       expect(outcomes).toHaveLength(ended);

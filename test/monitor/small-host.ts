@@ -8,6 +8,7 @@ import type { Clock } from "../../src/clock.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { defaultJournalLimits, Journal } from "../../src/journal/journal.ts";
 import { FolderLock } from "../../src/journal/folder-lock.ts";
+import type { HostIdentity } from "../../src/journal/host-identity.ts";
 import { createLog } from "../../src/logger.ts";
 import type { Context } from "../../src/monitor/context.ts";
 import { Defects } from "../../src/defects.ts";
@@ -23,7 +24,7 @@ import { settingsFrom } from "../../src/config/settings.ts";
 import { type PeerAddress, type PeerAnswer, PeerClient } from "../../src/peer/peer-client.ts";
 import { Peers } from "../../src/peer/peers.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
-import { requestOf, temporaryFolder } from "../journal/fixtures.ts";
+import { HOST, requestOf, temporaryFolder } from "../journal/fixtures.ts";
 import { SmallHypervisor, type SmallVm } from "./small-hypervisor.ts";
 
 const INTERVAL_SECONDS = 0.1;
@@ -70,6 +71,7 @@ export const WELCOMING: Destination = (method) => {
 export interface SmallHostOptions {
   readonly folder?: string;
   readonly bootId?: string;
+  readonly host?: HostIdentity;
   readonly clock?: SteppingClock;
   readonly vars?: Readonly<Record<string, number | string | boolean>>;
   /** Absent: destinations have no daemon (peer.mode none). */
@@ -117,7 +119,7 @@ export class SmallHost {
     this.#journal = new Journal(
       {
         folder: this.folder,
-        host: "host1",
+        host: () => options.host ?? HOST,
         bootId: this.bootId,
         limits: defaultJournalLimits,
         nowMs,
@@ -195,9 +197,12 @@ export class SmallHost {
     await this.#journal.begin({
       epoch: this.#ring.epoch,
       nextSeq: () => this.#ring.next,
-      carried: () => registry.live().map((run) => run.journalRecord()),
+      carried: () => [
+        ...registry.live().map((run) => run.journalRecord()),
+        this.#context.journal.slotsRecord(),
+      ],
     });
-    await settleRestored(registry, this.#context);
+    await settleRestored(known, registry, this.#context, service.hooks);
     this.monitor.start();
     service.admit();
   }

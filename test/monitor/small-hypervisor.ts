@@ -197,6 +197,10 @@ export class SmallHypervisor implements Hypervisor {
     return Promise.resolve(vm === undefined ? NO_DOMAIN : { kind: "ok", value: "<domain/>" });
   }
 
+  hostUuid(): Promise<CallResult<string | null>> {
+    return Promise.resolve({ kind: "ok", value: "00000000-0000-4000-8000-000000000001" });
+  }
+
   hasKvm(): Promise<CallResult<boolean>> {
     return Promise.resolve({ kind: "ok", value: true });
   }

@@ -39,6 +39,7 @@ import { definitionsFor } from "./destination-definition.ts";
 import { DestinationHosts } from "./destination-host.ts";
 import { devicesIn } from "./devices.ts";
 import { EventStream } from "./events.ts";
+import { hostUuidIn } from "./host-uuid.ts";
 import { offersKvm } from "./offers-kvm.ts";
 import { ExclusiveCalls, SharedRead } from "./calls.ts";
 import { migrateFlags, migrateParamsOf } from "./translate/migrate-call.ts";
@@ -153,6 +154,10 @@ export class LibvirtHypervisor implements Hypervisor {
 
   hasKvm(): Promise<CallResult<boolean>> {
     return this.#query.run(async (connection) => offersKvm(await connection.capabilities()));
+  }
+
+  hostUuid(): Promise<CallResult<string | null>> {
+    return this.#query.run(async (connection) => hostUuidIn(await connection.capabilities()));
   }
 
   completedJob(vmId: string): Promise<CallResult<JobStats>> {

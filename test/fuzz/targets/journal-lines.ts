@@ -8,14 +8,15 @@ import type { Migration } from "../../../src/core/migration.ts";
 import { newMigration } from "../../../src/core/new-migration.ts";
 import { FolderLock } from "../../../src/journal/folder-lock.ts";
 import { defaultJournalLimits, Journal } from "../../../src/journal/journal.ts";
-import { JOURNAL_FORMAT } from "../../../src/journal/segments.ts";
+import type { HostIdentity } from "../../../src/journal/host-identity.ts";
+import { JOURNAL_FORMAT, READABLE_SINCE } from "../../../src/journal/segments.ts";
 import { MigrationJournal } from "../../../src/monitor/migration-journal.ts";
 import { mutated, rawBytes } from "../bytes.ts";
 import { objectText, STRINGS, stringText, valueText } from "../json-text.ts";
 import { VM_IDS } from "../requests.ts";
 import { watchedLog } from "../log.ts";
 
-export const HOST = "host-a";
+export const HOST: HostIdentity = { name: "host-a", machineId: null, hostUuid: null };
 export const BOOT = "this-boot";
 export const MIGRATION_IDS = ["m1", "m2"];
 
@@ -54,7 +55,7 @@ const flags = {
 /** Never started, so nothing is written. */
 const options = {
   folder: tmpdir(),
-  host: HOST,
+  host: () => HOST,
   bootId: BOOT,
   limits: defaultJournalLimits,
   nowMs: () => systemClock.monotonicMs(),
@@ -161,15 +162,21 @@ const odd = fc.oneof(
 
 const header = fc
   .tuple(
-    fc.constantFrom(JOURNAL_FORMAT, JOURNAL_FORMAT, JOURNAL_FORMAT, JOURNAL_FORMAT, 2),
-    fc.constantFrom(HOST, HOST, HOST, HOST, "host-z", "__proto__"),
+    fc.constantFrom(
+      `"format":${JOURNAL_FORMAT},"readableSince":${READABLE_SINCE}`,
+      `"format":${JOURNAL_FORMAT},"readableSince":${READABLE_SINCE}`,
+      '"format":1',
+      '"format":9,"readableSince":2',
+      '"format":9,"readableSince":9',
+    ),
+    fc.constantFrom(JSON.stringify(HOST), JSON.stringify(HOST), '"host-a"', "{}", '"__proto__"'),
     fc.constantFrom(BOOT, BOOT, "an older boot"),
     fc.constantFrom("epoch-1", "epoch-1", "epoch-2"),
     fc.oneof(fc.nat({ max: 9 }).map(String), time),
   )
   .map(
     ([format, host, bootId, epoch, nextSeq]) =>
-      `{"format":${format},"host":"${host}","bootId":"${bootId}","epoch":"${epoch}","nextSeq":${nextSeq},"wallMs":1}`,
+      `{${format},"host":${host},"bootId":"${bootId}","epoch":"${epoch}","nextSeq":${nextSeq},"wallMs":1}`,
   );
 
 const line = fc.oneof(

@@ -36,14 +36,14 @@ const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8"
 
 function parsed(text: string, number: number): Segment {
   const file = { number, path: `journal-${number}`, bytes: text.length };
-  return parseSegment(file, text, HOST);
+  return parseSegment(file, text, { host: HOST, bootId: BOOT });
 }
 
 /** A kill at any byte leaves a prefix of the same records. **Fails**: Error. */
 function claimCut(text: string, at: number): void {
   const whole = parsed(text, 1);
   const cut = parsed(text.slice(0, at % (text.length + 1)), 1);
-  if (cut.kind === "foreign" || whole.kind === "foreign") return;
+  if (cut.kind === "skipped" || whole.kind === "skipped") return;
   const first = whole.records.slice(0, cut.records.length);
   // Compared by keys, because a record may be nested deeper than JSON.stringify supports.
   const keys = (records: readonly object[]): string =>
@@ -118,7 +118,7 @@ export const journalFiles: Target<Segments> = {
         for (const [index, bytes] of segments.entries()) {
           await writeFile(segmentPath(folder, numbers[index] ?? 1), bytes);
         }
-        const options = { folder, host: HOST, bootId: BOOT, limits, ...clock };
+        const options = { folder, host: () => HOST, bootId: BOOT, limits, ...clock };
         const lock = new FolderLock(folder, { pid: process.pid, startedAt: "", doors: [] });
         const written = new Journal(options, lock, journal.log);
         const before = await written.read();

@@ -1,0 +1,106 @@
+/**
+ * What each format of the journal changed, as one step to the next format. A migration's records are put
+ * together in the format that they are written in and are then brought forward step by step, so a step
+ * always sees a whole migration and never part of one. Pure, and before anything is checked: whatever a
+ * step does not recognise it leaves as it is, and journal-schema.ts judges it afterwards.
+ *
+ * A new field needs no step and no new format: it gets a default in journal-schema.ts. A format of its
+ * own is needed where a field is renamed, moves, or changes its meaning. Then JOURNAL_FORMAT goes up, a
+ * step is added here, and `REWRITE_FORMATS=1` keeps journals of the new format in test/journal/formats.
+ */
+import { isRecord, JOURNAL_FORMAT, type JournalRecord } from "../../journal/segments.ts";
+
+/** A migration as its records have it, not checked. */
+export interface RawMigration {
+  readonly request: unknown;
+  readonly target: unknown;
+  readonly state: JournalRecord;
+}
+
+interface Step {
+  readonly migration: (raw: RawMigration) => RawMigration;
+  /** One decision of an explanation. */
+  readonly decision: (raw: unknown) => unknown;
+}
+
+/** By the format that a step begins with. */
+const STEPS: ReadonlyMap<number, Step> = new Map([
+  [1, { migration: from1, decision: decisionFrom1 }],
+]);
+
+function stepsFrom(format: number): readonly Step[] {
+  const all: Step[] = [];
+  for (let at = format; at < JOURNAL_FORMAT; at += 1) {
+    const step = STEPS.get(at);
+    if (step !== undefined) all.push(step);
+  }
+  return all;
+}
+
+/** In the present format. Of a newer one that this code can read it stays as it is. */
+export function upgraded(raw: RawMigration, format: number): RawMigration {
+  return stepsFrom(format).reduce((done, { migration }) => migration(done), raw);
+}
+
+export function upgradedDecision(raw: unknown, format: number): unknown {
+  return stepsFrom(format).reduce((done, { decision }) => decision(done), raw);
+}
+
+/**
+ * Format 1 spoke of the shell and of mending where 2 speaks of the paused copy and of recovery, and knew
+ * a refusal by libvirt's number alone, 0 if it had none.
+ */
+function from1({ request, target, state }: RawMigration): RawMigration {
+  const { shellReads, postCopy, callRefusal, stop, waitingEnd, ...rest } = state;
+  return {
+    request,
+    target,
+    state: {
+      ...rest,
+      pausedCopyReads: shellReads,
+      postCopy: changed(postCopy, ({ mending, ...others }) => ({ ...others, recovery: mending })),
+      callRefusal: refusalFrom1(callRefusal),
+      stop: changed(stop, (each) => ({ ...each, refusal: refusalFrom1(each["refusal"]) })),
+      ...(waitingEnd === undefined ? {} : { waitingEnd: changed(waitingEnd, waitingEndFrom1) }),
+    },
+  };
+}
+
+function waitingEndFrom1(end: JournalRecord): JournalRecord {
+  return end["kind"] === "notBegun" ? { ...end, refusal: refusalFrom1(end["refusal"]) } : end;
+}
+
+const REFUSAL_KINDS_OF_1: ReadonlyMap<unknown, string> = new Map([
+  [1, "internalError"],
+  [9, "operationFailed"],
+  [39, "tooLarge"],
+  [42, "noVm"],
+  [55, "invalidState"],
+  [68, "locked"],
+  [78, "aborted"],
+]);
+
+function refusalFrom1(refusal: unknown): unknown {
+  return changed(refusal, ({ code, ...rest }) => ({
+    ...rest,
+    kind: REFUSAL_KINDS_OF_1.get(code) ?? "other",
+    code: code === 0 ? null : code,
+  }));
+}
+
+const RULES_RENAMED_IN_2: ReadonlyMap<unknown, string> = new Map([
+  ["place", "location"],
+  ["shell", "pausedCopy"],
+]);
+
+function decisionFrom1(decision: unknown): unknown {
+  return changed(decision, ({ rule, ...rest }) => ({
+    ...rest,
+    rule: RULES_RENAMED_IN_2.get(rule) ?? rule,
+  }));
+}
+
+/** What is not an object stays as it is: null, or nothing that any daemon wrote. */
+function changed(value: unknown, change: (object: JournalRecord) => JournalRecord): unknown {
+  return isRecord(value) ? change(value) : value;
+}
