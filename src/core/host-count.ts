@@ -13,6 +13,7 @@
  */
 import { type JobStats, isOutgoing } from "./job-stats.ts";
 import type { DestinationCount } from "./migration.ts";
+import type { Refusal } from "./refusal.ts";
 
 /**
  * How a VM takes part in migrations on this host. `broken`: its post-copy to this host has failed and
@@ -25,7 +26,7 @@ export type AnsweredJob =
   | { readonly kind: "stats"; readonly stats: JobStats }
   | { readonly kind: "incoming"; readonly broken?: true }
   | { readonly kind: "noAnswer" }
-  | { readonly kind: "refused" };
+  | { readonly kind: "refused"; readonly refusal: Pick<Refusal, "kind"> };
 
 /** `known`: what the look before this one showed; undefined for a VM that was not there. */
 export function transferOf(job: AnsweredJob, known: Transfer | undefined): Transfer {

@@ -4,6 +4,7 @@
  * for a guest that was nowhere. How an end is worded is outcome.ts's.
  */
 import type { Outcome } from "./event.ts";
+import { endFor } from "./guest-end.ts";
 import type { Location } from "./input.ts";
 import type { Migration } from "./migration.ts";
 import {
@@ -71,11 +72,10 @@ export function judgeLocation(migration: Migration, location: Location, nowMs: n
 /** What the definition that is left here says of its guest, where libvirt has not said it otherwise. */
 export function noteEndHere(migration: Migration, { endedHere }: Location): Migration {
   if (endedHere === undefined || migration.superseded) return migration;
-  const byOurs = migration.mode === "file" ? "saved" : "migrated";
-  if (endedHere === byOurs) return { ...migration, stoppedByJob: true };
-  // Somebody else's migration took it, which says nothing of a save of ours.
-  if (endedHere === "migrated") return migration;
-  return { ...migration, guestStopped: migration.guestStopped ?? endedHere };
+  const end = endFor(migration.mode, endedHere);
+  if (end === null) return migration;
+  if (end === "byOwnJob") return { ...migration, stoppedByJob: true };
+  return { ...migration, guestStopped: migration.guestStopped ?? end };
 }
 
 /** Reads that agree with those before; see SURE_READS and READ_SPACING_MS. */

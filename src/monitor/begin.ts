@@ -6,6 +6,7 @@
 import { isoTime } from "../clock.ts";
 import { retryAtMs } from "../core/admission.ts";
 import type { Silence } from "../core/destination.ts";
+import { endOf } from "../core/guest-end.ts";
 import type { Refusal } from "../core/refusal.ts";
 import { type RunState, isOff, runStateRow } from "../core/run-state.ts";
 import { errorTable } from "../wire/errors.ts";
@@ -15,7 +16,6 @@ import { misplaced } from "./accept.ts";
 import type { Context } from "./context.ts";
 import { NO_ANSWER, type SaveFiles } from "./hibernation.ts";
 import type { MigrationRun } from "./migration-run.ts";
-import { endedHow } from "./location.ts";
 import { noteStopped } from "./stopped-how.ts";
 
 /** Never rejects: what goes wrong is the migration's outcome. */
@@ -106,7 +106,7 @@ export async function lookAgain(run: MigrationRun, { hypervisor }: Context): Pro
   const details = await hypervisor.vmDetails(run.vmId);
   if (details.kind !== "ok" || run.migration.callAtMs !== null) return;
   run.seen(details.value);
-  const how = endedHow(details.value.runState);
+  const how = endOf(details.value.runState);
   if (how !== undefined) noteStopped(run, how);
 }
 

@@ -9,6 +9,7 @@ import type { Effect } from "../core/effect.ts";
 import { ownCount } from "../core/host-count.ts";
 
 import type { Changes, Input } from "../core/input.ts";
+import { isDoubtful, isHurried } from "../core/locate.ts";
 import type { DestinationCount, Migration } from "../core/migration.ts";
 import { isToAbandon } from "../core/missed.ts";
 import { step } from "../core/step.ts";
@@ -372,13 +373,10 @@ export class MigrationRun {
   async locateGuest(): Promise<void> {
     const work = async (): Promise<void> => {
       const { waitingEnd, callRefusal } = this.#migration;
-      // One that never began can be nowhere else.
-      const doubtful = waitingEnd === null && callRefusal?.kind !== "aborted";
+      const doubtful = isDoubtful(waitingEnd, callRefusal);
       const answer = await locateGuest(this.vmId, this.#target, this.#context, doubtful);
       this.apply({ kind: "location", ...answer });
-      // Who cancelled it waits for an answer: it is asked again soon. libvirt's silence has no hurry.
-      const soon = this.live && waitingEnd !== null && answer.location.source !== "unknown";
-      if (soon) this.#hooks.wake();
+      if (this.live && isHurried(waitingEnd, answer.location.source)) this.#hooks.wake();
     };
     await this.#reporting("locateGuest", work, { kind: "location", ...LOCATION_UNKNOWN });
   }

@@ -4,6 +4,7 @@
  * the core's.
  */
 import type { Effect, EffectDone, EffectResult } from "../core/effect.ts";
+import { othersJob } from "../core/own-job.ts";
 import type { Refusal } from "../core/refusal.ts";
 import type { Migration } from "../core/migration.ts";
 import type { CallResult } from "../hypervisor/port.ts";
@@ -82,15 +83,14 @@ export function callOf(
   }
 }
 
-/** An abort ends whatever job the VM has: so it is looked at first whose job that is. */
-async function abort({ migration, target, context }: Subject): Promise<CallResult<null>> {
+/** An abort ends whatever job the VM has, so the job is looked at first. */
+async function abort({ migration, context }: Subject): Promise<CallResult<null>> {
   const { hypervisor } = context;
   const view = await hypervisor.jobView(migration.vmId);
   // While the VM's lock is held nothing is seen: asked all the same, libvirt at least says why not.
   if (view.kind === "ok" && view.value.kind === "stats") {
-    const { type, operation } = view.value.stats;
-    const own = target.mode === "file" ? "save" : "migrationOut";
-    if (type !== "none" && operation !== own) {
+    const operation = othersJob(view.value.stats, migration.mode);
+    if (operation !== null) {
       return refusedHere(`libvirt's job on the VM is ${operation}, not this migration`);
     }
   }

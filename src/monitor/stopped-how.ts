@@ -1,10 +1,10 @@
-/** What the end of a guest on this host means to a migration of it. */
+/** Tells a migration that its guest has ended on this host. */
+import { endFor } from "../core/guest-end.ts";
 import type { StoppedHow } from "../hypervisor/port.ts";
 import type { MigrationRun } from "./migration-run.ts";
 
-/** Ended by a job of the migration's own kind, or otherwise. */
 export function noteStopped(run: MigrationRun, how: StoppedHow): void {
-  const leaves = run.target.mode === "file" ? "saved" : "migrated";
-  if (how === leaves) run.apply({ kind: "stoppedByJob" });
-  else if (how !== "migrated" && how !== "unknown") run.apply({ kind: "guestStopped", how });
+  const end = endFor(run.migration.mode, how);
+  if (end === "byOwnJob") run.apply({ kind: "stoppedByJob" });
+  else if (end !== null) run.apply({ kind: "guestStopped", how: end });
 }

@@ -38,7 +38,12 @@ describe("a VM counts", () => {
     ["broken", { kind: "incoming", broken: true }, "incoming", "broken"],
     ["as before without an answer", { kind: "noAnswer" }, "outgoing", "outgoing"],
     ["not known without any answer", { kind: "noAnswer" }, undefined, "unknown"],
-    ["not known when refused", { kind: "refused" }, "incoming", "unknown"],
+    [
+      "not known when refused",
+      { kind: "refused", refusal: { kind: "noVm" } },
+      "incoming",
+      "unknown",
+    ],
   ])("%s", (_name, answered, known, expected) => {
     expect(transferOf(answered, known)).toBe(expected);
   });
