@@ -1,34 +1,29 @@
 /**
- * Guests that come to this host, whoever sends them: each arrival is told once, in the state that the
- * guest has. libvirt has an event for one that runs on; of a suspended one it says that it is coming and
- * that it is paused, both before it has all arrived. So events only say whom to look at, and a look
- * decides: one that was coming, and whose job is over, is here. An event that was lost costs time alone.
+ * Guests that arrive on this host, whoever sends them: keeps what is known of each, reports each arrival
+ * once, in the state that the guest has, and remembers those that have ended here since. What counts as
+ * an arrival is core/arrival.ts's.
  */
-import { isHalfArrived } from "../core/run-state.ts";
+import {
+  afterEvent,
+  afterLook,
+  type ArrivalState,
+  expected,
+  hadArrived,
+  isShownArriving,
+  isSoon,
+  NO_ARRIVAL,
+} from "../core/arrival.ts";
 import type { GuestEvent, StoppedHow, VmJobView } from "../hypervisor/port.ts";
 import type { Context } from "./context.ts";
 import { EndedArrivals } from "./ended-arrivals.ts";
 import type { Registry } from "./registry.ts";
 import { arrivedToWire } from "./wire-events.ts";
 
-/** So long after an event that may be its last the guest is looked at in each woken cycle. */
-const LOOKED_AT_MS = 2_000;
-
-/** A guest on its way. */
-interface Coming {
-  readonly sinceMs: number;
-  /** It may be here any moment: until then it is looked at often. */
-  readonly soonUntilMs: number;
-  /** libvirt said that it runs on here. */
-  readonly hasCome: boolean;
-}
-
 export class Arrivals {
   readonly #context: Context;
   readonly #registry: Registry;
-  readonly #coming = new Map<string, Coming>();
-  /** Told, and still here: an event of theirs that comes late tells nothing new. */
-  readonly #told = new Set<string>();
+  /** Of each VM that is arriving or has arrived. */
+  readonly #states = new Map<string, ArrivalState>();
   readonly ended = new EndedArrivals();
 
   constructor(context: Context, registry: Registry) {
@@ -36,119 +31,85 @@ export class Arrivals {
     this.#registry = registry;
   }
 
-  /** VMs that are to be looked at. */
+  /** VMs on their way, which are to be looked at. */
   get vmIds(): ReadonlySet<string> {
-    return new Set(this.#coming.keys());
+    const arriving = [...this.#states].filter(([, state]) => state.arriving !== null);
+    return new Set(arriving.map(([vmId]) => vmId));
   }
 
-  /** On its way here, or taken apart again by libvirt after its migration has failed. */
   isComing({ vm: { vmId, runState } }: VmJobView): boolean {
     const transfer = this.#context.hostView.transfer(vmId);
-    if (transfer === "incoming" || transfer === "broken") return true;
-    // In its own switchover one of ours is just as half.
-    const ours = this.#registry.liveOf(vmId) !== undefined;
-    return isHalfArrived(runState) && this.#coming.has(vmId) && !ours;
+    return isShownArriving(this.#of(vmId), { transfer, runState }, this.#isOurs(vmId));
   }
 
-  /** One of them may be here any moment. */
+  /** One of them may arrive any moment. */
   get soon(): boolean {
-    const nowMs = this.#context.clock.monotonicMs();
-    return [...this.#coming.values()].some(({ soonUntilMs }) => soonUntilMs > nowMs);
+    const nowMs = this.#nowMs();
+    return [...this.#states.values()].some((state) => isSoon(state, nowMs));
   }
 
-  /** The daemon before this one expected them: one may have come since, and nobody told. */
+  /** The daemon expected them before it was restarted: one may have arrived unreported. */
   expects(vmIds: readonly string[]): void {
-    for (const vmId of vmIds) this.#comes(vmId, 0);
+    for (const vmId of vmIds) this.#set(vmId, expected(this.#of(vmId), this.#nowMs()));
   }
 
   onGuestEvent(event: GuestEvent): void {
-    const { vmId } = event;
-    switch (event.change) {
-      case "started":
-        this.#told.delete(vmId);
-        this.ended.forget(vmId);
-        if (event.incoming) this.#comes(vmId, 0);
-        return;
-      case "stopped":
-        this.#noteEnd(vmId, event.how);
-        this.#told.delete(vmId);
-        this.#comesNoMore(vmId);
-        return;
-      case "resumed": {
-        // A guest of ours whose migration has failed goes on here with the same words.
-        const ours = this.#registry.liveOf(vmId) !== undefined && !this.#coming.has(vmId);
-        if (ours || this.#told.has(vmId)) return;
-        const hasCome = event.byMigration;
-        if (hasCome || this.#coming.has(vmId)) this.#comes(vmId, LOOKED_AT_MS, hasCome);
-        return;
-      }
-      case "suspended":
-        if (this.#coming.has(vmId)) this.#comes(vmId, LOOKED_AT_MS);
-        return;
-      case "other":
-        return;
-    }
-  }
-
-  #comes(vmId: string, soonForMs: number, hasCome = false): void {
-    const nowMs = this.#context.clock.monotonicMs();
-    const known = this.#coming.get(vmId);
-    this.#coming.set(vmId, {
-      sinceMs: known?.sinceMs ?? nowMs,
-      soonUntilMs: nowMs + soonForMs,
-      hasCome: hasCome || known?.hasCome === true,
-    });
-    if (known === undefined) this.#context.journal.coming(this.vmIds);
-  }
-
-  #comesNoMore(vmId: string): void {
-    if (this.#coming.delete(vmId)) this.#context.journal.coming(this.vmIds);
-  }
-
-  /** Of a guest that had come; one that was taken apart half arrived never was here. */
-  #noteEnd(vmId: string, how: StoppedHow): void {
-    const { clock, hostView } = this.#context;
-    const had = this.#told.has(vmId) || this.#coming.get(vmId)?.hasCome === true;
-    // What takes it away from here again and is ours says so itself.
-    if (!had || how === "unknown" || this.#registry.liveOf(vmId) !== undefined) return;
-    const vmName = hostView.get(vmId)?.vm.name ?? "";
-    this.ended.note({ vmId, vmName, how, atMs: clock.monotonicMs() });
+    const { vmId, change } = event;
+    if (change === "started") this.ended.forget(vmId);
+    if (change === "stopped") this.#noteEnd(vmId, event.how);
+    this.#set(vmId, afterEvent(this.#of(vmId), event, this.#isOurs(vmId), this.#nowMs()));
   }
 
   /** The host was looked at just now. */
   looked(): void {
     const { hostView } = this.#context;
-    for (const { vm } of hostView.views()) {
-      const { vmId } = vm;
-      const transfer = hostView.transfer(vmId);
-      const comes = transfer === "incoming" || transfer === "broken";
-      if (comes && !this.#coming.has(vmId)) this.#comes(vmId, 0);
+    const seen = hostView.views().map(({ vm }) => vm.vmId);
+    for (const vmId of new Set([...this.#states.keys(), ...seen])) {
+      this.#look(vmId, hostView.get(vmId));
     }
-    for (const [vmId, coming] of this.#coming) this.#settle(vmId, coming);
   }
 
-  #settle(vmId: string, { sinceMs }: Coming): void {
-    const { hostView, clock } = this.#context;
-    const view = hostView.get(vmId);
-    if (view === undefined) {
-      // Gone again, or the look had begun before it was there.
-      if (clock.monotonicMs() - sinceMs >= LOOKED_AT_MS) this.#comesNoMore(vmId);
-      return;
-    }
-    if (hostView.transfer(vmId) !== "none") return;
-    if (view.job.kind !== "stats" || isHalfArrived(view.vm.runState)) return;
-    // It came back before the end of its departure was told: first that.
-    if (this.#registry.liveOf(vmId) !== undefined) return;
-    this.#told.add(vmId);
-    this.#tell(view);
-    this.#comesNoMore(vmId);
+  #look(vmId: string, view: VmJobView | undefined): void {
+    const transfer = this.#context.hostView.transfer(vmId);
+    const seen =
+      view === undefined ? null : { transfer, job: view.job, runState: view.vm.runState };
+    const after = afterLook(this.#of(vmId), seen, this.#isOurs(vmId), this.#nowMs());
+    if (after.arrived && view !== undefined) this.#report(view);
+    this.#set(vmId, after.state);
   }
 
-  #tell({ vm: { vmId, name, runState } }: VmJobView): void {
+  /** What takes it away from here again and is ours reports that itself. */
+  #noteEnd(vmId: string, how: StoppedHow): void {
+    if (!hadArrived(this.#of(vmId)) || how === "unknown" || this.#isOurs(vmId)) return;
+    const vmName = this.#context.hostView.get(vmId)?.vm.name ?? "";
+    this.ended.note({ vmId, vmName, how, atMs: this.#nowMs() });
+  }
+
+  #report({ vm: { vmId, name, runState } }: VmJobView): void {
     const { events, journal, clock, log } = this.#context;
     const arrived = events.number(arrivedToWire(vmId, runState, clock));
     journal.events([arrived]);
     events.send(arrived);
     log.info({ vmId, vmName: name, runState }, "a guest has arrived here");
+  }
+
+  #of(vmId: string): ArrivalState {
+    return this.#states.get(vmId) ?? NO_ARRIVAL;
+  }
+
+  /** Journaled when the set of those on their way changes. */
+  #set(vmId: string, state: ArrivalState): void {
+    const was = this.#of(vmId).arriving !== null;
+    if (state.arriving === null && !state.reported) this.#states.delete(vmId);
+    else this.#states.set(vmId, state);
+    if (was !== (state.arriving !== null)) this.#context.journal.coming(this.vmIds);
+  }
+
+  #isOurs(vmId: string): boolean {
+    return this.#registry.liveOf(vmId) !== undefined;
+  }
+
+  #nowMs(): number {
+    return this.#context.clock.monotonicMs();
   }
 }
