@@ -1,11 +1,11 @@
 /**
- * Host.getCapabilities: what an engine asks of a host before it sends migrations there. VDSM's names
- * and types where it has them (kvmEnabled is a string there); the limits are ours.
+ * Host.getCapabilities: what an engine wants to know about a host before it migrates VMs there. VDSM's
+ * names and types where it has them (kvmEnabled is a string there); the limits are our own.
  */
 import type { Context } from "./context.ts";
 import type { WireObject } from "./service.ts";
 
-/** libvirt asks QEMU anew each time, and what a host can do changes with a kernel module at most. */
+/** libvirt queries QEMU each time, and the answer changes with a kernel module at most. */
 const KVM_KEPT_MS = 60_000;
 
 export type CapabilitiesContext = Pick<Context, "settings" | "clock" | "hostName" | "version"> & {
@@ -14,7 +14,7 @@ export type CapabilitiesContext = Pick<Context, "settings" | "clock" | "hostName
 
 export class Capabilities {
   readonly #context: CapabilitiesContext;
-  /** As libvirt said last; false until it has said anything. */
+  /** libvirt's last answer; false before the first. */
   #kvm = false;
   #saidAtMs: number | null = null;
 

@@ -1,6 +1,6 @@
 /**
  * What every part of the monitor is given: the outside world behind its ports. Assembled once, in
- * main.ts; nothing here is created elsewhere.
+ * main.ts.
  */
 import type { Clock } from "../clock.ts";
 import type { Hypervisor } from "../hypervisor/port.ts";
@@ -19,12 +19,12 @@ export interface Context {
   readonly clock: Clock;
   readonly log: Log;
   readonly defects: Defects;
-  /** As configured now; it may differ at the next call. */
+  /** The present configuration; a reload changes it. */
   readonly settings: () => Settings;
   readonly events: EventSink;
   readonly journal: MigrationJournal;
-  /** This host's name, for what is written about it. */
+  /** This host's name, for messages and files. */
   readonly hostName: string;
-  /** This daemon's. */
+  /** This daemon's version. */
   readonly version: string;
 }

@@ -1,7 +1,6 @@
 /**
- * What VM.migrateCheck learns of a destination beside its libvirt: its name, its migration address,
- * its daemon, and the certificates of both. It asks and reports; a destination that is silent costs
- * no migration anything.
+ * What VM.migrateCheck reports of a destination apart from its libvirt: its name, its migration address,
+ * its daemon, and both hosts' certificates. An unanswered check slows no migration down.
  */
 import { isIP } from "node:net";
 import type { Silence } from "../core/destination.ts";
@@ -31,7 +30,7 @@ type DaemonCheck = Extract<
 
 export interface DaemonChecks {
   readonly findings: Readonly<Record<DaemonCheck, Finding>>;
-  /** As the daemon counts them; null: it does not say. */
+  /** By the daemon; null: not reported. */
   readonly migrations: number | null;
 }
 
@@ -75,8 +74,8 @@ function answered(
   { address }: Peer,
 ): Readonly<Record<LookCheck, Finding>> {
   return {
-    daemon: good(`it answers at ${address.host}, port ${address.port}`),
-    version: version === null ? unknown("it does not say, as a stock VDSM") : good(version),
+    daemon: good(`answers at ${address.host}, port ${address.port}`),
+    version: version === null ? unknown("not reported, as by a stock VDSM") : good(version),
     incomingSlot: slotFinding(slotsInUse, slots),
   };
 }
@@ -90,17 +89,17 @@ function guestFinding({ kind }: GuestThere): Finding {
   switch (kind) {
     case "absent":
     case "left":
-      return good("no VM of that id is there");
+      return good("no VM with this id is there");
     case "active":
-      return bad("a VM of that id runs there already");
+      return bad("a VM with this id already runs there");
     case "incoming":
-      return bad("a VM of that id is arriving there");
+      return bad("a VM with this id is arriving there");
     case "silent":
       return unknown("its daemon could not be asked");
   }
 }
 
-/** The name of dst, and that it is not this host. */
+/** Whether the name in dst resolves, and not to this host. */
 export async function resolved(request: MigrateRequest, host: string): Promise<Finding> {
   const [itself, finding] = await Promise.all([ownByResolving(request), lookedUp(host)]);
   return itself === null ? finding : bad(itself.message);
@@ -117,11 +116,11 @@ async function lookedUp(host: string): Promise<Finding> {
         ? bad(`the name ${host} does not exist`)
         : unknown(`${host}: ${String(resolved.error)}`);
     case "gaveUp":
-      return unknown(`no resolver answers for ${host}`);
+      return unknown(`the resolver does not answer for ${host}`);
   }
 }
 
-/** Its data go there; a refused connect is an answer, too. */
+/** The data go there. A refused connect counts as an answer. */
 export async function migrationAddress(host: string, managementPort: number): Promise<Finding> {
   const answers = await answersConnect(host, managementPort, PROBE_MS);
   return answers ? good(`${host} answers`) : bad(`${host} does not answer`);

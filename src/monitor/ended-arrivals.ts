@@ -1,7 +1,7 @@
 /**
- * Guests that had arrived on this host and have ended or gone on since: a source that asks late, or an
- * engine that missed the moment, finds here that they came, and how they ended. Kept for as long and as
- * many as ended migrations are, and until the VM is started here again or expected again.
+ * Guests that had arrived on this host and have ended or moved on since: a source or an engine that asks
+ * late learns that they arrived and how they ended. Kept as long as core/retention.ts says, and until the
+ * VM is started here again or expected again.
  */
 import { ENDED_KEPT_MAX, isRemembered } from "../core/retention.ts";
 import type { GuestStopped } from "../core/run-state.ts";
@@ -9,7 +9,7 @@ import type { GuestStopped } from "../core/run-state.ts";
 export interface EndedArrival {
   readonly vmId: string;
   readonly vmName: string;
-  /** `migrated`: away from here, by somebody else's migration. */
+  /** `migrated`: moved on by somebody else's migration. */
   readonly how: GuestStopped | "migrated";
   /** Monotonic. */
   readonly atMs: number;
@@ -19,14 +19,14 @@ export class EndedArrivals {
   readonly #ended = new Map<string, EndedArrival>();
 
   note(ended: EndedArrival): void {
-    // The last one goes to the end of the order.
+    // The newest is last.
     this.#ended.delete(ended.vmId);
     this.#ended.set(ended.vmId, ended);
     const [oldest] = this.#ended.keys();
     if (this.#ended.size > ENDED_KEPT_MAX && oldest !== undefined) this.#ended.delete(oldest);
   }
 
-  /** False: nothing was known of it. */
+  /** False: it was not known. */
   forget(vmId: string): boolean {
     return this.#ended.delete(vmId);
   }

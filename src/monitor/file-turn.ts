@@ -1,19 +1,19 @@
 /**
- * Work on the files of saves, whose file system may hang for as long as its server is away. A call to
- * it cannot be called off: it holds one of libuv's four threads, and names may hold two (resolver.ts),
- * while the journal needs one. So all such work is done here, one after the other, and whoever waits
- * for it waits its own time and no longer. Work makes one call at a time.
+ * Work on the files of saves, whose file system may hang as long as its server is away. A hanging call
+ * cannot be cancelled and blocks one of libuv's four threads; name lookups may block two (resolver.ts)
+ * and the journal needs one. So all such work runs here, one piece at a time with one call at a time,
+ * and each caller waits no longer than its own deadline.
  */
 
-/** `late`: not done in time; whether it ever will be is for the method to say. */
+/** `late`: not done in time; whether it still will be depends on the method. */
 export type Timely<T> = T | "late";
 
 export class FileTurn {
   #last: Promise<void> = Promise.resolve();
 
   /**
-   * Work that is of no use later: it is left out if its turn does not come within `withinMs`, and what
-   * it comes to after that is given to `undo`, in the same turn. **Fails**: as the work does in time.
+   * Work that is useless if late: skipped if its turn does not come within `withinMs`; a result after that
+   * is passed to `undo`, in the same turn. **Fails**: as the work does, if in time.
    */
   ask<T>(
     withinMs: number,
@@ -28,7 +28,7 @@ export class FileTurn {
     });
   }
 
-  /** Work that is done in any case, however late. **Fails**: as the work does in time. */
+  /** Work that is done in any case, however late. **Fails**: as the work does, if in time. */
   surely<T>(withinMs: number, work: () => Promise<T>): Promise<Timely<T>> {
     return this.#take(withinMs, work);
   }
@@ -48,7 +48,7 @@ export class FileTurn {
         .then(() => work(() => late))
         .then(
           (done) => resolve(done),
-          // Once it is late nobody hears of it: what was wrong is the file system.
+          // After the deadline nobody is listening: the fault was the file system.
           (error: unknown) => reject(error),
         )
         .finally(() => clearTimeout(timer));
@@ -56,5 +56,5 @@ export class FileTurn {
   }
 }
 
-/** One for all: the threads are the process's. */
+/** One per process, as the threads are. */
 export const fileTurn = new FileTurn();

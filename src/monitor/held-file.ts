@@ -1,9 +1,9 @@
 /**
- * A file that one save has for itself: open, and locked (flock) until the save has ended, whatever its
- * path is called elsewhere: by another spelling, a bind mount, another daemon or another host that
- * shares the folder. The kernel drops the lock with the process; the next daemon takes it again. What
- * decides is the exclusive creation or the lock on the open file, never a look before it; and nothing
- * is removed or emptied but the very file that is held.
+ * A file that belongs to one save: kept open and locked (flock) until the save has ended, so that no
+ * other save gets it under another spelling, through a bind mount, from another daemon or from another
+ * host that shares the folder. The kernel releases the lock with the process; after a restart the daemon
+ * takes it again. Ownership comes from exclusive creation or from the lock on the open file, never from
+ * an earlier check, and only the file that is held is ever removed or truncated.
  */
 import { constants } from "node:fs";
 import { lstat, open, unlink, type FileHandle } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { MonitorError } from "../errors.ts";
 
 export const FILE_MODE = 0o600;
 const WRITES = constants.O_WRONLY | constants.O_NOFOLLOW;
-/** A file that is gone once it is locked, since its save was undone meanwhile: taken anew. */
+/** A file that was removed before it was locked, because its save was undone, is taken again. */
 const TRIES_MAX = 5;
 const IN_USE = "is in use: a VM is being saved there";
 
@@ -21,7 +21,7 @@ export class HeldFile {
   /** It was not there before. */
   readonly made: boolean;
   readonly #handle: FileHandle;
-  /** What is in it is this save's. */
+  /** Its content is this save's. */
   #filled: boolean;
 
   private constructor(path: string, made: boolean, handle: FileHandle, filled: boolean) {
@@ -32,15 +32,15 @@ export class HeldFile {
   }
 
   /**
-   * Creates it, or takes it if it is there, empty and nobody else's. **Fails**: invalidParams, `key`
-   * being the parameter that named it; then nothing is left behind.
+   * Creates it, or takes it if it exists, is empty and is not in use. **Fails**: invalidParams naming
+   * `key`, the parameter that it came in; nothing is left behind then.
    */
   static async take(key: string, path: string): Promise<HeldFile> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const { handle, made } = await createOrOpen(key, path);
       try {
         if (!locked(key, path, handle)) throw refused(key, path, IN_USE);
-        // Between its opening and its lock another save may have been undone, and its file with it.
+        // Between open and lock another save may have been undone, and its file removed.
         if (!(await isAt(path, handle))) {
           await handle.close();
           continue;
@@ -56,8 +56,8 @@ export class HeldFile {
   }
 
   /**
-   * By the daemon after the one that took it; `filled`: that one may have filled it. Null: it is gone, or
-   * somebody else has it.
+   * After a restart of the daemon. `filled`: it may have been filled before. Null: it is gone, or
+   * somebody else holds it.
    */
   static async takeAgain(path: string, made: boolean, filled: boolean): Promise<HeldFile | null> {
     const handle = await open(path, WRITES | constants.O_NONBLOCK).catch(() => null);
@@ -66,18 +66,18 @@ export class HeldFile {
       const isOurs = flock(handle.fd, { exclusive: true, nonBlocking: true });
       if (isOurs && (await isAt(path, handle))) return new HeldFile(path, made, handle, filled);
     } catch {
-      // A file system without locks: then nobody can tell whose it is.
+      // The file system has no locks, so nobody can tell whose it is.
     }
     await handle.close();
     return null;
   }
 
-  /** Its path still leads to it, and nobody else has written there: a lock stops no other program. */
+  /** The path still leads to it, and nobody else has written to it, which a lock does not prevent. */
   async isOurs(): Promise<boolean> {
     return (await isAt(this.path, this.#handle)) && !(await this.#isOthers());
   }
 
-  /** From here on what is in it is this save's. */
+  /** From now on its content is this save's. */
   fills(): void {
     this.#filled = true;
   }
@@ -86,7 +86,7 @@ export class HeldFile {
     return !this.#filled && (await this.#handle.stat()).size > 0;
   }
 
-  /** All of its content, on the disk. */
+  /** Replaces the content and syncs it to disk. */
   async write(content: string): Promise<void> {
     this.fills();
     await this.#handle.chmod(FILE_MODE);
@@ -96,8 +96,8 @@ export class HeldFile {
   }
 
   /**
-   * As it was before: one that was made goes, one that was there is empty again; one that somebody else
-   * has written to stays, since that may be a guest.
+   * Restores what was there before: removes a file that was created, truncates one that existed. One that
+   * somebody else has written to stays, since that may be a guest's image.
    */
   async undo(): Promise<void> {
     try {
@@ -109,7 +109,7 @@ export class HeldFile {
     }
   }
 
-  /** The next one may have it. */
+  /** Lets another save have it. */
   async release(): Promise<void> {
     await this.#handle.close();
   }
@@ -127,12 +127,12 @@ async function createOrOpen(
   }
   const stat = await lstat(path).catch(() => null);
   if (stat !== null && (!stat.isFile() || stat.nlink !== 1)) {
-    throw refused(key, path, "exists and is no plain file of its own");
+    throw refused(key, path, "exists and is not a regular file with a single name");
   }
   try {
     return { handle: await open(path, WRITES | constants.O_NONBLOCK), made: false };
   } catch (error) {
-    // Gone between the two: its save was undone.
+    // Removed in between: its save was undone.
     if (codeOf(error) === "ENOENT") return createOrOpen(key, path);
     throw refused(key, path, messageOf(error));
   }
@@ -142,13 +142,13 @@ function locked(key: string, path: string, handle: FileHandle): boolean {
   try {
     return flock(handle.fd, { exclusive: true, nonBlocking: true });
   } catch (error) {
-    throw refused(key, path, `its file system cannot lock it: ${messageOf(error)}`);
+    throw refused(key, path, `the file system cannot lock it: ${messageOf(error)}`);
   }
 }
 
-/** The path leads to the open file, and no other name does. */
+/** The path leads to the open file, which has no other name. */
 async function isAt(path: string, handle: FileHandle): Promise<boolean> {
-  // One after the other: each may hold a thread for ever (file-turn.ts).
+  // One after the other: each may block a thread forever (file-turn.ts).
   const there = await lstat(path, { bigint: true }).catch(() => null);
   const held = await handle.stat({ bigint: true });
   const isSame = there?.dev === held.dev && there.ino === held.ino;

@@ -1,7 +1,7 @@
 /**
- * The two files of a hibernation: the image that libvirt writes and the parameters that we write
- * beside it. Both must lie below the configured folder, be reached without a symbolic link, and not
- * hold anything yet: a verb of the engine must never be able to overwrite a file of the host.
+ * The two files of a hibernation: the image, which libvirt writes, and the parameters, which this daemon
+ * writes. Both must lie below vars.hibernation_dir, be reachable without symbolic links, and be empty:
+ * no verb may overwrite a file of the host.
  */
 import { constants } from "node:fs";
 import { lstat, open, realpath, type FileHandle } from "node:fs/promises";
@@ -10,18 +10,18 @@ import { MonitorError } from "../errors.ts";
 import { fileTurn, type Timely } from "./file-turn.ts";
 import { HeldFile, refused } from "./held-file.ts";
 
-/** The version of the parameters file's shape. */
+/** Format version of the parameters file. */
 export const PARAMETERS_FORMAT = 1;
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-/** How long both files may take, with those of others before them. */
+/** For both files, including the wait for those of other saves. */
 const TAKE_MAX_MS = 5_000;
-/** Busy storage may take its time until what was written is on the disk. */
+/** Busy storage may be slow to sync. */
 const WRITE_MAX_MS = 5_000;
-/** A caller who waits until the paths are free waits no longer. */
+/** The longest that a caller waits for the paths to become free. */
 const END_MAX_MS = 2_000;
 const LOOK_MAX_MS = 2_000;
-export const NO_ANSWER = "its file system does not answer, or another save's does not";
-/** Group and world. */
+export const NO_ANSWER = "its file system, or another save's, does not answer";
+/** Group and others. */
 const WRITABLE_BY_OTHERS = 0o022;
 
 export interface HibernationFiles {
@@ -38,13 +38,13 @@ export interface HibernationParameters {
   readonly domainXml: string;
 }
 
-/** What was done for them, so that it can be undone, also by the next daemon. */
+/** What was created, so that it can be undone, also after a restart. */
 export interface PreparedFiles extends HibernationFiles {
   readonly madeImage: boolean;
   readonly madeParameters: boolean;
 }
 
-/** Both files of one save, held until it has ended. */
+/** Both files of one save, held until it ends. */
 export class SaveFiles {
   readonly prepared: PreparedFiles;
   #image: HeldFile | null;
@@ -61,10 +61,9 @@ export class SaveFiles {
   }
 
   /**
-   * Checks both paths and takes both files. One after the other: a file that one has made and not yet
-   * locked would be another's, and left behind. **Fails**: invalidParams naming dst or dstparams,
-   * migrationFailed if the file system does not answer; leaves nothing behind then, at the latest when
-   * it answers.
+   * Checks both paths and takes both files. One save at a time: a file that is created and not locked yet
+   * could otherwise be taken by another save and be left behind. **Fails**: invalidParams naming dst or
+   * dstparams, migrationFailed if the file system does not answer; nothing is left behind once it does.
    */
   static async take(files: HibernationFiles, folder: string): Promise<SaveFiles> {
     const taken = await fileTurn.ask(
@@ -93,12 +92,12 @@ export class SaveFiles {
     }
   }
 
-  /** Those of a save that the daemon before this one began; nothing is held yet. */
+  /** Of a save that was started before a restart; nothing is held yet. */
   static known(prepared: PreparedFiles): SaveFiles {
     return new SaveFiles(prepared, null, null);
   }
 
-  /** Takes again what is there; `begun`: libvirt may have written. False: not both of them are held now. */
+  /** Takes again what exists. `begun`: libvirt may have written to it. False: not both are held now. */
   takeAgain(begun: boolean): Promise<Timely<boolean>> {
     const { imagePath, madeImage, parametersPath, madeParameters } = this.prepared;
     return fileTurn.surely(TAKE_MAX_MS, async () => {
@@ -108,7 +107,7 @@ export class SaveFiles {
     });
   }
 
-  /** Both paths still lead to what is held, and nobody else has written there. */
+  /** Both paths still lead to the held files, and nobody else has written to them. */
   areOurs(): Promise<Timely<boolean>> {
     return fileTurn.ask(WRITE_MAX_MS, async () => {
       const image = await this.#image?.isOurs();
@@ -116,29 +115,29 @@ export class SaveFiles {
     });
   }
 
-  /** libvirt writes the image from here on. */
+  /** From now on libvirt writes the image. */
   begins(): void {
     this.#image?.fills();
   }
 
-  /** Writes the parameters; the guest's XML is in there, so nobody else may read it. */
+  /** Writes the parameters. They contain the guest's XML, so only the owner may read them. */
   writeParameters(parameters: HibernationParameters): Promise<Timely<void>> {
     const content = { formatVersion: PARAMETERS_FORMAT, ...parameters };
     const text = `${JSON.stringify(content, null, 2)}\n`;
     return fileTurn.ask(WRITE_MAX_MS, async () => this.#parameters?.write(text));
   }
 
-  /** Puts things back as they were before, as far as they are held. */
+  /** Restores what was there before, of the files that are held. */
   undo(): Promise<Timely<void>> {
     return fileTurn.surely(END_MAX_MS, () => this.#end((file) => file.undo()));
   }
 
-  /** The save has ended: what is there stays, and the paths are free. */
+  /** Ends the hold: the files stay, the paths are free. */
   release(): Promise<Timely<void>> {
     return fileTurn.surely(END_MAX_MS, () => this.#end((file) => file.release()));
   }
 
-  /** Both, also if one of them fails. */
+  /** For both, even if one fails. */
   async #end(each: (file: HeldFile) => Promise<void>): Promise<void> {
     const [image, parameters] = [this.#image, this.#parameters];
     this.#image = null;
@@ -151,12 +150,12 @@ export class SaveFiles {
   }
 }
 
-/** The first bytes of an image that libvirt has finished. Source: libvirt, qemu_saveimage.h. */
+/** The first bytes of a complete image. Source: libvirt, qemu_saveimage.h. */
 const COMPLETE_MAGIC = "LibvirtQemudSave";
 
 /**
- * While libvirt writes an image its first bytes say so; it changes them last of all. Null: nobody can
- * tell, since its file system does not answer, or answers with an error of its own.
+ * While libvirt writes an image, its first bytes mark it as incomplete; they are changed last. Null: it
+ * cannot be told, because the file system does not answer or reports an error.
  */
 export async function imageState(imagePath: string): Promise<"complete" | "notComplete" | null> {
   const looked = await fileTurn.ask(LOOK_MAX_MS, () => lookAt(imagePath));
@@ -166,7 +165,7 @@ export async function imageState(imagePath: string): Promise<"complete" | "notCo
 async function lookAt(imagePath: string): Promise<"complete" | "notComplete" | null> {
   let handle: FileHandle | undefined;
   try {
-    // Nobody waits for the other end of what is no file.
+    // A FIFO must not block the open.
     handle = await open(imagePath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     const magic = Buffer.alloc(COMPLETE_MAGIC.length);
     await handle.read(magic, 0, magic.length, 0);
@@ -178,7 +177,7 @@ async function lookAt(imagePath: string): Promise<"complete" | "notComplete" | n
   }
 }
 
-/** No file is there, or no plain one. */
+/** There is no file, or not a regular one. */
 const MISSING: ReadonlySet<unknown> = new Set([
   "ENOENT",
   "ENOTDIR",
@@ -211,14 +210,14 @@ async function checkWay(key: string, file: string, folder: string): Promise<void
   }
 }
 
-/** A folder in which nobody but root and we can put another file in the place of ours. */
+/** A directory in which only root and this daemon can replace a file. */
 async function checkFolder(key: string, file: string, at: string): Promise<void> {
   const stat = await lstat(at).catch(() => null);
   if (stat === null || !stat.isDirectory()) {
-    throw refused(key, file, `${at} is no folder, or a link`);
+    throw refused(key, file, `${at} is not a directory, or is a symbolic link`);
   }
   const isOurs = stat.uid === 0 || stat.uid === process.getuid?.();
   if (!isOurs || (stat.mode & WRITABLE_BY_OTHERS) !== 0) {
-    throw refused(key, file, `${at} can be written by others, who could swap the file`);
+    throw refused(key, file, `${at} is writable by others, who could replace the file`);
   }
 }

@@ -27,15 +27,15 @@ export class HostView {
   #scannedAtMs: number | null = null;
   #lookedAtMs: number | null = null;
   #scanning: { readonly promise: Promise<CallResult<null>>; readonly age: number } | null = null;
-  /** Looks at all that have begun, and which of them is shown. */
+  /** How many full looks have begun, and which of them is shown. */
   #begun = 0;
   #shown = 0;
-  /** Counts what made views of before outdated. */
+  /** Grows with each invalidation. */
   #age = 0;
 
   /**
-   * `waitMs`: how long one look may take; VMs that have not answered by then show nothing. `first`:
-   * the VMs that must not be among those.
+   * `waitMs`: how long one look may take; VMs that have not answered by then show nothing. `first`: VMs to
+   * ask first, so that they are not among those.
    */
   constructor(
     hypervisor: Hypervisor,
@@ -50,8 +50,8 @@ export class HostView {
   }
 
   /**
-   * Looks again, or joins the look that is under way unless that one is outdated already. The old view
-   * stays if libvirt is silent.
+   * Looks again, or joins a look in progress unless that is outdated already. The old view stays if libvirt
+   * does not answer.
    */
   refresh(): Promise<CallResult<null>> {
     const before = this.#scanning;
@@ -66,18 +66,18 @@ export class HostView {
     return own.promise;
   }
 
-  /** When the look began that the view of all VMs is from; null: there was none. */
+  /** When the last full look began; null: there was none. */
   get lookedAtMs(): number | null {
     return this.#lookedAtMs;
   }
 
-  /** A view not older than `maxAgeMs`, for questions that come from outside. */
+  /** A view not older than `maxAgeMs`, for requests from outside. */
   async freshWithin(maxAgeMs: number): Promise<CallResult<null>> {
     const fresh = this.#scannedAtMs !== null && this.#nowMs() - this.#scannedAtMs <= maxAgeMs;
     return fresh ? { kind: "ok", value: null } : this.refresh();
   }
 
-  /** Something changed that a view of a moment ago does not show. */
+  /** Something has changed that the present view does not show. */
   invalidate(): void {
     this.#age += 1;
     this.#scannedAtMs = null;
@@ -105,9 +105,9 @@ export class HostView {
   }
 
   /**
-   * Looks at these VMs alone; what is known of the others stays as it was. Nothing is shown of what was
-   * overtaken meanwhile: a later look at all is shown already, or something has changed, then they are
-   * looked at once more.
+   * Looks at these VMs only; the others stay as they were. A result that has been overtaken is dropped: if
+   * a later full look is shown already, that stands; if something was invalidated, they are looked at
+   * once more.
    */
   async refreshOnly(vmIds: ReadonlySet<string>): Promise<CallResult<null>> {
     const looked = await this.#lookOnly(vmIds);
@@ -170,17 +170,17 @@ export class HostView {
   }
 }
 
-/** The guest stands still for the last of its data: it arrives next, or goes on here. */
+/** The guest is paused for the last of its data: next it arrives, or continues here. */
 export function inSwitchover(view: VmJobView): boolean {
   return view.vm.runState === "switching";
 }
 
-/** libvirt says so, which is no proof: core/post-copy.ts. */
+/** libvirt says so, which is not proof: core/post-copy.ts. */
 export function postCopyFailed(view: VmJobView): boolean {
   return view.vm.runState === "postCopyFailed";
 }
 
-/** The guest already runs on the other side; what is here is its paused copy. */
+/** The guest already runs on the destination; what is here is its paused copy. */
 export function inPostCopy(view: VmJobView): boolean {
   return isPausedCopy(view.vm.runState);
 }

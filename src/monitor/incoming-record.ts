@@ -1,6 +1,6 @@
 /**
- * What this host's libvirt kept of the migration that brought a guest here: the source asks for it
- * through VM.getStats, because libvirt keeps no record on the source of a transient guest that left.
+ * libvirt's record of the migration that brought a guest here. The source asks for it with VM.getStats,
+ * because on the source libvirt keeps no record of a transient guest that has left.
  */
 import type { Context } from "./context.ts";
 import type { WireObject } from "./service.ts";

@@ -1,7 +1,7 @@
 /**
- * This host as a destination: who may come in. Reservations are looked at only together with what
- * libvirt shows at that moment, and nothing is awaited between the look and the decision, so two
- * sources cannot get the same last slot.
+ * This host as a destination: who may migrate to it. Reservations are judged only together with a fresh
+ * look at libvirt, and nothing is awaited between the look and the decision, so that two sources never
+ * get the same last slot. The rules are core/reservations.ts's.
  */
 import {
   type HostDomains,
@@ -17,7 +17,7 @@ import { MonitorError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import type { HostView } from "./host-view.ts";
 
-/** What of the context is of use here. */
+/** The part of the context that is used here. */
 export interface SlotsContext extends Pick<Context, "settings" | "clock" | "log" | "journal"> {
   readonly hostView: Pick<HostView, "refresh" | "views" | "transfer">;
 }
@@ -31,8 +31,8 @@ export class IncomingSlots {
   }
 
   /**
-   * A slot for this VM. `incomingLimit` stands for the configured one in this request.
-   * Fails: noSlot (82), exists (4), libvirtUnavailable.
+   * A slot for this VM. `incomingLimit` overrides vars.max_incoming_migrations for this request.
+   * **Fails**: noSlot (82), exists (4), libvirtUnavailable.
    */
   async reserve(vmId: string, source: string, incomingLimit?: number): Promise<void> {
     const { hostView, settings, clock, log } = this.#context;
@@ -50,7 +50,7 @@ export class IncomingSlots {
         log.info({ vmId, source, incomingLimit: limit }, "slot reserved for an incoming migration");
         return;
       case "exists":
-        throw new MonitorError("exists", `VM ${vmId} runs on this host already`);
+        throw new MonitorError("exists", `VM ${vmId} already runs on this host`);
       case "full":
         throw new MonitorError(
           "noSlot",
@@ -60,8 +60,8 @@ export class IncomingSlots {
   }
 
   /**
-   * Drops the reservations that the host view has overtaken. To be called after every look: a domain
-   * that came and went between two requests would otherwise leave its slot taken until it lapses.
+   * Drops the reservations that a look has made obsolete. To be called after every look: a domain that came
+   * and went between two requests would otherwise hold its slot until the reservation lapses.
    */
   note(): void {
     const { settings, clock } = this.#context;
@@ -75,12 +75,12 @@ export class IncomingSlots {
     );
   }
 
-  /** Those of the daemon that ran before, in this boot; the daemon after this one must know them, too. */
+  /** Those from before a restart of the daemon, within this boot. */
   restore(reservations: readonly Reservation[]): void {
     this.#keep(new Map(reservations.map((each) => [each.vmId, each])));
   }
 
-  /** What a later daemon must know. */
+  /** Journaled if changed: a restarted daemon must know them. */
   #keep(reservations: Reservations): void {
     const same =
       reservations.size === this.#reservations.size &&
@@ -89,7 +89,7 @@ export class IncomingSlots {
     if (!same) this.#context.journal.slots(reservations);
   }
 
-  /** Reservations and incoming domains together, as the host was last seen. */
+  /** Reservations and incoming domains, by the last look. */
   inUse(): number {
     return slotsInUse(this.#reservations, this.#domains());
   }
@@ -101,7 +101,7 @@ export class IncomingSlots {
     return had;
   }
 
-  /** Fails: noVm if nothing is reserved for it; accessDenied if it is reserved for another source. */
+  /** **Fails**: noVm if nothing is reserved for it, accessDenied if another source reserved it. */
   releaseOwn(vmId: string, source: string): true {
     const held = this.#reservations.get(vmId);
     if (held === undefined) {

@@ -1,7 +1,7 @@
 /**
- * VM.migrateCheck: asks both hosts all that may stand in the way of a migration, at once and each with
- * a deadline, and does nothing. What the answers mean is core/migrate-check.ts's; what can be told
- * about the destination alone is destination-checks.ts's.
+ * VM.migrateCheck: asks both hosts about everything that could prevent a migration, in parallel and with
+ * deadlines, and changes nothing. What the answers mean is core/migrate-check.ts's; checks of the
+ * destination's address and daemon are destination-checks.ts's.
  */
 import { parseDestination } from "../core/address.ts";
 import { outgoingSlots } from "../core/admission.ts";
@@ -31,7 +31,7 @@ import type { Registry } from "./registry.ts";
 import type { MigrateRequest } from "./service.ts";
 
 /**
- * Every check, in the order of the table. **Fails**: what makes the request itself impossible: noVm,
+ * Every check, in the order of the table. **Fails**, if the request itself is impossible: noVm,
  * libvirtUnavailable, invalidParams (mode file, this host itself), invalidParameter.
  */
 export async function migrateCheck(
@@ -98,7 +98,7 @@ async function detailsOf(vmId: string, context: Context): Promise<VmDetails> {
   return details.value;
 }
 
-/** What a defect leaves out is not told; the other checks are. */
+/** A defect costs this check only. */
 async function told<T>(call: () => Promise<CallResult<T>>): Promise<CallResult<T>> {
   try {
     return await call();
@@ -117,7 +117,7 @@ function reasonOf(result: Exclude<CallResult<unknown>, { kind: "ok" }>): string 
     case "noAnswer":
       return "no connection in time";
     case "busy":
-      return "too many looks at destinations are under way";
+      return "too many checks of destinations are running";
   }
 }
 
@@ -129,7 +129,7 @@ function vmFinding({ runState }: VmDetails): Finding {
 
 function jobFinding(vmId: string, job: CallResult<JobView>, registry: Registry): Finding {
   const live = registry.liveOf(vmId);
-  if (live !== undefined) return bad(`the VM is migrating already, ${live.migration.phase}`);
+  if (live !== undefined) return bad(`the VM is already migrating, ${live.migration.phase}`);
   if (job.kind !== "ok") return unknown(`libvirt does not say: ${reasonOf(job)}`);
   switch (job.value.kind) {
     case "incoming":
@@ -152,7 +152,7 @@ function libvirtFinding(uri: string, there: CallResult<DestinationHost>): Findin
       return good(`${hostName}: libvirt ${libvirtVersion}, QEMU ${hypervisorVersion}`);
     }
     case "busy":
-      return unknown("this daemon asks as many libvirts as it may already; ask again");
+      return unknown("this daemon is already checking as many destinations as it may; try again");
     case "refused":
     case "noAnswer":
     case "disconnected":

@@ -1,7 +1,7 @@
 /**
- * Refuses a migration to this host itself before anything is done. A literal is judged at once. A
- * name is also resolved, beside the calls to libvirt that acceptance makes anyway; a resolver that is
- * slow, or busy with other names, does not hold acceptance up, and libvirt refuses in the end.
+ * Refuses a migration whose destination is this host itself. Addresses and the own name are recognised
+ * at once. Any other name is resolved in parallel with the calls to libvirt that acceptance makes; a slow
+ * resolver does not delay acceptance, and libvirt refuses in the end.
  */
 import { parseDestination } from "../core/address.ts";
 import { isOwnAddress, isOwnHost } from "../core/own-host.ts";
@@ -10,7 +10,7 @@ import { ownAddresses } from "../host/own-addresses.ts";
 import { resolver } from "../host/resolver.ts";
 import type { MigrateRequest } from "./service.ts";
 
-/** The longest that an answer of the resolver is waited for. */
+/** The longest wait for the resolver. */
 export const RESOLVE_WAIT_MS = 300;
 
 /** **Fails**: invalidParams if dst or dstqemu is this host by name or address. */
@@ -24,8 +24,8 @@ export function refuseOwnHost(request: MigrateRequest, hostName: string): void {
 }
 
 /**
- * What remains to be said of the names once they are resolved: the refusal, or null. Settles within
- * RESOLVE_WAIT_MS, and never rejects.
+ * The same for names, once they are resolved: the refusal, or null. Settles within RESOLVE_WAIT_MS and
+ * never rejects.
  */
 export async function ownByResolving(request: MigrateRequest): Promise<MonitorError | null> {
   if (request.mode === "file") return null;

@@ -1,7 +1,7 @@
 /**
- * What of a migration's steps goes into the log, so that the log alone tells its story: phases, the
- * decision to end it, stalls with their reason, and its cap with what it is a share of. Samples and
- * passes are the journal's. What a rule itself wants to say comes as a `log` effect beside this.
+ * What is logged of a migration's steps, so that the log alone tells its story: phases, the decision to
+ * end it, stalls with their reason, and its cap with what that follows from. Samples and passes go to the
+ * journal. A rule that logs something itself does so with a `log` effect.
  */
 import type { Effect } from "../core/effect.ts";
 import type { StallingEvent } from "../core/event.ts";
@@ -30,7 +30,7 @@ export function logStep(
   }
 }
 
-/** The cap and what it follows from. */
+/** The cap, and what it follows from. */
 function shareOf({ cap, limits, sourceMigrations, destinationCount }: Migration): LogFields {
   return {
     capMiBps: cap.capMiBps,
@@ -45,7 +45,7 @@ function shareOf({ cap, limits, sourceMigrations, destinationCount }: Migration)
 }
 
 function logStall(log: Log, stalling: StallingEvent, { cap, limits }: Migration): void {
-  // The decision to abort has a line of its own.
+  // The decision to abort is logged separately.
   if (stalling.aborting) return;
   if (stalling.progressing) {
     log.info({ pass: stalling.pass }, "migration advances again");

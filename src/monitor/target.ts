@@ -1,6 +1,6 @@
 /**
- * Where a run goes, in the two shapes beside the living one: as a journal can hold it, and fitted to
- * what its VM has become while it waited, which its migration is told, too.
+ * Where a migration goes, in two more shapes: as the journal holds it, and adapted to a VM that has
+ * changed while the migration waited.
  */
 import { isDeepStrictEqual } from "node:util";
 import { downtimeStepWaitMs } from "../core/downtime.ts";
@@ -12,7 +12,7 @@ import type { Target } from "./run-effects.ts";
 import type { MigrateRequest } from "./service.ts";
 import type { Settings } from "../config/settings.ts";
 
-/** What of a target a journal can hold. */
+/** What the journal holds of a target. */
 export function journaled(target: Target): JournaledTarget {
   switch (target.mode) {
     case "remote": {
@@ -26,7 +26,7 @@ export function journaled(target: Target): JournaledTarget {
   }
 }
 
-/** libvirt's call as the VM is now: persistent or not, its graphics. The same object if it is so. */
+/** With libvirt's call as the VM requires it now (persistent, graphics). The same object if unchanged. */
 export function fitted(
   target: Target,
   request: MigrateRequest,
@@ -38,7 +38,7 @@ export function fitted(
   return isDeepStrictEqual(call, target.call) ? target : { ...target, call };
 }
 
-/** What of a VM counts for the migration of one that waits. */
+/** What a waiting migration is told of its VM. */
 export function seenAs({ runState, name, memoryBytes }: VmDetails, settings: Settings): Input {
   const { downtimeDelaySecondsPerGiB, downtimeSteps } = settings;
   const stepWaitMs = downtimeStepWaitMs(downtimeDelaySecondsPerGiB, memoryBytes, downtimeSteps);

@@ -1,14 +1,13 @@
 /**
- * Who waits for a fact about one migration. A watcher is asked after each change, until its fact
- * holds or its deadline is over; one that throws has its own wait fail, and nobody else's. What the
- * facts are about is its owner's.
+ * Waits for a fact about one migration: each is tested after every change, until it holds or its deadline
+ * passes. A test that throws fails its own wait and no other.
  */
 export class Watchers<T> {
   readonly #watchers = new Set<(value: T) => void>();
 
   /**
-   * Resolves true once `fact` holds, or false at the deadline. `now`: what it is to hold of first.
-   * **Fails**: with what `fact` throws.
+   * Resolves true once `fact` holds, or false at the deadline. `now` is tested first. **Fails**: with what
+   * `fact` throws.
    */
   async waitFor(now: T, fact: (value: T) => boolean, deadlineMs: number): Promise<boolean> {
     if (fact(now)) return true;
