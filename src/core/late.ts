@@ -20,6 +20,14 @@ export function isOpen({ outcome, departureOver }: Migration): boolean {
   return !outcome.confirmed || (outcome.where === "unknown" && departureOver === null);
 }
 
+/**
+ * Whether locating it again can still tell anything. This host's libvirt can show a guest that nobody
+ * had located; only the destination can confirm an arrival.
+ */
+export function mayLearnLate(migration: Migration, destinationAnswers: boolean): boolean {
+  return isOpen(migration) && (migration.outcome?.where === "unknown" || destinationAnswers);
+}
+
 /** Asked once more, after the end. */
 export function learntLate(
   before: Migration,

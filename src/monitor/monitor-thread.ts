@@ -1,19 +1,62 @@
 /**
- * MonitorThread: the loop that looks after every migration. The name is VDSM's; it is one
- * asynchronous loop for all of them, no thread and no timer for each.
+ * MonitorThread: the loop that looks after every migration of this host. The name is VDSM's; this is one
+ * asynchronous loop for all of them, not an OS thread, and no migration has a timer of its own. It must
+ * not know what the numbers mean (core) nor where they come from (hypervisor).
  *
- * A cycle looks at every VM of the host once, then steps each live migration with what was seen.
- * The timer makes a cycle each migration_monitor_interval; libvirt's events wake it earlier, no
- * closer than WAKE_SPACING_MS apart. Halving, downtime steps and questions to peers go by the
- * timer's cycles alone, so that a chatty libvirt does not hurry them. The poll is the truth if an
- * event is lost. With nothing to look after the loop rests.
+ * # Theory of operation
  *
- * It must not know what the numbers mean (core) nor how they come (hypervisor).
+ * libvirt migrates; this daemon watches and steers. Each migration is one PEER2PEER call to libvirt on a
+ * connection of its own, which returns when the job has ended. If the daemon dies, libvirt carries on.
+ *
+ * **A cycle**, in this order:
+ *
+ * 1. Timer only: each destination's daemon is asked for its migration counts. Not awaited: the answer is
+ *    there for the next cycle. One query per destination at a time (peer.ts).
+ * 2. One look at the host: in a timer's cycle at every VM, in a woken one only at those that migrate or
+ *    arrive. The look has one deadline; a VM that has not answered by then has no sample in this cycle
+ *    and costs the others nothing (host-view.ts).
+ * 3. Guests that arrive on this host are recognised and reported (arrivals.ts).
+ * 4. Each live migration gets one `cycle` input: its sample, its VM's state, n(source) and the
+ *    destination's count. The core decides everything that follows, and asks for it as effects.
+ * 5. Timer only: VMs whose migration still waits, and have been switched off or on; ended migrations
+ *    that nobody has confirmed, or that may have left a definition behind; and the queue.
+ *
+ * **What wakes it.** The timer, every vars.migration_monitor_interval, as long as anything is live,
+ * arriving or unfinished; otherwise the loop rests. Sooner than that: libvirt's events, an accepted
+ * migration, and effects that libvirt accepted, but never closer than WAKE_SPACING_MS. Halving,
+ * downtime steps, the convergence schedule, the cap's read-back and all queries to peers go by the
+ * timer's cycles only, so that a busy libvirt does not speed them up.
+ *
+ * **Events** only make a look happen earlier, since they can be lost; the poll is the truth. Three facts
+ * come from events alone and are inputs of their own: that a pass has begun (the VM is sampled at once,
+ * since what remains at that moment is the pass's size), the completed job's record, and how a guest
+ * ended. Each of them has a substitute for when it is lost.
+ *
+ * **step and effects.** `MigrationRun.apply(input)` is the only way to change a migration: it calls the
+ * core's `step`, journals what changed, logs, and performs the effects in their order. An effect that
+ * asks libvirt something reports back as `effectDone`; until then the core does not ask for it again,
+ * and what libvirt refuses it asks for in the next cycle. When the call returns, the guest is located on
+ * both hosts, again with each timer's cycle, until its place shows how the migration ended.
+ *
+ * **Deadlines.** Every call to libvirt but the migrate call settles within libvirt.call_timeout, and every
+ * query for counts within vars.peer_timeout, if need be with "no answer". A call that is still pending
+ * is not made a second time for that VM. A cycle waits for nothing but the look.
+ *
+ * **After a restart** the journal's migrations are restored before the first cycle (recovery.ts). No call
+ * for them is pending in this daemon any more, so each is located once and then watched as before.
+ * Migrations that somebody else started (foreign.ts) count in n(host) and are shown, but are not touched
+ * until VM.migrateChangeParams adopts one, which is then watched in the same way, without a call.
+ *
+ * **Defects.** Whatever throws is caught where it concerns one migration: in its step, in an effect, in
+ * an event about its VM (defects.ts). It is logged with its cause, the input is given again with each
+ * cycle, and after a minute without a pending call the migration is given up (core/missed.ts). All
+ * others go on in the same cycle. A cycle that throws as a whole is logged, and the next one is due as
+ * usual.
  */
 import { isNews } from "../core/advance.ts";
 import { NEVER_COUNTED, countsThere } from "../core/host-count.ts";
 import type { CycleInput } from "../core/input.ts";
-import { isOpen } from "../core/late.ts";
+import { mayLearnLate } from "../core/late.ts";
 import type { GuestEvent, HypervisorEvent, JobView } from "../hypervisor/port.ts";
 import { Arrivals } from "./arrivals.ts";
 import { lookAgain } from "./begin.ts";
@@ -25,8 +68,8 @@ import { noteStopped } from "./stopped-how.ts";
 
 export const WAKE_SPACING_MS = 100;
 /**
- * An arrival that nobody confirmed is asked for this often, and what it may have left here is cleared
- * up, as long as its record is kept.
+ * How often an unconfirmed arrival is asked about, and a definition that may be left here looked for, as
+ * long as the migration's record is kept.
  */
 export const CONFIRM_AGAIN_MS = 5_000;
 
@@ -34,9 +77,9 @@ export class MonitorThread {
   readonly #context: Context;
   readonly #registry: Registry;
   readonly #onTimer: () => void;
-  /** Who comes here, and who came and has ended since. */
+  /** Guests that arrive on this host, or have arrived and ended since. */
   readonly arrivals: Arrivals;
-  /** They wait, had ended, and were seen here once since. */
+  /** They wait, their VM had ended, and was seen here once since. */
   readonly #onAgain = new WeakSet<MigrationRun>();
   readonly #confirmAskedAtMs = new Map<MigrationRun, number>();
   #running = false;
@@ -46,7 +89,7 @@ export class MonitorThread {
   #rest: { readonly end: () => void } | null = null;
   #loop: Promise<void> = Promise.resolve();
 
-  /** `onTimer` is called in each cycle of the timer, for what goes by it beside migrations. */
+  /** `onTimer` is called in each timer cycle, after the migrations. */
   constructor(context: Context, registry: Registry, onTimer: () => void) {
     this.#onTimer = onTimer;
     this.#context = context;
@@ -63,20 +106,20 @@ export class MonitorThread {
     return this.#running;
   }
 
-  /** Ends after the cycle under way. Migrations go on in libvirt. */
+  /** Ends after the present cycle. Migrations continue in libvirt. */
   async stop(): Promise<void> {
     this.#running = false;
     this.#rest?.end();
     await this.#loop;
   }
 
-  /** There is something to look at before the timer is due. */
+  /** Something is to be looked at before the timer is due. */
   wake(): void {
     this.#woken = true;
     this.#rest?.end();
   }
 
-  /** libvirt's events: facts for the migration they are about, and a reason to look early. */
+  /** libvirt's events: facts about one VM, and a reason to look early. */
   onHypervisorEvent(event: HypervisorEvent): void {
     const vmId = "vmId" in event ? event.vmId : null;
     this.#context.defects.contained("event", vmId, () => this.#heard(event));
@@ -110,7 +153,7 @@ export class MonitorThread {
     this.arrivals.onGuestEvent(event);
   }
 
-  /** The host was looked at outside of a cycle: who was coming may be here. */
+  /** The host was looked at outside a cycle: a guest may have arrived. */
   looked(): void {
     this.arrivals.looked();
   }
@@ -120,17 +163,15 @@ export class MonitorThread {
     return size > 0 || this.#registry.live().length > 0 || this.#unfinished().length > 0;
   }
 
-  /** Ended, and something is still to be asked or cleared up. */
+  /** Ended, and something is still to be confirmed or cleared. */
   #unfinished(): readonly MigrationRun[] {
     const ended = this.#registry.ended(this.#context.clock.monotonicMs());
     return ended.filter((run) => run.mayHaveLeftover || this.#isAsked(run));
   }
 
-  /** Where its guest is, or whether it has arrived: libvirt can tell the one, only its destination the other. */
   #isAsked({ migration, target }: MigrationRun): boolean {
-    if (migration.outcome?.where === "unknown") return isOpen(migration);
-    const asks = this.#context.settings().peerMode !== "none" && target.mode === "remote";
-    return asks && isOpen(migration);
+    const answers = this.#context.settings().peerMode !== "none" && target.mode === "remote";
+    return mayLearnLate(migration, answers);
   }
 
   async #run(): Promise<void> {
@@ -177,7 +218,7 @@ export class MonitorThread {
     const { hostView, clock, defects } = this.#context;
     const startedAtMs = clock.monotonicMs();
     if (timer) defects.contained("askPeers", null, () => this.#askPeers());
-    // What others do can wait for the timer: a chatty libvirt must not have every VM asked each time.
+    // The other VMs can wait for the timer: frequent events must not have every VM asked each time.
     const vmIds = new Set([...this.#registry.vmIds(), ...this.arrivals.vmIds]);
     if (vmIds.size > 0) {
       const look = () => (timer ? hostView.refresh() : hostView.refreshOnly(vmIds));
@@ -195,12 +236,12 @@ export class MonitorThread {
     this.#context.log.debug({ component: "monitor", timer, tookMs }, "cycle");
   }
 
-  /** VMs that wait and have ended or are on again, where no event has told it. */
+  /** VMs whose migration waits, and that have ended or are on again without an event. */
   #lookAtWaiting(): void {
     const { hostView, defects } = this.#context;
     for (const run of this.#waiting()) {
       const isHere = hostView.get(run.vmId) !== undefined;
-      // A look may have begun before the end that it does not show: the next one has not.
+      // This look may have begun before the VM ended; the next one has not.
       const isSure = this.#onAgain.delete(run);
       if (isHere !== hasEnded(run)) continue;
       if (isHere && isSure) run.apply({ kind: "guestStarted" });
@@ -213,7 +254,7 @@ export class MonitorThread {
     return this.#registry.live().filter(({ migration }) => migration.callAtMs === null);
   }
 
-  /** Whatever goes wrong with one is no other's; without what is to be known it goes by the clock. */
+  /** A defect is this migration's alone; without any input it goes by the clock. */
   #cycleOf(run: MigrationRun, timer: boolean, seen: boolean): void {
     const input = this.#context.defects.contained("cycle", run.vmId, () =>
       this.#inputFor(run, seen),
@@ -263,7 +304,7 @@ export class MonitorThread {
       ).length;
   }
 
-  /** The pass's size is what remains right now; a moment later it is only a lower bound. */
+  /** What remains right now is the pass's size; a moment later it is only a lower bound. */
   async #samplePassStart(vmId: string, iteration: number): Promise<void> {
     const run = this.#registry.liveOf(vmId);
     if (run === undefined) return;
