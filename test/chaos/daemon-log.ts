@@ -7,14 +7,15 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { LabProcess } from "../lab/api.ts";
 import { isWire, textIn } from "./wire.ts";
 
-const DEFECT = /failed unexpectedly|cycle failed|stop failed|Internal error/;
+/** Messages of src/defects.ts, rpc/dispatcher.ts, main.ts and process-errors.ts. */
+const DEFECT = /^unexpected error|failed unexpectedly|^stop failed|^crashed/;
 const SHOWN = 600;
 
 export class DaemonLogs {
   readonly #readTo = new Map<string, number>();
 
   /** New lines that report a defect. */
-  defects(processes: readonly LabProcess[]): readonly string[] {
+  defects(processes: readonly Pick<LabProcess, "logPath">[]): readonly string[] {
     return processes.flatMap(({ logPath }) => this.#newLines(logPath).filter(isDefect).map(clip));
   }
 
