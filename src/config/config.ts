@@ -86,7 +86,7 @@ type AnyKey = Key<string | number | boolean | readonly string[]>;
 
 export type ConfigRow = Omit<AnyKey, "format"> & { readonly key: string };
 
-/** One row per key, in schema order, for the README. */
+/** One row per key, in schema order, for the reference. */
 export function configRows(): readonly ConfigRow[] {
   return [...keys()].map(([name, spec]) => ({ key: name, ...spec }));
 }

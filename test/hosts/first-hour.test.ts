@@ -1,4 +1,7 @@
-/** Both hosts as shipped, and the README's first call: it fails in words, and takes no slot meanwhile. */
+/**
+ * Both hosts as shipped, without a TCP listener: a first migration fails and says why, and takes no
+ * slot meanwhile.
+ */
 import { expect, it } from "vitest";
 import { expectRunsOn, heard, useDaemons } from "./pair.ts";
 

@@ -2,7 +2,7 @@
  * Plays a scenario: commands in, what an engine and libvirt would see of it out. One migration, whose
  * clock only the script moves. What libvirt takes at once is reported back at once (bandwidth,
  * downtime, read-back), unless `libvirt refuses <effect> <kind>`; everything else is answered by the
- * script (`took`, `refused`). README of the commands: test/scenarios/run.test.ts.
+ * script (`took`, `refused`). The commands are listed in run.test.ts.
  */
 import { firstDowntime } from "../../src/core/downtime.ts";
 import type { Effect, EffectDone } from "../../src/core/effect.ts";
