@@ -1,8 +1,8 @@
 /**
- * The journal's folder is one daemon's. The lock is flock(2) on the folder itself, so it is the same
- * by whatever path the folder is reached, needs no place on the disk, works where nothing can be
- * written, and the kernel drops it with the process, however that ends. A file in the folder says who
- * holds it, for people: it decides nothing.
+ * The journal's folder belongs to one daemon at a time. The lock is flock(2) on the folder itself: it is
+ * the same lock whatever path the folder is reached by, it needs no disk space, it works on a read-only
+ * file system, and the kernel releases it with the process, however that ends. holder.json in the folder
+ * says who holds it. That file is for people and decides nothing.
  *
  * It knows nothing of what else is in the folder.
  */
@@ -21,27 +21,27 @@ import { flock } from "posix";
 import { makeFolder } from "../host/folders.ts";
 import { isRecord } from "./segments.ts";
 
-/** A daemon that is being stopped is through by then (it takes a second at most). */
+/** A daemon that is being stopped has ended by then (it takes at most a second). */
 export const LOCK_WAIT_MS = 2_000;
 const LOCK_RETRY_MS = 50;
 const HOLDER_FILE = "holder.json";
 const HOLDER_TEXT_MAX = 300;
 
-/** Who holds it, as others are told. */
+/** Who holds the lock, as reported to a daemon that wants it. */
 export interface Holder {
   readonly pid: number;
   /** ISO 8601. */
   readonly startedAt: string;
-  /** Where it listens. */
+  /** What it listens on. */
   readonly doors: readonly string[];
 }
 
-/** The folder is another daemon's; the message names both. */
+/** Another daemon holds the folder; the message names both. */
 export class FolderHeldError extends Error {
   override readonly name = "FolderHeldError";
 }
 
-/** Its file system has no such locks: whether another daemon has the folder cannot be told. */
+/** The file system has no such locks, so nobody can tell whether another daemon holds the folder. */
 export class FolderNotLockableError extends Error {
   override readonly name = "FolderNotLockableError";
 }
@@ -57,8 +57,9 @@ export class FolderLock {
   }
 
   /**
-   * Makes the folder and locks it; does nothing if it is ours already, and locks anew if another folder
-   * lies at its path by now. **Fails**: FolderHeldError, FolderNotLockableError; Error of the file system.
+   * Creates the folder and locks it. Does nothing if it is locked by us already; locks again if another
+   * folder is at its path by now. **Fails**: FolderHeldError, FolderNotLockableError; Error of the file
+   * system.
    */
   take(): void {
     makeFolder(this.#folder, 0o700);
@@ -77,7 +78,7 @@ export class FolderLock {
     this.#sayWho();
   }
 
-  /** The same, but waits for a holder that is about to end. */
+  /** The same, but waits for a holder that is about to stop. */
   async takeWithin(waitMs: number): Promise<void> {
     for (let triesLeft = Math.ceil(waitMs / LOCK_RETRY_MS); ; triesLeft -= 1) {
       try {
@@ -121,12 +122,12 @@ export class FolderLock {
         closeSync(fd);
       }
     } catch {
-      // Nothing can be written there; the journal says so, and the lock holds without it.
+      // The folder cannot be written: the journal reports that, and the lock works without the file.
     }
   }
 }
 
-/** Read by another process than the one that wrote it: every part may be missing. */
+/** Written by another process: any part of it may be missing. */
 function holderIn(folder: string): string {
   let holder: unknown;
   try {
@@ -140,7 +141,7 @@ function holderIn(folder: string): string {
     ...(typeof pid === "number" ? [`pid ${pid}`] : []),
     ...(typeof startedAt === "string" ? [`started ${startedAt}`] : []),
     ...(Array.isArray(doors) ? [`listening on ${doors.join(" and ")}`] : []),
-    ...(holder["folder"] === folder ? [] : [`there as ${String(holder["folder"])}`]),
+    ...(holder["folder"] === folder ? [] : [`where it is ${String(holder["folder"])}`]),
   ];
   return `another daemon (${parts.join(", ").slice(0, HOLDER_TEXT_MAX)})`;
 }

@@ -1,12 +1,12 @@
 /**
- * What must outlive the process: an append-only journal in segments, one line of JSON a record. A
- * line is written before what it decides is done, so a daemon that is killed between the two finds
- * its decision again; `durable` waits until the disk has it. Segments are bounded, each new one
- * begins with what is still live (`carried`), and the oldest are removed.
+ * What must outlive the process: an append-only journal in segments, one JSON line per record. A line is
+ * written before its decision is carried out, so a daemon that is killed in between finds the decision
+ * again; `durable` waits until the line is on disk. Segments are bounded, each new one starts with
+ * everything that is still live (`carried`), and the oldest are removed.
  *
- * A disk that is full or broken stops no migration: it is said in the log and by `failing`, and a new
- * segment is tried again later. Writes are synchronous, so one that hangs holds the daemon up until it
- * goes on; only `durable` has a deadline. What the records mean is not known here.
+ * A full or broken disk stops no migration: the log and `failing` report it, and a new segment is tried
+ * again later. Writes are synchronous, so a write that hangs blocks the daemon until it returns; only
+ * `durable` has a deadline. What the records mean is not known here.
  */
 import {
   closeSync,
@@ -36,18 +36,18 @@ import {
 } from "./segments.ts";
 
 export interface JournalLimits {
-  /** A segment that has grown by so much since its beginning is followed by the next. */
+  /** Once a segment has grown by this much beyond what it started with, the next one is started. */
   readonly segmentBytes: number;
-  /** All segments together. */
+  /** Of all segments together. */
   readonly totalBytes: number;
   /**
-   * Against a folder of countless tiny ones only: each start makes one, and a daemon that systemd
-   * starts over and over must not push out what was known with nothing.
+   * Only against countless tiny segments: each start of the daemon creates one, and a daemon that systemd
+   * starts again and again must not push out real records with empty segments.
    */
   readonly files: number;
-  /** The longest that `durable` waits for the disk. */
+  /** How long `durable` waits for the disk at most. */
   readonly durableMs: number;
-  /** After a failed write a new segment is tried this much later. */
+  /** How long after a failed write a new segment is tried. */
   readonly retryMs: number;
 }
 
@@ -61,22 +61,22 @@ export const defaultJournalLimits: JournalLimits = {
 
 export interface JournalOptions {
   readonly folder: string;
-  /** Asked for each time: not all of it is known before libvirt is. */
+  /** Called each time: part of it is known only once libvirt has been asked. */
   readonly host: () => HostIdentity;
   readonly bootId: string;
   readonly limits: JournalLimits;
-  /** Monotonic and wall time. */
+  /** Monotonic. */
   readonly nowMs: () => number;
   readonly wallMs: () => number;
 }
 
 export interface Source {
-  /** Who numbers the events, and where it stands. */
+  /** Identifies the current numbering of events. */
   readonly epoch: string;
   readonly nextSeq: () => number;
   /**
-   * What a new segment begins with: all that is live, whole; after a time in which nothing could be
-   * written also what may have ended in it.
+   * What a new segment starts with: complete records of everything live; after a period in which nothing
+   * could be written, also of what may have ended during it.
    */
   readonly carried: (afterFailure: boolean) => readonly JournalRecord[];
 }
@@ -93,26 +93,26 @@ export class Journal {
   #retryAtMs = 0;
   #pruning: Promise<void> = Promise.resolve();
   #reading: Promise<unknown> = Promise.resolve();
-  /** Ends with the last sync that was begun or waits. */
+  /** Settles with the last sync that is running or waiting. */
   #syncing: Promise<void> = Promise.resolve();
-  /** One that has not begun: what is appended until then is its. */
+  /** A sync that has not started yet: it covers whatever is appended until then. */
   #waitingSync: Promise<void> | null = null;
 
-  /** `lock` is the folder's: nothing is written while another daemon has it. */
+  /** `lock` is the folder's: nothing is written while another daemon holds it. */
   constructor(options: JournalOptions, lock: FolderLock, log: Log) {
     this.#options = options;
     this.#lock = lock;
     this.#log = log.child({ component: "journal" });
   }
 
-  /** Why nothing is written at present; null: all is well. */
+  /** Why nothing can be written at present; null: all is well. */
   get failing(): string | null {
     return this.#failing;
   }
 
   /**
-   * Every segment, oldest first; one reader at a time, since each may take some MiB. **Fails**: never;
-   * a folder that is not there is empty.
+   * Every segment, oldest first. One reader at a time, since a segment may take several MiB. **Fails**:
+   * never; a missing folder counts as empty.
    */
   async read(wanted?: LineFilter): Promise<readonly Segment[]> {
     const segments: Segment[] = [];
@@ -120,7 +120,7 @@ export class Journal {
     return segments;
   }
 
-  /** The same, one at a time: none is kept here. **Fails**: with what `visit` throws. */
+  /** The same, one segment at a time; none is kept. **Fails**: with whatever `visit` throws. */
   readEach(visit: (segment: Segment) => void, wanted?: LineFilter): Promise<void> {
     const { folder, host, bootId } = this.#options;
     const read = this.#reading.then(async () => {
@@ -132,7 +132,7 @@ export class Journal {
     return read;
   }
 
-  /** Begins a new segment with what is live; to be called once, before the first `append`. */
+  /** Starts a new segment with everything live. To be called once, before the first `append`. */
   async begin(source: Source): Promise<void> {
     this.#source = source;
     try {
@@ -142,7 +142,7 @@ export class Journal {
     }
   }
 
-  /** Writes one record; it is the kernel's when this returns. **Fails**: never, see `failing`. */
+  /** Writes one record; the kernel has it when this returns. **Fails**: never, see `failing`. */
   append(record: JournalRecord): void {
     const source = this.#source;
     if (source === null) return;
@@ -150,7 +150,7 @@ export class Journal {
       if (this.#isGone()) this.#lost();
       if (this.#fd === null) {
         if (this.#options.nowMs() < this.#retryAtMs) return;
-        // What is live is written whole, this record's doing included.
+        // The complete records of everything live already include what this record says.
         this.#nextSegment(source);
       } else if (this.#grownBytes > this.#options.limits.segmentBytes) {
         this.#nextSegment(source);
@@ -161,14 +161,17 @@ export class Journal {
     }
   }
 
-  /** Resolves when the disk has all that was appended, or does not answer in time (logged). */
+  /** Resolves once everything appended is on disk, or at the deadline (logged). */
   async durable(): Promise<void> {
     if (this.#fd === null) return;
     const { durableMs } = this.#options.limits;
     const synced = this.#synced();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
-        this.#log.warn({ durableMs }, "the disk does not take the journal in time, going on");
+        this.#log.warn(
+          { durableMs },
+          "the journal is not on disk in time; carrying on without waiting",
+        );
         resolve();
       }, durableMs);
       void synced.then(() => {
@@ -187,8 +190,8 @@ export class Journal {
   }
 
   /**
-   * One at a time, and one for all who ask while it goes on: each that hangs keeps a thread of Node's
-   * pool, which has four and resolves names, too.
+   * One at a time, and everybody who asks meanwhile shares the next one: a sync that hangs occupies one
+   * of the four threads of Node's pool, which also resolves names.
    */
   #synced(): Promise<void> {
     if (this.#waitingSync === null) {
@@ -206,7 +209,7 @@ export class Journal {
     if (fd === null) return Promise.resolve();
     return new Promise((resolve) => {
       fdatasync(fd, (error) => {
-        // Another one meanwhile: the segment was full and is closed, the next one holds what is live.
+        // By now another one: the segment was full and was closed, and the next one holds what is live.
         if (error !== null && this.#fd === fd) this.#failed(error);
         resolve();
       });
@@ -216,20 +219,20 @@ export class Journal {
   #nextSegment(source: Source): void {
     const { folder, limits } = this.#options;
     const old = this.#fd;
-    // Each time: the folder may have come, gone or been filled since the last one.
+    // Each time: since the last segment the folder may have appeared, vanished or been filled.
     this.#lock.take();
     this.#number = Math.max(this.#number, newestNumber(folder)) + 1;
     this.#fd = this.#newFile(segmentPath(folder, this.#number), source);
     if (old !== null) closeSync(old);
     this.#grownBytes = 0;
-    if (this.#failing !== null) this.#log.warn({}, "the journal is written again");
+    if (this.#failing !== null) this.#log.warn({}, "the journal can be written again");
     this.#failing = null;
     this.#pruning = this.#pruning
       .then(() => pruneSegments(folder, { files: limits.files, bytes: limits.totalBytes }))
-      .catch((err: unknown) => this.#log.warn({ err }, "old segments not removed"));
+      .catch((err: unknown) => this.#log.warn({ err }, "old segments could not be removed"));
   }
 
-  /** A segment with its header and what is live; one that does not take them is not left behind. */
+  /** A segment with its header and what is live. One that cannot hold them is not left behind. */
   #newFile(file: string, source: Source): number {
     const { host, bootId } = this.#options;
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_APPEND;
@@ -261,7 +264,7 @@ export class Journal {
     this.#grownBytes += bytes.length;
   }
 
-  /** Somebody has removed or moved it, or its folder: the next daemon would not find it. */
+  /** The segment or its folder was removed or moved: the next daemon would not find it. */
   #isGone(): boolean {
     if (this.#fd === null) return false;
     const there = statSync(segmentPath(this.#options.folder, this.#number), {
@@ -272,19 +275,22 @@ export class Journal {
   }
 
   #lost(): void {
-    this.#failing = "somebody has removed or moved its segment";
-    this.#log.warn({ why: this.#failing }, "the journal is begun anew");
+    this.#failing = "its segment was removed or moved";
+    this.#log.warn({ why: this.#failing }, "the journal starts a new segment");
     this.#close();
   }
 
   #failed(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
     if (this.#failing !== why) {
-      this.#log.error({ why }, "the journal cannot be written: a restart would not know of this");
+      this.#log.error(
+        { why },
+        "the journal cannot be written; a restarted daemon would not know what happens now",
+      );
     }
     this.#failing = why;
     this.#retryAtMs = this.#options.nowMs() + this.#options.limits.retryMs;
-    // Its last line may be half a record: nothing more goes there.
+    // Its last line may be half a record, so nothing more is appended to it.
     this.#close();
   }
 

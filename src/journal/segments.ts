@@ -19,9 +19,9 @@ export const JOURNAL_FORMAT = 2;
  * ignore the others. A daemon that is downgraded goes by it.
  */
 export const READABLE_SINCE = 2;
-/** No file of ours is longer; what lies beyond is not read. */
+/** No segment of ours is longer; the rest of a longer file is not read. */
 export const SEGMENT_READ_BYTES_MAX = 16 * 1_048_576;
-/** No host has numbered more events; beyond, numbers are no longer exact. */
+/** No host numbers more events than this; beyond it integers are no longer exact. */
 const SEQ_MAX = 2 ** 52;
 const NAME_PATTERN = /^journal-([0-9]{8})\.jsonl$/;
 
@@ -32,11 +32,11 @@ export interface SegmentHeader {
   readonly readableSince: number;
   /** Who wrote it; format 1 knew the name alone. */
   readonly host: HostIdentity;
-  /** The kernel's boot id: monotonic times are comparable within one boot only. */
+  /** The kernel's boot id: monotonic times can be compared within one boot only. */
   readonly bootId: string;
-  /** The run of numbers that events belong to. */
+  /** The numbering that the events' numbers belong to. */
   readonly epoch: string;
-  /** Number of the next event when the segment was begun. */
+  /** Number of the next event when the segment was started. */
   readonly nextSeq: number;
   /** Wall time, ms since 1970. */
   readonly wallMs: number;
@@ -56,9 +56,9 @@ export type Segment =
       readonly file: SegmentFile;
       readonly header: SegmentHeader;
       readonly records: readonly JournalRecord[];
-      /** Lines that are no records, without a last one that breaks off. */
+      /** Lines that are not records, apart from a truncated last one. */
       readonly unreadableLines: number;
-      /** The last line breaks off: its writer was killed over it, and did nothing of it. */
+      /** The last line is truncated: its writer was killed while writing it and did none of it. */
       readonly cutOff: boolean;
     }
   | {
@@ -66,7 +66,7 @@ export type Segment =
       readonly file: SegmentFile;
       /**
        * - `otherHost`: none of this host's migrations is in it.
-       * - `torn`: its writer was killed over the first line, and did nothing.
+       * - `torn`: its writer was killed while writing the first line, and did nothing.
        * - `newer`, `unreadable`: what it says of this host's migrations is lost.
        */
       readonly reason: "otherHost" | "torn" | "newer" | "unreadable";
@@ -84,7 +84,7 @@ export function segmentPath(folder: string, number: number): string {
   return path.join(folder, `journal-${String(number).padStart(8, "0")}.jsonl`);
 }
 
-/** Oldest first. Other files in the folder are not looked at. **Fails**: Error of the file system. */
+/** Oldest first. Other files in the folder are ignored. **Fails**: Error of the file system. */
 export async function listSegments(folder: string): Promise<readonly SegmentFile[]> {
   const found: SegmentFile[] = [];
   for (const name of await readdir(folder)) {
@@ -98,7 +98,7 @@ export async function listSegments(folder: string): Promise<readonly SegmentFile
   return found.toSorted((a, b) => a.number - b.number);
 }
 
-/** The highest number in use, whatever has it; 0: none. **Fails**: Error of the file system. */
+/** The highest number in use by any kind of file; 0: none. **Fails**: Error of the file system. */
 export function newestNumber(folder: string): number {
   return Math.max(
     0,
@@ -106,7 +106,7 @@ export function newestNumber(folder: string): number {
   );
 }
 
-/** Which lines are to be parsed at all: most of a journal is of no interest to one question. */
+/** Which lines to parse at all: most of a journal is irrelevant to any one question. */
 export type LineFilter = (line: string) => boolean;
 
 /** **Fails**: never; a file that cannot be read is skipped. */
@@ -123,7 +123,7 @@ export async function readSegment(
   }
 }
 
-/** The same for a text that is at hand. Pure. */
+/** The same for a text already read. Pure. */
 export function parseSegment(
   file: SegmentFile,
   text: string,
@@ -151,17 +151,17 @@ export function parseSegment(
 
 type Objection = Pick<Extract<Segment, { kind: "skipped" }>, "reason" | "why">;
 
-/** `rest`: the lines after the first; none: not even that one was written to its end. */
+/** `rest`: the lines after the first; none: not even the first was written to its end. */
 function noHeader(rest: readonly string[]): Objection {
   return rest.length === 0
-    ? { reason: "torn", why: "its first line breaks off" }
+    ? { reason: "torn", why: "its first line is truncated" }
     : { reason: "unreadable", why: "its first line is not a journal header" };
 }
 
 /** null: it can be read. */
 function objectionTo(header: SegmentHeader, owner: JournalOwner): Objection | null {
   const { format, readableSince, host } = header;
-  // Format 1 knew no more of its host than the name, and its hosts may have been renamed since.
+  // Format 1 has only the host's name, and the host may have been renamed since.
   const sameBoot = format === 1 && header.bootId === owner.bootId;
   if (!isSameHost(host, owner.host) && !sameBoot) {
     return { reason: "otherHost", why: `written by another host: ${hostInWords(host)}` };
@@ -174,7 +174,7 @@ function objectionTo(header: SegmentHeader, owner: JournalOwner): Objection | nu
 }
 
 /**
- * Removes the oldest until so many files and bytes are left, skipped ones like any other. **Fails**: Error of
+ * Removes the oldest until at most this many files and bytes are left, skipped ones like any other. **Fails**: Error of
  * the file system.
  */
 export async function pruneSegments(

@@ -72,7 +72,7 @@ it("one that hangs holds up nobody beyond the deadline, and is the only one", as
   for (let n = 0; n < 20; n += 1) void own.journal.durable();
   await settled();
   expect(count).toBe(1);
-  expect(own.lines.join("")).toContain("does not take the journal in time");
+  expect(own.lines.join("")).toContain("the journal is not on disk in time");
   expect(own.journal.failing).toBeNull();
   answer();
   await settled();

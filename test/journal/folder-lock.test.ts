@@ -55,9 +55,9 @@ describe("the lock", () => {
     first.take();
     const who = "pid 4242, started 2023-11-14T22:13:20.000Z, listening on /run/x/rpc.sock";
     expect(refusalOf(lockOf(folder))).toBe(`${folder} is in use by another daemon (${who})`);
-    expect(refusalOf(lockOf(`${folder}/../journal`))).toContain(`${who}, there as ${folder}`);
+    expect(refusalOf(lockOf(`${folder}/../journal`))).toContain(`${who}, where it is ${folder}`);
     expect(refusalOf(lockOf(alias))).toBe(
-      `${alias} is in use by another daemon (${who}, there as ${folder})`,
+      `${alias} is in use by another daemon (${who}, where it is ${folder})`,
     );
     first.take();
     first.release();

@@ -78,7 +78,7 @@ it("a second one on the same journal ends before it has touched anything", async
   expect(stderr).toMatch(
     /^vdsm-migrationd: journal\.dir: \S+\/alias is in use by another daemon \(pid 4242, .*\n$/,
   );
-  expect(stderr).toContain(`there as ${own.folder}`);
+  expect(stderr).toContain(`where it is ${own.folder}`);
   expect(status).toBe(1);
   expect(readdirSync(folder).toSorted()).toEqual(["alias", "vdsm.json"]);
   expect([readdirSync(own.folder), own.text(1)]).toEqual([names, text]);
