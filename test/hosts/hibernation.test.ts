@@ -20,8 +20,8 @@ const IMAGE = `${FOLDER}/image`;
 const PARAMETERS = `${FOLDER}/parameters`;
 const TO_FILE = { mode: "file", dst: IMAGE, dstparams: PARAMETERS };
 
-/** Its save takes seconds. */
-const LARGE = { memoryMiB: 2048, filledMiB: 2000 };
+/** Its save takes a second. */
+const LARGE = { memoryMiB: 1024, filledMiB: 1000 };
 
 const outside = (file: string): string => pair.lab.a.outsidePath(file);
 const files = (): readonly string[] => readdirSync(outside(FOLDER));

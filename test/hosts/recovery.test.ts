@@ -148,6 +148,7 @@ describe("a daemon that was killed", () => {
     writeConfig(lab.a, OPTIONS);
     const daemonProcess = await launchDaemon(lab.a);
     const daemon = new Daemon(lab.a, daemonProcess);
+    daemons.add(daemon);
     try {
       await daemonProcess.waitForLog(/listening on TCP/);
       await daemon.connect();
@@ -157,7 +158,6 @@ describe("a daemon that was killed", () => {
     } finally {
       await lab.a.exec("kill", ["-CONT", libvirtd]);
     }
-    daemons.add(daemon);
     await daemonProcess.waitForLog(/"msg":"ready"/);
     expect(await daemon.call("Host.ping2")).toBe(true);
   });
