@@ -3,15 +3,11 @@
  * and that who is established stays, who is new gets in, and the log stays short.
  */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect, type NetConnectOpts, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import {
-  type Bench,
   type BenchOptions,
   bodyOf,
   exchange,
@@ -21,39 +17,22 @@ import {
   post,
   startListener,
   verbsOf,
+  tcp,
+  useFolder,
 } from "./lines.ts";
 
-let dir = "";
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "flood-"));
-  makeCertificates(dir);
-});
-afterAll(() => rmSync(dir, { recursive: true }));
-
-const open: Bench[] = [];
+const { files: tls, client: own, path: inFolder } = useFolder(makeCertificates);
 const sockets: Socket[] = [];
-afterEach(async () => {
+afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
-  await Promise.all(open.splice(0).map(async ({ listener }) => await listener.close()));
 });
-
-const pem = (name: string) => readFileSync(join(dir, name));
-const tls = () => ({
-  ca: join(dir, "ca.pem"),
-  cert: join(dir, "host.pem"),
-  key: join(dir, "host.key"),
-});
-const own = () => ({ ca: pem("ca.pem"), cert: pem("engine.pem"), key: pem("engine.key") });
-const tcp = { host: "127.0.0.1", port: 0 };
 
 /** Far above any test's time: what is said once is there once. */
 const LOG_INTERVAL_MS = 600_000;
 
 async function start(options: BenchOptions) {
   const limits = { logIntervalMs: LOG_INTERVAL_MS, ...options.limits };
-  const bench = await startListener({ ...options, limits });
-  open.push(bench);
-  return { ...bench, at: { host: "127.0.0.1", port: bench.listener.port ?? 0 } };
+  return await startListener({ ...options, limits });
 }
 
 interface Opened {
@@ -131,8 +110,8 @@ describe("a thousand connections, idle and slow", { timeout: DEADLINE_MS }, () =
   });
 
   it("on the socket for reading leave the one for control alone", async () => {
-    const unixSocket = join(dir, "rpc.sock");
-    const unixSocketReadOnly = join(dir, "rpc-ro.sock");
+    const unixSocket = inFolder("rpc.sock");
+    const unixSocketReadOnly = inFolder("rpc-ro.sock");
     await start({ unixSocket, unixSocketReadOnly });
     const held = await many(1000, (index) =>
       hold({ path: unixSocketReadOnly }, SLOW[index % SLOW.length]),
@@ -235,8 +214,8 @@ describe("requests", () => {
     const slow = new Promise<true>((resolve) => {
       finish = resolve;
     });
-    const unixSocket = join(dir, "rpc.sock");
-    const unixSocketReadOnly = join(dir, "rpc-ro.sock");
+    const unixSocket = inFolder("rpc.sock");
+    const unixSocketReadOnly = inFolder("rpc-ro.sock");
     const handlers = {
       "Slow.wait": async () => await slow,
       "Host.ping2": async () => await Promise.resolve(true),

@@ -1,10 +1,12 @@
 /** What the listener's tests share: a listener over a small verb table, raw exchanges, certificates. */
 
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectTcp, type NetConnectOpts } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { createLog } from "../../src/logger.ts";
 import type { Client } from "../../src/rpc/client.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
@@ -40,8 +42,13 @@ export function verbsOf(names: readonly string[], more: Partial<Verb> = {}): Ver
   return Object.fromEntries(names.map((name) => [name, verb]));
 }
 
+/** Loopback, at a port that the kernel picks. */
+export const tcp = { host: "127.0.0.1", port: 0 } as const;
+
 export interface Bench {
   readonly listener: Listener;
+  /** Its TCP port; port 0: it has none. */
+  readonly at: { readonly host: string; readonly port: number };
   readonly lines: Record<string, unknown>[];
   /** Verbs called so far. */
   readonly calls: string[];
@@ -56,6 +63,7 @@ export type BenchOptions = Partial<Omit<ListenerOptions, "limits">> & {
   readonly verbs?: Verbs;
 };
 
+/** Closed when the test ends. */
 export async function startListener(options: BenchOptions): Promise<Bench> {
   const lines: Record<string, unknown>[] = [];
   const calls: string[] = [];
@@ -76,8 +84,10 @@ export async function startListener(options: BenchOptions): Promise<Bench> {
   const events = new EventRing(limits.events);
   const listener = new Listener(log, dispatcher, { ownOrigins: [], ...options, limits }, events);
   await listener.start();
+  onTestFinished(async () => await listener.close());
   const tell = (event: MonitorEvent): void => listener.broadcast(events.add(event));
-  return { listener, lines, calls, tell };
+  const at = { host: "127.0.0.1", port: listener.port ?? 0 };
+  return { listener, at, lines, calls, tell };
 }
 
 /** Sends the text as it is and returns all that came back until the other end closed. */
@@ -121,6 +131,42 @@ export function statusOf(reply: string): number {
 
 export function bodyOf(reply: string): string {
   return reply.slice(reply.indexOf("\r\n\r\n") + 4);
+}
+
+/** A folder for all tests of the file, and what is in it. */
+export interface Folder {
+  readonly path: (name: string) => string;
+  readonly pem: (name: string) => Buffer;
+  /** The paths of a certificate, as the listener takes them. */
+  readonly files: (name?: string) => { ca: string; cert: string; key: string };
+  /** The certificate itself, as a client takes it. */
+  readonly client: (name?: string) => { ca: Buffer; cert: Buffer; key: Buffer };
+}
+
+/** Registers vitest's hooks; `fill` puts into the folder what the tests need. */
+export function useFolder(fill: (dir: string) => void = () => undefined): Folder {
+  let dir = "";
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), "rpc-"));
+    fill(dir);
+  });
+  afterAll(() => rmSync(dir, { recursive: true }));
+  const path = (name: string): string => join(dir, name);
+  const pem = (name: string): Buffer => readFileSync(path(name));
+  return {
+    path,
+    pem,
+    files: (name = "host") => ({
+      ca: path("ca.pem"),
+      cert: path(`${name}.pem`),
+      key: path(`${name}.key`),
+    }),
+    client: (name = "engine") => ({
+      ca: pem("ca.pem"),
+      cert: pem(`${name}.pem`),
+      key: pem(`${name}.key`),
+    }),
+  };
 }
 
 /** A throw-away authority with two certificates, and a stranger's authority with one. */

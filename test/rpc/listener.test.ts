@@ -1,13 +1,10 @@
 /** The doors over real sockets: HTTP, the guards in front of it, the Unix socket, the end. */
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
-  type Bench,
   type BenchOptions,
   bodyOf,
   exchange,
@@ -16,30 +13,16 @@ import {
   post,
   startListener,
   statusOf,
+  tcp,
+  useFolder,
 } from "./lines.ts";
 
-let dir = "";
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "rpc-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
-
-const open: Bench[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(async ({ listener }) => await listener.close()));
-});
-
-async function start(options: BenchOptions) {
-  const bench = await startListener(options);
-  open.push(bench);
-  return { ...bench, at: { host: "127.0.0.1", port: bench.listener.port ?? 0 } };
-}
-const tcp = { host: "127.0.0.1", port: 0 };
-const socketPath = () => join(dir, "run", "rpc.sock");
+const { path: inFolder } = useFolder();
+const socketPath = () => inFolder("run/rpc.sock");
 
 describe("HTTP POST /jsonrpc", () => {
   it("answers 200 with the reply as JSON", async () => {
-    const { at } = await start({ tcp });
+    const { at } = await startListener({ tcp });
     const reply = await exchange(at, post(ping));
     expect(statusOf(reply)).toBe(200);
     expect(reply.toLowerCase()).toContain("content-type: application/json");
@@ -47,27 +30,27 @@ describe("HTTP POST /jsonrpc", () => {
   });
 
   it("answers 204 where JSON-RPC wants no reply", async () => {
-    const { at, calls } = await start({ tcp });
+    const { at, calls } = await startListener({ tcp });
     const reply = await exchange(at, post('{"jsonrpc":"2.0","method":"Host.ping2"}'));
     expect([statusOf(reply), bodyOf(reply), calls.length]).toEqual([204, "", 1]);
   });
 
   it("answers 200 with JSON-RPC's error for a body that is no JSON", async () => {
-    const { at } = await start({ tcp });
+    const { at } = await startListener({ tcp });
     expect(JSON.parse(bodyOf(await exchange(at, post("{"))))).toMatchObject({
       error: { code: -32700 },
     });
   });
 
   it("answers several requests of one connection, the later ones already sent", async () => {
-    const { at } = await start({ tcp });
+    const { at } = await startListener({ tcp });
     const text = post(ping, { Connection: "" });
     const reply = await exchange(at, `${text}${text}${post(ping)}`);
     expect(reply.split(pong)).toHaveLength(4);
   });
 
   it("answers a request that arrives byte by byte", async () => {
-    const { at } = await start({ tcp });
+    const { at } = await startListener({ tcp });
     const socket = connect(at).setNoDelay(true);
     const text = Buffer.from(post(ping));
     for (const byte of text.subarray(0, -1)) {
@@ -77,7 +60,7 @@ describe("HTTP POST /jsonrpc", () => {
   });
 
   it("answers a client that has closed its half", async () => {
-    const { at } = await start({ tcp });
+    const { at } = await startListener({ tcp });
     const socket = connect(at);
     const reply = exchange(socket, post(ping));
     socket.end();
@@ -85,7 +68,7 @@ describe("HTTP POST /jsonrpc", () => {
   });
 
   it("tells a client that asks first to go on", async () => {
-    const { at } = await start({ tcp });
+    const { at } = await startListener({ tcp });
     const reply = await exchange(at, post(ping, { Expect: "100-continue" }));
     expect(reply).toMatch(/^HTTP\/1\.1 100 .*HTTP\/1\.1 200 /s);
   });
@@ -135,7 +118,7 @@ describe("before a body is parsed", () => {
   ])(
     "%s is answered with %i, and no verb runs",
     async (_what, status, headers, line = "POST /jsonrpc") => {
-      const { at, calls } = await start({ tcp, limits: { messageBytes: 1000 } });
+      const { at, calls } = await startListener({ tcp, limits: { messageBytes: 1000 } });
       const text = post(ping, headers, line).replaceAll("{port}", String(at.port));
       expect(statusOf(await exchange(at, text))).toBe(status);
       expect(calls).toEqual([]);
@@ -150,13 +133,13 @@ describe("before a body is parsed", () => {
     ["its older one", { "Content-Type": "Application/JSONRequest; charset=utf-8" }],
     ["a charset that is UTF-8", { "Content-Type": 'Application/JSON; charset="UTF-8"' }],
   ])("%s is let through", async (_what, headers) => {
-    const { at } = await start({ tcp, ownOrigins: ["https://host-b.example"] });
+    const { at } = await startListener({ tcp, ownOrigins: ["https://host-b.example"] });
     const text = post(ping, headers).replaceAll("{port}", String(at.port));
     expect(statusOf(await exchange(at, text))).toBe(200);
   });
 
   it("what is no HTTP is refused", async () => {
-    const { at } = await start({ tcp });
+    const { at } = await startListener({ tcp });
     expect(statusOf(await exchange(at, "HELLO\nversion:1\n\n\0"))).toBe(400);
   });
 });
@@ -170,17 +153,17 @@ describe("a body", () => {
     [1000, 200],
     [1001, 413],
   ])("of %i bytes in chunks, 1000 allowed, is answered with %i", async (size, status) => {
-    const { at } = await start({ tcp, limits: { messageBytes: 1000 } });
+    const { at } = await startListener({ tcp, limits: { messageBytes: 1000 } });
     expect(statusOf(await exchange(at, chunked(size)))).toBe(status);
   });
 
   it("far above the limit still gets its answer through", async () => {
-    const { at } = await start({ tcp, limits: { messageBytes: 1000 } });
+    const { at } = await startListener({ tcp, limits: { messageBytes: 1000 } });
     expect(statusOf(await exchange(at, post("x".repeat(4_000_000))))).toBe(413);
   });
 
   it("that does not come in time is answered with 408", async () => {
-    const { at } = await start({ tcp, limits: { bodyMs: 50 } });
+    const { at } = await startListener({ tcp, limits: { bodyMs: 50 } });
     expect(statusOf(await exchange(at, post(ping, { "Content-Length": "100" })))).toBe(408);
   });
 });
@@ -195,14 +178,14 @@ describe("a connection is ended", () => {
     ["if nothing follows on a request", { idleMs: 50 }, post(ping, { Connection: "" })],
     ["if nothing comes at all", { handshakeMs: 50 }, ""],
   ])("%s", async (_what, limits, text) => {
-    const { at, lines } = await start({ tcp, limits: limits ?? {} });
+    const { at, lines } = await startListener({ tcp, limits: limits ?? {} });
     await exchange(at, text);
     expect(lines.map((line) => line["msg"])).toContain("connection timed out");
   });
 
   it("if its reply is not taken", async () => {
     const handlers = { "Large.get": async () => await Promise.resolve("x".repeat(50_000_000)) };
-    const { at, lines } = await start({ tcp, handlers, limits: { idleMs: 50 } });
+    const { at, lines } = await startListener({ tcp, handlers, limits: { idleMs: 50 } });
     const socket = connect(at).pause();
     socket.on("error", () => undefined);
     socket.write(post('{"jsonrpc":"2.0","method":"Large.get","id":1}', { Connection: "" }));
@@ -211,7 +194,7 @@ describe("a connection is ended", () => {
   });
 
   it("if it has said nothing and another needs its place, and said so", async () => {
-    const { at, lines } = await start({ tcp, limits: { connections: 1 } });
+    const { at, lines } = await startListener({ tcp, limits: { connections: 1 } });
     const first = connect(at);
     const ended = new Promise((resolve) => first.once("close", resolve));
     await new Promise((resolve) => first.once("connect", resolve));
@@ -226,7 +209,7 @@ describe("the Unix socket", () => {
     await exchange({ path: socketPath() }, post(ping, headers));
 
   it("is made with its folder, is for its owner only, answers, and is gone after", async () => {
-    const { listener, lines } = await start({ unixSocket: socketPath() });
+    const { listener, lines } = await startListener({ unixSocket: socketPath() });
     expect(statSync(socketPath()).mode & 0o7777).toBe(0o600);
     expect(bodyOf(await viaSocket())).toBe(pong);
     expect(statusOf(await viaSocket({ "Content-Type": "x" }))).toBe(415);
@@ -236,24 +219,24 @@ describe("the Unix socket", () => {
   });
 
   it("takes a request from localhost, as programs call it, and from no page", async () => {
-    await start({ unixSocket: socketPath() });
+    await startListener({ unixSocket: socketPath() });
     expect(statusOf(await viaSocket({ Origin: "http://127.0.0.1:54321" }))).toBe(403);
     expect(statusOf(await viaSocket({ Host: "evil", Origin: "http://evil" }))).toBe(403);
     expect(statusOf(await viaSocket({ Origin: "http://localhost" }))).toBe(200);
   });
 
   it("takes the place of one that nobody answers on", async () => {
-    const path = join(dir, "stale.sock");
+    const path = inFolder("stale.sock");
     const child = await import("node:child_process");
     const script = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
     child.spawnSync(process.execPath, ["-e", script]);
     expect(statSync(path).isSocket()).toBe(true);
-    await start({ unixSocket: path });
+    await startListener({ unixSocket: path });
     expect(bodyOf(await exchange({ path }, post(ping)))).toBe(pong);
   });
 
   it("leaves one alone on which somebody answers", async () => {
-    await start({ unixSocket: socketPath() });
+    await startListener({ unixSocket: socketPath() });
     await expect(startListener({ unixSocket: socketPath() })).rejects.toThrow(
       /another process answers/,
     );
@@ -261,7 +244,7 @@ describe("the Unix socket", () => {
   });
 
   it("leaves a file alone that is no socket", async () => {
-    const path = join(dir, "file");
+    const path = inFolder("file");
     writeFileSync(path, "kept");
     await expect(startListener({ unixSocket: path })).rejects.toThrow(/is no socket/);
     expect(readFileSync(path, "utf8")).toBe("kept");
@@ -274,7 +257,7 @@ describe("a door that cannot open", () => {
     await new Promise((resolve) => taken.once("listening", resolve));
     const address = taken.address();
     const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-    const unixSocket = join(dir, "half.sock");
+    const unixSocket = inFolder("half.sock");
     const started = startListener({ unixSocket, tcp: { host: "127.0.0.1", port } });
     await expect(started).rejects.toThrow(`cannot listen on 127.0.0.1:${port}`);
     expect(existsSync(unixSocket)).toBe(false);
@@ -295,7 +278,7 @@ describe("close", () => {
         return await never;
       },
     };
-    const { listener, at } = await start({ tcp, handlers });
+    const { listener, at } = await startListener({ tcp, handlers });
     const silent = connect(at);
     const closed = new Promise((resolve) => silent.once("close", resolve));
     silent.on("error", () => undefined);
@@ -323,7 +306,7 @@ describe("close", () => {
         });
       },
     };
-    const { listener, at } = await start({ tcp, handlers });
+    const { listener, at } = await startListener({ tcp, handlers });
     const text = post('{"jsonrpc":"2.0","method":"Slow.wait","id":1}', { Connection: "" });
     const reply = exchange(at, text);
     await begun;
@@ -335,7 +318,7 @@ describe("close", () => {
 });
 
 it("an ordinary HTTP client with keep-alive is served", async () => {
-  const { at } = await start({ tcp });
+  const { at } = await startListener({ tcp });
   const body = await new Promise<string>((resolve, reject) => {
     const request = httpRequest(
       { ...at, path: "/jsonrpc", method: "POST", headers: { "content-type": "application/json" } },

@@ -1,11 +1,8 @@
 /** Which pages are the daemon's own: by what was connected to, and over TLS by every name of it. */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { X509Certificate } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import WebSocket from "ws";
 import { isOwnOrigin, type Reached } from "../../src/rpc/origin.ts";
 import {
@@ -16,20 +13,17 @@ import {
   post,
   startListener,
   statusOf,
+  tcp,
+  useFolder,
 } from "./lines.ts";
 
-let dir = "";
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "origin-"));
+const { files, client, pem } = useFolder((dir) => {
   makeCertificates(dir);
   makeCertificate(dir, "named", {
     subject: "/O=lab/CN=host-cn.example",
     alternatives: "DNS:host-a.example,DNS:*.wild.example,IP:10.0.0.1,IP:2001:db8::1,IP:127.0.0.1",
   });
 });
-afterAll(() => rmSync(dir, { recursive: true }));
-
-const pem = (name: string): Buffer => readFileSync(join(dir, name));
 
 function over(door: Reached["door"], fields: Partial<Reached> = {}): Reached {
   const isUnix = door === "unix" || door === "unixReadOnly";
@@ -133,15 +127,8 @@ describe.each(["unix", "unixReadOnly"] as const)("over a Unix socket (%s)", (doo
 
 describe("a listener with TLS", () => {
   async function start() {
-    const files = {
-      ca: join(dir, "ca.pem"),
-      cert: join(dir, "named.pem"),
-      key: join(dir, "named.key"),
-    };
-    const { listener } = await startListener({ tcp: { host: "127.0.0.1", port: 0, tls: files } });
-    onTestFinished(async () => await listener.close());
-    const port = listener.port ?? 0;
-    const own = { ca: pem("ca.pem"), cert: pem("engine.pem"), key: pem("engine.key") };
+    const { at } = await startListener({ tcp: { ...tcp, tls: files("named") } });
+    const [port, own] = [at.port, client()];
     return { port, own };
   }
 

@@ -4,12 +4,9 @@
  * so that the verb table cannot widen it unseen.
  */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { X509Certificate } from "node:crypto";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { Handlers } from "../../src/rpc/handlers.ts";
 import {
@@ -21,7 +18,6 @@ import {
 import { formatSubject } from "../../src/tls/subject.ts";
 import { verbRows, verbTable } from "../../src/wire/verbs.ts";
 import {
-  type Bench,
   bodyOf,
   exchange,
   makeCertificate,
@@ -29,26 +25,18 @@ import {
   openssl,
   post,
   startListener,
+  tcp,
+  useFolder,
 } from "./lines.ts";
 
-let dir = "";
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "roles-"));
+const {
+  files,
+  client,
+  path: inFolder,
+  pem,
+} = useFolder((dir) => {
   makeCertificates(dir);
   for (const name of ["peer", "reader", "nobody"]) makeCertificate(dir, name);
-});
-afterAll(() => rmSync(dir, { recursive: true }));
-
-const open: Bench[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(async ({ listener }) => await listener.close()));
-});
-
-const pem = (name: string) => readFileSync(join(dir, name));
-const files = () => ({
-  ca: join(dir, "ca.pem"),
-  cert: join(dir, "host.pem"),
-  key: join(dir, "host.key"),
 });
 
 const rules: AccessRules = {
@@ -102,28 +90,20 @@ const handlers: Handlers = Object.fromEntries(
 type DoorName = "tcp" | "tls" | "unix" | "unixReadOnly";
 
 async function start(access: () => AccessRules, plain = false) {
-  const tcp = { host: "127.0.0.1", port: 0, ...(!plain && { tls: files() }) };
-  const unixSocket = join(dir, "rpc.sock");
-  const unixSocketReadOnly = join(dir, "rpc-ro.sock");
+  const unixSocket = inFolder("rpc.sock");
+  const unixSocketReadOnly = inFolder("rpc-ro.sock");
   const verbs = verbTable;
   const bench = await startListener({
-    tcp,
+    tcp: { ...tcp, ...(!plain && { tls: files() }) },
     unixSocket,
     unixSocketReadOnly,
     access,
     handlers,
     verbs,
   });
-  open.push(bench);
-  const at = { host: "127.0.0.1", port: bench.listener.port ?? 0 };
+  const { at } = bench;
   const tls = (name: string, more: object = {}): TLSSocket =>
-    connectTls({
-      ...at,
-      ca: pem("ca.pem"),
-      cert: pem(`${name}.pem`),
-      key: pem(`${name}.key`),
-      ...more,
-    });
+    connectTls({ ...at, ...client(name), ...more });
   const door = (name: DoorName, certificate: string) => {
     const ways = {
       tcp: () => at,
@@ -333,9 +313,9 @@ describe("a subject as text", () => {
     ["another case", "/CN=ENGINE", "CN=ENGINE"],
     ["an e-mail address of that name", "/emailAddress=CN=engine", "emailAddress=CN=engine"],
   ])("%s: as openssl prints it", (_what, subject, text) => {
-    makeCertificate(dir, "odd", { subject });
+    makeCertificate(inFolder(""), "odd", { subject });
     const printed = openssl(
-      dir,
+      inFolder(""),
       "x509",
       "-noout",
       "-subject",
@@ -352,7 +332,7 @@ describe("a subject as text", () => {
   });
 
   it("a certificate without one is nobody in particular", async () => {
-    makeCertificate(dir, "unnamed", { subject: "/" });
+    makeCertificate(inFolder(""), "unnamed", { subject: "/" });
     const { tls } = await start(() => ({ ...rules, default_role: "peer" }));
     expect(await allowed(tls("unnamed"))).toEqual(expected("peer"));
   });

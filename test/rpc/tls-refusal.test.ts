@@ -4,23 +4,17 @@
  */
 import { execFile } from "node:child_process";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { PeerClient } from "../../src/peer/peer-client.ts";
 import { pki, type Pki } from "../tls/authority.ts";
-import { type Bench, exchange, ping, post, startListener } from "./lines.ts";
-
-const open: Bench[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(async ({ listener }) => await listener.close()));
-});
+import { exchange, ping, post, startListener, tcp } from "./lines.ts";
 
 async function door(of: Pki) {
   of.authority("ca");
   of.leaf("host", "ca");
   const tls = { ca: of.path("ca.pem"), cert: of.path("host.pem"), key: of.path("host.key") };
-  const bench = await startListener({ tcp: { host: "127.0.0.1", port: 0, tls } });
-  open.push(bench);
-  return { ...bench, port: bench.listener.port ?? 0 };
+  const bench = await startListener({ tcp: { ...tcp, tls } });
+  return { ...bench, port: bench.at.port };
 }
 
 const ANSWER_MS = 10_000;

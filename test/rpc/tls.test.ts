@@ -1,13 +1,10 @@
 /** Mutual TLS on the TCP door, with a throw-away authority: who gets in, and who does not. */
 
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
-  type Bench,
-  type BenchOptions,
   bodyOf,
   exchange,
   makeCertificates,
@@ -16,41 +13,16 @@ import {
   post,
   startListener,
   statusOf,
+  tcp,
+  useFolder,
 } from "./lines.ts";
 
-let dir = "";
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "tls-"));
-  makeCertificates(dir);
-});
-afterAll(() => rmSync(dir, { recursive: true }));
-
-const open: Bench[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(async ({ listener }) => await listener.close()));
-});
-
-async function start(options: BenchOptions) {
-  const bench = await startListener(options);
-  open.push(bench);
-  return { ...bench, at: { host: "127.0.0.1", port: bench.listener.port ?? 0 } };
-}
-const tcp = { host: "127.0.0.1", port: 0 };
+const { files, client, path: inFolder, pem } = useFolder(makeCertificates);
 
 describe("TLS", () => {
-  const pem = (name: string) => readFileSync(join(dir, name));
-  const files = () => ({
-    ca: join(dir, "ca.pem"),
-    cert: join(dir, "host.pem"),
-    key: join(dir, "host.key"),
-  });
   const startTls = async () =>
-    await start({ tcp: { ...tcp, tls: files() }, limits: { handshakeMs: 300 } });
-  const own = (): ConnectionOptions => ({
-    ca: pem("ca.pem"),
-    cert: pem("host.pem"),
-    key: pem("host.key"),
-  });
+    await startListener({ tcp: { ...tcp, tls: files() }, limits: { handshakeMs: 300 } });
+  const own = (): ConnectionOptions => client("host");
 
   it.each(["TLSv1.2", "TLSv1.3"] as const)(
     "answers a client with a certificate over %s",
@@ -86,10 +58,7 @@ describe("TLS", () => {
 
   it.each<[string, () => ConnectionOptions]>([
     ["without a certificate", () => ({ ca: pem("ca.pem") })],
-    [
-      "with a stranger's",
-      () => ({ ca: pem("ca.pem"), cert: pem("stranger.pem"), key: pem("stranger.key") }),
-    ],
+    ["with a stranger's", () => client("stranger")],
     [
       "over TLS 1.1",
       () => ({ ...own(), minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "ALL:@SECLEVEL=0" }),
@@ -109,20 +78,16 @@ describe("TLS", () => {
   });
 
   it("reads its files again, for who comes from then on", async () => {
-    const own2 = mkdtempSync(join(dir, "reload-"));
+    const own2 = mkdtempSync(inFolder("reload-"));
     const tls = { ca: join(own2, "ca"), cert: join(own2, "cert"), key: join(own2, "key") };
     const use = (ca: string, name: string) => {
-      copyFileSync(join(dir, `${ca}.pem`), tls.ca);
-      copyFileSync(join(dir, `${name}.pem`), tls.cert);
-      copyFileSync(join(dir, `${name}.key`), tls.key);
+      copyFileSync(inFolder(`${ca}.pem`), tls.ca);
+      copyFileSync(inFolder(`${name}.pem`), tls.cert);
+      copyFileSync(inFolder(`${name}.key`), tls.key);
     };
     use("ca", "host");
-    const { at, listener, lines } = await start({ tcp: { ...tcp, tls } });
-    const stranger = () => ({
-      ca: pem("strange-ca.pem"),
-      cert: pem("stranger.pem"),
-      key: pem("stranger.key"),
-    });
+    const { at, listener, lines } = await startListener({ tcp: { ...tcp, tls } });
+    const stranger = () => ({ ...client("stranger"), ca: pem("strange-ca.pem") });
     const kept = connectTls({ ...at, ...own() });
     const session = await new Promise<Buffer>((resolve) => kept.once("session", resolve));
 
@@ -135,7 +100,7 @@ describe("TLS", () => {
     expect(await exchange(connectTls({ ...at, ...old, session }), post(ping))).toBe("");
     expect(bodyOf(await exchange(kept, post(ping)))).toBe(pong);
 
-    copyFileSync(join(dir, "host.key"), tls.key);
+    copyFileSync(inFolder("host.key"), tls.key);
     await listener.reloadTls();
     expect(lines).toContainEqual(
       expect.objectContaining({
@@ -157,7 +122,7 @@ describe("TLS", () => {
   });
 
   it("needs its files", async () => {
-    const tls = { ...files(), key: join(dir, "none.key") };
+    const tls = { ...files(), key: inFolder("none.key") };
     await expect(startListener({ tcp: { ...tcp, tls } })).rejects.toThrow(/none\.key/);
   });
 });

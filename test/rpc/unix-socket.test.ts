@@ -1,48 +1,36 @@
 /** The two Unix sockets: mode and group from the first moment on, and what is refused instead. */
 
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Handler } from "../../src/rpc/handlers.ts";
 import { groupIdOf, listenWith } from "../../src/rpc/unix-socket.ts";
-import { type Bench, bodyOf, exchange, ping, pong, post, startListener } from "./lines.ts";
+import {
+  type Bench,
+  bodyOf,
+  exchange,
+  ping,
+  pong,
+  post,
+  startListener,
+  useFolder,
+} from "./lines.ts";
 
-let dir = "";
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "sockets-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
-
-const open: Bench[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(async ({ listener }) => await listener.close()));
-});
-
-const control = () => join(dir, "run", "rpc.sock");
-const reading = () => join(dir, "run", "rpc-ro.sock");
+const { path: inFolder } = useFolder();
+const control = () => inFolder("run/rpc.sock");
+const reading = () => inFolder("run/rpc-ro.sock");
 const ownGroup = process.getegid?.() ?? 0;
 /** Root may give a file to any group, a user only to one of their own. */
 const otherGroup =
   process.getgroups?.().find((id) => id !== ownGroup) ?? (process.getuid?.() === 0 ? 1 : ownGroup);
 
 async function start(unixSocketGroup?: string): Promise<Bench> {
-  const bench = await startListener({
+  return await startListener({
     unixSocket: control(),
     unixSocketReadOnly: reading(),
     ...(unixSocketGroup !== undefined && { unixSocketGroup }),
   });
-  open.push(bench);
-  return bench;
 }
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o7777).toString(8);
@@ -64,7 +52,7 @@ describe("the sockets", () => {
       return await Promise.resolve(true);
     };
     const handlers = { "Host.ping2": handler };
-    open.push(await startListener({ unixSocket: control(), handlers }));
+    await startListener({ unixSocket: control(), handlers });
     expect(bodyOf(await exchange({ path: control() }, post(ping)))).toBe(pong);
     expect(asked).toEqual([`uid ${process.getuid?.()}, pid ${process.pid}`]);
   });
@@ -91,7 +79,7 @@ describe("the sockets", () => {
 
   it("lie in a folder that others can look into and not write to", async () => {
     await start();
-    expect(modeOf(join(dir, "run"))).toBe("755");
+    expect(modeOf(inFolder("run"))).toBe("755");
   });
 
   it("are not made with a group that there is not, nor is anything else", async () => {
@@ -102,7 +90,7 @@ describe("the sockets", () => {
   });
 
   it("are not made where others could replace them", async () => {
-    const folder = join(dir, "writable");
+    const folder = inFolder("writable");
     mkdirSync(folder);
     chmodSync(folder, 0o777);
     const path = join(folder, "rpc.sock");
@@ -110,14 +98,13 @@ describe("the sockets", () => {
       /can be written by others, who could replace/,
     );
     chmodSync(folder, 0o1777);
-    const bench = await startListener({ unixSocket: path });
-    open.push(bench);
+    await startListener({ unixSocket: path });
     expect(modeOf(path)).toBe("600");
   });
 });
 
 it("what lies at the path already keeps its mode", async () => {
-  const path = join(dir, "taken");
+  const path = inFolder("taken");
   writeFileSync(path, "", { mode: 0o600 });
   const server = createServer();
   const failed = new Promise((resolve) => server.once("error", resolve));
@@ -134,13 +121,13 @@ describe("a group", () => {
     ["root", 0],
     ["107", 107],
   ])("%s is %i", (name, id) => {
-    const file = join(dir, "group");
+    const file = inFolder("group");
     writeFileSync(file, groups);
     expect(groupIdOf(name, file)).toBe(id);
   });
 
   it.each(["vds", "empty", "broken", "# no group"])("%s is none", (name) => {
-    const file = join(dir, "group");
+    const file = inFolder("group");
     writeFileSync(file, groups);
     expect(() => groupIdOf(name, file)).toThrow(`"${name}" is no group of ${file}`);
   });

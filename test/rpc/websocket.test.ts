@@ -1,33 +1,24 @@
 /** JSON-RPC and events over WebSocket, and clients that do not read, answer or behave. */
 
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
 import {
-  type Bench,
   type BenchOptions,
   exchange,
   ping,
   pong,
   startListener,
   statusOf,
+  tcp,
+  useFolder,
 } from "./lines.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "ws-"));
-afterAll(() => rmSync(dir, { recursive: true }));
-
-const open: Bench[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(async ({ listener }) => await listener.close()));
-});
+const { path: inFolder } = useFolder();
 
 async function start(options: BenchOptions = {}) {
-  const bench = await startListener({ tcp: { host: "127.0.0.1", port: 0 }, ...options });
-  open.push(bench);
-  const port = bench.listener.port ?? 0;
+  const bench = await startListener({ tcp, ...options });
+  const { port } = bench.at;
   return { ...bench, port, url: `ws://127.0.0.1:${port}/jsonrpc` };
 }
 
@@ -93,7 +84,7 @@ describe("a WebSocket client", () => {
   });
 
   it("is served on the Unix socket too", async () => {
-    const path = join(dir, "rpc.sock");
+    const path = inFolder("rpc.sock");
     await start({ unixSocket: path });
     const { socket, next } = await client(`ws+unix://${path}:/jsonrpc`);
     socket.send(ping);

@@ -3,14 +3,12 @@
  * and read them, plain and over TLS, in one piece and byte by byte.
  */
 
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { makeBenches } from "./bench.ts";
 import { java, type Stock, stockClients } from "./stock-clients.ts";
 import type { Way, Wire } from "./wire.ts";
 
 const benches = makeBenches();
-afterEach(async () => await benches.stop());
-afterAll(() => benches.dispose());
 
 const ways: readonly Way[] = ["plain", "TLS"];
 const combinations = stockClients.flatMap(([name, make]) =>

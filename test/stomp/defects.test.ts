@@ -2,7 +2,7 @@
  * Each defect of VDSM's server (src/docs/stomp.md) as a client meets it: this daemon has none of them.
  */
 
-import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
 import type { BenchOptions } from "../rpc/lines.ts";
 import { makeBenches, type StompBench } from "./bench.ts";
@@ -10,8 +10,6 @@ import { java, python, type Stock, stockClients } from "./stock-clients.ts";
 import type { Way, Wire } from "./wire.ts";
 
 const benches = makeBenches();
-afterEach(async () => await benches.stop());
-afterAll(() => benches.dispose());
 
 const vm = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
 const event = {

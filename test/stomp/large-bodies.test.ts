@@ -3,7 +3,7 @@
  * request. Who may send one, how many at a time, and that its long answer makes nobody a slow reader.
  */
 
-import { afterAll, afterEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import {
   LIBVIRT_STRING_MAX_BYTES,
   definitionMessageBytes,
@@ -16,8 +16,6 @@ import { makeBenches, type StompBench } from "./bench.ts";
 import { python } from "./stock-clients.ts";
 
 const benches = makeBenches();
-afterEach(async () => await benches.stop());
-afterAll(() => benches.dispose());
 
 const rules = { control: [], peer: [], read_only: [] } as const;
 const stomp = { ...defaultRpcLimits.stomp, definitionBytes: 4000, definitionBytesTotal: 6000 };

@@ -3,7 +3,7 @@
  * reader that takes its turns, and by the session for who is such a client and who is not.
  */
 
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
 import { StompSession } from "../../src/rpc/stomp-session.ts";
 import { makeBenches, type StompBench } from "./bench.ts";
@@ -11,8 +11,6 @@ import { java, python, type Stock } from "./stock-clients.ts";
 import type { Way } from "./wire.ts";
 
 const benches = makeBenches();
-afterEach(async () => await benches.stop());
-afterAll(() => benches.dispose());
 
 const ways: readonly Way[] = ["plain", "TLS"];
 const PAIRS = 20;
