@@ -10,7 +10,7 @@ import { anchorsOf, handWritten, linksOf, page, ROOT, runnableBlocks } from "./m
 
 const README_LINES_MAX = 200;
 /** What test/hosts/readme.test.ts can run. */
-const PLACES = new Set(["host-a", "both", "both, as the daemon"]);
+const PLACES = new Set(["host-a", "both", "both, as the daemon", "the VM's host"]);
 const pages = handWritten();
 
 const matches = (text: string, pattern: RegExp): readonly string[] =>

@@ -1,6 +1,6 @@
 /**
- * The README's first migration and the making of certificates, run as they stand by a reader with two
- * hosts: on host-a, on both, and the daemon in a terminal of its own.
+ * The README's first migration, the making of certificates and a hibernation, run as they stand in the
+ * text: on host-a, on both hosts, and the daemon in a terminal of its own.
  */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
@@ -10,7 +10,8 @@ import type { Host, LabProcess } from "../lab/api.ts";
 import { Lab } from "../lab/lab.ts";
 import { expectRunsOn } from "./pair.ts";
 
-const GUIDE = "src/docs/security.md";
+const SECURITY = "src/docs/security.md";
+const HIBERNATION = "src/docs/hibernation.md";
 let lab: Lab;
 
 beforeAll(async () => {
@@ -43,12 +44,12 @@ async function startAsShown(host: Host): Promise<LabProcess> {
   return daemon;
 }
 
-it("certificates made as the guide says serve libvirt and the daemon, and the first migration works as written", async () => {
+it("certificates, the first migration and a hibernation work as written", async () => {
   const folder = path.join(lab.a.folder, "a-safe-place");
   mkdirSync(folder);
-  await run(lab.a, folder, scripts(GUIDE, "host-a"));
+  await run(lab.a, folder, scripts(SECURITY, "host-a"));
   for (const host of lab.hosts) {
-    await run(host, path.join(folder, "certificates"), scripts(GUIDE, "both"));
+    await run(host, path.join(folder, "certificates"), scripts(SECURITY, "both"));
     await host.stopLibvirtd();
     await host.startLibvirtd();
   }
@@ -62,6 +63,15 @@ it("certificates made as the guide says serve libvirt and the daemon, and the fi
   expect(told).toMatch(/"outcome": "completed"/);
   expect(told).toMatch(/"confirmed": true/);
   expect(told).toMatch(/"rule": "outcome"/);
+  await expectRunsOn(vm1, lab.b);
+
+  // The README's `rpc` and `VM`, which the guide takes for granted.
+  const [rpc = ""] = scripts("README.md", "host-a").flatMap(
+    (script) => /^rpc\(\)[^]*?^\}$/m.exec(script) ?? [],
+  );
+  const [save = "", wake = ""] = scripts(HIBERNATION, "the VM's host");
+  const saved = 'until virsh domstate $VM | grep -q "shut off"; do sleep 0.1; done';
+  await run(lab.b, ROOT, [rpc, "VM=$(virsh domuuid vm1)", save, saved, wake]);
   await expectRunsOn(vm1, lab.b);
   for (const daemon of daemons) expect(await daemon.stop()).toMatchObject({ code: 0 });
 });
