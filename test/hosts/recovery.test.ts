@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { bootId, systemClock } from "../../src/clock.ts";
 import type { Guest } from "../lab/api.ts";
 import {
+  crashAt,
   Daemon,
   JOURNAL_FOLDER,
   launchDaemon,
@@ -224,23 +225,34 @@ describe("a journal that belongs to this host", () => {
     expect(after).toMatchObject({ migrationId, parameters, dst: "host-b" });
   });
 
-  it("in the first format: its migration goes on", async () => {
-    const { a, guest } = await running();
-    const kept = firstFormat(guest);
-    const again = await killAndRestart(a, () => Promise.resolve(rewriteJournal(() => kept)));
-    const after = await again.migrationIs(guest.uuid, (each) => each["phase"] === "running");
-    expect(after).toMatchObject({
-      migrationId: "migration-2",
-      dst: "host-b",
-      downtimeOwner: "engine",
-    });
-    await again.call("VM.migrateChangeParams", {
-      vmID: guest.uuid,
-      params: { downtime: 2000, maxBandwidth: 200 },
-    });
-    expect(await again.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-    await expectRunsOn(guest, lab.b);
-  });
+  it.each(["before", "after"] as const)(
+    "in the first format, and the next daemon dies %s it writes it anew: its migration goes on",
+    async (when) => {
+      const { a, guest } = await running();
+      const again = await killAndRestart(a, async () => {
+        const kept = firstFormat(guest);
+        rewriteJournal(() => kept);
+        crashAt(lab.a, { record: '"format":', when });
+        const upgraded = await launchDaemon(lab.a, { crashes: true });
+        await upgraded.exited;
+      });
+      const after = await again.migrationIs(guest.uuid, (each) => each["phase"] === "running");
+      expect(after).toMatchObject({
+        migrationId: "migration-2",
+        dst: "host-b",
+        downtimeOwner: "engine",
+      });
+      await again.call("VM.migrateChangeParams", {
+        vmID: guest.uuid,
+        params: { downtime: 2000, maxBandwidth: 200 },
+      });
+      expect(await again.ended(guest.uuid)).toMatchObject({
+        outcome: "completed",
+        confirmed: true,
+      });
+      await expectRunsOn(guest, lab.b);
+    },
+  );
 
   it("with a migration of which a field is missing: it is watched by the configured limits", async () => {
     const [a] = [await start(), await start(lab.b)];
