@@ -1,6 +1,7 @@
 /**
- * Destinations by unusual names: this host itself in all its spellings is refused before anything is
- * done, and a link-local address with its zone reaches the daemon, libvirt and QEMU over there.
+ * Destinations with unusual names: every spelling of this host itself is refused before anything
+ * starts, and a link-local address with its zone reaches the destination's daemon, libvirt and
+ * QEMU.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -84,7 +85,7 @@ it("this host itself is refused, by whatever name, and nothing is begun", async 
     const asked = a?.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b", dstqemu } });
     await expect(asked).rejects.toMatchObject(refusal(-32602, /^dstqemu: .* is this host itself$/));
   }
-  // Its journal may know others, of whoever was here before.
+  // Its journal may list migrations of earlier test files.
   const migrations = JSON.stringify(await a?.call("Host.getMigrations"));
   expect(migrations).not.toContain(guest.uuid);
   expect(a?.events).toEqual([]);

@@ -1,6 +1,6 @@
 /**
- * Who may come in, and what a source does when it may not: VM.migrationCreate, VM.destroy, and a queue
- * that keeps its order while destinations are full or silent.
+ * Admission on the destination, and what the source does when there is no slot: VM.migrationCreate,
+ * VM.destroy, and a queue that keeps its order while destinations are full or silent.
  */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";

@@ -1,6 +1,6 @@
 /**
- * Bandwidth shared over everything that migrates on either end: the caps that libvirt holds are the
- * rule's, and they follow when the number of migrations or the destination's voice changes.
+ * Bandwidth shared by all migrations on either host: libvirt holds the caps that the rule gives,
+ * and they follow when the number of migrations changes or the destination stops answering.
  */
 import { expect, it } from "vitest";
 import type { Guest, Host } from "../lab/api.ts";
@@ -31,7 +31,7 @@ async function startEndless(from: Daemon, to: Host): Promise<Guest> {
   return guest;
 }
 
-/** What libvirt itself says, once the daemon believes that it holds that cap. */
+/** The cap that libvirt reports, once the daemon believes that libvirt holds it. */
 async function heldMiBps(daemon: Daemon, guest: Guest, capMiBps: number): Promise<number> {
   await daemon.migrationIs(
     guest.uuid,

@@ -1,6 +1,6 @@
 /**
- * What blocks one migration costs the others nothing, and each way in which a destination falls
- * silent ends as the page says. Time is counted in the daemon's own cycles.
+ * One blocked migration must not delay the others, and each way in which a destination goes silent
+ * has a defined end. Time is counted in the daemon's own cycles.
  */
 import { describe, expect, it } from "vitest";
 import type { CutKind, Guest } from "../lab/api.ts";
@@ -66,7 +66,7 @@ describe("many at a time", () => {
     if (stopped === undefined) throw new Error("no guests");
 
     await stopped.stopQemu(pair.lab.a);
-    // A call that changes something hangs as well as the one that only looks.
+    // A call that changes something hangs just like one that only reads.
     await pair.a.call("VM.migrateChangeParams", { vmID: stopped.uuid, maxBandwidth: 30 });
     const stallAt = async (count: number): Promise<number> => {
       const event = await pair.a.event(
@@ -78,7 +78,7 @@ describe("many at a time", () => {
     };
     const [first, third] = [await stallAt(1), await stallAt(3)];
 
-    // From the first second of its stall to the third: ten cycles, were libvirt not waited for.
+    // From the first second of its stall to the third: ten cycles, if no cycle waits for libvirt.
     const meanwhile = pair.a.events.slice(first, third);
     for (const other of others) {
       const cycles = meanwhile.filter(

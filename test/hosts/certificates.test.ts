@@ -1,7 +1,7 @@
 /**
- * This host's certificate has expired: no start that would listen; without a listener a migration fails
- * at once, and both hosts say whose certificate it is and why it is refused; a renewed one is in use
- * after SIGHUP.
+ * This host's certificate has expired: the daemon refuses to listen; without a listener a migration
+ * fails at once, and both hosts log whose certificate it is and why it was rejected. A renewed
+ * certificate is used after SIGHUP.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -29,7 +29,7 @@ afterAll(async () => {
   await lab.down();
 });
 
-/** The lab's authority once more, with a hand for dates. */
+/** The lab's authority, able to issue certificates with any dates. */
 function authority(): Pki {
   const folder = path.join(authorityOf(lab.a), "dates");
   mkdirSync(folder);

@@ -1,6 +1,6 @@
 /**
- * A short chaos run on two real hosts, always the same plan: guests go back and forth while what
- * they depend on is taken away and brought back. `npm run chaos` plays as many others as one likes.
+ * A short chaos run on two real hosts with a fixed plan: guests migrate back and forth while the
+ * things they depend on fail and recover. `npm run chaos` plays any number of other plans.
  */
 import { rmSync } from "node:fs";
 import { expect, it } from "vitest";
@@ -26,7 +26,7 @@ it(
     };
 
     const lab = sharedLab();
-    // What tests of hibernation saved is theirs; here any image is one too many.
+    // Earlier test files may have left images; here any image counts as a leak.
     for (const host of lab.hosts) {
       rmSync(host.outsidePath(IMAGES_FOLDER), { recursive: true, force: true });
     }

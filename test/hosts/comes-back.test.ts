@@ -1,6 +1,6 @@
 /**
- * A guest that goes over and comes back: its first host speaks of it as Down in every answer while it is
- * away, and as what it is once it is back.
+ * A guest that migrates away and comes back: while it is away its first host reports it as Down in
+ * every answer, and once it is back, in its actual state.
  */
 import { expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
@@ -47,6 +47,6 @@ it("it is Down where it left, until it is back there", async () => {
     return own?.["status"] === "Down";
   };
   await until(off, 10_000, "it is off");
-  // Destroyed by somebody, which has nothing to do with its going over before.
+  // It was destroyed, which has nothing to do with its earlier migration.
   expect(await vmStats(pair.a, vmID)).toMatchObject({ status: "Down", exitReason: 6 });
 });

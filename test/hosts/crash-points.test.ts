@@ -1,7 +1,7 @@
 /**
- * The daemon killed at each place where it writes its journal, right before and right after. Whatever
- * the place: the guest runs in one place with its counter unbroken, its migration has one end and no
- * two, which says where the guest is, and the daemon that comes after looks after the next one.
+ * The daemon killed right before and right after each kind of journal record. At every point: the
+ * guest runs in exactly one place with its counter unbroken, its migration has a single end that
+ * says where the guest is, and the restarted daemon handles the next migration.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Guest, Host } from "../lab/api.ts";
@@ -22,7 +22,7 @@ const WHEN = ["before", "after"] as const;
 
 interface Way {
   readonly params: Record<string, unknown>;
-  /** Done once data flow. */
+  /** Called once data is flowing. */
   readonly steer?: (daemon: Daemon, vmId: string) => Promise<unknown>;
 }
 
@@ -75,7 +75,7 @@ const POINTS: readonly Point[] = [
   { name: "post-copy", record: rule("phase", "postCopy"), way: POST_COPY },
 ];
 
-/** Ignores what a killed daemon can no longer answer. */
+/** A killed daemon no longer answers. */
 const lost = (error: unknown): void => void error;
 
 interface Ring {
@@ -89,7 +89,7 @@ interface Ring {
 const ringSince = (daemon: Daemon, since: number): Promise<Ring> =>
   daemon.call<Ring>("Host.getEvents", { since });
 
-/** The guest goes to and fro between two daemons; the one that it leaves dies, and a new one follows. */
+/** The guest migrates back and forth between two daemons; its source is killed and restarted. */
 describe("a daemon killed at a place of its journal", () => {
   let guest: Guest;
   const daemons = new Map<Host, Daemon>();
@@ -115,7 +115,7 @@ describe("a daemon killed at a place of its journal", () => {
     await lab.clear();
   });
 
-  /** Migrates until the daemon dies at the point; the one that is started after it. */
+  /** Migrates until the daemon dies at the crash point; returns the restarted one. */
   async function dieAt(here: Host, point: CrashPoint, { params, steer }: Way): Promise<Daemon> {
     const doomed = daemonOf(here);
     const vmID = guest.uuid;
@@ -140,7 +140,7 @@ describe("a daemon killed at a place of its journal", () => {
     return all.filter((each) => each["phase"] !== "ended");
   }
 
-  /** Lets what goes on for ever arrive. */
+  /** Raises the limits of a migration that would not converge, until none is left. */
   async function settle(daemon: Daemon): Promise<void> {
     await until(
       async () => {

@@ -1,7 +1,7 @@
 /**
- * What dies while a guest is on its way: a daemon, libvirtd, QEMU, a network, a whole host. In the
- * end the guest runs in exactly one place, and the engine has been told which, or it is lost and
- * that was said. What goes wrong with the data of a post-copy itself is in post-copy.test.ts.
+ * Failures during a migration: a daemon, libvirtd, QEMU, a network or a whole host dies. In the end
+ * the guest runs in exactly one place and the engine has been told where, or it is lost and the
+ * engine has been told so. Post-copy that stalls is in post-copy.test.ts.
  */
 import { describe, expect, it } from "vitest";
 import { until } from "../lab/until.ts";
@@ -36,7 +36,7 @@ const GIVEN_UP: Told = {
   ended: { ...FAILED_HERE.ended, reason: expect.stringMatching(/^(libvirt|progressTimeout)$/) },
 };
 
-/** Accepted, and asked for a slot in vain at least once. */
+/** Accepted, and refused a slot at least once. */
 async function deferred(vmId: string): Promise<void> {
   await pair.a.migrationIs(vmId, (each) => Number(each["deferrals"]) >= 1);
   expect(await pair.a.migration(vmId)).toMatchObject({ phase: "queued" });
@@ -148,7 +148,7 @@ describe("the control network", () => {
     const guest = await startPostCopy(pair, { filledMiB: 26 });
 
     await pair.lab.cut("control", "swallow");
-    // libvirt has given the other host up and says so, and the bytes flow on.
+    // libvirt has given up on the other host and says so; the data keeps flowing.
     await until(
       async () =>
         /post-copy failed/.test(await pair.lab.a.virsh("domstate", "--reason", guest.uuid)),

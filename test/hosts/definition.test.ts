@@ -1,6 +1,6 @@
 /**
- * Guests with definitions far beyond what a message of ours usually holds: they arrive, and what goes
- * to the same destination beside them is not slowed down.
+ * A guest whose definition is far larger than our usual messages arrives, and does not slow down
+ * other migrations to the same destination.
  */
 import { expect, it } from "vitest";
 import { ENDLESS, expectRunsOn, heard, migrateRunning, useDaemons } from "./pair.ts";

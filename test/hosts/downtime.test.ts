@@ -1,12 +1,13 @@
 /**
- * Who owns the maximum downtime, and what libvirt really holds: every value is read back from it.
+ * Who owns the maximum downtime, and what libvirt really holds: every value is read back from
+ * libvirt.
  */
 import { expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
 import { until } from "../lab/until.ts";
 import { migrateRunning, RESTLESS, RESTLESS_CAP_MIBPS, useDaemons } from "./pair.ts";
 
-/** 500 ms in 5 steps; 48 MiB x 100 s/GiB / 5: almost 1 s between two. */
+/** 500 ms in 5 steps; 48 MiB x 100 s/GiB / 5: almost 1 s between steps. */
 const pair = useDaemons({
   vars: {
     min_migration_bandwidth: 1,
@@ -19,7 +20,7 @@ const STEPS_MS = [101, 104, 120, 189, 500];
 const DOMAINS_OWN_MS = 321;
 const RESTLESS_TO_B = { dst: "host-b", maxBandwidth: RESTLESS_CAP_MIBPS };
 
-/** A restless guest whose domain has a downtime of its own. */
+/** A restless guest whose domain already has a maximum downtime set. */
 async function startRestless(): Promise<Guest> {
   const guest = await pair.lab.a.startGuest(RESTLESS);
   await pair.lab.a.virsh("migrate-setmaxdowntime", guest.uuid, String(DOMAINS_OWN_MS));
@@ -95,7 +96,7 @@ it("given by the engine on the way ends the steps for good", async () => {
 
   const changed = await pair.a.migrationIs(guest.uuid, (each) => each["downtime"] === 60);
   expect(changed).toMatchObject({ downtimeOwner: "engine" });
-  // Two passes of 1.5 s each are three steps' time.
+  // Two passes of 1.5 s each are long enough for three steps.
   for (const pass of [1, 2]) {
     await passBegins(guest, Number(changed["pass"]) + pass);
     expect(await heldMs(guest)).toBe(60);

@@ -1,6 +1,7 @@
 /**
- * What tests of dying hosts need: daemons that may be killed and come back, a host that loses its
- * power, a libvirtd that gives a dead peer up in seconds, and words for how a migration ended.
+ * What tests of failing hosts need: daemons that can be killed and revived, a host that loses
+ * power, a libvirtd that gives up on a dead peer within seconds, and names for how a migration
+ * ended.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
@@ -11,9 +12,9 @@ import { until } from "../lab/until.ts";
 import { expectRunsOn, heard, migrateRunning, vmStats } from "./pair.ts";
 
 const QEMU_CONF = "/etc/libvirt/qemu.conf";
-/** libvirtd gives up the other one after 1 x (2 + 1) s in the place of half a minute. */
+/** libvirtd gives up on its peer after 1 x (2 + 1) s instead of half a minute. */
 const GIVE_UP_SOON = "keepalive_interval = 1\nkeepalive_count = 2\n";
-/** A connect that nobody answers: 3 s in the place of 127. */
+/** An unanswered connect fails after 3 s instead of 127. */
 const SYN_RETRIES = { hasty: 1, normal: 6 };
 const FORGET_GUESTS = "rm -f /run/libvirt/qemu/*.xml /run/libvirt/qemu/*.pid";
 const DEADLINE = { deadlineMs: 20_000 };
@@ -26,15 +27,15 @@ export interface Mortals {
   readonly a: Daemon;
   killDaemon(): Promise<void>;
   reviveDaemon(): Promise<void>;
-  /** host-b is gone from one moment to the next: no packet, no process of it is left. */
+  /** host-b vanishes at once: no packet and no process of it remains. */
   powerOff(guests?: readonly Guest[]): Promise<void>;
-  /** It comes back as after a boot: without guests. */
+  /** It comes back as after a boot, without guests. */
   powerOn(): Promise<void>;
   restartLibvirtd(side: Side): Promise<void>;
 }
 
 /**
- * A daemon on each host for all tests of the file. Whatever of host-b a test left dead lives again
+ * A daemon on each host for all tests of the file. Whatever a test killed on host-b is running again
  * before the next one.
  */
 export function useMortals(options: DaemonOptions): Mortals {
@@ -118,7 +119,7 @@ function useImpatience(lab: LabHandle): void {
     for (const { host, file, was } of hosts) {
       writeFileSync(file, was);
       await connectFor(host, SYN_RETRIES.normal);
-      // One that lost its peer in mid-migration may take long to end by itself.
+      // One that lost its peer during a migration may take long to exit by itself.
       await host.killLibvirtd();
       await host.startLibvirtd();
     }
@@ -132,7 +133,7 @@ function slowParams({ lab }: Pick<Mortals, "lab">): Record<string, unknown> {
   return { dst: "host-b", dstqemu: lab.b.migrationAddress, maxBandwidth: 4 };
 }
 
-/** libvirt connects to a migration address that will not answer: nothing has been sent. */
+/** libvirt is connecting to a migration address that does not answer: no data has been sent. */
 export async function startConnecting(mortals: Mortals): Promise<Guest> {
   const guest = await mortals.lab.a.startGuest(SLOW);
   await mortals.lab.cut("migration", "swallow");
@@ -156,7 +157,7 @@ export async function startPostCopy(mortals: Mortals, load: GuestOptions = {}): 
     vmID: guest.uuid,
     params: { migrationTechnique: "post-copy" },
   });
-  // The daemon says so as soon as libvirt has taken the switch; here it has happened.
+  // The daemon reports post-copy once libvirt has accepted the switch; here it has happened.
   await guest.counterAdvances({ by: 1, on: mortals.lab.b });
   return guest;
 }
@@ -185,11 +186,11 @@ export const CRASHED: Told = {
 };
 export const STOPPED: Told = {
   ended: { outcome: "failed", reason: "guestStopped", code: 12, where: "nowhere", confirmed: true },
-  // Somebody wanted it so: an engine need not start it again.
+  // It was stopped on purpose: an engine need not restart it.
   status: { status: "Down", exitCode: 0 },
 };
 
-/** Told once, and VM.getStats says the same. */
+/** Reported once, and VM.getStats agrees. */
 export async function expectTold(daemon: Daemon, guest: Guest, told: Told): Promise<void> {
   expect(await daemon.ended(guest.uuid, DEADLINE)).toMatchObject(told.ended);
   const events = heard(daemon, guest.uuid);
@@ -200,7 +201,7 @@ export async function expectTold(daemon: Daemon, guest: Guest, told: Told): Prom
     expect(await vmStats(daemon, guest.uuid)).toMatchObject({ status: told.status["status"] });
 }
 
-/** It runs on host-a, and the other host has let go of what it had begun to take in. */
+/** It runs on host-a, and the other host has removed its half of the migration. */
 export async function expectStays({ lab }: Pick<Mortals, "lab">, guest: Guest): Promise<void> {
   await until(
     async () => (await guest.residence()).length === 1,

@@ -1,12 +1,12 @@
 /**
- * Both hosts as shipped, without a TCP listener: a first migration fails and says why, and takes no
+ * Both hosts as shipped, without a TCP listener: a first migration fails, says why, and holds no
  * slot meanwhile.
  */
 import { expect, it } from "vitest";
 import { expectRunsOn, heard, useDaemons } from "./pair.ts";
 
 const pair = useDaemons({ shipped: true });
-/** libvirtd's own port in the lab: somebody answers there. */
+/** libvirtd's port in the lab, where something answers. */
 const LIBVIRT_PORT = 16_509;
 
 const migrate = (vmID: string, dst: string): Promise<unknown> =>
@@ -42,7 +42,7 @@ it("a destination that listens nowhere is told to each VM, within seconds", asyn
   expect(await pair.a.call("VM.getStats", { vmID: one.uuid })).toMatchObject([
     { status: "Migration Source" },
   ]);
-  // Both slots are free for a third, which somebody answers.
+  // Both slots are free for a third one, whose destination answers.
   await migrate(three.uuid, `host-b:${LIBVIRT_PORT}`);
   expect(await pair.a.ended(three.uuid)).toMatchObject(failed(/no usable client certificate/));
 

@@ -1,7 +1,7 @@
 /**
- * What a guest does, or what somebody does to it, while it is on its way: it shuts itself down, is
- * destroyed, starts anew, is suspended. Where libvirt makes somebody wait for the migration's end,
- * that is part of the promise.
+ * What a guest does, or what is done to it, during its migration: it shuts down, is destroyed,
+ * resets, is suspended. Where libvirt makes a caller wait until the migration ends, that is
+ * asserted too.
  */
 import { describe, expect, it } from "vitest";
 import type { ExecResult, Guest, GuestOptions } from "../lab/api.ts";
@@ -28,7 +28,7 @@ async function startRunning(options: GuestOptions = {}): Promise<Guest> {
   return guest;
 }
 
-/** Whatever its status. */
+/** Any exit status is an answer. */
 function virsh(...args: readonly string[]): Promise<ExecResult> {
   return pair.lab.a.tryExec("virsh", ["--quiet", ...args]);
 }
@@ -38,7 +38,7 @@ function resetFromInside(guest: Guest): Promise<ExecResult> {
   return virsh("qemu-monitor-command", "--hmp", guest.uuid, "o /b 0x64 0xfe");
 }
 
-/** The machine has no power button: the guest's reset is made to end it instead. */
+/** The machine has no power button: libvirt is told to destroy it on reset instead. */
 async function resetsEnd(guest: Guest): Promise<void> {
   await pair.lab.a.virsh("set-lifecycle-action", guest.uuid, "reboot", "destroy", "--live");
 }

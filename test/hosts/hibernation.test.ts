@@ -1,6 +1,6 @@
 /**
- * VM.migrate with mode file: the guest goes to an image and its parameters to a file beside it, and
- * whatever does not get there leaves the guest running and the folder as it was.
+ * VM.migrate with mode file: the guest is saved to an image with a parameter file beside it; a save
+ * that does not complete leaves the guest running and the folder unchanged.
  */
 import {
   mkdirSync,
@@ -135,7 +135,7 @@ describe("a save on its way", () => {
     const guest = await pair.lab.a.startGuest(LARGE);
     await save(guest);
     await pair.a.migrationIs(guest.uuid, (each) => each["phase"] === "running");
-    // It stands still here until it is asked to go on, so that there is time to ask.
+    // Stopped, so that the save stays in progress while we ask.
     await guest.stopQemu(pair.lab.a);
 
     const [stats, migration, host] = await Promise.all([

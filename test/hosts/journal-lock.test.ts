@@ -1,6 +1,6 @@
 /**
- * One daemon a journal, seen with whole daemons: a second one ends before it has touched anything, by
- * whatever path it comes, and whoever follows a daemon that was killed or stopped begins at once.
+ * One daemon per journal, shown with whole daemons: a second one exits before it has touched
+ * anything, whatever path it uses, and the successor of a killed or stopped daemon starts at once.
  */
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -16,7 +16,7 @@ const lab = sharedLab();
 
 afterEach(() => lab.clear());
 
-/** A second daemon on host-a, with sockets of its own, that should not come to serve. */
+/** A second daemon on host-a, with its own sockets, that must not start. */
 async function second(journal: string) {
   const file = `${FOLDER}/second.json`;
   const config = {
@@ -63,7 +63,7 @@ it("is refused to a second daemon, and passes to the next one at once", async ()
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
     last.hangUp();
     last.process.signal(signal);
-    // Not waiting for its end.
+    // Without waiting for it to exit.
     const next = await launchDaemon(lab.a);
     await next.waitForLog(/"msg":"ready"/);
     last = new Daemon(lab.a, next);

@@ -1,6 +1,6 @@
 /**
- * What a daemon must not let go of: those that have left, whatever the wall clock does; and the files of
- * a save that goes on in libvirt while its daemon is killed and comes back.
+ * What a daemon must not forget: VMs that have left, whatever the wall clock does, and the files of
+ * a save that continues in libvirt while the daemon is killed and restarted.
  */
 import { readdirSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -66,7 +66,7 @@ it("the files of a save are its own, by whatever name, over a kill of the daemon
   await guest.stopQemu(lab.a);
   await killAndRestart();
 
-  // The same file by another name, in the daemon's own view of the folders.
+  // The same file under another name, in the daemon's own mount namespace.
   await lab.a.exec("sh", ["-c", `: > ${alias}`]);
   const pid = (await lab.a.exec("pgrep", ["-f", "dist/main.js"])).trim();
   const inItsView = (...command: string[]) => lab.a.exec("nsenter", ["-t", pid, "-m", ...command]);

@@ -1,6 +1,6 @@
 /**
- * The lab itself: its hosts are real enough that libvirt migrates a running guest between them, its
- * links break as a network breaks, and when it is gone nothing of it is left.
+ * The lab itself: its hosts are real enough for libvirt to migrate a running guest between them,
+ * its links fail as real networks do, and nothing of it remains once it is down.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
@@ -107,7 +107,7 @@ describe("a link", () => {
 });
 
 describe("the end of a lab", () => {
-  /** The processes of the machine that are in one of the process trees. */
+  /** The machine's processes that are in one of these pid namespaces. */
   const inTrees = (trees: readonly string[]): string[] =>
     readdirSync("/proc").filter((entry) => {
       if (!/^\d+$/.test(entry)) return false;
@@ -127,7 +127,7 @@ describe("the end of a lab", () => {
 
     await Promise.all([own.down(), own.down()]);
 
-    // A namespace without a name or a mount lives as long as a process is in it.
+    // An unnamed namespace lives as long as a process is in it.
     expect(inTrees(trees)).toEqual([]);
     expect(execFileSync("mount").toString()).not.toContain(path.basename(folder));
     expect(existsSync(folder)).toBe(false);

@@ -1,19 +1,19 @@
 /**
- * All is sent, and the destination's libvirtd takes its time over the end: an engine that wants to hear
- * of each second without advance hears of none, since there is nothing left to advance.
+ * All data is sent and the destination's libvirtd is slow to finish: no stall is reported, since
+ * there is nothing left to advance.
  */
 import { expect, it } from "vitest";
 import { until } from "../lab/until.ts";
 import { cyclesOf, expectRunsOn, migrateRunning, stallings, useDaemons } from "./pair.ts";
 
 const pair = useDaemons();
-/** Of 0.2 s each: two and more of the limit. */
+/** Of 0.2 s each: more than twice the limit. */
 const CYCLES = 14;
 
 it("a migration in its last step does not stall", async () => {
   const guest = await pair.lab.a.startGuest({ filledMiB: 16 });
   const vmID = guest.uuid;
-  // QEMU sends to QEMU, and needs it for the end alone.
+  // QEMU sends to QEMU; libvirtd is needed only to finish.
   const libvirtd = (await pair.lab.b.exec("pidof", ["libvirtd"])).trim();
   await migrateRunning(pair.a, guest, {
     dst: "host-b",

@@ -1,6 +1,6 @@
 /**
- * A libvirtd that stands still until keepalive gives its connections up, and then goes on. The
- * migration went on all the while (libvirt's PEER2PEER), so the daemon must look after it again.
+ * A libvirtd that hangs until keepalive drops its connections, and then continues. The migration
+ * has been running all along (libvirt's PEER2PEER), so the daemon must resume watching it.
  */
 import { expect, it } from "vitest";
 import { ENDLESS, ENDLESS_PARAMS, expectRunsOn, migrateRunning, useDaemons } from "./pair.ts";

@@ -1,6 +1,6 @@
 /**
- * The daemon's own life: how it stops, and how it reads its configuration again. What moves goes on
- * in libvirt meanwhile.
+ * The daemon's own life: how it stops, and how it reloads its configuration. Running migrations
+ * continue in libvirt meanwhile.
  */
 import { writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";

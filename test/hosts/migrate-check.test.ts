@@ -1,4 +1,6 @@
-/** VM.migrateCheck on a pair that works, and on a destination at which nothing does; nothing moves. */
+/**
+ * VM.migrateCheck on two hosts that work, and on a destination where nothing does; no guest moves.
+ */
 import { describe, expect, it } from "vitest";
 import { expectRunsOn, heard, refusal, useDaemons } from "./pair.ts";
 

@@ -1,6 +1,6 @@
 /**
- * VM.migrate and the getters, whole: who is moved how, who is refused, what an engine hears and sees
- * on both ends while a guest is on its way and after.
+ * VM.migrate and the getters end to end: which guests migrate and how, which are refused, and what
+ * an engine hears and sees on both hosts during and after a migration.
  */
 import { describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
@@ -23,7 +23,7 @@ import {
 
 const ENDLESS_TO_B = { dst: "host-b", ...ENDLESS_PARAMS };
 
-/** A healthy migration tells its story in some fifteen lines. */
+/** A healthy migration takes some fifteen log lines. */
 const LOG_LINES_MAX = 16;
 
 function expectStory(daemon: Daemon, guest: Guest): void {
@@ -87,7 +87,7 @@ describe("two daemons", () => {
       .filter((event) => event.name === "VM_migration_status")
       .map((event) => Number(event.fields["progress"]));
     expect(progress).toEqual(progress.toSorted((one, other) => one - other));
-    // After the end there is silence, and the record stays.
+    // No event follows the end, and the record stays.
     expect(await pair.a.call("VM.getMigrationStatus", { vmID: guest.uuid })).toMatchObject({
       status: { code: 0 },
       progress: 100,
@@ -199,7 +199,7 @@ describe("two daemons", () => {
     });
     expect(await vmStats(pair.a, waiting.uuid)).toMatchObject({ migrationProgress: 0 });
     const destination = { vmId: moving.uuid, status: "Migration Destination" };
-    // Guests of tests before, which have ended there, are Down.
+    // Guests of earlier tests that ended there are Down.
     expect(await pair.b.call("Host.getVMList")).toEqual(
       expect.arrayContaining([{ ...destination, statusTime: expect.stringMatching(/^\d+$/) }]),
     );

@@ -1,6 +1,6 @@
 /**
- * Destinations with nobody who could take the guest: what waiting cannot cure is said at once and in
- * words; what it may cure is waited for, told by an event, and holds no slot meanwhile.
+ * Destinations that cannot take the guest: an error that waiting cannot fix is reported at once, in
+ * words; one that it may fix is waited for, reported by an event, and holds no slot meanwhile.
  */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,7 +9,7 @@ import { heard, expectRunsOn, useDaemons } from "./pair.ts";
 
 const HTTP_PORT = 8080;
 const HTTP_SERVER = `require("node:http").createServer((_, reply) => reply.end()).listen(${HTTP_PORT}, () => console.log("up"))`;
-/** Names are those of /etc/hosts, and no others exist: else a lab without a network has no resolver. */
+/** Only the names in /etc/hosts exist: a lab without a network has no resolver. */
 const FILES_ONLY = `
 echo 'hosts: files' > /run/nsswitch.conf && mount --bind /run/nsswitch.conf /etc/nsswitch.conf`;
 

@@ -1,7 +1,6 @@
 /**
- * What most two-host tests need: the shared lab with a daemon on each host, and a few words for
- * guests that behave in known ways. `useDaemons` registers vitest's hooks; its result is filled
- * when the tests run.
+ * What most two-host tests need: the shared lab with a daemon on each host, and guests that behave
+ * in known ways. `useDaemons` registers vitest's hooks; its result is usable once the tests run.
  */
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { Guest, GuestOptions, Host, LabHandle } from "../lab/api.ts";
@@ -15,7 +14,7 @@ export interface Pair {
   readonly b: Daemon;
 }
 
-/** Two daemons for all tests of the file; after each test the lab is empty again. */
+/** Two daemons for all tests of the file; the lab is emptied after each test. */
 export function useDaemons(options: DaemonOptions = {}): Pair {
   const lab = sharedLab();
   const daemons: Daemon[] = [];
@@ -43,8 +42,8 @@ export function useDaemons(options: DaemonOptions = {}): Pair {
 }
 
 /**
- * The same on a lab of the file's own, in which everything goes over TLS: the daemon of host-a is
- * driven as the engine does it, that of host-b as vdsm-client does.
+ * The same on a lab of the file's own, with everything over TLS: host-a's daemon is driven the way
+ * the engine does it, host-b's the way vdsm-client does.
  */
 export function useTlsDaemons(options: DaemonOptions = {}): Pair {
   const all: { lab: Lab; daemons: readonly [Daemon, Daemon] }[] = [];
@@ -79,7 +78,7 @@ export function useTlsDaemons(options: DaemonOptions = {}): Pair {
   };
 }
 
-/** Rewrites 6 MiB faster than 4 MiB/s can carry: no pass is ever smaller than the one before. */
+/** Rewrites 6 MiB faster than 4 MiB/s can transfer: no pass is smaller than the one before. */
 export const RESTLESS: GuestOptions = { workingSetMiB: 6, ratePagesPerSecond: 2048 };
 export const RESTLESS_CAP_MIBPS = 4;
 
@@ -98,7 +97,7 @@ export async function expectRunsOn(guest: Guest, host: Host): Promise<void> {
   expect(await guest.residence()).toEqual([host]);
 }
 
-/** Ends every migration that is still going on there. */
+/** Cancels the guests' migrations. */
 export async function cancelAll(daemon: Daemon, guests: readonly Guest[]): Promise<void> {
   for (const guest of guests) await daemon.call("VM.migrateCancel", { vmID: guest.uuid });
 }
@@ -114,7 +113,7 @@ export function refusal(code: number, message: RegExp): Record<string, unknown> 
   return { code, message: expect.stringMatching(message) };
 }
 
-/** Everything that was heard of this VM, oldest first. */
+/** Every event about this VM, oldest first. */
 export function heard(daemon: Daemon, vmId: string): readonly DaemonEvent[] {
   return daemon.events.filter((event) => event.vmId === vmId);
 }
@@ -125,7 +124,7 @@ export function logged(daemon: Daemon, vmId: string): readonly Record<string, un
   return lines.filter((line) => line.includes(vmId)).map((line) => JSON.parse(line));
 }
 
-/** How many cycles the daemon has told of this VM: each timer cycle sends one status. */
+/** How many cycles the daemon has reported for this VM: each timer cycle sends one status. */
 export function cyclesOf(daemon: Daemon, vmId: string): number {
   return heard(daemon, vmId).filter((event) => event.name === "VM_migration_status").length;
 }
@@ -137,7 +136,7 @@ export async function vmStats(daemon: Daemon, vmId: string): Promise<Record<stri
   return stats;
 }
 
-/** Starts it; resolves once libvirt moves its data. */
+/** Starts it; resolves once data is flowing. */
 export async function migrateRunning(
   daemon: Daemon,
   guest: Guest,

@@ -1,7 +1,7 @@
 /**
- * A guest on CPUs and NUMA nodes of the destination that the caller names, and its console, which
- * listens on the source's own address, on one of the destination's: in what runs there and in what is
- * defined there, with all else that the definition has.
+ * A guest pinned to the destination's CPUs and NUMA nodes that the caller names, with a console
+ * that listens on the destination's address instead of the source's: both in the running and in the
+ * persistent definition, the rest of which is unchanged.
  */
 import { expect, it } from "vitest";
 import type { Guest, Host } from "../lab/api.ts";
@@ -63,7 +63,7 @@ it("a guest arrives pinned as asked for, and listens on the destination's addres
     expect(xml).toMatch(/<vcpupin vcpu='0' cpuset='1'\/>\s*<vcpupin vcpu='1' cpuset='0-1'\/>/);
     expect(xml).toContain("<emulatorpin cpuset='0'/>");
     expect(xml).toContain("<memnode cellid='0' mode='preferred' nodeset='0'/>");
-    // In metadata of somebody else's nothing is changed.
+    // Foreign metadata is left alone.
     expect(xml).toContain(`listen address='${pair.lab.a.controlAddress}'`);
   }
 });

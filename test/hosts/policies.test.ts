@@ -1,7 +1,7 @@
 /**
  * The engine's four migration policies as it sends them in VM.migrate (convergenceSchedule, numbers
  * and booleans often as strings, last items with limit -1), over STOMP, on guests that do not
- * converge by themselves; and who ends a migration that names an abort.
+ * converge by themselves; and a schedule whose engine takes over the downtime.
  *
  * Source: ovirt-engine, 0000_config.sql, key MigrationPolicies.
  */
@@ -16,7 +16,7 @@ const pair = useDaemons({
   client: "Java",
 });
 
-/** All rewritten in each pass, however much auto-converge throttles: 1 s at 16 MiB/s. */
+/** Rewritten completely in each pass, however much auto-converge throttles: 1 s at 16 MiB/s. */
 const LARGE: GuestOptions = { workingSetMiB: 16, ratePagesPerSecond: 32768 };
 const CAP_MIBPS = 16;
 const DEADLINE = { deadlineMs: 30_000 };
@@ -38,7 +38,7 @@ const UP_TO_500 = [
   at(6, setDowntime("500")),
 ];
 
-/** In the others it takes less time. */
+/** For the other cases, in less time. */
 const SOON_500 = [at(1, setDowntime("150")), at(2, setDowntime("500"))];
 
 const MINIMAL_DOWNTIME: Schedule = {
@@ -100,7 +100,7 @@ async function migrateAsEngine(
   return guest;
 }
 
-/** Reads libvirt's maximum downtime until it has been each of these, one after the other. */
+/** Polls libvirt's maximum downtime until it has had each of these values, in order. */
 async function expectHeld(guest: Guest, valuesMs: readonly number[]): Promise<void> {
   const read = () => pair.lab.a.virsh("migrate-getmaxdowntime", guest.uuid);
   for (const wantedMs of valuesMs) {
@@ -127,8 +127,8 @@ const setTo = (...valuesMs: readonly number[]): string[] =>
   valuesMs.map((ms) => `setDowntime ${ms}`);
 
 /**
- * QEMU's last data know no cap: while the migration link carries 8 MiB/s, a guest of 16 MiB stands
- * still for about 2 s before it arrives.
+ * The cap does not apply to QEMU's final transfer: over a migration link of 8 MiB/s, a guest of
+ * 16 MiB is paused for about 2 s before it arrives.
  */
 async function onSlowLink<T>(act: () => Promise<T>): Promise<T> {
   const root = ["dev", "mig-b", "root"];

@@ -1,7 +1,7 @@
 /**
- * Post-copy that stands still: it is said, mended by the host once the network is back or by the
- * engine's word, also by a daemon that was killed meanwhile, and never taken for broken while bytes
- * flow. The guest's counter proves that not a page is lost.
+ * Stalled post-copy: it is reported, recovered by the host once the network is back or on the
+ * engine's request, also after the daemon was killed, and never considered broken while data flows.
+ * The guest's counter proves that no page is lost.
  */
 import { afterEach, describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
@@ -35,7 +35,7 @@ afterEach(async () => {
   await lab.clear();
 });
 
-/** A guest in post-copy over the migration link, with some seconds of pages to come. */
+/** A guest in post-copy over the migration link, with seconds' worth of pages left. */
 async function inPostCopy(a: Daemon, persistent = false): Promise<Guest> {
   const guest = await lab.a.startGuest({
     filledMiB: 14,
@@ -48,11 +48,11 @@ async function inPostCopy(a: Daemon, persistent = false): Promise<Guest> {
     dstqemu: lab.b.migrationAddress,
     maxBandwidth: 1,
     stallingLimit: 1,
-    // The call that resumes it carries the same definitions as the one that began it.
+    // The call that resumes it carries the same definitions as the first one.
     cpusets: ["0"],
   });
   await a.call("VM.migrateChangeParams", { vmID: guest.uuid, migrationTechnique: "post-copy" });
-  // The daemon says so as soon as libvirt has taken the switch; here it has happened.
+  // The daemon reports post-copy once libvirt has accepted the switch; here it has happened.
   await guest.counterAdvances({ on: lab.b });
   return guest;
 }
@@ -89,7 +89,7 @@ describe("post-copy whose network is cut", () => {
     await lab.cut("migration", "swallow");
     await stalled(a, guest);
     await a.call("VM.migrateChangeParams", { vmID: guest.uuid, migrationTechnique: "post-copy" });
-    // QEMU has given up: only now can the network be back too early for nothing.
+    // QEMU has given up; from here on a restored network helps only if something resumes it.
     await until(
       async () => /failed/.test(await lab.a.virsh("domstate", "--reason", guest.uuid)),
       10_000,

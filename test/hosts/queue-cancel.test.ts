@@ -1,6 +1,6 @@
 /**
- * The outgoing limit, cancels at every moment of a migration's life, and migrateChangeParams in
- * every state that allows or refuses it.
+ * The outgoing limit, cancels in each phase of a migration, and migrateChangeParams in the states
+ * that allow or refuse it.
  */
 import { describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
@@ -45,7 +45,7 @@ async function phasesOf(guests: readonly Guest[]): Promise<readonly unknown[]> {
   return Promise.all(guests.map(async ({ uuid }) => (await pair.a.migration(uuid))["phase"]));
 }
 
-/** Told once as cancelled, and the guest never noticed. */
+/** Reported once as cancelled, and the guest never noticed. */
 async function expectCancelled(guest: Guest): Promise<void> {
   const ends = heard(pair.a, guest.uuid).filter((event) => event.name === "VM_migration_ended");
   expect(ends).toHaveLength(1);
@@ -81,7 +81,7 @@ describe("the queue", () => {
       stalledFor: 0,
     });
 
-    // Ten cycles are twice its timeout.
+    // Ten cycles are twice its timeout of 1 s.
     const waited = cyclesOf(pair.a, first.uuid) + 10;
     await pair.a.migrationIs(first.uuid, () => cyclesOf(pair.a, first.uuid) >= waited);
     expect(await pair.a.migration(second.uuid)).toMatchObject({
@@ -162,7 +162,7 @@ describe("a cancel", () => {
 
 describe("post-copy", () => {
   it("cannot be cancelled nor steered, and only the clocks can be changed", async () => {
-    // 20 MiB at 4 MiB/s: some seconds in which to ask.
+    // 20 MiB at 4 MiB/s: a few seconds in which to ask.
     const guest = await pair.lab.a.startGuest({ filledMiB: 20 });
     await migrateRunning(pair.a, guest, { dst: "host-b", maxBandwidth: 1 });
     await change(guest, { migrationTechnique: "post-copy" });

@@ -1,7 +1,7 @@
 /**
- * The daemon killed with SIGKILL and started again: what was running is taken over with its clocks and
- * plans, what was queued goes on in order, what ended meanwhile has its outcome, and nobody hears
- * anything twice.
+ * The daemon killed with SIGKILL and restarted: running migrations are restored with their clocks
+ * and plans, the queue continues in order, what ended meanwhile has its outcome, and no event is
+ * sent twice.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -31,7 +31,7 @@ async function start(host = lab.a, options = OPTIONS): Promise<Daemon> {
   return daemon;
 }
 
-/** As a crash, then as systemd starts it again. */
+/** A crash, and the restart by systemd. */
 async function killAndRestart(
   daemon: Daemon,
   meanwhile: () => Promise<unknown> = () => Promise.resolve(),
@@ -337,7 +337,7 @@ async function phases(daemon: Daemon, guests: readonly Guest[]): Promise<readonl
   return all.map((each) => each["phase"]);
 }
 
-/** Every segment of host-a's journal, as somebody or something may have changed it. */
+/** Changes every segment of host-a's journal. */
 function rewriteJournal(change: (text: string) => string): void {
   const folder = lab.a.outsidePath(JOURNAL_FOLDER);
   for (const name of readdirSync(folder).filter((each) => each.startsWith("journal-"))) {

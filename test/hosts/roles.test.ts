@@ -1,7 +1,6 @@
 /**
- * Roles and floods between two real hosts over TLS: the engine controls, the hosts are peers to each
- * other, and a migration runs its course while a thousand connections that say nothing are held on
- * both daemons' ports.
+ * Roles and floods between two real hosts over TLS: the engine has control, the hosts are peers of
+ * each other, and a migration completes while both daemons hold a thousand idle connections.
  */
 import { randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
@@ -33,7 +32,7 @@ interface Answer {
 const request = (method: string, params: object): string =>
   JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
 
-/** What the host's daemon answers to whoever has the certificate of this name. */
+/** What the host's daemon answers to the owner of this certificate. */
 async function askAs(name: string, host: Host, method: string, params: object): Promise<Answer> {
   const socket = await openPort(host, pemOf(authorityOf(host), name));
   return JSON.parse(bodyOf(await exchange(socket, post(request(method, params)))));
@@ -119,7 +118,7 @@ it("after SIGHUP the new rules hold, and the engine's connection stays", async (
   await expect(again).rejects.toMatchObject({ code: 1 });
 });
 
-/** A thousand for each daemon: from its own host by many addresses, and from its peer by one. */
+/** A thousand per daemon: from its own host under many addresses, and from its peer under one. */
 async function flood(): Promise<void> {
   const script = path.join(checkoutFolder(), "test/lab/flood.mjs");
   const { a, b } = pair.lab;
@@ -149,7 +148,7 @@ it("a thousand idle and slow connections at both ends do not disturb a migration
   await flood();
 
   expect(await pair.a.migration(guest.uuid)).toMatchObject({ destination: "counted" });
-  // The lines that were there hold, and new ones are let in.
+  // Existing connections hold, and new ones are accepted.
   await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: { maxBandwidth: 16 } });
   const python = await pair.a.alsoAs("Python");
   expect(await python.call("Host.getStats")).toMatchObject({ vmCount: 1 });

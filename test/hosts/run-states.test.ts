@@ -1,6 +1,6 @@
 /**
- * Guests in states that are neither running, paused nor off, on real libvirt: asleep (S3), crashed and
- * preserved. They are here, they do not go, and none of them holds a migration or a slot for ever.
+ * Guests that are neither running, paused nor off, on real libvirt: asleep (S3), or crashed and
+ * preserved. They stay here, are refused, and none of them holds a migration or a slot for ever.
  */
 import { describe, expect, it } from "vitest";
 import type { Guest, GuestOptions } from "../lab/api.ts";

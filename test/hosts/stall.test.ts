@@ -1,6 +1,6 @@
 /**
- * Migrations that do not get anywhere, on two real hosts: what the engine hears, what the host does
- * by itself, and each way in which an engine can save the migration.
+ * Migrations that make no progress, on two real hosts: what the engine hears, what the host does by
+ * itself, and each way in which an engine can save the migration.
  */
 import { describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
@@ -36,7 +36,7 @@ describe("a guest that does not converge", () => {
       where: "source",
       confirmed: true,
     });
-    // A QEMU that looks for dirtied pages ten times a second may see a few new lows before they end.
+    // A QEMU that syncs dirty pages ten times a second may show a few new lows at first.
     const all = stallings(pair.a, guest.uuid);
     const heard = all.slice(all.findLastIndex((each) => each["progressing"] === true) + 1);
     const counts = heard.filter((each) => each["progressing"] === false && each["timeoutIn"] !== 0);
@@ -58,7 +58,7 @@ describe("a guest that does not converge", () => {
     const cyclesAfter = own.slice(decided).filter(({ name }) => name === "VM_migration_status");
     expect(cyclesAfter.length).toBeLessThanOrEqual(3);
 
-    // Nothing that reads as if it ran on both hosts.
+    // No message that reads as if the guest ran on both hosts.
     for (const daemon of [pair.a, pair.b]) {
       expect(daemon.process.log()).not.toMatch(/did not release|active here/);
     }

@@ -1,6 +1,6 @@
 /**
- * A start that fails on the destination for a reason of its own is made once: a hook there runs once,
- * libvirt's words are the outcome's, and whether post-copy is possible stays what it was.
+ * A start that fails on the destination for its own reasons is tried once: a hook there runs once,
+ * the outcome carries libvirt's message, and whether post-copy is possible does not change.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -12,7 +12,7 @@ const pair = useDaemons();
 const HOOK = "/etc/libvirt/hooks/qemu";
 const RUNS = "/run/hook-runs";
 
-/** Refuses the guests of this name as they come in, in words that could mislead. */
+/** Refuses incoming guests with this name, with a misleading message. */
 const REFUSE = `#!/bin/sh
 case "$1 $2" in
 hooked*\\ migrate)
@@ -26,7 +26,7 @@ beforeAll(async () => {
   const hook = pair.lab.b.outsidePath(HOOK);
   mkdirSync(path.dirname(hook), { recursive: true });
   writeFileSync(hook, REFUSE, { mode: 0o755 });
-  // libvirtd looks for hooks as it starts.
+  // libvirtd looks for hooks only when it starts.
   await pair.lab.b.stopLibvirtd();
   await pair.lab.b.startLibvirtd();
 });

@@ -1,7 +1,7 @@
 /**
- * The main two-host cases once more, everything over TLS: stock clients speak STOMP with mutual TLS to
+ * The main two-host cases with everything over TLS: stock clients speak STOMP with mutual TLS to
  * the daemons (the engine's to host-a, vdsm-client's to host-b), the daemons to each other, libvirt
- * to libvirt and, where a migration asks for it, QEMU to QEMU. The authority is made at run time.
+ * to libvirt and, where the migration asks for it, QEMU to QEMU. The authority is made at run time.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -52,7 +52,7 @@ function expectWholeNumbers(events: readonly DaemonEvent[]): void {
   expect(numbers.filter((value) => !Number.isSafeInteger(value))).toEqual([]);
 }
 
-/** The secret with which QEMU on host-a migrates this guest now; empty where data go in the clear. */
+/** The credentials QEMU on host-a uses for this migration; empty if the data is not encrypted. */
 async function credentialsOf(guest: Guest): Promise<string> {
   const query = JSON.stringify({ execute: "query-migrate-parameters" });
   const answer = await pair.lab.a.virsh("qemu-monitor-command", guest.uuid, query);
@@ -145,7 +145,7 @@ describe("a guest that does not converge", () => {
 });
 
 describe("the daemon's door", () => {
-  /** What it says to a client with these certificates; nothing to one that it refuses. */
+  /** The daemon's greeting for a client with these certificates; empty if it refuses the client. */
   async function greeting(pem: Partial<Pem>): Promise<{ text: string; certificate: string }> {
     const socket = await openPort(pair.lab.a, pem);
     const certificate =
@@ -203,7 +203,7 @@ describe("the daemon's door", () => {
     const after = await greeting(own());
     expect(after.text).toMatch(/^CONNECTED\n/);
     expect(after.certificate).not.toBe(before.certificate);
-    // A connection that breaks is not made again by this client: it is the one of before.
+    // This client does not reconnect: the connection is still the original one.
     expect(await pair.a.call("Host.getStats")).toMatchObject({ outgoingVmMigrations: 1 });
 
     writeFileSync(pair.lab.a.outsidePath("/etc/pki/vdsm/keys/vdsmkey.pem"), "no key");

@@ -1,6 +1,6 @@
 /**
- * Production's default: QEMU as libvirt-qemu and a kernel that gives it no userfaultfd. libvirt then
- * refuses every start that carries the post-copy flag, and the migration must begin all the same.
+ * Production's default: QEMU runs as libvirt-qemu on a kernel that denies it userfaultfd. libvirt
+ * then refuses every start with the post-copy flag, and the migration must start all the same.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -54,7 +54,7 @@ it("a start that libvirt refuses with post-copy is made once more without it, an
   expect(told).toHaveLength(1);
   expect(told[0]).toContain(guest.uuid);
   expect(told[0]).toContain("Postcopy is not supported");
-  // One migration, begun once and ended once.
+  // One migration with one start and one end.
   const names = heard(a, guest.uuid).map((event) => event.name);
   expect(names.filter((name) => name === "VM_migration_ended")).toHaveLength(1);
   const begun = heard(a, guest.uuid).filter(

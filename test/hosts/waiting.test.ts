@@ -1,6 +1,7 @@
 /**
- * What becomes of a VM while its migration waits, or while it is on its way, on real libvirt: it goes,
- * and ends, as what it is then. One migration holds the only slot; the others wait behind it.
+ * What happens to a VM while its migration is queued or running, on real libvirt: it migrates, and
+ * ends, in the state it is in by then. One migration holds the only slot; the others queue behind
+ * it.
  */
 import { afterEach, describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
@@ -26,7 +27,7 @@ afterEach(async () => {
   await pair.a.call("VM.migrateCancel", { vmID: first.uuid }).catch(() => undefined);
 });
 
-/** The slot is taken. */
+/** Takes the only slot. */
 async function holdSlot(): Promise<void> {
   first = await pair.lab.a.startGuest(ENDLESS);
   await migrateRunning(pair.a, first, { ...ENDLESS_PARAMS, ...TO_B });
@@ -131,7 +132,7 @@ describe("while it waits", () => {
     await pair.lab.a.exec("kill", ["-STOP", libvirtd]);
 
     const cancelled = cancel(guest);
-    // Asked later, and not answered in time: so was the question of the cancel.
+    // A later question that times out: so did the one that the cancel asked.
     const silent = (): Promise<boolean> =>
       vmStats(pair.a, guest.uuid).then(
         () => false,

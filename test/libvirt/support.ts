@@ -40,7 +40,7 @@ export class SilentDaemon {
     return daemon;
   }
 
-  /** Resolves when the next caller has connected, which is as far as it gets. */
+  /** Resolves when the next caller has connected; it gets no further. */
   async caller(): Promise<void> {
     await once(this.#server, "connection");
   }
@@ -73,7 +73,7 @@ export interface ChildOptions {
   readonly onReady?: (pid: number) => void;
 }
 
-/** Runs a module in a node of its own, to its end. `import "libvirt"` works in it. */
+/** Runs a module in its own node process until it exits. `import "libvirt"` works in it. */
 export async function runChild(source: string, options: ChildOptions = {}): Promise<ChildEnd> {
   const args = [...(options.nodeArgs ?? []), "--input-type=module", "--eval", source];
   const child = spawn(process.execPath, [...args, "--", ...(options.args ?? [])], {
@@ -103,7 +103,7 @@ export async function runChild(source: string, options: ChildOptions = {}): Prom
   return { code, signal, stdout, stderr, endedAfterMs: endMs - (readyAtMs ?? Number.NaN) };
 }
 
-/** For a child's source (with --expose-gc): what it occupies once its garbage is gone. */
+/** For a child's source (with --expose-gc): its resident memory after garbage collection. */
 export const CHILD_RSS = `
 const rssMiB = () => { globalThis.gc(); return process.memoryUsage().rss / 1048576; };
 `;

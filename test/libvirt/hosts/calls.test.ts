@@ -1,6 +1,6 @@
 /**
- * Calls that block, connections that break, processes that end: what the binding promises about
- * itself, against real libvirtd and QEMU.
+ * Blocking calls, broken connections and ending processes: what the binding promises about itself,
+ * against real libvirtd and QEMU.
  */
 import {
   type CloseReason,
@@ -41,7 +41,7 @@ async function guests(count: number): Promise<{ all: Guest[]; domains: Domain[] 
   return { all, domains };
 }
 
-/** Starts a migration that does not end by itself, in the process or in a child of it. */
+/** A guest whose migration does not end by itself. */
 const endless = { workingSetMiB: 16, ratePagesPerSecond: 4096 };
 
 async function transfers(domain: Domain): Promise<void> {

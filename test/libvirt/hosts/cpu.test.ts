@@ -1,4 +1,4 @@
-/** What a host makes of a CPU: its own, a guest's, and one that it cannot give. */
+/** How a host judges a CPU: its own, a guest's, and one that it cannot provide. */
 import { type Connection, CompareCpuFlag, CpuCompareResult, ErrorCode, open } from "libvirt";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { sharedLab } from "../../lab/shared-lab.ts";
@@ -12,7 +12,7 @@ afterAll(() => connection.close());
 afterEach(() => lab.clear());
 
 const TCG = { virtType: "qemu", arch: "x86_64", machine: "pc" } as const;
-/** A model that QEMU's own processor is not, whatever the machine. */
+/** A model that QEMU's emulated CPU never matches, whatever the machine. */
 const IMPOSSIBLE =
   "<cpu mode='custom' match='exact'><model>EPYC</model><feature policy='require' name='avx512f'/></cpu>";
 

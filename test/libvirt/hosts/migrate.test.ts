@@ -1,4 +1,4 @@
-/** A real guest moved, watched, steered and saved through the binding, on two real hosts. */
+/** A real guest migrated, watched, steered and saved through the binding, on two real hosts. */
 import {
   type Connection,
   type Domain,
@@ -73,7 +73,7 @@ async function dataFlow(domain: Domain): Promise<void> {
   );
 }
 
-/** Does not converge below 16 MiB/s; moves in a moment without a limit. */
+/** Does not converge below 16 MiB/s; arrives at once without a limit. */
 const busy = { workingSetMiB: 16, ratePagesPerSecond: 4096 };
 
 describe("a migration", () => {
@@ -108,7 +108,7 @@ describe("a migration", () => {
     expect(await moving.domain.migrateGetMaxSpeed()).toBe(512);
 
     expect(await moving.end).toBeUndefined();
-    // libvirt raises both before the call returns; they may be delivered just behind it.
+    // libvirt raises both before the call returns; they may be delivered just after it.
     await until(
       () => seen.length === 2,
       JOB_DEADLINE_MS,
