@@ -44,7 +44,8 @@ describe("a stop", () => {
 
 describe("a running daemon", () => {
   const pair = useDaemons({ vars: VARS });
-  const reloads = (): number => pair.a.process.log().split("configuration ").length;
+  const reloads = (): number =>
+    pair.a.process.log().split(/"reloaded the configuration"|"configuration not reloaded/).length;
 
   /** Writes the file as given, and waits until the daemon has read it. */
   async function reload(write: () => void, says: RegExp): Promise<void> {

@@ -102,7 +102,7 @@ it("after SIGHUP the new rules hold, and the engine's connection stays", async (
     const before = times();
     writeConfig(pair.lab.a, { ...options, ...(access !== undefined && { access }) });
     pair.a.process.signal("SIGHUP");
-    await until(() => times() > before, 10_000, "reloaded the configuration");
+    await until(() => times() > before, 10_000, "the reload of the configuration");
   };
   const ping = async (): Promise<Answer> => await askAs("host-b", pair.lab.a, "Host.ping2", {});
 
