@@ -1,21 +1,21 @@
 /**
- * VM.explainMigration: why a migration went as it did, read from the journal. Every decision with its
- * rule, numbers and time, also after a restart and long after the end, as far as the segments reach.
+ * VM.explainMigration: why a migration went the way it did, read from the journal. Every decision with its
+ * rule, numbers and time, after a restart too and long after the end, as far back as the segments go.
  */
 import { isoTime } from "../clock.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
 import { decisionsIn, replay, type ExplainedDecision, type ReplayedMigration } from "./replay.ts";
 import type { ExplainQuestion, WireObject } from "./service.ts";
 
-/** Of a longer explanation the beginning and the end are told. */
+/** A longer explanation is cut in the middle. */
 export const DECISIONS_TOLD_MAX = 2_000;
 const FIRST_TOLD = 200;
-/** Other migrations of the VM, the latest. */
+/** At most this many other migrations of the VM are listed, the latest. */
 const OTHERS_TOLD_MAX = 50;
 
 /**
- * Two readings, so that of a long journal only what the answer needs is parsed: first which migrations
- * the VM had, then what was decided in the one that is asked for, and how the others ended.
+ * Reads the journal twice, so that only what the answer needs is parsed: first which migrations the VM
+ * had, then what was decided in the one in question and how the others ended.
  */
 export async function explainFrom(
   read: (wanted: LineFilter) => Promise<readonly Segment[]>,
@@ -82,7 +82,7 @@ export function explain(
   };
 }
 
-/** null: the host was restarted in between, and no clock that measures went on over that. */
+/** null: the host was rebooted in between, and no monotonic clock spans that. */
 function afterMs(first: ExplainedDecision, later: ExplainedDecision): number | null {
   return first.bootId === later.bootId ? Math.round(later.atMs - first.atMs) : null;
 }

@@ -1,7 +1,7 @@
 /**
- * Migrations that somebody else began (virsh, virt-manager, a daemon whose journal is lost): seen and
- * counted, and left alone until the engine takes one over with migrateChangeParams. From then on it is
- * a migration like any other, but for its destination, which libvirt does not tell.
+ * Migrations that another party began (virsh, virt-manager, a daemon whose journal is lost): shown and
+ * counted, but left alone until the engine adopts one with migrateChangeParams. From then on it is a
+ * migration like any other, except that nobody knows its destination: libvirt does not report it.
  */
 import { UNKNOWN_DESTINATION, foreignMigration } from "../core/adopt.ts";
 import { type JobStats, isOutgoing } from "../core/job-stats.ts";
@@ -49,8 +49,8 @@ export async function foreignJob(vmId: string, context: Context): Promise<JobSta
 }
 
 /**
- * The migration as a run of ours; null: there is none to be taken over. `id`: under which a journal has
- * it that says no more; absent: a new one.
+ * The migration as a run of ours; null: there is none to adopt. `id`: the one under which the journal has
+ * it, if it has; absent: a new one.
  */
 export async function takeOver(
   vmId: string,

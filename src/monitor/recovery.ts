@@ -1,8 +1,8 @@
 /**
- * The first minute of a daemon that was killed, restarted or rebooted: what the journal knows becomes
- * runs again, and each one whose call was out is asked for its place before any verb is answered.
- * Migrations go on in libvirt meanwhile; nothing here starts, stops or steers one. The rules of what
- * a restored state looks like are core/restore.ts's.
+ * The first moments of a daemon that was killed or restarted, or whose host was rebooted: what the journal
+ * knows becomes runs again, and the guest of each one whose call was made is located before any verb is
+ * answered. Migrations carry on in libvirt meanwhile; nothing here starts, stops or steers one. What a
+ * restored state looks like is core/restore.ts's to say.
  */
 import { toRestore } from "../core/retention.ts";
 import { isOutgoing } from "../core/job-stats.ts";
@@ -18,7 +18,7 @@ import type { Target } from "./run-effects.ts";
 /** Verbs are answered after this at the latest; what has not settled by then settles in the cycles. */
 export const RECOVERY_MAX_MS = 10_000;
 
-/** Before the journal goes on: its new segment carries what is live. */
+/** Before the journal is continued: its new segment starts with what is live. */
 export function restoreRuns(
   replayed: Replay,
   registry: Registry,
@@ -28,7 +28,7 @@ export function restoreRuns(
   const log = context.log.child({ component: "recovery" });
   for (const trouble of replayed.troubles) log.error({ trouble }, "part of the journal is lost");
   for (const { id, vmId, live, why } of replayed.unusable) {
-    const next = live ? "if it is still running it is watched as a foreign migration" : "left out";
+    const next = live ? "adopted as a foreign one if it is still running" : "ignored";
     log.error({ migrationId: id, vmId, why, next }, "a migration in the journal cannot be used");
   }
   for (const { migration, target } of replayed.migrations) {
@@ -45,7 +45,7 @@ export function restoreRuns(
   }
 }
 
-/** After it goes on: said, and looked after. Settles within RECOVERY_MAX_MS. */
+/** After it is continued: the restored runs are reported and looked after. Settles within RECOVERY_MAX_MS. */
 export async function settleRestored(
   replayed: Replay,
   registry: Registry,
@@ -55,7 +55,7 @@ export async function settleRestored(
   const { hostView, log, defects } = context;
   const runs = registry.live();
   for (const run of runs) defects.contained("takeOver", run.vmId, () => run.takenOver());
-  // Cancelled just before its call was made: it waits in the queue for nothing.
+  // Cancelled just before its call would have been made: there is nothing left to queue for.
   for (const run of runs) {
     const { phase, stop } = run.migration;
     if (phase === "queued" && stop !== null) run.apply({ kind: "cancel" });
@@ -77,14 +77,14 @@ export async function settleRestored(
     setTimeout(() => resolve(late), RECOVERY_MAX_MS).unref();
   });
   if ((await Promise.race([settled(), deadline])) === late) {
-    log.warn({ waitedMs: RECOVERY_MAX_MS }, "recovery goes on while verbs are answered");
+    log.warn({ waitedMs: RECOVERY_MAX_MS }, "recovery continues while verbs are answered");
   }
 }
 
 /**
- * Of a migration that this daemon began and knows nothing more of, what libvirt shows is watched like
- * somebody else's, but at once: it had limits, and the configured ones are better than none. Of one that
- * is not there any more the next daemon need not speak again.
+ * A migration that an earlier daemon began, and of which nothing usable is left: if libvirt shows its job,
+ * it is adopted like a foreign one, but at once: it had limits, and the configured ones are better than
+ * none. If the job is gone, later daemons need not report it again.
  */
 async function adopt(
   { id, vmId, live }: UnusableMigration,
@@ -101,27 +101,32 @@ async function adopt(
     const run = await takeOver(vmId, context, hooks, id);
     if (run === null) return;
     registry.add(run);
-    run.accepted("the journal, whose records of it cannot be used");
+    run.accepted("this daemon, because its records cannot be used");
     run.apply({ kind: "accepted" });
-    run.log.warn({ limits: run.migration.limits }, "watched as a foreign migration");
+    run.log.warn({ limits: run.migration.limits }, "adopted as a foreign migration");
   } finally {
     registry.release(vmId);
   }
 }
 
-/** libvirt says so; where it says nothing of the VM, it may not be. */
+/** Only if libvirt says so: a VM for which it has no answer may still be migrating. */
 function isOver(vmId: string, { hostView }: Context): boolean {
   const view = hostView.get(vmId);
   return view === undefined || (view.job.kind === "stats" && !isOutgoing(view.job.stats));
 }
 
-/** A save goes on in libvirt: its files are no other's until it has ended. */
+/** A save carries on in libvirt: until it has ended its files are taken. */
 async function holdAgain({ target, log, migration }: MigrationRun): Promise<void> {
   if (target.mode !== "file") return;
   const held = await target.files.takeAgain(migration.callAtMs !== null);
   const files = target.files.prepared;
-  if (held === "late") log.warn({ ...files }, "files of a save are not held yet: no answer");
-  else if (!held) log.warn({ ...files }, "files of a save are gone or somebody else's");
+  if (held === "late")
+    log.warn(
+      { ...files },
+      "the files of a save cannot be locked yet: their file system does not answer",
+    );
+  else if (!held)
+    log.warn({ ...files }, "the files of a save are gone or in use by another process");
 }
 
 function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): MigrationRun {
