@@ -35,7 +35,6 @@ export type JobView =
       readonly kind: "stats";
       readonly stats: JobStats;
       readonly atMs: number;
-      readonly tookMs: number;
     }
   /** The VM is arriving here. `broken`: in post-copy, and no data come. */
   | { readonly kind: "incoming"; readonly broken?: true }

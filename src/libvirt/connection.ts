@@ -6,7 +6,6 @@
  * A connection that is neither closed nor listened to is closed by garbage collection some day.
  * Calls in flight and event listeners keep the process alive; an open connection alone does not.
  */
-import { ConnectionPool } from "./connection-pool.ts";
 import { type ConnectionHandle, native } from "./abi.ts";
 import {
   checkFlags,
@@ -15,11 +14,6 @@ import {
   checkOptionalString,
   checkString,
 } from "./arguments.ts";
-import {
-  type BulkJobStatsOptions,
-  type BulkJobStatsSummary,
-  bulkJobStats,
-} from "./bulk-job-stats.ts";
 import { ConnectionCloseReason } from "./constants-event.ts";
 import { Domain, type SaveOptions } from "./domain.ts";
 import { settle } from "./errors.ts";
@@ -72,7 +66,7 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Conn
   try {
     const call = native.connectOpen(target, options.readOnly === true, subscription);
     const opened = await settle(operation, call);
-    return new Connection(opened.handle, opened.uri, watch, subscription, options);
+    return new Connection(opened.handle, opened.uri, watch, subscription);
   } catch (error) {
     unsubscribe(subscription);
     throw error;
@@ -87,10 +81,6 @@ function noteClosed(watch: CloseWatch, number: number): void {
   for (const listener of listeners) deliver(listener, reason);
 }
 
-/** Connections for calls about many domains: enough for as many that hang. */
-const BULK_MAX = 32;
-const BULK_IDLE_MAX = 4;
-
 // A connection that is collected without close() leaves its subscription here.
 const abandoned = new FinalizationRegistry<number>(unsubscribe);
 
@@ -101,26 +91,11 @@ export class Connection {
   readonly #watch: CloseWatch;
   readonly #closeSubscription: number;
   readonly #events: { readonly [Kind in DomainEventKind]: EventSource<Kind> };
-  /** For calls about many domains: each in flight has a connection of its own. */
-  readonly #pool: ConnectionPool;
-  #keepAlive: readonly [intervalSeconds: number, count: number] | undefined;
   #closing: Promise<void> | undefined;
 
   /** Only `open` makes connections. */
-  constructor(
-    handle: ConnectionHandle,
-    uri: string,
-    watch: CloseWatch,
-    closeSubscription: number,
-    options: OpenOptions,
-  ) {
+  constructor(handle: ConnectionHandle, uri: string, watch: CloseWatch, closeSubscription: number) {
     this.#handle = handle;
-    const alike = async (): Promise<Connection> => {
-      const connection = await open(uri, options);
-      if (this.#keepAlive !== undefined) await connection.setKeepAlive(...this.#keepAlive);
-      return connection;
-    };
-    this.#pool = new ConnectionPool({ open: alike, max: BULK_MAX, idleMax: BULK_IDLE_MAX });
     this.uri = uri;
     this.#watch = watch;
     this.#closeSubscription = closeSubscription;
@@ -148,7 +123,7 @@ export class Connection {
     unsubscribe(this.#closeSubscription);
     this.#watch.listeners.clear();
     for (const source of Object.values(this.#events)) source.end();
-    await Promise.all([this.#pool.close(), native.connectClose(this.#handle)]);
+    await native.connectClose(this.#handle);
   }
 
   /** Whether the socket is open and, with keepalive, the peer answers. */
@@ -164,9 +139,7 @@ export class Connection {
     const interval = checkInt32("intervalSeconds", intervalSeconds, "int");
     const times = checkInt32("count", count, "uint");
     const call = native.connectSetKeepAlive(this.#handle, interval, times);
-    const agreed = await settle("virConnectSetKeepAlive", call);
-    this.#keepAlive = [interval, times];
-    return agreed;
+    return settle("virConnectSetKeepAlive", call);
   }
 
   /**
@@ -275,20 +248,6 @@ export class Connection {
     const checked = checkFlags("flags", flags);
     const call = native.connectRestoreParams(this.#handle, encoded, checked);
     return settle("virDomainRestoreParams", call);
-  }
-
-  /**
-   * Job stats of many domains, at most `threads` calls at a time, each result to `onResult` as it
-   * comes. Resolves when all have been reported; with `deadlineMs`, at that time at the latest:
-   * domains not begun by then are reported as `notAsked`, and it does not wait for calls that are
-   * still out. Their results come to onResult later, marked `late`. Rejects only for impossible
-   * arguments. A domain listed twice is asked once.
-   */
-  async getJobStatsOf(
-    domains: readonly Domain[],
-    options: BulkJobStatsOptions,
-  ): Promise<BulkJobStatsSummary> {
-    return bulkJobStats(this.#closing === undefined ? this.#pool : undefined, domains, options);
   }
 
   /**

@@ -5,11 +5,6 @@
 import { type NativeThreads, native } from "./abi.ts";
 
 export type { Int64 } from "./arguments.ts";
-export type {
-  BulkJobStatsOptions,
-  BulkJobStatsSummary,
-  JobStatsResult,
-} from "./bulk-job-stats.ts";
 export {
   type CloseReason,
   type Connection,
@@ -17,7 +12,6 @@ export {
   type OpenOptions,
   open,
 } from "./connection.ts";
-export { ConnectionPool, type ConnectionPoolOptions } from "./connection-pool.ts";
 export * from "./constants-domain.ts";
 export * from "./constants-error.ts";
 export * from "./constants-event.ts";

@@ -108,15 +108,3 @@ describe("typed parameters", () => {
     await expect(refusal).rejects.toBeInstanceOf(LibvirtError);
   });
 });
-
-describe("job stats of many domains", () => {
-  const onResult = (): void => {};
-  it.each([
-    ["no threads", { threads: 0, onResult }, "threads must be 1 or more, not 0"],
-    ["half a thread", { threads: 0.5, onResult }, "threads must be an integer, not 0.5"],
-    ["a negative deadline", { threads: 1, deadlineMs: -1, onResult }, "deadlineMs must be 0 to"],
-    ["no listener", { threads: 1, onResult: untyped(1) }, "onResult must be a function"],
-  ])("%s are refused", async (_, options, message) => {
-    await expect(connection.getJobStatsOf([domain], options)).rejects.toThrow(message);
-  });
-});

@@ -286,17 +286,4 @@ describe("after close", () => {
     expect((await registering).code).toBe(ErrorCode.INVALID_CONN);
     expect((await failureOf(target.getXml())).code).toBe(ErrorCode.INVALID_CONN);
   });
-
-  it("a bulk call reports the closing for each domain", async () => {
-    const codes: number[] = [];
-    const closed = await open("test:///default");
-    const its = await closed.lookupByName("test");
-    await closed.close();
-    const summary = await closed.getJobStatsOf([its, its], {
-      threads: 2,
-      onResult: (result) => codes.push(result.kind === "error" ? result.error.code : -1),
-    });
-    expect(codes).toEqual([ErrorCode.INVALID_CONN]); // Listed twice, asked once.
-    expect(summary).toEqual({ answered: 1, outstanding: [], notAsked: [] });
-  });
 });

@@ -151,7 +151,7 @@ export class SmallHypervisor implements Hypervisor {
       };
     }
     if (typeof vm.job === "string") return { kind: vm.job };
-    return { kind: "stats", stats: vm.job, atMs: this.#clock.monotonicMs(), tookMs: 0 };
+    return { kind: "stats", stats: vm.job, atMs: this.#clock.monotonicMs() };
   }
 
   start(onEvent: (event: HypervisorEvent) => void): Promise<void> {

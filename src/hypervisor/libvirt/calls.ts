@@ -7,19 +7,19 @@
  */
 import type { Connection, Domain } from "libvirt";
 import type { CallResult } from "../port.ts";
-import type { Lane } from "./connections.ts";
+import type { Connections } from "./connections.ts";
 
 type Call<T> = (domain: Domain, connection: Connection) => Promise<T>;
 
 /** Reads of one kind. */
 export class SharedRead<T> {
-  readonly #lane: Lane;
+  readonly #connections: Connections;
   readonly #call: Call<T>;
   /** null: outlived its deadline. */
   readonly #inFlight = new Map<string, Promise<CallResult<T>> | null>();
 
-  constructor(lane: Lane, call: Call<T>) {
-    this.#lane = lane;
+  constructor(connections: Connections, call: Call<T>) {
+    this.#connections = connections;
     this.#call = call;
   }
 
@@ -33,7 +33,7 @@ export class SharedRead<T> {
   }
 
   async #ask(vmId: string): Promise<CallResult<T>> {
-    const result = await this.#lane.run(
+    const result = await this.#connections.run(
       async (connection) => this.#call(await connection.lookupByUuid(vmId), connection),
       () => this.#inFlight.delete(vmId),
     );
@@ -44,18 +44,18 @@ export class SharedRead<T> {
 
 /** Calls of all kinds that change something. */
 export class ExclusiveCalls {
-  readonly #lane: Lane;
+  readonly #connections: Connections;
   readonly #inFlight = new Set<string>();
 
-  constructor(lane: Lane) {
-    this.#lane = lane;
+  constructor(connections: Connections) {
+    this.#connections = connections;
   }
 
   async make(kind: string, vmId: string, call: Call<void>): Promise<CallResult<null>> {
     const key = `${kind} ${vmId}`;
     if (this.#inFlight.has(key)) return { kind: "busy" };
     this.#inFlight.add(key);
-    return this.#lane.run(
+    return this.#connections.run(
       async (connection) => {
         await call(await connection.lookupByUuid(vmId), connection);
         return null;

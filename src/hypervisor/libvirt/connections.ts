@@ -1,45 +1,55 @@
 /**
- * Connections to libvirt for one purpose. Each carries one call at a time (the binding's
- * ConnectionPool says why), so a call that hangs costs its own connection and delays no other. Every
- * call has a deadline, opening included; one that outlives it goes on, and what it comes to in the
+ * Connections to libvirt for one purpose, and calls over them as the port's results. Each connection
+ * carries one call at a time (connection-pool.ts says why), so a call that hangs occupies its own
+ * connection and delays no other. A call with a deadline goes on after it, and what it comes to in the
  * end is not lost.
  */
-import { ConnectionPool, LibvirtError, open, type Connection } from "libvirt";
+import { LibvirtError, open, type Connection } from "libvirt";
 import type { Refusal } from "../../core/refusal.ts";
 import type { CallResult } from "../port.ts";
+import { ConnectionPool } from "./connection-pool.ts";
 import { refusalFrom } from "./translate/refusal.ts";
 
-/** Enough for as many VMs that hang at once; libvirtd's max_clients is in the thousands. */
+/** As many VMs may hang at once; libvirtd's max_clients is in the thousands. */
 const CONNECTIONS_MAX = 32;
-const IDLE_MAX = 3;
 const KEEPALIVE_INTERVAL_SECONDS = 5;
 const KEEPALIVE_COUNT = 3;
 
-export class Lane {
+export interface ConnectionsOptions {
+  readonly uri: string;
+  readonly deadlineMs: () => number;
+  /** Connections kept open while they are not used. */
+  readonly idleMax: number;
+}
+
+/** What a call that has ended came to. */
+export type EndedCall<T> = Extract<CallResult<T>, { kind: "ok" | "refused" | "disconnected" }>;
+
+export class Connections {
   readonly #deadlineMs: () => number;
   readonly #pool: ConnectionPool;
 
-  constructor(uri: string, deadlineMs: () => number) {
+  constructor({ uri, deadlineMs, idleMax }: ConnectionsOptions) {
     this.#deadlineMs = deadlineMs;
     this.#pool = new ConnectionPool({
       open: () => openConnection(uri),
       max: CONNECTIONS_MAX,
-      idleMax: IDLE_MAX,
+      idleMax,
     });
   }
 
   /**
-   * Makes the call, and says how it went within the deadline. `settled` is called when the call
-   * itself is over, however late.
+   * Makes the call, and says what it came to within the deadline, which includes opening a connection.
+   * `settled` is called when the call itself has ended, however late.
    */
   run<T>(
     call: (connection: Connection) => Promise<T>,
     settled: () => void = () => {},
   ): Promise<CallResult<T>> {
-    const answered = this.#answer(call);
+    const ended = this.untilEnd(call);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () => resolve({ kind: "noAnswer", late: answered }),
+        () => resolve({ kind: "noAnswer", late: ended }),
         this.#deadlineMs(),
       );
       const end = (tell: () => void): void => {
@@ -47,19 +57,16 @@ export class Lane {
         settled();
         tell();
       };
-      answered.then(
+      ended.then(
         (result) => end(() => resolve(result)),
-        // A defect is the caller's to hear of, and no reason to hold the VM for ever.
+        // The caller is told of a defect, which must not leave the VM busy for ever.
         (error: unknown) => end(() => reject(error)),
       );
     });
   }
 
-  async close(): Promise<void> {
-    await this.#pool.close();
-  }
-
-  async #answer<T>(call: (connection: Connection) => Promise<T>): Promise<CallResult<T>> {
+  /** Makes the call, however long it takes. */
+  async untilEnd<T>(call: (connection: Connection) => Promise<T>): Promise<EndedCall<T>> {
     let opened = false;
     try {
       return await this.#pool.use((connection) => {
@@ -67,14 +74,18 @@ export class Lane {
         return resultOf(call(connection), () => this.#pool.isBroken(connection));
       });
     } catch (error) {
-      // No connection is an answer; anything else is a defect.
+      // That there is no connection is a result; anything else is a defect.
       if (opened) throw error;
       return { kind: "disconnected", message: messageOf(error) };
     }
   }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
 }
 
-/** A connection with keepalive, so that a libvirtd that stands still is noticed. */
+/** A connection with keepalive, so that a libvirtd that hangs is noticed. */
 export async function openConnection(uri: string): Promise<Connection> {
   const connection = await open(uri);
   try {
@@ -91,7 +102,7 @@ export async function resultOf<T>(
   call: Promise<T>,
   broken: () => boolean,
   refusal: (error: LibvirtError) => Refusal = refusalFrom,
-): Promise<CallResult<T>> {
+): Promise<EndedCall<T>> {
   try {
     return { kind: "ok", value: await call };
   } catch (error) {

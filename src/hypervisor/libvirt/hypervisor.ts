@@ -1,15 +1,15 @@
 /**
- * The port's libvirt adapter: which call goes over which connections, and libvirt's answers in the
- * port's words. It decides nothing about migrations. A connection carries one call at a time; a lane
- * is those for one purpose, so that calls that hang use up their own lane's alone.
+ * The port's libvirt adapter: which call goes over which connections. What libvirt's numbers mean
+ * stands in translate/; nothing here decides anything about migrations. Connections are kept for one
+ * purpose each, so that calls that hang only use up those of their own purpose:
  *
- * - poll: the scan of each cycle (scan.ts).
- * - query: single questions (details, a sample on an event, XML).
+ * - lists and stats: the scan of each cycle (scan.ts).
+ * - queries: single questions (details, a sample on an event, XML).
  * - control: what changes a job and may block on the VM's job lock (abort, limits, post-copy).
- * - events: see events.ts. Each migrate or save call has one of its own.
+ * - events: see events.ts. Each migrate or save call has a connection of its own.
  */
-import { AbortJobFlag, JobStatsFlag, LibvirtError } from "libvirt";
-import type { Connection, Domain } from "libvirt";
+import { AbortJobFlag, JobStatsFlag } from "libvirt";
+import type { Connection, Domain, LibvirtError } from "libvirt";
 import type { Clock } from "../../clock.ts";
 import type { JobStats } from "../../core/job-stats.ts";
 import type { Refusal } from "../../core/refusal.ts";
@@ -30,10 +30,10 @@ import type {
 } from "../port.ts";
 import { jobStatsFromLibvirt } from "./translate/job-stats.ts";
 import { guestDevicesIn } from "./guest-devices.ts";
-import { HostScan } from "./scan.ts";
+import { HostScan, STATS_CALLS_MAX } from "./scan.ts";
 import { destroyPausedCopy, undefineMigrated } from "./leftovers.ts";
-import { failedJobView, statsView } from "./job-view.ts";
-import { Lane, messageOf, openConnection, resultOf } from "./connections.ts";
+import { readJobView } from "./job-view.ts";
+import { Connections, messageOf, openConnection, resultOf } from "./connections.ts";
 import { runStateFromLibvirt } from "./translate/run-state.ts";
 import { definitionsFor } from "./destination-definition.ts";
 import { DestinationHosts } from "./destination-host.ts";
@@ -45,6 +45,10 @@ import { ExclusiveCalls, SharedRead } from "./calls.ts";
 import { migrateFlags, migrateParamsOf } from "./translate/migrate-call.ts";
 import { postCopyCallRefusalFrom, refusalFrom } from "./translate/refusal.ts";
 
+const IDLE_MAX = 3;
+
+type Purpose = "lists" | "stats" | "queries" | "control";
+
 export interface LibvirtHypervisorOptions {
   readonly uri: string;
   readonly callTimeoutMs: () => number;
@@ -52,12 +56,9 @@ export interface LibvirtHypervisorOptions {
 
 export class LibvirtHypervisor implements Hypervisor {
   readonly #options: LibvirtHypervisorOptions;
-  readonly #clock: Clock;
   readonly #log: Log;
   readonly #events: EventStream;
-  readonly #poll: Lane;
-  readonly #query: Lane;
-  readonly #control: Lane;
+  readonly #connections: Readonly<Record<Purpose, Connections>>;
   readonly #jobViews: SharedRead<JobView>;
   readonly #details: SharedRead<VmDetails>;
   readonly #runStates: SharedRead<RunState>;
@@ -73,34 +74,36 @@ export class LibvirtHypervisor implements Hypervisor {
 
   constructor(options: LibvirtHypervisorOptions, clock: Clock, log: Log) {
     this.#options = options;
-    this.#clock = clock;
     this.#log = log.child({ component: "hypervisor" });
-    const lane = (): Lane => new Lane(options.uri, options.callTimeoutMs);
+    const connections = (idleMax = IDLE_MAX): Connections =>
+      new Connections({ uri: options.uri, deadlineMs: options.callTimeoutMs, idleMax });
+    const lists = connections();
+    const stats = connections(STATS_CALLS_MAX);
+    const queries = connections();
+    const control = connections();
+    this.#connections = { lists, stats, queries, control };
     this.#events = new EventStream(options.uri, this.#log);
-    this.#poll = lane();
-    this.#scan = new HostScan(this.#poll, clock, new Defects(this.#log, clock));
-    this.#query = lane();
-    this.#control = lane();
-    this.#jobViews = new SharedRead(this.#query, (domain) => this.#readJob(domain));
-    this.#details = new SharedRead(this.#query, readDetails);
-    this.#runStates = new SharedRead(this.#query, async (domain) =>
+    this.#scan = new HostScan({ lists, stats }, clock, new Defects(this.#log, clock));
+    this.#jobViews = new SharedRead(queries, (domain) => readJobView(domain, clock));
+    this.#details = new SharedRead(queries, readDetails);
+    this.#runStates = new SharedRead(queries, async (domain) =>
       runStateFromLibvirt(await domain.getState()),
     );
-    this.#xmls = new SharedRead(this.#query, (domain) => domain.getXml());
-    this.#guestDevices = new SharedRead(this.#query, async (domain) =>
+    this.#xmls = new SharedRead(queries, (domain) => domain.getXml());
+    this.#guestDevices = new SharedRead(queries, async (domain) =>
       guestDevicesIn(await domain.getXml()),
     );
-    this.#records = new SharedRead(this.#query, readRecord);
-    this.#bandwidths = new SharedRead(this.#control, async (domain) =>
+    this.#records = new SharedRead(queries, readRecord);
+    this.#bandwidths = new SharedRead(control, async (domain) =>
       Number(await domain.migrateGetMaxSpeed()),
     );
-    this.#downtimes = new SharedRead(this.#control, async (domain) =>
+    this.#downtimes = new SharedRead(control, async (domain) =>
       Number(await domain.migrateGetMaxDowntime()),
     );
     const undefine = (wasPersistent: boolean): SharedRead<boolean> =>
-      new SharedRead(this.#control, (domain) => undefineMigrated(domain, wasPersistent));
+      new SharedRead(control, (domain) => undefineMigrated(domain, wasPersistent));
     this.#undefines = { persistent: undefine(true), transient: undefine(false) };
-    this.#changes = new ExclusiveCalls(this.#control);
+    this.#changes = new ExclusiveCalls(control);
   }
 
   async start(onEvent: (event: HypervisorEvent) => void): Promise<void> {
@@ -110,14 +113,12 @@ export class LibvirtHypervisor implements Hypervisor {
   async stop(): Promise<void> {
     await Promise.all([
       this.#events.stop(),
-      this.#poll.close(),
-      this.#query.close(),
-      this.#control.close(),
+      ...Object.values(this.#connections).map((each) => each.close()),
     ]);
   }
 
   scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
-    return this.#scan.look(options);
+    return this.#scan.scan(options);
   }
 
   jobView(vmId: string): Promise<CallResult<JobView>> {
@@ -142,7 +143,7 @@ export class LibvirtHypervisor implements Hypervisor {
 
   destinationHost(vmId: string, destinationUri: string): Promise<CallResult<DestinationHost>> {
     return this.#destinations.look(destinationUri, () =>
-      this.#query.run(async (connection) => {
+      this.#connections.queries.run(async (connection) => {
         const domain = await connection.lookupByUuid(vmId);
         return {
           domainXml: await domain.getXml(),
@@ -153,11 +154,15 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   hasKvm(): Promise<CallResult<boolean>> {
-    return this.#query.run(async (connection) => offersKvm(await connection.capabilities()));
+    return this.#connections.queries.run(async (connection) =>
+      offersKvm(await connection.capabilities()),
+    );
   }
 
   hostUuid(): Promise<CallResult<string | null>> {
-    return this.#query.run(async (connection) => hostUuidIn(await connection.capabilities()));
+    return this.#connections.queries.run(async (connection) =>
+      hostUuidIn(await connection.capabilities()),
+    );
   }
 
   completedJob(vmId: string): Promise<CallResult<JobStats>> {
@@ -249,17 +254,6 @@ export class LibvirtHypervisor implements Hypervisor {
       this.#log.debug({ err, vmId }, "closing a migration's connection failed");
     });
     return result;
-  }
-
-  async #readJob(domain: Domain): Promise<JobView> {
-    const sinceMs = this.#clock.monotonicMs();
-    try {
-      const stats = jobStatsFromLibvirt(await domain.getJobStats());
-      return statsView(stats, sinceMs, this.#clock.monotonicMs());
-    } catch (error) {
-      if (error instanceof LibvirtError) return failedJobView(error);
-      throw error;
-    }
   }
 }
 

@@ -1,15 +1,19 @@
-/** What one GetJobStats came to, in the port's words. Pure. */
-import type { LibvirtError } from "libvirt";
-import type { JobStats } from "../../core/job-stats.ts";
+/** One VM's job as GetJobStats shows it, in the port's words. */
+import { type Domain, LibvirtError } from "libvirt";
+import type { Clock } from "../../clock.ts";
 import type { JobView } from "../port.ts";
+import { jobStatsFromLibvirt } from "./translate/job-stats.ts";
 import { isIncoming, refusalFrom } from "./translate/refusal.ts";
 
-export function statsView(stats: JobStats, sinceMs: number, atMs: number): JobView {
-  return { kind: "stats", stats, atMs, tookMs: atMs - sinceMs };
-}
-
-export function failedJobView(error: LibvirtError): JobView {
-  return isIncoming(error)
-    ? { kind: "incoming" }
-    : { kind: "refused", refusal: refusalFrom(error) };
+/** Rejects only for a defect. */
+export async function readJobView(domain: Domain, clock: Clock): Promise<JobView> {
+  try {
+    const stats = jobStatsFromLibvirt(await domain.getJobStats());
+    return { kind: "stats", stats, atMs: clock.monotonicMs() };
+  } catch (error) {
+    if (!(error instanceof LibvirtError)) throw error;
+    return isIncoming(error)
+      ? { kind: "incoming" }
+      : { kind: "refused", refusal: refusalFrom(error) };
+  }
 }

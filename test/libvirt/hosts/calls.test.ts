@@ -7,13 +7,10 @@ import {
   type Connection,
   type Domain,
   ErrorCode,
-  type JobStatsResult,
-  JobType,
   LibvirtError,
   open,
 } from "libvirt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Guest } from "../../lab/api.ts";
 import { until } from "../../lab/until.ts";
 import { sharedLab } from "../../lab/shared-lab.ts";
 import { CHILD_RSS, runChild } from "../support.ts";
@@ -35,12 +32,6 @@ afterEach(async () => {
   await lab.clear();
 });
 
-async function guests(count: number): Promise<{ all: Guest[]; domains: Domain[] }> {
-  const all = await Promise.all(Array.from({ length: count }, () => lab.a.startGuest()));
-  const domains = await Promise.all(all.map((guest) => connection.lookupByUuid(guest.uuid)));
-  return { all, domains };
-}
-
 /** A guest whose migration does not end by itself. */
 const endless = { workingSetMiB: 16, ratePagesPerSecond: 4096 };
 
@@ -54,87 +45,6 @@ async function transfers(domain: Domain): Promise<void> {
     () => `${domain.name} transfers`,
   );
 }
-
-describe("many domains a call", () => {
-  it("one that blocks delays none of the others, and answers late", async () => {
-    const { all, domains } = await guests(4);
-    const [stopped] = all;
-    const [blocked] = domains;
-    if (stopped === undefined || blocked === undefined) throw new Error("unreachable");
-    // A call to QEMU that gets no answer holds the domain's job lock; stats then wait for it.
-    await stopped.stopQemu(lab.a);
-    const holder = await open(lab.a.libvirtUri);
-    const holding = (await holder.lookupByUuid(stopped.uuid)).suspend();
-    const results: JobStatsResult[] = [];
-    const begun: string[] = [];
-    let lateCame: () => void = () => {};
-    const late = new Promise<void>((resolve) => {
-      lateCame = resolve;
-    });
-    const summary = await connection.getJobStatsOf(domains, {
-      threads: 2,
-      deadlineMs: 1_500,
-      onBegin: (domain) => begun.push(domain.uuid),
-      onResult: (result) => {
-        results.push(result);
-        if (result.kind !== "notAsked" && result.late) lateCame();
-      },
-    });
-    expect(begun).toEqual(domains.map((domain) => domain.uuid));
-    expect(summary).toEqual({ answered: 3, outstanding: [blocked], notAsked: [] });
-    expect(results.map((result) => result.kind)).toEqual(["stats", "stats", "stats"]);
-    expect(results.map((result) => result.domain)).toEqual(domains.slice(1));
-
-    await stopped.contQemu(lab.a);
-    await late;
-    expect(results[3]).toMatchObject({ domain: blocked, late: true });
-    await holding;
-    await holder.close();
-  });
-
-  it("what is not begun at the deadline is not asked", async () => {
-    const { all, domains } = await guests(3);
-    const [stopped] = all;
-    if (stopped === undefined) throw new Error("unreachable");
-    await stopped.stopQemu(lab.a);
-    const holder = await open(lab.a.libvirtUri);
-    const holding = (await holder.lookupByUuid(stopped.uuid)).suspend();
-    const asked: JobStatsResult[] = [];
-    const summary = await connection.getJobStatsOf(domains, {
-      threads: 1,
-      deadlineMs: 500,
-      onResult: (result) => asked.push(result),
-    });
-    expect(summary).toEqual({
-      answered: 0,
-      outstanding: domains.slice(0, 1),
-      notAsked: domains.slice(1),
-    });
-    expect(asked).toEqual(domains.slice(1).map((domain) => ({ kind: "notAsked", domain })));
-    await stopped.contQemu(lab.a);
-    await holding;
-    await holder.close();
-  });
-
-  it("an error of one is its own", async () => {
-    const { domains } = await guests(2);
-    const idle = await connection.lookupByUuid((await lab.a.defineGuest()).uuid);
-    const results = new Map<Domain, JobStatsResult>();
-    const summary = await connection.getJobStatsOf([idle, ...domains], {
-      threads: 8,
-      onResult: (result) => results.set(result.domain, result),
-    });
-    expect(summary.answered).toBe(3);
-    expect(results.get(idle)).toMatchObject({
-      kind: "error",
-      error: { code: ErrorCode.OPERATION_INVALID },
-      late: false,
-    });
-    for (const domain of domains) {
-      expect(results.get(domain)).toMatchObject({ kind: "stats", stats: { type: JobType.NONE } });
-    }
-  });
-});
 
 describe("a process with a migrate call in flight", () => {
   it.each(["exit", "SIGTERM"] as const)(

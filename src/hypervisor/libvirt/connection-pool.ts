@@ -1,18 +1,19 @@
 /**
  * Connections that carry one call at a time each.
  *
- * libvirt lets several threads call over one connection. Up to 9.x its client then loses wake-ups (a
- * request lies unsent while another thread's call hangs) and can dereference a frame of a thread that
- * is gone (seen: SIGSEGV in g_main_loop_quit when a libvirtd that hung came back). One call at a time
- * avoids both, and a call that hangs costs its own connection alone.
+ * libvirt allows several threads to share a connection. Up to 9.x its client has trouble with that:
+ * while one thread's call hangs, another's request can remain unsent, and when a hung libvirtd resumes,
+ * a thread can follow a pointer into the stack of one that has ended (seen with 9.0: SIGSEGV in
+ * g_main_loop_quit). One call at a time avoids both, and a call that hangs occupies its own connection
+ * alone.
  */
-import type { Connection } from "./connection.ts";
+import type { Connection } from "libvirt";
 
 export interface ConnectionPoolOptions {
   readonly open: () => Promise<Connection>;
   /** Connections at a time; further calls wait for one. */
   readonly max: number;
-  /** As many are kept open while nobody calls. */
+  /** Connections kept open while they are not used. */
   readonly idleMax: number;
 }
 
@@ -39,8 +40,8 @@ export class ConnectionPool {
   }
 
   /**
-   * Makes the call on a connection that nobody else uses meanwhile. Rejects with what the call
-   * rejects with, with what opening rejects with, or once the pool is closed.
+   * Makes the call on a connection that nothing else uses meanwhile. Rejects with what the call
+   * rejects with, with what opening rejects with, or because the pool is closed.
    */
   async use<T>(call: (connection: Connection) => Promise<T>): Promise<T> {
     const connection = await this.#take();
@@ -51,12 +52,12 @@ export class ConnectionPool {
     }
   }
 
-  /** Whether this connection broke: a call on it failed for that, whatever its error says. */
+  /** The connection broke: that is why a call on it failed, whatever the call's error says. */
   isBroken(connection: Connection): boolean {
     return this.#broken.has(connection);
   }
 
-  /** Idle connections are closed now, others when their call is back. Never rejects. */
+  /** Idle connections are closed now, others when their call has returned. Never rejects. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const { reject } of this.#waiting.splice(0)) reject(new Error("the pool is closed"));
@@ -80,7 +81,7 @@ export class ConnectionPool {
       connection.onClose(() => this.#broke(connection));
       return connection;
     } catch (error) {
-      this.#count -= 1;
+      this.#release();
       throw error;
     }
   }
@@ -108,10 +109,14 @@ export class ConnectionPool {
     }
   }
 
-  /** Its place is free: whoever waits gets a new connection. */
   #drop(connection: Connection): void {
-    this.#count -= 1;
     void connection.close();
+    this.#release();
+  }
+
+  /** There is one connection less: a call that is waiting gets a new one. */
+  #release(): void {
+    this.#count -= 1;
     const next = this.#closed ? undefined : this.#waiting.shift();
     if (next !== undefined) this.#open().then(next.resolve, next.reject);
   }

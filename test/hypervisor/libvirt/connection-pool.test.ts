@@ -2,8 +2,9 @@
  * The pool of connections that carry one call at a time: nobody shares one, a call that hangs holds
  * its own alone, and a connection that is not idle long enough is not kept.
  */
-import { type Connection, ConnectionPool, open } from "libvirt";
+import { type Connection, open } from "libvirt";
 import { expect, it } from "vitest";
+import { ConnectionPool } from "../../../src/hypervisor/libvirt/connection-pool.ts";
 
 function pool(max: number, idleMax = max): ConnectionPool {
   return new ConnectionPool({ open: () => open("test:///default"), max, idleMax });
@@ -79,6 +80,18 @@ it("an open that fails leaves its place to the next", async () => {
   failing = false;
   expect(await connections.use((connection) => connection.isAlive())).toBe(true);
   await connections.close();
+});
+
+it("opens that fail leave nobody waiting", async () => {
+  const connections = new ConnectionPool({
+    open: () => open("test:///no/such/file"),
+    max: 1,
+    idleMax: 1,
+  });
+  const calls = [1, 2, 3].map(() => connections.use((connection) => connection.hostname()));
+  const ended = await Promise.allSettled(calls);
+  expect(ended.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+  expect(connections.size).toBe(0);
 });
 
 it("no more than so many idle ones are kept", async () => {
