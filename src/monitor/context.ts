@@ -8,7 +8,7 @@ import type { Log } from "../logger.ts";
 import type { Peers } from "../peer/peers.ts";
 import type { Defects } from "../defects.ts";
 import type { HostView } from "./host-view.ts";
-import type { MigrationJournal } from "./migration-journal.ts";
+import type { MigrationJournal } from "./recovery/record.ts";
 import type { EventSink } from "./service.ts";
 import type { Settings } from "../config/settings.ts";
 

@@ -7,21 +7,21 @@ import { shownPhase } from "../core/vm-status.ts";
 import { MonitorError } from "../errors.ts";
 import type { HypervisorEvent } from "../hypervisor/port.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
-import { Admission } from "./admission.ts";
-import { accept, detailsError } from "./accept.ts";
-import { lookAgain } from "./begin.ts";
+import { Admission } from "./migrations/admit.ts";
+import { accept, detailsError } from "./migrations/accept.ts";
+import { lookAgain } from "./migrations/prepare.ts";
 import { Capabilities } from "./capabilities.ts";
 import type { Context } from "./context.ts";
-import { Departures } from "./departures.ts";
-import { IncomingSlots } from "./incoming-slots.ts";
-import { explainFrom } from "./explain.ts";
+import { Departures } from "./migrations/departures.ts";
+import { IncomingSlots } from "./incoming/slots.ts";
+import { explainFrom } from "./recovery/explain.ts";
 import { mayChange } from "../core/change.ts";
-import { foreignJob, foreignToWire, takeOver } from "./foreign.ts";
-import { migrateCheck } from "./migrate-check.ts";
-import type { MigrationRun, RunHooks } from "./migration-run.ts";
+import { foreignJob, foreignToWire, takeOver } from "./migrations/foreign.ts";
+import { migrateCheck } from "./checks/migrate-check.ts";
+import type { MigrationRun, RunHooks } from "./migrations/run.ts";
 import type { MonitorThread } from "./monitor-thread.ts";
-import type { Registry } from "./registry.ts";
-import type { Replay } from "./replay.ts";
+import type { Registry } from "./migrations/registry.ts";
+import type { Replay } from "./recovery/replay.ts";
 import type {
   ExplainQuestion,
   IncomingRequest,

@@ -42,7 +42,7 @@
  * query for counts within vars.peer_timeout, if need be with "no answer". A call that is still pending
  * is not made a second time for that VM. A cycle waits for nothing but the look.
  *
- * **After a restart** the journal's migrations are restored before the first cycle (recovery.ts). No call
+ * **After a restart** the journal's migrations are restored before the first cycle (recovery/). No call
  * for them is pending in this daemon any more, so each is located once and then watched as before.
  * Migrations that somebody else started (foreign.ts) count in n(host) and are shown, but are not touched
  * until VM.migrateChangeParams adopts one, which is then watched in the same way, without a call.
@@ -58,13 +58,13 @@ import { NEVER_COUNTED, countsThere } from "../core/host-count.ts";
 import type { CycleInput } from "../core/input.ts";
 import { mayLearnLate } from "../core/late.ts";
 import type { GuestEvent, HypervisorEvent, JobView } from "../hypervisor/port.ts";
-import { Arrivals } from "./arrivals.ts";
-import { lookAgain } from "./begin.ts";
+import { Arrivals } from "./incoming/arrivals.ts";
+import { lookAgain } from "./migrations/prepare.ts";
 import type { Context } from "./context.ts";
 import { inPostCopy, inSwitchover, postCopyFailed } from "./host-view.ts";
-import type { MigrationRun } from "./migration-run.ts";
-import type { Registry } from "./registry.ts";
-import { noteStopped } from "./stopped-how.ts";
+import type { MigrationRun } from "./migrations/run.ts";
+import type { Registry } from "./migrations/registry.ts";
+import { noteStopped } from "./migrations/guest-end.ts";
 
 export const WAKE_SPACING_MS = 100;
 /**

@@ -8,12 +8,12 @@ import { isoTime } from "../clock.ts";
 import { isQueued } from "../core/admission.ts";
 import { MonitorError } from "../errors.ts";
 import type { VmJobView } from "../hypervisor/port.ts";
-import { detailsError } from "./accept.ts";
+import { detailsError } from "./migrations/accept.ts";
 import type { Context } from "./context.ts";
-import type { Departures } from "./departures.ts";
-import type { Arrivals } from "./arrivals.ts";
-import { vmIncomingRecord } from "./incoming-record.ts";
-import type { Registry } from "./registry.ts";
+import type { Departures } from "./migrations/departures.ts";
+import type { Arrivals } from "./incoming/arrivals.ts";
+import { vmIncomingRecord } from "./incoming/record.ts";
+import type { Registry } from "./migrations/registry.ts";
 import type { WireObject } from "./service.ts";
 import { endedArrivalToWire, goneVmToWire, leftVmToWire, vmStatsToWire } from "./wire-stats.ts";
 

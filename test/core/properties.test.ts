@@ -12,7 +12,7 @@ import { READ_SPACING_MS } from "../../src/core/location.ts";
 import type { Migration } from "../../src/core/migration.ts";
 import { restored } from "../../src/core/restore.ts";
 import { step } from "../../src/core/step.ts";
-import { migrationSchema } from "../../src/monitor/journal-schema.ts";
+import { migrationSchema } from "../../src/monitor/recovery/schema.ts";
 import {
   always,
   destination,

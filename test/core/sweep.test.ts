@@ -11,7 +11,7 @@ import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Advance } from "../../src/core/migration.ts";
 import { restored } from "../../src/core/restore.ts";
 import { MIB_BYTES } from "../../src/core/units.ts";
-import { migrationSchema } from "../../src/monitor/journal-schema.ts";
+import { migrationSchema } from "../../src/monitor/recovery/schema.ts";
 import { Run, sample } from "./fixtures.ts";
 
 const PAGE_BYTES = 4_096;

@@ -9,8 +9,8 @@ import {
   READABLE_SINCE,
   type Segment,
 } from "../../src/journal/segments.ts";
-import { explain } from "../../src/monitor/explain.ts";
-import { replay } from "../../src/monitor/replay.ts";
+import { explain } from "../../src/monitor/recovery/explain.ts";
+import { replay } from "../../src/monitor/recovery/replay.ts";
 import { PeerClient } from "../../src/peer/peer-client.ts";
 import { FrameParser, serializeFrame } from "../../src/stomp/index.ts";
 import type { Client } from "../../src/rpc/client.ts";

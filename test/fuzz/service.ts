@@ -6,7 +6,7 @@
 
 import { parseDestination, parseHost } from "../../src/core/address.ts";
 import { MonitorError } from "../../src/errors.ts";
-import { callTemplate } from "../../src/monitor/migrate-call.ts";
+import { callTemplate } from "../../src/monitor/migrations/call.ts";
 import type {
   IncomingRequest,
   MigrateRequest,

@@ -20,9 +20,9 @@ import {
   type Segment,
 } from "../../src/journal/segments.ts";
 import { createLog, type Log } from "../../src/logger.ts";
-import type { JournaledTarget } from "../../src/monitor/journal-schema.ts";
-import { MigrationJournal, type MigrationEntry } from "../../src/monitor/migration-journal.ts";
-import { replay, type Replay } from "../../src/monitor/replay.ts";
+import type { JournaledTarget } from "../../src/monitor/recovery/schema.ts";
+import { MigrationJournal, type MigrationEntry } from "../../src/monitor/recovery/record.ts";
+import { replay, type Replay } from "../../src/monitor/recovery/replay.ts";
 import {
   type MigrateRequest,
   type NumberedEvent,

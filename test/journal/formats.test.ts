@@ -16,7 +16,7 @@ import {
   type JournalOwner,
   type Segment,
 } from "../../src/journal/segments.ts";
-import { replay } from "../../src/monitor/replay.ts";
+import { replay } from "../../src/monitor/recovery/replay.ts";
 import { SmallHost } from "../monitor/small-host.ts";
 import { BOOT, HOST } from "./fixtures.ts";
 import { known } from "./formats/known.ts";

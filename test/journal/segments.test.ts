@@ -17,8 +17,8 @@ import {
   type Segment,
   type SegmentFile,
 } from "../../src/journal/segments.ts";
-import { explain } from "../../src/monitor/explain.ts";
-import { replay } from "../../src/monitor/replay.ts";
+import { explain } from "../../src/monitor/recovery/explain.ts";
+import { replay } from "../../src/monitor/recovery/replay.ts";
 import { bringTo } from "../core/fixtures.ts";
 import { BOOT, desk, HOST, OTHER_HOST, OWNER, temporaryFolder, VM } from "./fixtures.ts";
 

@@ -5,8 +5,8 @@
  */
 import { expect, it } from "vitest";
 import { Defects, DEFECT_LOGGED_EVERY_MS } from "../../src/defects.ts";
-import { MissedInputs } from "../../src/monitor/missed-inputs.ts";
-import { Watchers } from "../../src/monitor/watchers.ts";
+import { MissedInputs } from "../../src/monitor/migrations/missed-inputs.ts";
+import { Watchers } from "../../src/monitor/migrations/watchers.ts";
 import { SmallHost, SteppingClock, WELCOMING } from "./small-host.ts";
 import type { SmallHypervisor } from "./small-hypervisor.ts";
 

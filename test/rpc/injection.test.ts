@@ -24,8 +24,8 @@ import { parseConfig } from "../../src/config/config.ts";
 import { MonitorError } from "../../src/errors.ts";
 import { parseDestination } from "../../src/core/address.ts";
 import type { VmDetails } from "../../src/hypervisor/port.ts";
-import { SaveFiles } from "../../src/monitor/hibernation.ts";
-import { callTemplate } from "../../src/monitor/migrate-call.ts";
+import { SaveFiles } from "../../src/monitor/hibernation/save-files.ts";
+import { callTemplate } from "../../src/monitor/migrations/call.ts";
 import { settingsFrom } from "../../src/config/settings.ts";
 import { parseMigrate } from "../../src/wire/requests.ts";
 

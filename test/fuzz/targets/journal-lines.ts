@@ -10,7 +10,7 @@ import { FolderLock } from "../../../src/journal/folder-lock.ts";
 import { defaultJournalLimits, Journal } from "../../../src/journal/journal.ts";
 import type { HostIdentity } from "../../../src/journal/host-identity.ts";
 import { JOURNAL_FORMAT, READABLE_SINCE } from "../../../src/journal/segments.ts";
-import { MigrationJournal } from "../../../src/monitor/migration-journal.ts";
+import { MigrationJournal } from "../../../src/monitor/recovery/record.ts";
 import { mutated, rawBytes } from "../bytes.ts";
 import { objectText, STRINGS, stringText, valueText } from "../json-text.ts";
 import { VM_IDS } from "../requests.ts";

@@ -5,7 +5,11 @@
  */
 import { stalledForMs } from "../../../src/core/migration.ts";
 import type { Segment } from "../../../src/journal/segments.ts";
-import { decisionsIn, replay, type ReplayedMigration } from "../../../src/monitor/replay.ts";
+import {
+  decisionsIn,
+  replay,
+  type ReplayedMigration,
+} from "../../../src/monitor/recovery/replay.ts";
 
 export function known(segments: readonly Segment[], bootId: string): readonly object[] {
   const { migrations, events, reservations, coming, epoch, nextSeq, troubles } = replay(

@@ -1,0 +1,244 @@
+/**
+ * From a slot to the call: get a slot on the destination, ask for its counts, set the first downtime
+ * on the idle domain, and hand over to libvirt. A destination without a slot sends the migration back
+ * into the queue; a cancel on the way ends it before there is a call.
+ */
+import { isoTime } from "../../clock.ts";
+import { retryAtMs } from "../../core/admission.ts";
+import type { Silence } from "../../core/destination.ts";
+import { endOf } from "../../core/guest-end.ts";
+import type { Refusal } from "../../core/refusal.ts";
+import { type RunState, isOff, runStateRow } from "../../core/run-state.ts";
+import { errorTable } from "../../wire/errors.ts";
+import type { CallResult, Hypervisor, JobView } from "../../hypervisor/port.ts";
+import type { Peer } from "../../peer/peer.ts";
+import { misplaced } from "./accept.ts";
+import type { Context } from "../context.ts";
+import { NO_ANSWER, type SaveFiles } from "../hibernation/save-files.ts";
+import type { MigrationRun } from "./run.ts";
+import { noteStopped } from "./guest-end.ts";
+
+/** Never rejects: what goes wrong is the migration's outcome. */
+export async function begin(
+  run: MigrationRun,
+  ownMigrationsThere: () => number,
+  context: Context,
+): Promise<void> {
+  run.apply({ kind: "admitted" });
+  if (run.migration.phase !== "preparing") return;
+  try {
+    const prepared = await prepare(run, context);
+    switch (prepared.kind) {
+      case "notBegun":
+        run.apply(prepared);
+        return;
+      case "later":
+        run.apply({ kind: "deferred", retryAtMs: tryAgainAtMs(context), reason: prepared.reason });
+        return;
+      case "unanswered":
+        run.apply({ ...prepared, retryAtMs: tryAgainAtMs(context) });
+        return;
+      case "ready":
+        run.apply({
+          kind: "begin",
+          sourceMigrations: context.hostView.migrationsWith(run.vmId),
+          destination: run.destinationCount(ownMigrationsThere()),
+          runState: prepared.runState,
+        });
+    }
+  } catch (err) {
+    context.defects.note("begin", run.vmId, err);
+    const message = err instanceof Error ? err.message : String(err);
+    run.apply(notBegun(message));
+  }
+}
+
+interface NotBegun {
+  readonly kind: "notBegun";
+  readonly refusal: Refusal;
+}
+
+type Prepared =
+  | { readonly kind: "ready"; readonly runState: RunState }
+  | NotBegun
+  | { readonly kind: "later"; readonly reason: string }
+  | { readonly kind: "unanswered"; readonly silence: Silence; readonly reachedBefore: boolean };
+
+type Hindrance = Exclude<Prepared, { kind: "ready" }>;
+
+/** `code`: an error number of this daemon's or of the destination's. */
+function notBegun(message: string, code: number | null = null): NotBegun {
+  return { kind: "notBegun", refusal: { kind: "other", code, message } };
+}
+
+/**
+ * Looked at first, so that no destination is asked for a VM that cannot go, and last, since the
+ * destination may take its time: what begins is what libvirt shows right before the call.
+ */
+async function prepare(run: MigrationRun, context: Context): Promise<Prepared> {
+  const before = await look(run, context);
+  if (before.kind !== "ready") return before;
+  return (await prepareBy(run, context)) ?? look(run, context);
+}
+
+/** The VM as it is now; where it may go, the migration and its call are made to fit. */
+async function look(run: MigrationRun, context: Context): Promise<Prepared> {
+  const { hypervisor } = context;
+  const details = await hypervisor.vmDetails(run.vmId);
+  if (details.kind === "refused") return { kind: "notBegun", refusal: details.refusal };
+  if (details.kind !== "ok") return { kind: "later", reason: "libvirt does not answer" };
+  const vm = details.value;
+  if (isOff(vm.runState)) return notBegun("the VM is not running any more");
+  const job = await hypervisor.jobView(run.vmId);
+  const othersJob = job.kind === "ok" ? inTheWay(job.value) : "libvirt does not answer";
+  if (othersJob !== null) return { kind: "later", reason: othersJob };
+  const { mayNotMigrate } = runStateRow(vm.runState);
+  if (mayNotMigrate !== null) return notBegun(`the VM ${mayNotMigrate}`);
+  const fault = misplaced(run.request, vm);
+  if (fault !== null) return notBegun(fault, errorTable.invalidParameter.number);
+  run.seen(vm);
+  return { kind: "ready", runState: vm.runState };
+}
+
+/** What the VM of one that waits is now. */
+export async function lookAgain(run: MigrationRun, { hypervisor }: Context): Promise<void> {
+  if (run.migration.callAtMs !== null) return;
+  const details = await hypervisor.vmDetails(run.vmId);
+  if (details.kind !== "ok" || run.migration.callAtMs !== null) return;
+  run.seen(details.value);
+  const how = endOf(details.value.runState);
+  if (how !== undefined) noteStopped(run, how);
+}
+
+/** A job that somebody began while this one waited: it is waited for, whatever comes of it. */
+function inTheWay(view: JobView): string | null {
+  switch (view.kind) {
+    case "stats":
+      return view.stats.type === "none"
+        ? null
+        : `the VM has a libvirt job: ${view.stats.operation}`;
+    case "incoming":
+      return "the VM is arriving on this host";
+    case "noAnswer":
+      return "libvirt does not answer";
+    case "refused":
+      return view.refusal.message;
+  }
+}
+
+function prepareBy(run: MigrationRun, context: Context): Promise<Hindrance | null> {
+  const { target } = run;
+  switch (target.mode) {
+    case "file":
+      return prepareSave(run, target.files, context);
+    case "remote":
+      return prepareMigration(run, target.peer, context);
+    case "foreign":
+      return Promise.resolve(notBegun("somebody else began it"));
+  }
+}
+
+async function prepareSave(
+  run: MigrationRun,
+  files: SaveFiles,
+  context: Context,
+): Promise<Hindrance | null> {
+  const xml = await context.hypervisor.domainXml(run.vmId);
+  if (xml.kind !== "ok") return noXml(xml);
+  const ours = await files.areOurs();
+  if (ours === "late") return notBegun(NO_ANSWER);
+  if (!ours) return notBegun("somebody else has written to its files");
+  const written = await files.writeParameters({
+    vmId: run.vmId,
+    name: run.migration.vmName,
+    host: context.hostName,
+    time: isoTime(context.clock.wallMs()),
+    domainXml: xml.value,
+  });
+  return written === "late" ? notBegun(NO_ANSWER) : null;
+}
+
+async function prepareMigration(
+  run: MigrationRun,
+  peer: Peer,
+  context: Context,
+): Promise<Hindrance | null> {
+  const peersAnswer = context.settings().peerMode === "daemon";
+  if (peersAnswer) {
+    // First what is answered at once: a daemon that hangs must not hold the slot for as long as a
+    // stock VDSM may take to prepare the VM.
+    await peer.askCounts();
+    if (peer.counts().kind !== "counted") return unanswered(peer, peer.silence);
+    run.apply({ kind: "reached" });
+    const reserved = await reserveThere(run, peer, context);
+    if (reserved !== null) return reserved;
+  }
+  const asked = peersAnswer ? peer.askCounts() : Promise.resolve();
+  const downtime = prepareDowntime(run, context.hypervisor);
+  await Promise.all([asked, context.hostView.refresh(), downtime]);
+  return null;
+}
+
+/** The destination expects the guest, or says why not. A cancel meanwhile does not wait for it. */
+async function reserveThere(
+  run: MigrationRun,
+  peer: Peer,
+  context: Context,
+): Promise<Hindrance | null> {
+  const xml = peer.wantsDefinition ? await context.hypervisor.domainXml(run.vmId) : null;
+  if (xml !== null && xml.kind !== "ok") return noXml(xml);
+  const asked = peer.reserve(run.vmId, xml?.value ?? null, run.request.incomingLimit);
+  const reserved = await Promise.race([asked, run.stopped()]);
+  if (reserved === "stopped") {
+    // Should it say yes after all, it is told that nobody comes.
+    void context.defects.containedLater("release", run.vmId, async () => {
+      if ((await asked).kind === "reserved") await peer.release(run.vmId);
+    });
+    return notBegun("cancelled before it began");
+  }
+  switch (reserved.kind) {
+    case "reserved":
+      run.apply({ kind: "reserved" });
+      return null;
+    case "later":
+      return reserved;
+    case "unanswered":
+      return unanswered(peer, reserved.silence);
+    case "refused":
+      return notBegun(`the destination refused: ${reserved.message}`, reserved.code);
+  }
+}
+
+function unanswered(peer: Peer, silence: Silence): Hindrance {
+  return { kind: "unanswered", silence, reachedBefore: peer.reached };
+}
+
+/** A definition that is too large for a message now will be too large later. */
+function noXml(xml: Exclude<CallResult<string>, { kind: "ok" }>): Hindrance {
+  const reason = "libvirt does not give the domain's XML";
+  if (xml.kind !== "refused" || xml.refusal.kind !== "tooLarge") return { kind: "later", reason };
+  const message = `${reason}: ${xml.refusal.message}`;
+  return { kind: "notBegun", refusal: { ...xml.refusal, message } };
+}
+
+function tryAgainAtMs({ clock, settings }: Context): number {
+  return retryAtMs(clock.monotonicMs(), settings().retryAfterMs, Math.random());
+}
+
+/** libvirt keeps what is set on an idle domain, so the first value holds from the first byte. */
+async function prepareDowntime(run: MigrationRun, hypervisor: Hypervisor): Promise<void> {
+  const wantedMs = run.migration.downtime?.wantedMs ?? null;
+  if (wantedMs === null) return;
+  const found = await hypervisor.maxDowntimeMs(run.vmId);
+  // What was there before is written down before it is gone: a daemon killed in between puts it back.
+  if (found.kind === "ok") run.apply({ kind: "downtimeFound", foundMs: found.value });
+  const set = await hypervisor.setMaxDowntime(run.vmId, wantedMs);
+  if (found.kind !== "ok" || set.kind !== "ok") {
+    run.log.warn({ found, set }, "first downtime could not be set before the start");
+  }
+  run.apply({ kind: "downtimePrepared", appliedMs: set.kind === "ok" ? wantedMs : null });
+  if (!run.live && found.kind === "ok") {
+    // It ended meanwhile and knows nothing of the value that was there before.
+    await hypervisor.setMaxDowntime(run.vmId, run.migration.downtimeFoundMs ?? found.value);
+  }
+}

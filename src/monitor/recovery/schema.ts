@@ -1,0 +1,373 @@
+/**
+ * What a journal may hold, checked before any of it is believed: a file can be cut off, or have been
+ * written by another version or by somebody else. Shapes only; the compiler holds them to the core's types.
+ * A field that a later version adds has its default here, beside the field, so that older journals stay
+ * readable; a field that is not known here is ignored. What follows from them is recovery.ts's.
+ */
+import * as v from "valibot";
+import type { Decision } from "../../core/decision.ts";
+import { endReasons } from "../../core/end-reasons.ts";
+import { type Outcome, downtimeOwners, outcomes, whereabouts } from "../../core/event.ts";
+import { namesOf } from "../../core/names.ts";
+import type { JobStats } from "../../core/job-stats.ts";
+import { type Advance, type Migration, type ScheduleState, phases } from "../../core/migration.ts";
+import type { Reservation } from "../../core/reservations.ts";
+import { REFUSAL_KINDS } from "../../core/refusal.ts";
+import { RUN_STATES, guestStops } from "../../core/run-state.ts";
+import { NO_SWEEP } from "../../core/sweep.ts";
+import { uuidPattern } from "../../core/uuid.ts";
+import type { CallTemplate } from "../migrations/call.ts";
+import type { MigrateRequest, NumberedEvent } from "../service.ts";
+
+/** Of events: far beyond what a host ever numbers, far from where numbers are no longer exact. */
+const SEQ_MAX = 2 ** 52;
+/** The last time that a date can show. Source: ECMAScript, time values. */
+const WALL_MS_MAX = 8.64e15;
+
+const number = v.pipe(v.number(), v.finite());
+const count = v.pipe(number, v.integer(), v.minValue(0));
+const text = v.string();
+const flag = v.boolean();
+const optionalNumber = v.exactOptional(number);
+export const uuid = v.pipe(v.string(), v.regex(uuidPattern));
+
+/** Records of an earlier format have no kind, and 0 for no number. */
+const refusal = v.object({
+  kind: v.optional(v.picklist(REFUSAL_KINDS), "other"),
+  code: v.nullable(number),
+  message: text,
+  refusesPostCopy: v.exactOptional(v.literal(true)),
+});
+
+const jobStats: v.GenericSchema<unknown, JobStats> = v.object({
+  type: v.picklist(["none", "bounded", "unbounded", "completed", "failed", "cancelled"]),
+  operation: v.picklist([
+    "unknown",
+    "start",
+    "save",
+    "restore",
+    "migrationIn",
+    "migrationOut",
+    "snapshot",
+    "snapshotRevert",
+    "dump",
+    "backup",
+    "snapshotDelete",
+  ]),
+  timeElapsedMs: number,
+  dataTotalBytes: number,
+  dataProcessedBytes: number,
+  dataRemainingBytes: number,
+  memoryIteration: optionalNumber,
+  memoryBytesPerSecond: optionalNumber,
+  dirtyRatePagesPerSecond: optionalNumber,
+  pageSizeBytes: optionalNumber,
+  memoryRemainingBytes: optionalNumber,
+  normalPages: optionalNumber,
+  constantPages: optionalNumber,
+  compressedPages: optionalNumber,
+  downtimeMs: optionalNumber,
+  downtimeNetMs: optionalNumber,
+});
+
+const outcome: v.GenericSchema<unknown, Outcome> = v.object({
+  outcome: v.picklist(outcomes),
+  reason: v.picklist(namesOf(endReasons)),
+  code: number,
+  message: text,
+  where: v.picklist(whereabouts),
+  confirmed: flag,
+  durationMs: v.nullable(number),
+  downtimeMs: v.nullable(number),
+  dataProcessedBytes: number,
+  passes: number,
+});
+
+const action = v.variant("kind", [
+  v.object({ kind: v.literal("setDowntime"), downtimeMs: number }),
+  v.object({ kind: v.literal("postcopy") }),
+  v.object({ kind: v.literal("abort") }),
+]);
+
+const convergenceSchedule = v.object({
+  init: v.array(action),
+  stalling: v.array(v.object({ limitPasses: number, action })),
+});
+
+const schedule: v.GenericSchema<unknown, ScheduleState> = v.object({
+  schedule: convergenceSchedule,
+  cursor: count,
+  seenPass: number,
+});
+
+const downtime = v.object({
+  owner: v.picklist(downtimeOwners),
+  wantedMs: v.nullable(number),
+  appliedMs: v.nullable(number),
+  stepsMs: v.array(number),
+  step: count,
+  stepWaitMs: number,
+  steppedAtMs: v.nullable(number),
+});
+
+const sweep = v.object({
+  handledBytes: number,
+  inPages: flag,
+  endBytes: v.nullable(number),
+  number: count,
+  nextBytes: v.nullable(number),
+});
+
+const advanceFields = v.object({
+  firstIteration: v.nullable(number),
+  pass: count,
+  passSeenAtMs: number,
+  passSizeBytes: v.nullable(number),
+  verdict: v.picklist(["unknown", "undecided", "productive", "unproductive"]),
+  bestPassBytes: v.nullable(number),
+  unproductiveInARow: count,
+  processedBytes: number,
+  bytesMoving: flag,
+  lastByteAtMs: number,
+  lastAdvanceAtMs: number,
+  sampledAtMs: number,
+  gapEndedAtMs: v.nullable(number),
+  sweep: v.exactOptional(sweep),
+});
+
+/** Journals of before sweeps were counted: each pass was one, and the next sample begins another. */
+const advance = v.pipe(
+  advanceFields,
+  v.transform((fields): Advance => ({ sweep: { ...NO_SWEEP, number: fields.pass }, ...fields })),
+);
+
+const postCopy = v.object({
+  possible: flag,
+  unavailableReason: v.nullable(text),
+  wanted: flag,
+  begun: flag,
+  recovery: v.object({
+    asked: flag,
+    addressAnswers: flag,
+    probedAtMs: v.nullable(number),
+    pausedAtMs: v.nullable(number),
+    paused: flag,
+    attempts: count,
+    triedAtMs: v.nullable(number),
+    refusalMessage: v.nullable(text),
+  }),
+});
+
+const waitingEnd = v.variant("kind", [
+  v.object({ kind: v.literal("stopped") }),
+  v.object({ kind: v.literal("notAdmitted") }),
+  v.object({ kind: v.literal("notBegun"), refusal }),
+  v.object({ kind: v.literal("noDestination"), why: text, tries: count }),
+]);
+
+const destinationCount = v.variant("kind", [
+  v.object({ kind: v.literal("unknown"), silentQueries: count }),
+  v.object({ kind: v.literal("counted"), migrations: count, askedAtMs: number }),
+  v.object({ kind: v.literal("silent"), silentQueries: count }),
+]);
+
+/** What is not journaled (`sampled`, `pending`) begins anew. */
+export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
+  vmId: uuid,
+  vmName: text,
+  mode: v.picklist(["remote", "file"]),
+  destination: text,
+  memoryBytes: number,
+  phase: v.picklist(phases),
+  acceptedAtMs: number,
+  callAtMs: v.nullable(number),
+  endedAtMs: v.nullable(number),
+  limits: v.object({
+    progressTimeoutMs: number,
+    timeoutJudgesPasses: flag,
+    stallingLimitMs: number,
+    maxBandwidthMiBps: number,
+    minBandwidthMiBps: number,
+    postcopyStallTimeoutMs: number,
+  }),
+  runState: v.optional(v.picklist(RUN_STATES), "running"),
+  downtime: v.nullable(downtime),
+  schedule: v.nullable(schedule),
+  downtimeFoundMs: v.nullable(number),
+  cap: v.object({
+    capMiBps: v.nullable(number),
+    appliedMiBps: v.nullable(number),
+    silentQueriesSeen: count,
+    cyclesSinceVerified: v.nullable(number),
+  }),
+  postCopy,
+  advance: v.nullable(advance),
+  stall: v.object({ announcedCount: count, announced: flag, timeoutAnnounced: flag }),
+  progressPercent: number,
+  stats: v.nullable(jobStats),
+  sampled: v.optional(flag, false),
+  stop: v.nullable(
+    v.object({
+      why: v.picklist(["cancel", "progressTimeout", "schedule"]),
+      sinceMs: number,
+      acceptedAtMs: v.nullable(number),
+      refusal: v.nullable(refusal),
+    }),
+  ),
+  callReturned: flag,
+  callRefusal: v.nullable(refusal),
+  callSucceeded: flag,
+  completedStats: v.nullable(jobStats),
+  stoppedByJob: flag,
+  settlingSinceMs: v.nullable(number),
+  unwatched: v.nullable(v.picklist(["daemonDown", "hostDown", "foreign"])),
+  waitingEnd: v.optional(v.nullable(waitingEnd), null),
+  guestStopped: v.nullable(v.picklist(guestStops)),
+  pausedCopyReads: count,
+  thereReads: count,
+  readAtMs: v.nullable(number),
+  undecidedSinceMs: v.optional(v.nullable(number), null),
+  heardAtMs: v.nullable(number),
+  superseded: flag,
+  reservedThere: flag,
+  lostReads: count,
+  sourceMigrations: count,
+  destinationCount,
+  destinationAtCall: v.nullable(number),
+  retryAtMs: v.nullable(number),
+  deferrals: count,
+  deferralReason: v.nullable(text),
+  refusedTries: v.optional(count, 0),
+  destinationReached: v.optional(flag, false),
+  dataSinceMs: v.nullable(number),
+  pending: v.pipe(
+    v.unknown(),
+    v.transform((): Migration["pending"] => []),
+  ),
+  outcome: v.nullable(outcome),
+  cleared: flag,
+  departureOver: v.optional(v.nullable(v.picklist(["cameBack", "destroyed"])), null),
+});
+
+export const requestSchema: v.GenericSchema<unknown, MigrateRequest> = v.object({
+  vmId: uuid,
+  mode: v.picklist(["remote", "file"]),
+  dst: text,
+  dstparams: v.exactOptional(text),
+  dstqemu: v.exactOptional(text),
+  consoleAddress: v.exactOptional(text),
+  compressed: flag,
+  autoConverge: flag,
+  abortOnError: flag,
+  encrypted: flag,
+  tunneled: flag,
+  parallel: optionalNumber,
+  downtimeMs: optionalNumber,
+  progressTimeoutMs: optionalNumber,
+  stallingLimitMs: optionalNumber,
+  maxBandwidthMiBps: optionalNumber,
+  convergenceSchedule: v.exactOptional(convergenceSchedule),
+  outgoingLimit: optionalNumber,
+  incomingLimit: optionalNumber,
+  cpusets: v.exactOptional(v.array(text)),
+  numaNodesets: v.exactOptional(v.array(text)),
+  unknownKeys: v.array(text),
+});
+
+const call: v.GenericSchema<unknown, CallTemplate> = v.object({
+  destinationUri: text,
+  migrateUri: v.exactOptional(text),
+  graphicsUri: v.exactOptional(text),
+  tlsDestination: v.exactOptional(text),
+  postcopyBandwidthMiBps: number,
+  parallelConnections: optionalNumber,
+  compressed: flag,
+  autoConverge: flag,
+  abortOnError: flag,
+  encrypted: flag,
+  tunneled: flag,
+  persistent: flag,
+  placement: v.exactOptional(
+    v.object({
+      cpusets: v.exactOptional(v.array(text)),
+      numaNodesets: v.exactOptional(v.array(text)),
+    }),
+  ),
+  destinationHosts: v.optional(v.array(text), []),
+});
+
+/** A run's target without what lives in the process alone. */
+export const targetSchema = v.variant("mode", [
+  v.object({
+    mode: v.literal("remote"),
+    host: text,
+    port: v.pipe(count, v.minValue(1), v.maxValue(65_535)),
+    call,
+  }),
+  v.object({
+    mode: v.literal("file"),
+    files: v.object({
+      imagePath: text,
+      parametersPath: text,
+      madeImage: flag,
+      madeParameters: flag,
+    }),
+  }),
+  v.object({ mode: v.literal("foreign") }),
+]);
+
+export type JournaledTarget = v.InferOutput<typeof targetSchema>;
+
+export const wallMsSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(WALL_MS_MAX));
+
+/** A migration's own record, with what its steps have made of its state. */
+export const recordedSchema = v.object({
+  acceptedAtWallMs: wallMsSchema,
+  request: requestSchema,
+  target: targetSchema,
+  state: migrationSchema,
+});
+
+/** What an event says of its VM: words and numbers, nothing nested. */
+const eventFields = v.record(text, v.union([number, text, flag]));
+
+const event: v.GenericSchema<unknown, NumberedEvent> = v.object({
+  seq: v.pipe(count, v.maxValue(SEQ_MAX)),
+  method: text,
+  params: v.record(text, v.union([number, eventFields])),
+});
+
+export const eventsSchema = v.array(event);
+
+const reservation: v.GenericSchema<unknown, Reservation> = v.object({
+  vmId: uuid,
+  source: text,
+  reservedAtMs: number,
+});
+
+export const reservationsSchema = v.array(reservation);
+
+export const comingSchema = v.array(uuid);
+
+export const decisionsSchema: v.GenericSchema<unknown, readonly Decision[]> = v.array(
+  v.object({
+    rule: text,
+    what: text,
+    numbers: v.record(text, v.nullable(v.union([number, text, flag]))),
+  }),
+);
+
+const PROBLEM_LENGTH_MAX = 300;
+
+/** The first thing that is wrong, with its path: `limits.progressTimeoutMs is missing`. */
+export function inWords([first, ...more]: readonly v.BaseIssue<unknown>[]): string {
+  if (first === undefined) return "nothing is wrong";
+  const path = (v.getDotPath(first) ?? "the record").replace(/^state\./, "");
+  const isMissing = first.type === "object" && first.received === "undefined";
+  const expected = first.expected ?? first.type;
+  const problem = isMissing
+    ? `${path} is missing`
+    : `${path}: expected ${expected}, got ${first.received}`;
+  const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
+  return `${problem.slice(0, PROBLEM_LENGTH_MAX)}${others}`;
+}

@@ -1,0 +1,43 @@
+/** Names that resolve to this host, and that nothing waits for a resolver that does not answer. */
+
+import { expect, it } from "vitest";
+import { type MigrateRequest, PLAIN_OPTIONS } from "../../../src/monitor/service.ts";
+import { ownByResolving, refuseOwnHost } from "../../../src/monitor/migrations/own-host.ts";
+import { ownAddresses } from "../../../src/host/own-addresses.ts";
+
+const request = (fields: Partial<MigrateRequest>): MigrateRequest => ({
+  vmId: "v",
+  mode: "remote",
+  dst: "192.0.2.1",
+  ...PLAIN_OPTIONS,
+  ...fields,
+});
+
+it.each<[string, Partial<MigrateRequest>]>([
+  ["dst", { dst: "localhost:1" }],
+  ["dstqemu", { dstqemu: "localhost" }],
+  ["dst", { dst: "[::ffff:127.0.0.1]" }],
+])("%s resolves to this host: %j", async (parameter, fields) => {
+  const itself = await ownByResolving(request(fields));
+  expect(itself).toMatchObject({ code: "invalidParams", details: { parameter } });
+  expect(itself?.message).toMatch(new RegExp(`^${parameter}: ".*" \\(.*\\) is this host itself$`));
+});
+
+it.each([[{}], [{ dst: "no-such-name.invalid" }], [{ mode: "file", dst: "/localhost" } as const]])(
+  "%j does not",
+  async (fields) => {
+    expect(await ownByResolving(request(fields))).toBeNull();
+  },
+);
+
+it("the addresses of its interfaces are refused at once, whatever its name", () => {
+  const own = ownAddresses().map(({ address }) => address);
+  expect(own).toContain("127.0.0.1");
+  for (const address of own.filter((each) => !each.includes(":"))) {
+    expect(() => refuseOwnHost(request({ dst: `${address}:1` }), "host-a")).toThrow(
+      /this host itself/,
+    );
+  }
+  expect(() => refuseOwnHost(request({ dst: "HOST-A".toLowerCase() }), "HOST-A")).toThrow();
+  expect(() => refuseOwnHost(request({}), "host-a")).not.toThrow();
+});
