@@ -6,6 +6,7 @@
  *
  * Options, signals and exit statuses: command-line.ts.
  */
+import type { PeerTls } from "./peer/peer-address.ts";
 import { fail, logCrashes } from "./process-errors.ts";
 import { hostname } from "node:os";
 import { checkConfigFile, checkOnHost } from "./check-config.ts";
@@ -39,7 +40,7 @@ import { Replayer, type Replay } from "./monitor/recovery/replay.ts";
 import { settingsFrom } from "./config/settings.ts";
 import { ownAddresses } from "./host/own-addresses.ts";
 import { loadPeerTls } from "./peer/peer-tls.ts";
-import { PeerClient, type PeerTls } from "./peer/peer-client.ts";
+import { PeerClient } from "./peer/peer-client.ts";
 import { Peers } from "./peer/peers.ts";
 import { ReloadableConfig } from "./config/reload.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";

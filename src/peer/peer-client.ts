@@ -8,21 +8,8 @@
 import { randomUUID } from "node:crypto";
 import type { Silence, SilenceCause } from "../core/destination.ts";
 import type { CertificateFacts } from "../tls/judge.ts";
+import type { PeerTls, PeerAddress } from "./peer-address.ts";
 import { PeerConnection, type Reply } from "./peer-connection.ts";
-
-/** Empty where the files could not be read: peers will refuse the handshake. */
-export interface PeerTls {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-  /** The peer's certificate must name the host that is connected to; absent: false. */
-  readonly verifyName?: boolean;
-}
-
-export interface PeerAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 export type PeerAnswer =
   | { readonly kind: "result"; readonly result: unknown }

@@ -24,7 +24,7 @@ import { factsOfDer, firstFacts } from "../tls/facts.ts";
 import type { CertificateFacts } from "../tls/judge.ts";
 import { certificateText } from "../tls/refusal.ts";
 import { resolver } from "../host/resolver.ts";
-import type { PeerAddress, PeerTls } from "./peer-client.ts";
+import type { PeerAddress, PeerTls } from "./peer-address.ts";
 import {
   closeHint,
   FIRST_BYTES_MAX,

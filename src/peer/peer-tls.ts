@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import type { Config } from "../config/config.ts";
 import type { Log } from "../logger.ts";
-import type { PeerTls } from "./peer-client.ts";
+import type { PeerTls } from "./peer-address.ts";
 
 /**
  * null: ssl.enabled is false. undefined: the files cannot be read, or certificate and key do not match

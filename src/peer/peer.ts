@@ -16,8 +16,9 @@ import type { DestinationCount } from "../core/migration.ts";
 import { errorTable } from "../wire/errors.ts";
 import type { CertificateFacts } from "../tls/judge.ts";
 import type { Log } from "../logger.ts";
+import type { PeerAddress } from "./peer-address.ts";
 import { silence, wordsOf } from "./silence.ts";
-import { isObject, type PeerAddress, type PeerAnswer, type PeerClient } from "./peer-client.ts";
+import { isObject, type PeerAnswer, type PeerClient } from "./peer-client.ts";
 
 /** VDSM's "no such VM". */
 const CODE_NO_VM = 1;

@@ -3,7 +3,8 @@
  * ever answered.
  */
 import type { Log } from "../logger.ts";
-import type { PeerAddress, PeerClient } from "./peer-client.ts";
+import type { PeerAddress } from "./peer-address.ts";
+import type { PeerClient } from "./peer-client.ts";
 import { Peer, type PeerTimes } from "./peer.ts";
 
 /** A destination that has been unused for this long is dropped. */

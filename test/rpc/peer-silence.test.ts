@@ -13,8 +13,9 @@ import { createServer as createTlsServer } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { SilenceCause } from "../../src/core/destination.ts";
 import { createLog } from "../../src/logger.ts";
+import type { PeerTls } from "../../src/peer/peer-address.ts";
 import { Peer } from "../../src/peer/peer.ts";
-import { PeerClient, type PeerTls } from "../../src/peer/peer-client.ts";
+import { PeerClient } from "../../src/peer/peer-client.ts";
 import { silenceOf, strangerIn } from "../../src/peer/silence.ts";
 import { makeCertificate, makeCertificates } from "./lines.ts";
 
