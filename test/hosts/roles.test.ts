@@ -143,7 +143,8 @@ async function flood(): Promise<void> {
 
 it("a thousand idle and slow connections at both ends do not disturb a migration", async () => {
   const guest = await pair.lab.a.startGuest({ filledMiB: 24 });
-  await migrateRunning(pair.a, guest, { dst: "host-b", maxBandwidth: 8 });
+  // Slow enough to outlast the flood, which takes several seconds on a busy machine.
+  await migrateRunning(pair.a, guest, { dst: "host-b", maxBandwidth: 2 });
 
   await flood();
 
