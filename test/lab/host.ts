@@ -32,6 +32,8 @@ const OWN_PATHS = [
   "/var/lib/vdsm-migrationd/",
 ];
 const LOG_FOLDER = "/var/log/libvirt";
+/** A large guest fills its memory before it counts. */
+const FIRST_COUNT_DEADLINE_MS = 60_000;
 
 /** Signals the process named in libvirtd's pid file and returns once it is gone. */
 const END_PROCESS = `
@@ -167,11 +169,11 @@ class LabHost implements Host {
     if (options.persistent === true) {
       const guest = await this.defineGuest(options);
       await this.virsh("start", guest.uuid);
-      await guest.counterAdvances({ by: 1, on: this });
+      await guest.counterAdvances({ by: 1, on: this, deadlineMs: FIRST_COUNT_DEADLINE_MS });
       return guest;
     }
     const guest = await this.#handOver("create", options);
-    await guest.counterAdvances({ by: 1, on: this });
+    await guest.counterAdvances({ by: 1, on: this, deadlineMs: FIRST_COUNT_DEADLINE_MS });
     return guest;
   }
 
