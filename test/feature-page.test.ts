@@ -69,7 +69,7 @@ const MIGRATE: readonly Claim[] = [
   },
   {
     says: "method: online is the only one",
-    shownBy: ["rpc/verbs > VM.migrate refuses, naming the parameter"],
+    shownBy: ["wire/verbs > VM.migrate refuses, naming the parameter"],
   },
   {
     says: "consoleAddress: where the client's console goes on",
@@ -126,7 +126,7 @@ const MIGRATE: readonly Claim[] = [
 const CHANGE_PARAMS: readonly Claim[] = [
   {
     says: "migrateChangeParams takes vmID, downtime, migrationTechnique and stallingLimit",
-    shownBy: ["rpc/verbs > VM.migrateChangeParams takes"],
+    shownBy: ["wire/verbs > VM.migrateChangeParams takes"],
   },
   {
     says: "downtime: the VM's maximum from then on",

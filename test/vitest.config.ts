@@ -10,6 +10,8 @@ const HOST_TESTS = ["test/**/hosts/**/*.test.ts"];
 const MATRIX_TESTS = "test/matrix/hosts/**";
 const inMatrix = process.env["LAB_ROOTS"] !== undefined;
 const HOST_FILES_AT_A_TIME = inMatrix ? 1 : 2;
+/** Some start whole processes, which takes seconds on a busy machine. */
+const UNIT_TEST_DEADLINE_MS = 30_000;
 const HOST_TEST_DEADLINE_MS = 180_000;
 const HOST_HOOK_DEADLINE_MS = 60_000;
 
@@ -25,6 +27,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: [...HOST_TESTS, "test/.build/**"],
+          testTimeout: UNIT_TEST_DEADLINE_MS,
           sequence: { groupOrder: 0 },
         },
       },

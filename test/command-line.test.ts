@@ -12,10 +12,10 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HELP, parseCommandLine } from "../../src/command-line.ts";
-import { pki, type Pki } from "../tls/authority.ts";
+import { HELP, parseCommandLine } from "../src/command-line.ts";
+import { pki, type Pki } from "./tls/authority.ts";
 
-const MAIN = path.resolve(import.meta.dirname, "../../dist/main.js");
+const MAIN = path.resolve(import.meta.dirname, "../dist/main.js");
 
 let dir = "";
 beforeAll(() => {
@@ -77,7 +77,7 @@ describe("parseCommandLine", () => {
 
   it("the operating guide lists the options and statuses of --help", () => {
     const guide = readFileSync(
-      path.resolve(import.meta.dirname, "../../src/docs/operating.md"),
+      path.resolve(import.meta.dirname, "../src/docs/operating.md"),
       "utf8",
     );
     const options = HELP.match(/^ {2}--[\w-]+( <file>)?/gm)?.map((each) => each.trim()) ?? [];
@@ -163,7 +163,7 @@ describe("the process", () => {
   });
 
   it("--check-config finds nothing in the shipped file, and changes nothing", () => {
-    const shipped = path.resolve(import.meta.dirname, "../../conf/vdsm.json");
+    const shipped = path.resolve(import.meta.dirname, "../conf/vdsm.json");
     const { status, stdout, stderr } = run("--check-config", shipped);
     expect({ status, stdout }).toEqual({ status: 0, stdout: `${shipped}: no mistakes\n` });
     // This machine may lack the certificates; without a TCP listener that is only a warning.

@@ -10,7 +10,7 @@ import { createLog } from "../../src/logger.ts";
 import { certificatesFinding } from "../../src/peer/certificates.ts";
 import { Peer } from "../../src/peer/peer.ts";
 import { PeerClient } from "../../src/peer/peer-client.ts";
-import { makeCertificate, makeCertificates } from "./lines.ts";
+import { makeCertificate, makeCertificates } from "../rpc/lines.ts";
 
 const DEADLINE_MS = 10_000;
 const STATS = {

@@ -17,7 +17,7 @@ import type { PeerTls } from "../../src/peer/peer-address.ts";
 import { Peer } from "../../src/peer/peer.ts";
 import { PeerClient } from "../../src/peer/peer-client.ts";
 import { silenceOf, strangerIn } from "../../src/peer/silence.ts";
-import { makeCertificate, makeCertificates } from "./lines.ts";
+import { makeCertificate, makeCertificates } from "../rpc/lines.ts";
 
 let dir = "";
 beforeAll(() => {

@@ -9,7 +9,7 @@ import { parseConfig } from "../../src/config/config.ts";
 import { createLog } from "../../src/logger.ts";
 import { PeerClient } from "../../src/peer/peer-client.ts";
 import { loadPeerTls } from "../../src/peer/peer-tls.ts";
-import { makeCertificate, makeCertificates } from "./lines.ts";
+import { makeCertificate, makeCertificates } from "../rpc/lines.ts";
 
 let dir = "";
 beforeAll(() => {

@@ -1,8 +1,8 @@
 /** Log lines as another program reads them. */
 
 import { describe, expect, it } from "vitest";
-import { MonitorError } from "../../src/errors.ts";
-import { createLog } from "../../src/logger.ts";
+import { MonitorError } from "../src/errors.ts";
+import { createLog } from "../src/logger.ts";
 
 function capture(level: "debug" | "info" | "warn" | "error" = "info") {
   const lines: string[] = [];
