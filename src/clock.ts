@@ -5,6 +5,9 @@
 
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { Moment } from "./wire/time.ts";
+
+export { isoTime } from "./wire/time.ts";
 
 export interface Clock {
   /** Milliseconds since the host booted; never goes back. For durations and deadlines. It says nothing
@@ -34,12 +37,12 @@ export function bootId(): string {
   }
 }
 
-/** ISO 8601 in UTC with milliseconds: how wall times are written for people. */
-export function isoTime(wallMs: number): string {
-  return new Date(wallMs).toISOString();
-}
-
 /** Parses a time written for people into ms since 1970; NaN if it cannot be parsed. */
 export function wallMsOf(text: string): number {
   return Date.parse(text);
+}
+
+/** Now, by both clocks. */
+export function momentOf(clock: Clock): Moment {
+  return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
 }

@@ -322,7 +322,8 @@ export function figures(
     pass: migration.advance?.pass ?? 0,
     maxDowntimeMs: downtime?.appliedMs ?? downtime?.wantedMs ?? 0,
     downtimeOwner: downtime?.owner ?? null,
-    maxBandwidthMiBps: cap.appliedMiBps ?? cap.capMiBps ?? 0,
+    maxBandwidthMiBps: limits.maxBandwidthMiBps,
+    capMiBps: cap.appliedMiBps ?? cap.capMiBps ?? 0,
     timeoutInMs: Math.max(0, limitMs - stalledMs),
     aborting: migration.stop?.why === "progressTimeout",
   };

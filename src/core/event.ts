@@ -50,7 +50,10 @@ export interface StallingEvent {
   readonly pass: number;
   readonly maxDowntimeMs: number;
   readonly downtimeOwner: DowntimeOwner | null;
+  /** What the engine allows. */
   readonly maxBandwidthMiBps: number;
+  /** What libvirt holds, as far as is known; 0: nothing yet. */
+  readonly capMiBps: number;
   /** Until the hard limit, 0 once it is reached. */
   readonly timeoutInMs: number;
   /** The host has decided to abort by itself. */

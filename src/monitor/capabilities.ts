@@ -3,7 +3,7 @@
  * names and types where it has them (kvmEnabled is a string there); the limits are our own.
  */
 import type { Context } from "./context.ts";
-import type { WireObject } from "./service.ts";
+import type { Capabilities as CapabilitiesAnswer } from "../wire/results.ts";
 
 /** libvirt queries QEMU each time, and the answer changes with a kernel module at most. */
 const KVM_KEPT_MS = 60_000;
@@ -22,13 +22,13 @@ export class Capabilities {
     this.#context = context;
   }
 
-  async toWire(): Promise<WireObject> {
+  async answer(): Promise<CapabilitiesAnswer> {
     const { hostName, settings, version } = this.#context;
     return {
       hostName,
       version,
       vmTypes: ["kvm"],
-      kvmEnabled: String(await this.#hasKvm()),
+      kvmEnabled: (await this.#hasKvm()) ? "true" : "false",
       zerocopy_migrations: false,
       refresh_disk_supported: false,
       max_outgoing_migrations: settings().maxOutgoing,

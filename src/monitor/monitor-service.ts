@@ -3,10 +3,26 @@
  * and cancels to them, and answers from their states; the loop (monitor-thread.ts) does the rest.
  */
 import type { Migration } from "../core/migration.ts";
+import { momentOf } from "../clock.ts";
+import type { Check } from "../core/migrate-check.ts";
 import { shownPhase } from "../core/vm-status.ts";
 import { MonitorError } from "../errors.ts";
 import type { HypervisorEvent } from "../hypervisor/port.ts";
 import type { LineFilter, Segment } from "../journal/segments.ts";
+import {
+  migrationEntry,
+  migrationStatus,
+  type MigrationEntry,
+  type MigrationStatus,
+} from "../wire/migration-answer.ts";
+import type {
+  Capabilities as CapabilitiesAnswer,
+  Explanation,
+  HostStats,
+  MigrationCreated,
+} from "../wire/results.ts";
+import { statusTime } from "../wire/time.ts";
+import type { VmListEntry, VmStats } from "../wire/vm-answer.ts";
 import { Admission } from "./migrations/admit.ts";
 import { accept, detailsError } from "./migrations/accept.ts";
 import { lookAgain } from "./migrations/prepare.ts";
@@ -16,7 +32,7 @@ import { Departures } from "./migrations/departures.ts";
 import { IncomingSlots } from "./incoming/slots.ts";
 import { explainFrom } from "./recovery/explain.ts";
 import { mayChange } from "../core/change.ts";
-import { foreignJob, foreignToWire, takeOver } from "./migrations/foreign.ts";
+import { ForeignMigrations, foreignJob, takeOver } from "./migrations/foreign.ts";
 import { migrateCheck } from "./checks/migrate-check.ts";
 import type { MigrationRun, RunHooks } from "./migrations/run.ts";
 import type { MonitorThread } from "./monitor-thread.ts";
@@ -28,11 +44,8 @@ import type {
   MigrateRequest,
   MigrationService,
   ParamChanges,
-  WireObject,
 } from "./service.ts";
-import { migrationStatusToWire, migrationToWire } from "./wire-stats.ts";
 import { VmAnswers } from "./vm-answers.ts";
-import { wireTimeMs } from "./wire-time.ts";
 
 /** The longest a cancel waits for its outcome. */
 export const CANCEL_WAIT_MAX_MS = 10_000;
@@ -50,6 +63,7 @@ export class MonitorService implements MigrationService {
   readonly #departures: Departures;
   readonly #vms: VmAnswers;
   readonly #admission: Admission;
+  readonly #foreign: ForeignMigrations;
   readonly #unknownKeysLogged = new Set<string>();
   /** What every run tells: here, so that restored ones tell it, too. */
   readonly hooks: RunHooks = {
@@ -64,6 +78,7 @@ export class MonitorService implements MigrationService {
     this.#slots = new IncomingSlots(context);
     this.#admission = new Admission(context, registry, monitor);
     this.#capabilities = new Capabilities(context);
+    this.#foreign = new ForeignMigrations(registry, context);
     this.#departures = new Departures(context, registry);
     this.#vms = new VmAnswers(context, registry, this.#departures, monitor.arrivals);
   }
@@ -116,6 +131,7 @@ export class MonitorService implements MigrationService {
 
   /** Called when one is accepted or ends, a limit changed, and in each cycle. */
   admit(): void {
+    this.#foreign.note();
     this.#admission.admit();
   }
 
@@ -170,7 +186,7 @@ export class MonitorService implements MigrationService {
     return cancelAnswer(run);
   }
 
-  async migrationCreate(request: IncomingRequest, source: string): Promise<WireObject> {
+  async migrationCreate(request: IncomingRequest, source: string): Promise<MigrationCreated> {
     const { vmId, incomingLimit, xml } = request;
     await this.#slots.reserve(vmId, source, incomingLimit);
     this.#departures.noteHere(vmId, "comes");
@@ -180,7 +196,7 @@ export class MonitorService implements MigrationService {
       params: {
         vmId,
         status: "Migration Destination",
-        statusTime: String(wireTimeMs(this.#context.clock)),
+        statusTime: statusTime(momentOf(this.#context.clock)),
         ...(xml === undefined ? {} : { xml }),
       },
     };
@@ -208,20 +224,20 @@ export class MonitorService implements MigrationService {
     return true;
   }
 
-  migrateCheck(request: MigrateRequest): Promise<readonly WireObject[]> {
+  migrateCheck(request: MigrateRequest): Promise<readonly Check[]> {
     return migrateCheck(request, this.#registry, this.#context);
   }
 
-  async migrationStatus(vmId: string): Promise<WireObject> {
+  async migrationStatus(vmId: string): Promise<MigrationStatus> {
     const run = this.#registry.liveOf(vmId) ?? (await this.#endedOf(vmId));
     if (run !== undefined) {
-      return migrationStatusToWire(run.migration, this.#context.clock.monotonicMs());
+      return migrationStatus(run.migration, this.#context.clock.monotonicMs());
     }
     await this.#checkExists(vmId);
     throw new MonitorError("notMigrating", `VM ${vmId}: no migration is known`);
   }
 
-  async explain(question: ExplainQuestion): Promise<WireObject> {
+  async explain(question: ExplainQuestion): Promise<Explanation> {
     const { vmId, migrationId } = question;
     const { journal } = this.#context;
     const read = (wanted: LineFilter): Promise<readonly Segment[]> => journal.read(wanted);
@@ -231,42 +247,43 @@ export class MonitorService implements MigrationService {
     throw new MonitorError("noVm", `VM ${vmId}: the journal knows ${which} of it`);
   }
 
-  async migrations(): Promise<readonly WireObject[]> {
+  async migrations(vmId?: string): Promise<readonly MigrationEntry[]> {
     const { clock, defects } = this.#context;
     const nowMs = clock.monotonicMs();
-    const ours = [...this.#registry.live(), ...this.#registry.ended(nowMs)];
+    const all = [...this.#registry.live(), ...this.#registry.ended(nowMs)];
+    const ours = all.filter((run) => vmId === undefined || run.vmId === vmId);
     // While migrations of ours go on each cycle looks at the others, too.
     if (this.#registry.live().length === 0) await this.#tryLook();
     return [
       ...ours
-        .map((run) => defects.contained("answer", run.vmId, () => migrationToWire(run, nowMs)))
+        .map((run) => defects.contained("answer", run.vmId, () => migrationEntry(run, nowMs)))
         .filter((answer) => answer !== null),
-      ...foreignToWire(this.#registry, this.#context),
+      ...this.#foreign.entries().filter((entry) => vmId === undefined || entry.vmId === vmId),
     ];
   }
 
-  async vmStats(vmId: string): Promise<WireObject> {
+  async vmStats(vmId: string): Promise<VmStats> {
     await this.#look();
     return this.#vms.stats(vmId);
   }
 
-  async allVmStats(): Promise<readonly WireObject[]> {
+  async allVmStats(): Promise<readonly VmStats[]> {
     await this.#look();
     return this.#vms.all();
   }
 
-  async vmList(): Promise<readonly WireObject[]> {
+  async vmList(): Promise<readonly VmListEntry[]> {
     await this.#look();
     return this.#vms.list();
   }
 
-  async hostStats(): Promise<WireObject> {
+  async hostStats(): Promise<HostStats> {
     await this.#look();
     return this.#vms.host(this.#slots.inUse());
   }
 
-  async capabilities(): Promise<WireObject> {
-    return await this.#capabilities.toWire();
+  async capabilities(): Promise<CapabilitiesAnswer> {
+    return await this.#capabilities.answer();
   }
 
   /** A guest that was expected has come, or has come and gone: its slot is the domain's, or free. */

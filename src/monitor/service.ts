@@ -6,7 +6,12 @@
  * Every method rejects with `MonitorError` only.
  */
 import type { Changes } from "../core/input.ts";
+import type { Check } from "../core/migrate-check.ts";
+import type { EventMessage } from "../wire/event-message.ts";
+import type { MigrationEntry, MigrationStatus } from "../wire/migration-answer.ts";
 import type { ExplainQuestion, IncomingRequest, MigrateRequest } from "../wire/request.ts";
+import type { Capabilities, Explanation, HostStats, MigrationCreated } from "../wire/results.ts";
+import type { VmListEntry, VmStats } from "../wire/vm-answer.ts";
 
 export {
   PLAIN_OPTIONS,
@@ -18,47 +23,36 @@ export {
 /** What VM.migrateChangeParams may change. */
 export type ParamChanges = Changes;
 
-/** An object as it goes on the wire: JSON values only, VDSM's names and units. */
-export type WireObject = Readonly<Record<string, unknown>>;
-
 /** `by`: who asks, in words for the log and the journal. */
 export interface MigrationService {
   migrate(request: MigrateRequest, by: string): Promise<true>;
   changeParams(vmId: string, changes: ParamChanges, by: string): Promise<true>;
   cancel(vmId: string, by: string): Promise<true>;
   /** `source`: who asks, as it can be told from its connection. */
-  migrationCreate(request: IncomingRequest, source: string): Promise<WireObject>;
+  migrationCreate(request: IncomingRequest, source: string): Promise<MigrationCreated>;
   /** `onlyReservationOf`: frees this source's own reservation and touches nothing else. */
   destroy(vmId: string, options?: { readonly onlyReservationOf: string }): Promise<true>;
   /** What would stand in the way of this migration; nothing is done. */
-  migrateCheck(request: MigrateRequest): Promise<readonly WireObject[]>;
-  migrationStatus(vmId: string): Promise<WireObject>;
-  explain(question: ExplainQuestion): Promise<WireObject>;
-  /** Running, queued and lately ended migrations. */
-  migrations(): Promise<readonly WireObject[]>;
-  vmStats(vmId: string): Promise<WireObject>;
-  allVmStats(): Promise<readonly WireObject[]>;
-  vmList(): Promise<readonly WireObject[]>;
-  hostStats(): Promise<WireObject>;
-  capabilities(): Promise<WireObject>;
-}
-
-/** One notification to every client that listens: VDSM's name and envelope, integers only. */
-export interface MonitorEvent {
-  /** `|virt|<name>|<vmId>` */
-  readonly method: string;
-  /** `{ [vmId]: {…}, notify_time }` */
-  readonly params: WireObject;
+  migrateCheck(request: MigrateRequest): Promise<readonly Check[]>;
+  migrationStatus(vmId: string): Promise<MigrationStatus>;
+  explain(question: ExplainQuestion): Promise<Explanation>;
+  /** Running, queued and recently ended ones; without `vmId`: of every VM. */
+  migrations(vmId?: string): Promise<readonly MigrationEntry[]>;
+  vmStats(vmId: string): Promise<VmStats>;
+  allVmStats(): Promise<readonly VmStats[]>;
+  vmList(): Promise<readonly VmListEntry[]>;
+  hostStats(): Promise<HostStats>;
+  capabilities(): Promise<Capabilities>;
 }
 
 /** An event with its place among all events; no two have the same number in one epoch. */
-export interface NumberedEvent extends MonitorEvent {
+export interface NumberedEvent extends EventMessage {
   readonly seq: number;
 }
 
 /** Who numbers events and who sends them: in between they are journaled. */
 export interface EventSink {
-  number(event: MonitorEvent): NumberedEvent;
+  number(event: EventMessage): NumberedEvent;
   /** To every client that listens; never waits, never fails. */
   send(event: NumberedEvent): void;
 }

@@ -4,18 +4,30 @@
  * ended, as Down, until the engine has destroyed them or their record is gone. Whoever asks has looked
  * at the host before.
  */
-import { isoTime } from "../clock.ts";
+import { isoTime, momentOf } from "../clock.ts";
 import { isQueued } from "../core/admission.ts";
+import { downWhileWaiting, statusAfter, statusLeaving } from "../core/vm-status.ts";
 import { MonitorError } from "../errors.ts";
 import type { VmJobView } from "../hypervisor/port.ts";
+import type { HostStats } from "../wire/results.ts";
+import {
+  isUp,
+  vmListEntry,
+  vmStats,
+  type ShownStatus,
+  type VmFacts,
+  type VmListEntry,
+  type VmStats,
+} from "../wire/vm-answer.ts";
 import { detailsError } from "./migrations/accept.ts";
 import type { Context } from "./context.ts";
 import type { Departures } from "./migrations/departures.ts";
 import type { Arrivals } from "./incoming/arrivals.ts";
+import type { EndedArrival } from "./incoming/ended-arrivals.ts";
+import { inPostCopy } from "./host-view.ts";
 import { vmIncomingRecord } from "./incoming/record.ts";
+import type { MigrationRun } from "./migrations/run.ts";
 import type { Registry } from "./migrations/registry.ts";
-import type { WireObject } from "./service.ts";
-import { endedArrivalToWire, goneVmToWire, leftVmToWire, vmStatsToWire } from "./wire-stats.ts";
 
 export class VmAnswers {
   readonly #context: Context;
@@ -31,55 +43,56 @@ export class VmAnswers {
   }
 
   /** **Fails**: noVm; libvirtUnavailable while the VM has not answered once. */
-  async stats(vmId: string): Promise<WireObject> {
-    const { hostView } = this.#context;
+  async stats(vmId: string): Promise<VmStats> {
+    const { hostView, clock } = this.#context;
     const view = hostView.get(vmId);
-    if (view === undefined) return this.#left(vmId);
+    if (view === undefined) return vmStats(this.#left(vmId), momentOf(clock));
     // Of one that is leaving its migration says enough: just going, libvirt refuses its job's figures.
     const silent = hostView.transfer(vmId) === "unknown" && !isBeingStarted(view);
     if (silent && this.#registry.liveOf(vmId) === undefined) {
       throw detailsError(vmId, { kind: "noAnswer" });
     }
-    const stats = this.#hereToWire(view);
+    const stats = vmStats(this.#here(view), momentOf(clock));
     return { ...stats, ...(await vmIncomingRecord(vmId, this.#context)) };
   }
 
-  all(): readonly WireObject[] {
+  all(): readonly VmStats[] {
+    const now = momentOf(this.#context.clock);
+    return this.#everyVm().map((vm) => vmStats(vm, now));
+  }
+
+  list(): readonly VmListEntry[] {
+    const now = momentOf(this.#context.clock);
+    return this.#everyVm().map((vm) => vmListEntry(vm, now));
+  }
+
+  #everyVm(): readonly VmFacts[] {
     const { clock, defects, hostView } = this.#context;
     const left = this.#departures
       .all()
-      .map((run) => defects.contained("answer", run.vmId, () => leftVmToWire(run, clock)));
+      .map((run) => defects.contained("answer", run.vmId, () => leftFacts(run)));
     const leaving = this.#registry
       .live()
       .filter(({ vmId }) => hostView.get(vmId) === undefined)
-      .map((run) => defects.contained("answer", run.vmId, () => goneVmToWire(run, clock)));
+      .map((run) => defects.contained("answer", run.vmId, () => goneFacts(run)));
     const gone = [...left, ...leaving].filter((answer) => answer !== null);
-    const known = [...this.#here(), ...gone];
+    const known = [...this.#allHere(), ...gone];
     const knownIds = new Set(known.map(({ vmId }) => vmId));
     const ended = this.#arrivals.ended
       .all(clock.monotonicMs())
       .filter(({ vmId }) => !knownIds.has(vmId) && this.#registry.liveOf(vmId) === undefined)
-      .map((each) => endedArrivalToWire(each, clock));
+      .map(endedArrivalFacts);
     return [...known, ...ended];
   }
 
-  list(): readonly WireObject[] {
-    return this.all().map(({ vmId, status, statusTime, ...rest }) => ({
-      vmId,
-      status,
-      statusTime,
-      ...(status === "Down" ? exitOf(rest) : {}),
-    }));
-  }
-
   /** The host's counts: of VMs that are here. */
-  host(incomingSlotsInUse: number): WireObject {
-    const here = this.#here();
+  host(incomingSlotsInUse: number): HostStats {
+    const here = this.#allHere();
     const { hostView, journal, clock, settings, version } = this.#context;
     const { incoming, outgoing } = hostView.counts();
     return {
       vmCount: here.length,
-      vmActive: here.filter(({ status }) => status === "Up").length,
+      vmActive: here.filter(({ status }) => isUp(status)).length,
       vmMigrating: incoming + outgoing,
       incomingVmMigrations: incoming,
       outgoingVmMigrations: outgoing,
@@ -92,43 +105,90 @@ export class VmAnswers {
     };
   }
 
-  #hereToWire(view: VmJobView): WireObject {
-    const { hostView, clock } = this.#context;
-    const { vmId } = view.vm;
-    const coming = this.#arrivals.isComing(view);
-    const transfer = coming ? "incoming" : hostView.transfer(vmId);
-    return vmStatsToWire(view, transfer, this.#registry.liveOf(vmId), clock);
+  #here(view: VmJobView): VmFacts {
+    const { vmId, name } = view.vm;
+    const run = this.#registry.liveOf(vmId);
+    return {
+      vmId,
+      vmName: name,
+      status: this.#statusHere(view, run),
+      progressPercent: run?.migration.progressPercent ?? null,
+      absentHere: false,
+      arrivedHere: false,
+    };
   }
 
-  #here(): readonly WireObject[] {
+  #statusHere(view: VmJobView, run: MigrationRun | undefined): ShownStatus {
+    const { vmId, runState } = view.vm;
+    const coming = this.#arrivals.isComing(view);
+    const transfer = coming ? "incoming" : this.#context.hostView.transfer(vmId);
+    if (transfer === "incoming" || transfer === "broken") return { kind: "migrationDestination" };
+    if (inPostCopy(view)) return { kind: "postCopy" };
+    if (run !== undefined) return leaving(run);
+    return transfer === "outgoing" ? { kind: "migrationSource" } : { kind: "staysHere", runState };
+  }
+
+  #allHere(): readonly VmFacts[] {
     const { hostView, defects } = this.#context;
     const answers = hostView.views().map((view) => {
-      return defects.contained("answer", view.vm.vmId, () => this.#hereToWire(view));
+      return defects.contained("answer", view.vm.vmId, () => this.#here(view));
     });
     return answers.filter((answer) => answer !== null);
   }
 
   /** No migration of ours is about it. */
-  #ended(vmId: string): WireObject | null {
-    const { clock } = this.#context;
+  #ended(vmId: string): VmFacts | null {
     const run = this.#departures.of(vmId);
-    const left = run === undefined ? null : leftVmToWire(run, clock);
+    const left = run === undefined ? null : leftFacts(run);
     if (left !== null) return left;
-    const ended = this.#arrivals.ended.of(vmId, clock.monotonicMs());
-    return ended === undefined ? null : endedArrivalToWire(ended, clock);
+    const ended = this.#arrivals.ended.of(vmId, this.#context.clock.monotonicMs());
+    return ended === undefined ? null : endedArrivalFacts(ended);
   }
 
-  #left(vmId: string): WireObject {
-    const { clock } = this.#context;
+  #left(vmId: string): VmFacts {
     const live = this.#registry.liveOf(vmId);
-    const answer = live === undefined ? this.#ended(vmId) : goneVmToWire(live, clock);
+    const answer = live === undefined ? this.#ended(vmId) : goneFacts(live);
     if (answer !== null) return answer;
     throw new MonitorError("noVm", `VM ${vmId} does not exist on this host`);
   }
 }
 
-function exitOf({ exitCode, exitMessage, exitReason }: WireObject): WireObject {
-  return { exitCode, exitMessage, exitReason };
+function leaving({ migration: { mode, postCopy } }: MigrationRun): ShownStatus {
+  return statusLeaving(mode, postCopy.begun);
+}
+
+/** A VM that arrived here and has ended since. */
+function endedArrivalFacts({ vmId, vmName, how }: EndedArrival): VmFacts {
+  const status = { kind: "down", why: how } as const;
+  return { vmId, vmName, status, progressPercent: null, absentHere: false, arrivedHere: true };
+}
+
+/**
+ * A VM that is not on this host any more and whose migration has not ended: it is leaving until its end
+ * is known; one that was switched off or taken away while it waits is Down, and may come back.
+ */
+function goneFacts(run: MigrationRun): VmFacts {
+  const { vmId, vmName, callAtMs, progressPercent, mode, guestStopped, stoppedByJob } =
+    run.migration;
+  const waits = callAtMs === null;
+  const why = waits ? downWhileWaiting(mode, guestStopped, stoppedByJob) : null;
+  return {
+    vmId,
+    vmName,
+    status: why === null ? leaving(run) : { kind: "down", why },
+    progressPercent: waits ? null : progressPercent,
+    absentHere: why === null || why === "migrated",
+    arrivedHere: false,
+  };
+}
+
+/** A VM that has left this host recently; null: nobody can tell whether it has. */
+function leftFacts({ migration }: MigrationRun): VmFacts | null {
+  const { vmId, vmName, outcome, runState, postCopy, guestStopped } = migration;
+  if (outcome === null || outcome.where === "source" || outcome.where === "unknown") return null;
+  const facts = { runState, inPostCopy: postCopy.begun, guestStopped };
+  const status = statusAfter(outcome.where, facts);
+  return { vmId, vmName, status, progressPercent: null, absentHere: false, arrivedHere: false };
 }
 
 /** libvirt starts it here, and says nothing else of it meanwhile. */

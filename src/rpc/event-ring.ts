@@ -9,7 +9,9 @@
  */
 
 import { randomUUID } from "node:crypto";
-import type { MonitorEvent, NumberedEvent, WireObject } from "../monitor/service.ts";
+import type { NumberedEvent } from "../monitor/service.ts";
+import type { EventMessage } from "../wire/event-message.ts";
+import type { RecentEvents } from "../wire/verbs.ts";
 import { defaultRpcLimits, type EventLimits } from "./limits.ts";
 
 /** The run of numbers that a daemon which was killed had begun, with the events it still had. */
@@ -57,7 +59,7 @@ export class EventRing {
     return this.#next;
   }
 
-  add({ method, params }: MonitorEvent): NumberedEvent {
+  add({ method, params }: EventMessage): NumberedEvent {
     const event = { seq: this.#next, method, params };
     this.#keep(event);
     return event;
@@ -81,7 +83,7 @@ export class EventRing {
    * us; of another run's number everything kept is given. `next` is the `since` to ask with later.
    * Asked again after `next`, with live events in between, a client may see one twice and misses none.
    */
-  read(since: number, epoch?: string): WireObject {
+  read(since: number, epoch?: string): RecentEvents {
     const first = this.#kept.keys().next().value ?? this.#next;
     const isOtherRun = (epoch !== undefined && epoch !== this.#epoch) || since > this.#next;
     const from = isOtherRun ? 0 : since;

@@ -14,6 +14,7 @@ import {
   parseHibernate,
   parseMigrate,
   parseMigrationCreate,
+  parseMigrations,
   parseVmId,
 } from "../wire/requests.ts";
 import type { VerbName } from "../wire/verbs.ts";
@@ -56,7 +57,7 @@ export function bindVerbs(
     "Host.getVMList": async () => await service.vmList(),
     "Host.getStats": async () => await service.hostStats(),
     "Host.getCapabilities": async () => await service.capabilities(),
-    "Host.getMigrations": async () => await service.migrations(),
+    "Host.getMigrations": async (params) => await service.migrations(parseMigrations(params)),
     "Host.getEvents": async (params) => {
       const { since, epoch } = parseGetEvents(params);
       return await Promise.resolve(events.read(since, epoch));

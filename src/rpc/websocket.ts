@@ -10,7 +10,7 @@ import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
 import type { Log } from "../logger.ts";
-import type { MonitorEvent } from "../monitor/service.ts";
+import type { EventMessage } from "../wire/event-message.ts";
 import type { Client } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { checkOrigin, checkPath, type Door, type Refused } from "./http.ts";
@@ -77,7 +77,7 @@ export class WebSocketPeers {
   /**
    * The same text to every client whose role hears events; slow ones are dropped. **Fails**: never.
    */
-  broadcast(event: MonitorEvent): void {
+  broadcast(event: EventMessage): void {
     const text = JSON.stringify({ jsonrpc: "2.0", method: event.method, params: event.params });
     for (const [webSocket, peer] of this.#peers) {
       if (mayHearEvents(peer.client.role())) this.#send(webSocket, peer, text);

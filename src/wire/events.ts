@@ -4,7 +4,7 @@
  * "notify_time": ms}`.
  */
 import { namesOf } from "../core/names.ts";
-import { boolean, count, oneOf, optional, text, type Fields } from "./field.ts";
+import { boolean, count, oneOf, optional, text, time, uuid, type Fields } from "./field.ts";
 import { outcomeFields, percent } from "./migration-fields.ts";
 import { vmStatusFields } from "./results.ts";
 import { stallReasons } from "./states.ts";
@@ -15,10 +15,23 @@ export interface EventRow {
   readonly fields: Fields;
 }
 
+/** Every event says when it happened. */
+const eventTime = { time: time("When it happened.") };
+
+/** Every event about a migration also names it. */
+const aboutMigration = {
+  migrationId: uuid("The migration, as in Host.getMigrations."),
+  ...eventTime,
+};
+
 export const events = {
   VM_status: {
     when: "When a VM's status changes because of a migration: when one is accepted, when it enters post-copy, when it ends, and on the destination when a guest arrives, whoever sent it.",
-    fields: vmStatusFields,
+    fields: {
+      ...vmStatusFields,
+      migrationId: optional("absent for a guest that has arrived", aboutMigration.migrationId),
+      ...eventTime,
+    },
   },
   VM_migration_status: {
     when: "Once a cycle from the call to libvirt on, and a last time at the end.",
@@ -29,6 +42,7 @@ export const events = {
         "in the last event of a migration that arrived",
         count("How long the guest stood still.", "ms"),
       ),
+      ...aboutMigration,
     },
   },
   VM_migration_stalling: {
@@ -38,16 +52,18 @@ export const events = {
       stallingLimit: count("0 = off.", "s"),
       count: count("Which multiple of the limit; 0 with progressing."),
       reason: oneOf(namesOf(stallReasons), "Why, see states.md."),
+      pass: count("Number of the pass, counted from 1; 0 = none has begun."),
       dataRemaining: count("Left in this pass.", "bytes"),
       bestPass: count("Size of the smallest productive pass.", "bytes"),
-      bandwidth: count("Measured.", "MiB/s"),
-      dirtyRate: count("How fast the guest dirties memory; 0 in pass 1.", "bytes/s"),
-      iteration: count("Number of the pass; 0 = none has begun."),
+      bandwidthBytesPerSecond: count("Measured by QEMU.", "bytes/s"),
+      dirtyRateBytesPerSecond: count("How fast the guest dirties memory; 0 in pass 1.", "bytes/s"),
       downtime: count("The maximum downtime now.", "ms"),
-      maxBandwidth: count("The cap now.", "MiB/s"),
+      maxBandwidth: count("What the engine allows.", "MiB/s"),
+      cap: count("What libvirt holds; 0 = nothing set yet.", "MiB/s"),
       timeoutIn: count("Until the hard limit; 0 = reached.", "s"),
       progressing: boolean("The stall is over."),
       aborting: boolean("The host has decided to abort."),
+      ...aboutMigration,
     },
   },
   VM_migration_deferred: {
@@ -56,11 +72,12 @@ export const events = {
       reason: text("Why it cannot start yet."),
       deferrals: count("How often it was sent back to the queue."),
       retryIn: count("Until it is tried again.", "s"),
+      ...aboutMigration,
     },
   },
   VM_migration_ended: {
     when: "Once for each migration, after its last other event.",
-    fields: outcomeFields,
+    fields: { ...outcomeFields, ...aboutMigration },
   },
 };
 

@@ -234,6 +234,11 @@ export const migrationCreateParams = {
   xml: optional("none", text("Returned as it came, as VDSM does.", { range: "domain XML" })),
 };
 
+/** Host.getMigrations. */
+export const migrationsParams = {
+  vmID: optional("every VM", uuid("Only the migrations of this VM.")),
+};
+
 export const explainParams = {
   vmID,
   migrationId: optional(

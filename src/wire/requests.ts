@@ -19,6 +19,7 @@ import {
   hibernateParams,
   migrateParams,
   migrationCreateParams,
+  migrationsParams,
   vmParams,
 } from "./params.ts";
 import {
@@ -130,6 +131,11 @@ export function parseChanges(params: FlatParams): { vmId: string; changes: Chang
 export function parseExplain(params: FlatParams): ExplainQuestion {
   const { vmID, migrationId } = check(explainParams, params);
   return { vmId: vmID.toLowerCase(), migrationId: migrationId?.toLowerCase() ?? null };
+}
+
+/** Host.getMigrations; undefined: of every VM. */
+export function parseMigrations(params: FlatParams): string | undefined {
+  return check(migrationsParams, params).vmID?.toLowerCase();
 }
 
 export function parseGetEvents(params: FlatParams): { since: number; epoch?: string } {

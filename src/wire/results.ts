@@ -17,6 +17,7 @@ import {
   text,
   time,
   uuid,
+  type ObjectOf,
   type TrueField,
 } from "./field.ts";
 import { percent } from "./migration-fields.ts";
@@ -123,6 +124,8 @@ export const hostStatsFields = {
   dateTime: text("This host's time.", { range: "YYYY-MM-DDTHH:MM:SS GMT" }),
 };
 
+export type HostStats = ObjectOf<typeof hostStatsFields>;
+
 /** Host.getCapabilities. */
 export const capabilitiesFields = {
   hostName: text("This host's name."),
@@ -134,6 +137,8 @@ export const capabilitiesFields = {
   max_outgoing_migrations: count("Configured."),
   max_incoming_migrations: count("Configured."),
 };
+
+export type Capabilities = ObjectOf<typeof capabilitiesFields>;
 
 /** VM.migrationCreate. */
 export const migrationCreateFields = {
@@ -148,6 +153,8 @@ export const migrationCreateFields = {
     "The VM to come.",
   ),
 };
+
+export type MigrationCreated = ObjectOf<typeof migrationCreateFields>;
 
 /** One entry of VM.migrateCheck. */
 export const checkFields = {
@@ -195,3 +202,5 @@ export const explainFields = {
     "Other migrations of this VM in the journal, the latest 50.",
   ),
 };
+
+export type Explanation = ObjectOf<typeof explainFields>;

@@ -4,12 +4,9 @@
  */
 import type { CheckName } from "../core/migrate-check.ts";
 import type { Outcome, StallReason } from "../core/event.ts";
-import type { Phase } from "../core/migration.ts";
 import { namesOf } from "../core/names.ts";
 import { runStateRow, type RunState } from "../core/run-state.ts";
-
-/** `aborting` and `cancelling` are shown instead of the phase while a stop is pursued. */
-export type ShownPhase = Phase | "cancelling" | "aborting";
+import type { ShownPhase } from "../core/vm-status.ts";
 
 export interface PhaseRow {
   readonly what: string;

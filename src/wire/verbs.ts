@@ -3,7 +3,7 @@
  * does. Dispatcher, roles, reference and OpenRPC document come from here; rpc/handlers.ts binds each
  * to what it does. Names are VDSM's; the aliases are those of the feature page.
  */
-import { boolean, count, listOf, map, object, text, uuid } from "./field.ts";
+import { boolean, count, listOf, object, raw, text, uuid, type ObjectOf } from "./field.ts";
 import { migrationFields, migrationStatusFields } from "./migration-fields.ts";
 import {
   changeParams,
@@ -12,6 +12,7 @@ import {
   hibernateParams,
   migrateParams,
   migrationCreateParams,
+  migrationsParams,
   vmParams,
 } from "./params.ts";
 import {
@@ -44,13 +45,15 @@ export const getEventsFields = {
       {
         seq: count("Its number."),
         method: text("As it was sent."),
-        params: map("As they were sent."),
+        params: raw(object({}, "See events.md."), "As they were sent."),
       },
       "An event.",
     ),
     "Events from `since` on, see events.md.",
   ),
 };
+
+export type RecentEvents = ObjectOf<typeof getEventsFields>;
 
 export const verbs = {
   "VM.migrate": {
@@ -181,14 +184,14 @@ export const verbs = {
   "Host.getMigrations": {
     aliases: [],
     roles: READERS,
-    params: {},
+    params: migrationsParams,
     unknownKeys: "ignore",
     result: listOf(
       object(migrationFields, "A migration."),
       "Running and queued ones first, then those that ended in the last hour (at most 200), then foreign ones.",
     ),
     errors: [],
-    doc: "Every running, queued and recently ended migration.",
+    doc: "Every running, queued and recently ended migration, of one VM or of all. A VM without any has an empty list, also one that does not exist.",
   },
   "VM.explainMigration": {
     aliases: [],

@@ -8,7 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:net";
-import type { MonitorEvent } from "../../src/monitor/service.ts";
+import type { EventMessage } from "../../src/wire/event-message.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
 import { bindVerbs } from "../../src/rpc/handlers.ts";
@@ -45,7 +45,7 @@ export interface Edge {
   readonly path: string;
   readonly port: number;
   /** Sends an event to all listeners, as the monitor does. */
-  readonly tell: (event: MonitorEvent) => void;
+  readonly tell: (event: EventMessage) => void;
   /** The next valid request is answered, no socket is left open, the log is clean. */
   readonly check: () => Promise<void>;
   readonly stop: () => Promise<void>;

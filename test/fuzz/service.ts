@@ -12,11 +12,20 @@ import type {
   MigrateRequest,
   MigrationService,
   ParamChanges,
-  WireObject,
 } from "../../src/monitor/service.ts";
 import { settingsFrom } from "../../src/config/settings.ts";
 import { parseConfig } from "../../src/config/config.ts";
+import { migrationFields, migrationStatusFields } from "../../src/wire/migration-fields.ts";
 import { ranges, verbRanges } from "../../src/wire/ranges.ts";
+import {
+  capabilitiesFields,
+  explainFields,
+  hostStatsFields,
+  migrationCreateFields,
+  vmListFields,
+  vmStatsFields,
+} from "../../src/wire/results.ts";
+import { sampleOf } from "../wire/samples.ts";
 import { claim, show } from "./target.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -104,8 +113,6 @@ async function outcomeOf<T>(vmId: string, value: T): Promise<T> {
 }
 
 export function watchingService(): MigrationService {
-  const wire = async (vmId: string): Promise<WireObject> => await outcomeOf(vmId, { vmId });
-  const list = async (): Promise<readonly WireObject[]> => await Promise.resolve([{ vmId: "v" }]);
   return {
     migrate: async (request) => {
       claimMigrate(request);
@@ -118,23 +125,23 @@ export function watchingService(): MigrationService {
     cancel: async (vmId) => await outcomeOf(vmId, true),
     migrationCreate: async ({ vmId, incomingLimit }: IncomingRequest) => {
       claimWithin(incomingLimit, verbRanges.slots);
-      return await wire(vmId);
+      return await outcomeOf(vmId, sampleOf(migrationCreateFields));
     },
     destroy: async (vmId) => await outcomeOf(vmId, true),
     migrateCheck: async (request) => {
       claimMigrate(request);
       return await outcomeOf(request.vmId, [{ check: "vm", ok: true, detail: "Up" }]);
     },
-    migrationStatus: wire,
+    migrationStatus: async (vmId) => await outcomeOf(vmId, sampleOf(migrationStatusFields)),
     explain: async ({ vmId, migrationId }) => {
       claim(migrationId === null || UUID.test(migrationId), `not an ID: ${show(migrationId)}`);
-      return await wire(vmId);
+      return await outcomeOf(vmId, sampleOf(explainFields));
     },
-    migrations: list,
-    vmStats: wire,
-    allVmStats: list,
-    vmList: list,
-    hostStats: async () => await Promise.resolve({ vmCount: "0" }),
-    capabilities: async () => await Promise.resolve({ hostName: "host-a" }),
+    migrations: async () => await Promise.resolve([sampleOf(migrationFields)]),
+    vmStats: async (vmId) => await outcomeOf(vmId, sampleOf(vmStatsFields)),
+    allVmStats: async () => await Promise.resolve([sampleOf(vmStatsFields)]),
+    vmList: async () => await Promise.resolve([sampleOf(vmListFields)]),
+    hostStats: async () => await Promise.resolve(sampleOf(hostStatsFields)),
+    capabilities: async () => await Promise.resolve(sampleOf(capabilitiesFields)),
   };
 }

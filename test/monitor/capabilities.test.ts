@@ -26,7 +26,7 @@ it("is what libvirt says, kept for a minute, and what it said last while it is s
       },
     },
   });
-  const kvmEnabled = async (): Promise<unknown> => (await capabilities.toWire())["kvmEnabled"];
+  const kvmEnabled = async (): Promise<unknown> => (await capabilities.answer()).kvmEnabled;
 
   expect(await kvmEnabled()).toBe("false");
   answer = says(true);

@@ -19,13 +19,15 @@ import { MonitorThread } from "../../src/monitor/monitor-thread.ts";
 import { restoreRuns, settleRestored } from "../../src/monitor/recovery/restore.ts";
 import { Registry } from "../../src/monitor/migrations/registry.ts";
 import { replay } from "../../src/monitor/recovery/replay.ts";
-import type { MigrateRequest, NumberedEvent, WireObject } from "../../src/monitor/service.ts";
+import type { MigrateRequest, NumberedEvent } from "../../src/monitor/service.ts";
+import type { VmStats } from "../../src/wire/vm-answer.ts";
 import { settingsFrom } from "../../src/config/settings.ts";
 import type { PeerAddress } from "../../src/peer/peer-address.ts";
 import { type PeerAnswer, PeerClient } from "../../src/peer/peer-client.ts";
 import { Peers } from "../../src/peer/peers.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
 import { HOST, requestOf, temporaryFolder } from "../journal/fixtures.ts";
+import { expectEventAsDeclared } from "../wire/samples.ts";
 import { SmallHypervisor, type SmallVm } from "./small-hypervisor.ts";
 
 const INTERVAL_SECONDS = 0.1;
@@ -151,6 +153,7 @@ export class SmallHost {
       events: {
         number: (event) => this.#ring.add(event),
         send: (event) => {
+          expectEventAsDeclared(event);
           this.events.push(event);
           this.onEvent(event);
         },
@@ -227,9 +230,19 @@ export class SmallHost {
   event(name: string, vmId: string): Promise<Readonly<Record<string, unknown>>> {
     const method = `|virt|${name}|${vmId}`;
     return this.until(() => {
-      const params: unknown = this.events.find((event) => event.method === method)?.params[vmId];
-      return params as Record<string, unknown> | undefined;
+      const [first] = this.told(name, vmId);
+      return first;
     }, method);
+  }
+
+  /** The fields of every such event, without those that every event of a migration has. */
+  told(name: string, vmId: string): readonly Readonly<Record<string, unknown>>[] {
+    return this.events
+      .filter(({ method }) => method === `|virt|${name}|${vmId}`)
+      .map(({ params }) => {
+        const { migrationId: _id, time: _time, ...fields } = Object(params[vmId]);
+        return fields;
+      });
   }
 
   async until<T>(look: () => T | undefined | Promise<T | undefined>, what: string): Promise<T> {
@@ -245,7 +258,7 @@ export class SmallHost {
   }
 
   /** What VM.getStats says. */
-  stats(vmId: string): Promise<WireObject> {
+  stats(vmId: string): Promise<VmStats> {
     return this.service.vmStats(vmId);
   }
 }

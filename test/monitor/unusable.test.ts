@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, it } from "vitest";
-import type { WireObject } from "../../src/monitor/service.ts";
+import type { MigrationEntry } from "../../src/wire/migration-answer.ts";
 import { BOOT, HOST } from "../journal/fixtures.ts";
 import { SmallHost, WELCOMING } from "./small-host.ts";
 
@@ -31,7 +31,7 @@ async function migrating(): Promise<SmallHost> {
 }
 
 /** What Host.getMigrations says of it once its data move. */
-function runs(host: SmallHost, vmId: string): Promise<WireObject> {
+function runs(host: SmallHost, vmId: string): Promise<MigrationEntry> {
   return host.until(async () => {
     const found = await of(host, vmId);
     return found?.["phase"] === "running" ? found : undefined;
@@ -51,7 +51,7 @@ function append(host: SmallHost, text: string): void {
   writeFileSync(path.join(host.folder, "journal-00000099.jsonl"), text);
 }
 
-async function of(host: SmallHost, vmId: string): Promise<WireObject | undefined> {
+async function of(host: SmallHost, vmId: string): Promise<MigrationEntry | undefined> {
   return (await host.service.migrations()).find((each) => each["vmId"] === vmId);
 }
 

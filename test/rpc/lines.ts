@@ -12,7 +12,7 @@ import type { Client } from "../../src/rpc/client.ts";
 import { Dispatcher } from "../../src/rpc/dispatcher.ts";
 import { EventRing } from "../../src/rpc/event-ring.ts";
 import type { Handlers } from "../../src/rpc/handlers.ts";
-import type { MonitorEvent } from "../../src/monitor/service.ts";
+import type { EventMessage } from "../../src/wire/event-message.ts";
 import { defaultRpcLimits, type RpcLimits } from "../../src/rpc/limits.ts";
 import type { ListenerOptions } from "../../src/rpc/listener-options.ts";
 import { Listener } from "../../src/rpc/listener.ts";
@@ -53,7 +53,7 @@ export interface Bench {
   /** Verbs called so far. */
   readonly calls: string[];
   /** As the monitor does: numbered, then sent. */
-  readonly tell: (event: MonitorEvent) => void;
+  readonly tell: (event: EventMessage) => void;
 }
 
 export type BenchOptions = Partial<Omit<ListenerOptions, "limits">> & {
@@ -85,7 +85,7 @@ export async function startListener(options: BenchOptions): Promise<Bench> {
   const listener = new Listener(log, dispatcher, { ownOrigins: [], ...options, limits }, events);
   await listener.start();
   onTestFinished(async () => await listener.close());
-  const tell = (event: MonitorEvent): void => listener.broadcast(events.add(event));
+  const tell = (event: EventMessage): void => listener.broadcast(events.add(event));
   const at = { host: "127.0.0.1", port: listener.port ?? 0 };
   return { listener, at, lines, calls, tell };
 }

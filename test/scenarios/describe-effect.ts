@@ -67,7 +67,7 @@ function describeStalling(event: StallingEvent): string {
   return [
     `stalling count=${event.count} stalledFor=${seconds(event.stalledForMs)} reason=${event.reason}`,
     `pass=${event.pass} remaining=${mib(event.dataRemainingBytes)} best=${mib(event.bestPassBytes)}`,
-    `rate=${rate} cap=${event.maxBandwidthMiBps}MiB/s downtime=${event.maxDowntimeMs}ms`,
+    `rate=${rate} cap=${event.capMiBps}MiB/s downtime=${event.maxDowntimeMs}ms`,
     `timeoutIn=${seconds(event.timeoutInMs)}`,
   ].join(" ");
 }

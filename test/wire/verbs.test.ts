@@ -11,11 +11,17 @@ import { EventRing } from "../../src/rpc/event-ring.ts";
 import { bindVerbs, type Handlers } from "../../src/rpc/handlers.ts";
 import { createNormaliser } from "../../src/wire/normaliser.ts";
 import type { Role } from "../../src/rpc/roles.ts";
+import { migrationStatusFields } from "../../src/wire/migration-fields.ts";
+import * as results from "../../src/wire/results.ts";
 import { describeParam } from "../../src/wire/verb.ts";
 import { verbRows, verbTable } from "../../src/wire/verbs.ts";
+import { sampleOf } from "../wire/samples.ts";
 
 const vm = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
 const other = "1b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
+
+const status = sampleOf(migrationStatusFields);
+const stats = sampleOf(results.vmStatsFields);
 
 function recorder() {
   const calls: unknown[][] = [];
@@ -28,17 +34,17 @@ function recorder() {
     changeParams: (vmId, changes, by) => note(true as const, "changeParams", vmId, changes, by),
     cancel: (vmId, by) => note(true as const, "cancel", vmId, by),
     migrationCreate: (request, source) =>
-      note({ migrationPort: 0 }, "migrationCreate", request, source),
+      note(sampleOf(results.migrationCreateFields), "migrationCreate", request, source),
     destroy: (vmId, ...options) => note(true as const, "destroy", vmId, ...options),
     migrateCheck: (request) => note([], "migrateCheck", request),
-    migrationStatus: (vmId) => note({ progress: 3 }, "migrationStatus", vmId),
-    explain: (question) => note({ decisions: [] }, "explain", question),
-    migrations: () => note([], "migrations"),
-    vmStats: (vmId) => note({ vmId }, "vmStats", vmId),
-    allVmStats: () => note([{ vmId: vm }], "allVmStats"),
-    vmList: () => note([{ vmId: vm }], "vmList"),
-    hostStats: () => note({ vmCount: 1 }, "hostStats"),
-    capabilities: () => note({ vmTypes: ["kvm"] }, "capabilities"),
+    migrationStatus: (vmId) => note(status, "migrationStatus", vmId),
+    explain: (question) => note(sampleOf(results.explainFields), "explain", question),
+    migrations: (...of) => note([], "migrations", ...of),
+    vmStats: (vmId) => note(stats, "vmStats", vmId),
+    allVmStats: () => note([stats], "allVmStats"),
+    vmList: () => note([sampleOf(results.vmListFields)], "vmList"),
+    hostStats: () => note(sampleOf(results.hostStatsFields), "hostStats"),
+    capabilities: () => note(sampleOf(results.capabilitiesFields), "capabilities"),
   };
   return { service, calls };
 }
@@ -155,14 +161,17 @@ describe("one call, however it is written", () => {
     ["migrateCancel", { vmId: vm }, ["cancel", vm, "CN=engine"], true],
     ["VM.migrateCancel", [vm], ["cancel", vm, "CN=engine"], true],
     ["VM.migrateCancel", { vmID: vm, params: {} }, ["cancel", vm, "CN=engine"], true],
-    ["migrateStatus", { vmID: vm }, ["migrationStatus", vm], { progress: 3 }],
-    ["VM.getMigrationStatus", { vmID: vm }, ["migrationStatus", vm], { progress: 3 }],
-    ["VM.getStats", { vmID: vm }, ["vmStats", vm], [{ vmId: vm }]],
-    ["Host.getAllVmStats", undefined, ["allVmStats"], [{ vmId: vm }]],
-    ["Host.getVMList", { onlyUUID: false }, ["vmList"], [{ vmId: vm }]],
-    ["Host.getStats", [], ["hostStats"], { vmCount: 1 }],
-    ["Host.getCapabilities", [], ["capabilities"], { vmTypes: ["kvm"] }],
-    ["Host.getMigrations", {}, ["migrations"], []],
+    ["migrateStatus", { vmID: vm }, ["migrationStatus", vm], status],
+    ["VM.getMigrationStatus", { vmID: vm }, ["migrationStatus", vm], status],
+    ["VM.getStats", { vmID: vm }, ["vmStats", vm], [stats]],
+    ["Host.getAllVmStats", undefined, ["allVmStats"], [stats]],
+    ["Host.getVMList", { onlyUUID: false }, ["vmList"], [sampleOf(results.vmListFields)]],
+    ["Host.getStats", [], ["hostStats"], sampleOf(results.hostStatsFields)],
+    ["Host.getCapabilities", [], ["capabilities"], sampleOf(results.capabilitiesFields)],
+    ["Host.getMigrations", {}, ["migrations", undefined], []],
+    ["Host.getMigrations", { vmID: vm.toUpperCase() }, ["migrations", vm], []],
+    ["Host.getMigrations", { params: { vmId: vm } }, ["migrations", vm], []],
+    ["Host.getMigrations", [vm], ["migrations", vm], []],
     ["Host.ping2", undefined, undefined, true],
   ])("%s %j", async (method, params, expectedCall, result) => {
     expect(await call(method, params)).toEqual({ result, call: expectedCall });

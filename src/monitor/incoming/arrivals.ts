@@ -17,7 +17,8 @@ import type { GuestEvent, StoppedHow, VmJobView } from "../../hypervisor/port.ts
 import type { Context } from "../context.ts";
 import { EndedArrivals } from "./ended-arrivals.ts";
 import type { Registry } from "../migrations/registry.ts";
-import { arrivedToWire } from "../wire-events.ts";
+import { momentOf } from "../../clock.ts";
+import { arrivedMessage } from "../../wire/event-message.ts";
 
 export class Arrivals {
   readonly #context: Context;
@@ -87,7 +88,7 @@ export class Arrivals {
 
   #report({ vm: { vmId, name, runState } }: VmJobView): void {
     const { events, journal, clock, log } = this.#context;
-    const arrived = events.number(arrivedToWire(vmId, runState, clock));
+    const arrived = events.number(arrivedMessage(vmId, runState, momentOf(clock)));
     journal.events([arrived]);
     events.send(arrived);
     log.info({ vmId, vmName: name, runState }, "a guest has arrived here");

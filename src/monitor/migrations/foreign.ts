@@ -5,40 +5,71 @@
  */
 import { UNKNOWN_DESTINATION, foreignMigration } from "../../core/adopt.ts";
 import { type JobStats, isOutgoing } from "../../core/job-stats.ts";
-import { progressPercent } from "../../core/progress.ts";
 import { isPausedCopy } from "../../core/run-state.ts";
+import {
+  foreignEntry,
+  type ForeignFacts,
+  type MigrationEntry,
+} from "../../wire/migration-answer.ts";
 import type { Context } from "../context.ts";
 import { limitsOf } from "./accept.ts";
 import { inPostCopy } from "../host-view.ts";
 import { MigrationRun, type RunHooks } from "./run.ts";
 import type { Registry } from "./registry.ts";
-import { type MigrateRequest, PLAIN_OPTIONS, type WireObject } from "../service.ts";
+import { type MigrateRequest, PLAIN_OPTIONS } from "../service.ts";
 
-/** One entry of Host.getMigrations for each; `phase` is `foreign`. */
-export function foreignToWire(registry: Registry, context: Context): readonly WireObject[] {
-  const { hostView } = context;
-  return hostView.views().flatMap((view) => {
-    const { vmId, name } = view.vm;
-    if (view.job.kind !== "stats" || !isOutgoing(view.job.stats)) return [];
-    if (registry.liveOf(vmId) !== undefined) return [];
-    const { stats } = view.job;
-    return [
-      {
-        vmId,
-        vmName: name,
-        mode: "remote",
-        phase: "foreign",
-        dst: UNKNOWN_DESTINATION,
-        progress: progressPercent(stats, 0),
-        pass: stats.memoryIteration ?? 0,
-        postcopy: inPostCopy(view),
-        dataTotal: stats.dataTotalBytes,
-        dataProcessed: stats.dataProcessedBytes,
-        dataRemaining: stats.dataRemainingBytes,
-        bandwidthBytesPerSecond: stats.memoryBytesPerSecond ?? 0,
-      },
-    ];
-  });
+/** Those that libvirt shows now, and what their first pass was called when it was first seen. */
+export class ForeignMigrations {
+  readonly #registry: Registry;
+  readonly #context: Context;
+  readonly #firstIterations = new Map<string, number>();
+  #notedAtMs: number | null = null;
+
+  constructor(registry: Registry, context: Context) {
+    this.#registry = registry;
+    this.#context = context;
+  }
+
+  /** After each look at the host: a pass that nobody notes is not counted. */
+  note(): void {
+    const { lookedAtMs } = this.#context.hostView;
+    if (lookedAtMs === this.#notedAtMs) return;
+    this.#notedAtMs = lookedAtMs;
+    const seen = this.#each(({ vmId, stats }) => {
+      const first = this.#firstIterations.get(vmId) ?? stats.memoryIteration;
+      if (first !== undefined) this.#firstIterations.set(vmId, first);
+      return vmId;
+    });
+    for (const vmId of this.#firstIterations.keys()) {
+      if (!seen.includes(vmId)) this.#firstIterations.delete(vmId);
+    }
+  }
+
+  /** As Host.getMigrations shows them. */
+  entries(): readonly MigrationEntry[] {
+    this.note();
+    return this.#each((foreign) =>
+      foreignEntry({
+        ...foreign,
+        firstIteration: this.#firstIterations.get(foreign.vmId) ?? null,
+      }),
+    );
+  }
+
+  #each<T>(tell: (foreign: Omit<ForeignFacts, "firstIteration">) => T): readonly T[] {
+    const { hostView, defects } = this.#context;
+    return hostView.views().flatMap((view) => {
+      const { vmId, name } = view.vm;
+      if (view.job.kind !== "stats" || this.#registry.liveOf(vmId) !== undefined) return [];
+      const { stats } = view.job;
+      const told = defects.contained("answer", vmId, () =>
+        isOutgoing(stats)
+          ? tell({ vmId, vmName: name, stats, inPostCopy: inPostCopy(view) })
+          : null,
+      );
+      return told === null ? [] : [told];
+    });
+  }
 }
 
 /** The VM's outgoing job if libvirt shows one that is not ours, asked just now. */

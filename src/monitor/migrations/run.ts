@@ -15,7 +15,9 @@ import { isToAbandon } from "../../core/missed.ts";
 import { step } from "../../core/step.ts";
 import type { Stepped } from "../../core/turn.ts";
 import type { CallResult, VmDetails } from "../../hypervisor/port.ts";
+import { momentOf } from "../../clock.ts";
 import type { Log } from "../../logger.ts";
+import { eventMessage } from "../../wire/event-message.ts";
 import { CleanUp } from "./clean-up.ts";
 import type { Context } from "../context.ts";
 import type { MigrationEntry } from "../recovery/record.ts";
@@ -34,7 +36,6 @@ import type { MigrateRequest, NumberedEvent } from "../service.ts";
 import { fitted, journaled, seenAs } from "./target.ts";
 import { Watchers } from "./watchers.ts";
 import { logStep } from "./run-log.ts";
-import { eventToWire } from "../wire-events.ts";
 
 export interface RunHooks {
   /** Something changed that the loop should look at soon. */
@@ -288,7 +289,8 @@ export class MigrationRun {
 
   #numbered(effect: Effect): readonly NumberedEvent[] {
     if (effect.kind !== "event") return [];
-    const event = eventToWire(this.#migration, effect.event, this.#context.clock);
+    const about = { vmId: this.vmId, migrationId: this.id };
+    const event = eventMessage(about, effect.event, momentOf(this.#context.clock));
     return [this.#context.events.number(event)];
   }
 

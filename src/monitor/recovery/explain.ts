@@ -5,7 +5,8 @@
 import { isoTime } from "../../clock.ts";
 import type { LineFilter, Segment } from "../../journal/segments.ts";
 import { decisionsIn, replay, type ExplainedDecision, type ReplayedMigration } from "./replay.ts";
-import type { ExplainQuestion, WireObject } from "../service.ts";
+import type { Explanation } from "../../wire/results.ts";
+import type { ExplainQuestion } from "../service.ts";
 
 /** A longer explanation is cut in the middle. */
 export const DECISIONS_TOLD_MAX = 2_000;
@@ -21,7 +22,7 @@ export async function explainFrom(
   read: (wanted: LineFilter) => Promise<readonly Segment[]>,
   question: ExplainQuestion,
   journal: string,
-): Promise<WireObject | null> {
+): Promise<Explanation | null> {
   const { vmId } = question;
   const begun = await read((line) => line.startsWith(MIGRATION_LINE) && line.includes(vmId));
   const ids = new Set(replay(begun, "").migrations.map(({ id }) => id));
@@ -53,7 +54,7 @@ export function explain(
   segments: readonly Segment[],
   { vmId, migrationId }: ExplainQuestion,
   journal: string,
-): WireObject | null {
+): Explanation | null {
   const known = replay(segments, "").migrations.filter(({ request }) => request.vmId === vmId);
   const asked = migrationId === null ? known.at(-1) : known.find(({ id }) => id === migrationId);
   if (asked === undefined) return null;
@@ -87,7 +88,12 @@ function afterMs(first: ExplainedDecision, later: ExplainedDecision): number | n
   return first.bootId === later.bootId ? Math.round(later.atMs - first.atMs) : null;
 }
 
-function summary({ id, request, migration, acceptedAtWallMs }: ReplayedMigration): WireObject {
+function summary({
+  id,
+  request,
+  migration,
+  acceptedAtWallMs,
+}: ReplayedMigration): Explanation["others"][number] {
   return {
     migrationId: id,
     acceptedAt: isoTime(acceptedAtWallMs),

@@ -30,9 +30,7 @@ function comes(host: SmallHost): void {
 }
 
 function told(host: SmallHost, vmId = VM): unknown[] {
-  return host.events
-    .filter(({ method }) => method === `|virt|VM_status|${vmId}`)
-    .map(({ params }) => params[vmId]);
+  return [...host.told("VM_status", vmId)];
 }
 
 /** What is looked at after this sees all that came before. */

@@ -15,9 +15,7 @@ const vars = { max_outgoing_migrations: 1, migration_retry_timeout: 1 };
 const silent = (cause: SilenceCause): PeerAnswer => ({ kind: "silent", cause, message: cause });
 
 function deferrals(host: SmallHost, vmId: string): readonly unknown[] {
-  return host.events
-    .filter(({ method }) => method === `|virt|VM_migration_deferred|${vmId}`)
-    .map(({ params }) => params[vmId]);
+  return host.told("VM_migration_deferred", vmId);
 }
 
 /** It is back in the queue, for the so-manieth time. */

@@ -23,9 +23,7 @@ async function waiting(options: Partial<SmallHostOptions> = {}): Promise<SmallHo
 }
 
 function told(host: SmallHost): unknown[] {
-  return host.events
-    .filter(({ method }) => method === `|virt|VM_status|${VM}`)
-    .map(({ params }) => params[VM]);
+  return [...host.told("VM_status", VM)];
 }
 
 async function expectLeaving(host: SmallHost): Promise<void> {
@@ -76,7 +74,10 @@ describe("in the queue", () => {
     host.hypervisor.silent.add(VM);
     const cancelled = host.service.cancel(VM, "uid 0");
     expect(await host.service.migrationStatus(VM)).toMatchObject({
-      status: { code: 0, message: "Not begun, and to end: libvirt is asked where the VM is" },
+      status: {
+        code: 0,
+        message: "Not started, and about to end: libvirt is asked where the VM is",
+      },
       phase: "settling",
     });
     host.clock.monotonicStepMs += SETTLE_MAX_MS;

@@ -8,15 +8,16 @@ import { expect, it } from "vitest";
 import { isoTime } from "../../../src/clock.ts";
 import { segmentPath } from "../../../src/journal/segments.ts";
 import { DECISIONS_TOLD_MAX, explainFrom } from "../../../src/monitor/recovery/explain.ts";
-import type { ExplainQuestion, WireObject } from "../../../src/monitor/service.ts";
+import type { ExplainQuestion } from "../../../src/monitor/service.ts";
+import type { Explanation } from "../../../src/wire/results.ts";
 import { bringTo, sample } from "../../core/fixtures.ts";
 import { desk, OTHER_VM, VM, WALL_MS, type Desk } from "../../journal/fixtures.ts";
 
-function ask(own: Desk, question: ExplainQuestion, journal = "ok"): Promise<WireObject | null> {
+function ask(own: Desk, question: ExplainQuestion, journal = "ok"): Promise<Explanation | null> {
   return explainFrom((wanted) => own.journal.read(wanted), question, journal);
 }
 
-async function explained(own: Desk, migrationId: string | null = null): Promise<WireObject> {
+async function explained(own: Desk, migrationId: string | null = null): Promise<Explanation> {
   const answer = await ask(own, { vmId: VM, migrationId });
   if (answer === null) throw new Error("the journal knows no such migration");
   return answer;
@@ -25,8 +26,7 @@ async function explained(own: Desk, migrationId: string | null = null): Promise<
 /** `rule afterMs` of each decision. */
 async function told(own: Desk): Promise<readonly string[]> {
   const { decisions } = await explained(own);
-  if (!Array.isArray(decisions)) throw new Error("no list of decisions");
-  return decisions.map((each: WireObject) => `${String(each["rule"])} ${String(each["afterMs"])}`);
+  return decisions.map(({ rule, afterMs }) => `${rule} ${String(afterMs)}`);
 }
 
 it("each decision, with the time since the acceptance", async () => {

@@ -1,12 +1,12 @@
 /** What VM.getMigrationStatus says of a migration that its destination deferred. */
 import { expect, it } from "vitest";
-import { migrationStatusToWire } from "../../src/monitor/wire-stats.ts";
+import { migrationStatus } from "../../src/wire/migration-answer.ts";
 import { inPhase } from "../core/fixtures.ts";
 
 it("the reason of a deferral is told as long as it waits, how often for ever", () => {
   const run = inPhase("preparing");
   run.give({ kind: "deferred", retryAtMs: run.nowMs + 5_000, reason: "full" });
-  expect(migrationStatusToWire(run.migration, run.nowMs)).toMatchObject({
+  expect(migrationStatus(run.migration, run.nowMs)).toMatchObject({
     phase: "queued",
     deferrals: 1,
     deferralReason: "full",
@@ -16,7 +16,7 @@ it("the reason of a deferral is told as long as it waits, how often for ever", (
   run.give({ kind: "admitted" });
   const destination = { kind: "unknown", silentQueries: 0 } as const;
   run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
-  const begun = migrationStatusToWire(run.migration, run.nowMs);
+  const begun = migrationStatus(run.migration, run.nowMs);
   expect(begun).toMatchObject({ phase: "starting", deferrals: 1 });
   expect(begun).not.toHaveProperty("deferralReason");
   expect(begun).not.toHaveProperty("retryIn");
