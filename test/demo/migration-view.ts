@@ -102,12 +102,13 @@ function state(view: MigrationView): string {
 function numbers(view: MigrationView): string[] {
   const pad = (text: string, columns: number): string => text.padStart(columns);
   const dirty = view.dirtyBytesPerSecond === 0 ? "-" : mib(view.dirtyBytesPerSecond);
+  const cap = view.capMiBps === 0 ? "-" : `${view.capMiBps}`;
   return [
     `pass ${pad(`${view.pass}`, 2)}`,
     `remaining ${pad(mib(view.remainingBytes), 4)} MiB`,
     `rate ${pad(mib(view.bytesPerSecond), 4)} MiB/s`,
     `dirty ${pad(dirty, 4)} MiB/s`,
-    `cap ${pad(`${view.capMiBps}`, 2)} MiB/s`,
+    `cap ${pad(cap, 2)} MiB/s`,
     `downtime ${pad(`${view.maxDowntimeMs}`, 4)} ms`,
     `stalled ${pad(`${view.stalledForSeconds}`, 2)} s`,
     `abort in ${pad(`${view.timeoutInSeconds}`, 2)} s`,

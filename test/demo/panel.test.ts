@@ -44,6 +44,8 @@ describe("the panel of a migration", () => {
       "  pass 18  remaining 16.0 MiB  rate  8.0 MiB/s  dirty 16.5 MiB/s  cap  8 MiB/s  " +
         "downtime 2000 ms  stalled  8 s  abort in 52 s",
     );
+    const preparing = readMigration({ ...WIRE, cap: 0, dirtyRateBytesPerSecond: 0 });
+    expect(panel(preparing, 200, true)[1]?.text).toContain("dirty    - MiB/s  cap  - MiB/s");
     const ended = readMigration({ ...WIRE, outcome: { outcome: "completed" } });
     expect(panel(ended, 60, true)).toHaveLength(1);
     expect(migrationsBlock([ended], true).plain()).toEqual([]);
