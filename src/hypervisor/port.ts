@@ -1,12 +1,19 @@
 /**
- * The port: all that the daemon asks of a hypervisor, in the daemon's own words. One adapter speaks
- * to libvirt (libvirt/hypervisor.ts); nothing outside this folder knows that.
+ * The port: everything that the daemon asks of a hypervisor, in the daemon's own words. An adapter
+ * translates them; libvirt/ is the one for libvirt, and nothing outside that folder knows libvirt.
  *
- * Contract of every call: it settles within the call deadline given to the adapter, except `migrate`
- * and `save`, which settle when their job has ended. A call that does not come back in time settles
- * as `noAnswer`; it still occupies the VM, so the same kind of call is not made again for that VM
- * until it returned (`busy`). Nothing here throws for an operating error: each result says what
- * happened, because what it means depends on the migration's state, and that is the core's to judge.
+ * Every adapter keeps to this:
+ * - Errors in operation are results, never exceptions: what they mean depends on the state of a
+ *   migration, and that is for the core to judge. A rejected promise is a defect of the adapter.
+ * - A call settles within the adapter's call deadline; `migrate` and `save` settle when their job has
+ *   ended. Past the deadline a call settles as `noAnswer` and goes on, and until it returns a further
+ *   call of this kind for this VM is not made: it is `busy`.
+ * - Of two simultaneous calls that change the same thing of a VM the second is `busy`; simultaneous
+ *   reads of the same thing share one answer.
+ * - A VM that hangs delays calls for that VM alone.
+ * - A job belongs to the hypervisor: it goes on when the daemon stops, and the next daemon finds it.
+ * - Events arrive in the order in which things happened, but any of them can be lost: `scan` and the
+ *   reads are the truth.
  */
 import type { JobStats } from "../core/job-stats.ts";
 import type { DiskFact, Finding } from "../core/migrate-check.ts";
@@ -16,11 +23,11 @@ import type { GuestStopped, RunState } from "../core/run-state.ts";
 export type CallResult<T> =
   | { readonly kind: "ok"; readonly value: T }
   | { readonly kind: "refused"; readonly refusal: Refusal }
-  /** No answer within the deadline; the call is still out there, and `late` is what it comes to. */
+  /** No answer within the deadline. The call goes on; `late` is what it comes to. */
   | { readonly kind: "noAnswer"; readonly late?: Promise<CallResult<T>> }
-  /** An earlier call of this kind for this VM has not come back: not asked. */
+  /** Not asked, because an earlier call of this kind for this VM has not returned. */
   | { readonly kind: "busy" }
-  /** There is no connection to the hypervisor at present. */
+  /** There is no connection to the hypervisor. */
   | { readonly kind: "disconnected"; readonly message: string };
 
 export interface VmView {
@@ -29,14 +36,11 @@ export interface VmView {
   readonly runState: RunState;
 }
 
-/** What one VM's job looked like when it was asked. */
+/** What a VM said of its job. */
 export type JobView =
-  | {
-      readonly kind: "stats";
-      readonly stats: JobStats;
-      readonly atMs: number;
-    }
-  /** The VM is arriving here. `broken`: in post-copy, and no data come. */
+  /** `atMs`: when the answer came, on the monotonic clock. Without a job the stats' type is `none`. */
+  | { readonly kind: "stats"; readonly stats: JobStats; readonly atMs: number }
+  /** The VM is arriving on this host. `broken`: post-copy has failed, and no data arrive. */
   | { readonly kind: "incoming"; readonly broken?: true }
   | { readonly kind: "noAnswer" }
   | { readonly kind: "refused"; readonly refusal: Refusal };
@@ -48,8 +52,9 @@ export interface VmJobView {
 
 export interface ScanOptions {
   readonly waitMs: number;
-  /** These are asked before the others. */
+  /** VMs that are asked before the others. */
   readonly first: ReadonlySet<string>;
+  /** Absent: every active VM. */
   readonly only?: ReadonlySet<string>;
 }
 
@@ -59,7 +64,7 @@ export interface VmDetails extends VmView {
   /** Graphics devices by type, for the URI that follows the guest's console. */
   readonly graphics: readonly ("spice" | "vnc" | "other")[];
   readonly vcpus: number;
-  /** NUMA nodes that the guest sees; 0: none are defined. */
+  /** NUMA nodes of the guest; 0: none are defined. */
   readonly numaNodes: number;
 }
 
@@ -69,54 +74,55 @@ export interface GuestDevices {
   readonly hostDevices: readonly string[];
 }
 
-/** Who answers at a destination, and whether the guest's CPU is available there. */
+/** What answers at a destination, and whether the guest's CPU is available there. */
 export interface DestinationHost {
   readonly hostName: string;
-  /** As people write it: 9.0.0. */
+  /** Of the management layer there, as people write it: 9.0.0. */
   readonly libvirtVersion: string;
   readonly hypervisorVersion: string;
   readonly cpu: Finding;
 }
 
-/** Where a guest's CPUs and memory are to be on another host, as sets in libvirt's words. */
+/** The host's CPUs and NUMA nodes that a guest is to use on the destination, as sets such as `0-3,^2`. */
 export interface Placement {
-  /** One for each vCPU, in their order; absent: as they are. */
+  /** One for each vCPU, in order; absent: unchanged. */
   readonly cpusets?: readonly string[];
   /** One for each NUMA node of the guest. */
   readonly numaNodesets?: readonly string[];
 }
 
 export interface MigrateCall {
-  /** libvirt URI of the destination. */
+  /** The destination, as the hypervisor's management layer addresses it. */
   readonly destinationUri: string;
-  /** `tcp://…`; absent: the destination's libvirt names it. */
+  /** Where the data go, `tcp://…`; absent: the destination chooses. */
   readonly migrateUri?: string;
   readonly graphicsUri?: string;
-  /** Name that the destination's certificate must carry when data are encrypted. */
+  /** Name that the destination's certificate must have if the data are encrypted. */
   readonly tlsDestination?: string;
   readonly bandwidthMiBps: number;
-  /** 0 = no limit. Used only with postcopy. */
+  /** 0 = no limit. Used only with `postcopy`. */
   readonly postcopyBandwidthMiBps: number;
   readonly parallelConnections?: number;
+  /** Post-copy may be started later. */
   readonly postcopy: boolean;
-  /** Goes on with a post-copy that broke; everything else as in the call that began it. */
+  /** Resumes a broken post-copy; everything else as in the call that began it. */
   readonly resume?: true;
   readonly compressed: boolean;
   readonly autoConverge: boolean;
   readonly abortOnError: boolean;
   readonly encrypted: boolean;
   readonly tunneled: boolean;
-  /** PERSIST_DEST and UNDEFINE_SOURCE. */
+  /** The VM's definition moves along: made permanent there, removed here. */
   readonly persistent: boolean;
   readonly placement?: Placement;
   /**
-   * Names or addresses of the destination, its daemon's first: what of the guest listens on an address
-   * of this host will listen there on one of theirs.
+   * Names or addresses of the destination, its daemon's first: a device of the guest that listens on an
+   * address of this host will listen on one of these over there.
    */
   readonly destinationHosts: readonly string[];
 }
 
-/** How a guest has ended on this host. */
+/** How a guest ended on this host. */
 export type StoppedHow = GuestStopped | "migrated" | "unknown";
 
 /** The guest's state on this host has changed. */
@@ -137,7 +143,9 @@ export type GuestEvent = { readonly kind: "guest"; readonly vmId: string } & (
 );
 
 export type HypervisorEvent =
-  | { readonly kind: "iteration"; readonly vmId: string; readonly iteration: number }
+  /** A pass over the guest's memory has begun, on its source. Some hypervisors leave out pass 1. */
+  | { readonly kind: "passBegan"; readonly vmId: string; readonly pass: number }
+  /** With the record of the job. */
   | { readonly kind: "jobCompleted"; readonly vmId: string; readonly stats: JobStats }
   | GuestEvent
   | { readonly kind: "connected" }
@@ -146,53 +154,60 @@ export type HypervisorEvent =
 export interface Hypervisor {
   /** Connects, and from then on reconnects by itself. Rejects if the first attempt fails. */
   start(onEvent: (event: HypervisorEvent) => void): Promise<void>;
-  /** Lets go of everything. Migrations in flight go on in libvirt. */
+  /** Releases everything. Jobs go on. */
   stop(): Promise<void>;
   /**
-   * Every active VM, or `only` those, with its job. Waits `waitMs` for answers at the most: a VM whose
-   * answer is not there by then has `noAnswer`, and is not asked again until it came; a late answer
-   * is in the next scan.
+   * Every active VM, or `only` those, with its job. Waits at most `waitMs` for their answers: a VM that
+   * has not answered by then has `noAnswer`, and is not asked again until it has; its late answer is in
+   * the next scan.
    */
   scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>>;
   jobView(vmId: string): Promise<CallResult<JobView>>;
-  /** Active or not. Refused with `noVm` if there is none. */
+  /** Of an active VM or of a definition. Refused with `noVm` if there is neither. */
   vmDetails(vmId: string): Promise<CallResult<VmDetails>>;
-  /** What of it changes by itself, without its definition. Refused as `vmDetails` is. */
+  /** Cheaper than `vmDetails`, and refused likewise. */
   runState(vmId: string): Promise<CallResult<RunState>>;
+  /** The definition of the VM as it runs, for the destination's daemon. */
   domainXml(vmId: string): Promise<CallResult<string>>;
   /** What ties the guest to this host. */
   guestDevices(vmId: string): Promise<CallResult<GuestDevices>>;
-  /** Who is at a destination's libvirt, and whether the guest's CPU can be had there. */
+  /** Asked of the destination itself; nothing there is changed. */
   destinationHost(vmId: string, destinationUri: string): Promise<CallResult<DestinationHost>>;
-  /** Guests can have the host's hardware virtualisation. */
+  /** Whether guests can use the host's hardware virtualisation. */
   hasKvm(): Promise<CallResult<boolean>>;
   /** The host's UUID, which differs between hosts that migrate to each other; null: it has none. */
   hostUuid(): Promise<CallResult<string | null>>;
+  /** Refused as `aborted` after an abort. Where the guest is, the daemon checks whatever the result. */
   migrate(vmId: string, call: MigrateCall): Promise<CallResult<null>>;
+  /** Into a file, overwriting one that exists. */
   save(vmId: string, imagePath: string): Promise<CallResult<null>>;
+  /** Of whatever job the VM has. Ok: accepted; the job's end comes later. */
   abortJob(vmId: string): Promise<CallResult<null>>;
   setMaxBandwidth(vmId: string, maxBandwidthMiBps: number): Promise<CallResult<null>>;
   maxBandwidthMiBps(vmId: string): Promise<CallResult<number>>;
+  /** With or without a job: what is set on an idle VM holds for its next migration. */
   setMaxDowntime(vmId: string, maxDowntimeMs: number): Promise<CallResult<null>>;
   maxDowntimeMs(vmId: string): Promise<CallResult<number>>;
+  /** Of a migration whose call had `postcopy`. There is no way back. */
   startPostCopy(vmId: string): Promise<CallResult<null>>;
   /**
-   * On the source only: QEMU gives up a post-copy whose connection is dead, which then can be
-   * resumed. The guest goes on over there.
+   * On the source only: gives up the dead connection of a post-copy, which can then be resumed. The
+   * guest keeps running on the destination. Refused with `internalError` if post-copy is no longer
+   * active.
    */
   pausePostCopy(vmId: string): Promise<CallResult<null>>;
   /**
-   * Ends what post-copy left here of a guest that runs elsewhere, and its definition if `undefine`.
-   * Looked at once more first: refused with `invalidState` unless the domain is paused for post-copy
-   * and has no job.
+   * Ends the copy that post-copy left here of a guest that runs elsewhere, and removes its definition
+   * if `undefine`. Checks first: refused with `invalidState` unless the VM is such a copy and has no
+   * job.
    */
   destroyPausedCopy(vmId: string, undefine: boolean): Promise<CallResult<null>>;
   /**
-   * The definition of a VM that has migrated from here and that was left; no other's. False: libvirt is
-   * not through with the VM yet. Refused with `noVm` if nothing is left. `wasPersistent`: when
-   * it was sent; of such a one libvirt may know no reason for its being off.
+   * Removes the definition that a VM left here when it migrated, and no other. False: the hypervisor is
+   * not done with the VM yet. Refused with `noVm` if nothing is left. `wasPersistent`: when it was
+   * sent; such a VM is removed also if the hypervisor has forgotten why it is off.
    */
   undefineMigrated(vmId: string, wasPersistent: boolean): Promise<CallResult<boolean>>;
-  /** The record of the VM's last completed job, left in place. */
+  /** The record of the VM's last completed job, which stays readable. */
   completedJob(vmId: string): Promise<CallResult<JobStats>>;
 }

@@ -128,9 +128,9 @@ export class MonitorThread {
   #heard(event: HypervisorEvent): void {
     const { defects } = this.#context;
     switch (event.kind) {
-      case "iteration":
+      case "passBegan":
         void defects.containedLater("passBegan", event.vmId, () =>
-          this.#samplePassStart(event.vmId, event.iteration),
+          this.#samplePassStart(event.vmId, event.pass),
         );
         return;
       case "jobCompleted":

@@ -44,7 +44,7 @@ describe("VM.migrateCheck", () => {
     expect(found.get("version")?.detail).toMatch(/^\d+\.\d+\.\d+$/);
     expect(found.get("incomingSlot")?.detail).toBe("0 of 1 in use");
     expect(found.get("bandwidth")?.detail).toMatch(/^52 MiB\/s of 52/);
-    expect(found.get("cpu")?.detail).toMatch(/^the guest's CPU can be had there; /);
+    expect(found.get("cpu")?.detail).toMatch(/^the guest's CPU is available there; /);
     expect(heard(pair.a, guest.uuid)).toEqual([]);
     await expectRunsOn(guest, pair.lab.a);
   });

@@ -75,7 +75,7 @@ it.each<Port>([
   await host.until(() => hypervisor.out.size === 2 || undefined, "both calls");
   hypervisor.flow(BAD);
   hypervisor.faults.add(fault);
-  hypervisor.tell({ kind: "iteration", vmId: BAD, iteration: 2 });
+  hypervisor.tell({ kind: "passBegan", vmId: BAD, pass: 2 });
   await host.until(
     () => hypervisor.called.filter((call) => call.startsWith("scan")).length > 6 || undefined,
     "some cycles",

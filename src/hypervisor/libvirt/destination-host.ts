@@ -1,18 +1,13 @@
 /**
- * A look at another host's libvirt, over a connection of this daemon's to the URI at which this host's
- * libvirt would reach it: who is there, and whether the guest's CPU can be had there. The connection
- * is closed at once; nothing there is changed.
+ * A look at another host's libvirt, over a connection of the daemon's own to the URI at which this
+ * host's libvirt would reach it: what answers there, and whether the guest's CPU is available. The
+ * connection is closed at once; nothing there is changed.
  */
-import {
-  CompareCpuFlag,
-  type Connection,
-  CpuCompareResult,
-  ErrorCode,
-  LibvirtError,
-} from "libvirt";
+import { CompareCpuFlag, type Connection } from "libvirt";
 import type { Finding } from "../../core/migrate-check.ts";
 import type { CallResult, DestinationHost } from "../port.ts";
 import { messageOf, openConnection, resultOf } from "./connections.ts";
+import { cpuComparison, versionText } from "./translate/host.ts";
 import { elementsIn, type XmlElement } from "./xml-elements.ts";
 
 export interface GuestXml {
@@ -21,13 +16,12 @@ export interface GuestXml {
   readonly capabilitiesXml: string;
 }
 
-/** How long the look may take. */
-const LOOK_MS = 5_000;
-/** A host that swallows packets holds a thread for two minutes. */
+const LOOK_DEADLINE_MS = 5_000;
+/** A host that swallows packets occupies a thread for two minutes. */
 const LOOKS_MAX = 4;
 
 export class DestinationHosts {
-  /** By URI, those that are not over. */
+  /** Looks that have not ended, by URI. */
   readonly #out = new Map<string, number>();
 
   /** Never rejects. `here`: what is to be compared there. */
@@ -41,7 +35,7 @@ export class DestinationHosts {
     const looked = lookAt(uri, here).finally(() => this.#count(uri, -1));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<CallResult<DestinationHost>>((resolve) => {
-      timer = setTimeout(() => resolve({ kind: "noAnswer" }), LOOK_MS);
+      timer = setTimeout(() => resolve({ kind: "noAnswer" }), LOOK_DEADLINE_MS);
     });
     return Promise.race([looked, late]).finally(() => clearTimeout(timer));
   }
@@ -63,7 +57,7 @@ async function lookAt(
   try {
     return await resultOf(factsOf(connection, guest), () => false);
   } finally {
-    // It never rejects; what is still out ends by itself.
+    // It never rejects, and calls in flight end by themselves.
     void connection.close();
   }
 }
@@ -89,15 +83,8 @@ async function factsOf(
     cpu:
       guest.kind === "ok"
         ? await cpuFinding(connection, guest.value)
-        : { ok: null, detail: "this host's libvirt does not give the domain's XML" },
+        : { ok: null, detail: "this host's libvirt does not provide the domain's XML" },
   };
-}
-
-/** libvirt counts major * 1000000 + minor * 1000 + micro. */
-function versionText(version: number): string {
-  return [version / 1_000_000, (version / 1_000) % 1_000, version % 1_000]
-    .map(Math.floor)
-    .join(".");
 }
 
 async function cpuFinding(connection: Connection, guest: GuestXml): Promise<Finding> {
@@ -107,8 +94,8 @@ async function cpuFinding(connection: Connection, guest: GuestXml): Promise<Find
   if (cpu === undefined) return { ok: null, detail: `the guest's XML names no CPU; ${hosts.text}` };
   const mode = cpu.attributes.get("mode")?.value ?? "custom";
   if (mode !== "custom") {
-    // It is this host's own CPU that the guest has.
-    return { ok: hosts.same ? true : null, detail: `the guest has ${mode}; ${hosts.text}` };
+    // The guest has this host's own CPU.
+    return { ok: hosts.same ? true : null, detail: `the guest's CPU is ${mode}; ${hosts.text}` };
   }
   const xml = guest.domainXml.slice(cpu.start, cpu.end);
   const [type] = at(domain, "domain/os/type");
@@ -117,39 +104,16 @@ async function cpuFinding(connection: Connection, guest: GuestXml): Promise<Find
     arch: type?.attributes.get("arch")?.value,
     machine: type?.attributes.get("machine")?.value,
   };
-  const compared = await differences(
+  const compared = await cpuComparison(
     connection.compareHypervisorCpu(xml, kind, CompareCpuFlag.FAIL_INCOMPATIBLE),
   );
   switch (compared.kind) {
     case "fits":
-      return { ok: true, detail: `the guest's CPU can be had there; ${hosts.text}` };
+      return { ok: true, detail: `the guest's CPU is available there; ${hosts.text}` };
     case "differs":
-      return { ok: false, detail: `the guest's CPU cannot be had there: ${compared.why}` };
-    case "untold":
-      return { ok: null, detail: `libvirt there does not compare: ${compared.why}` };
-  }
-}
-
-type Compared =
-  | { readonly kind: "fits"; readonly identical: boolean }
-  | { readonly kind: "differs"; readonly why: string }
-  | { readonly kind: "untold"; readonly why: string };
-
-/** CONFIG_UNSUPPORTED: for one, KVM is not there. */
-const DIFFERS: ReadonlySet<number> = new Set([
-  ErrorCode.CPU_INCOMPATIBLE,
-  ErrorCode.CONFIG_UNSUPPORTED,
-]);
-
-async function differences(call: Promise<number>): Promise<Compared> {
-  try {
-    const result = await call;
-    return result === CpuCompareResult.INCOMPATIBLE
-      ? { kind: "differs", why: "incompatible" }
-      : { kind: "fits", identical: result === CpuCompareResult.IDENTICAL };
-  } catch (error) {
-    if (!(error instanceof LibvirtError)) throw error;
-    return { kind: DIFFERS.has(error.code) ? "differs" : "untold", why: error.libvirtMessage };
+      return { ok: false, detail: `the guest's CPU is not available there: ${compared.why}` };
+    case "unknown":
+      return { ok: null, detail: `libvirt there cannot compare CPUs: ${compared.why}` };
   }
 }
 
@@ -158,17 +122,19 @@ async function hostsCpu(
   capabilitiesXml: string,
 ): Promise<{ readonly same: boolean; readonly text: string }> {
   const [cpu] = at(elementsIn(capabilitiesXml), "capabilities/host/cpu");
-  if (cpu === undefined) return { same: false, text: "this host's CPU is not known to libvirt" };
+  if (cpu === undefined) return { same: false, text: "libvirt does not know this host's CPU" };
   const xml = capabilitiesXml.slice(cpu.start, cpu.end);
-  const compared = await differences(connection.compareCpu(xml, CompareCpuFlag.FAIL_INCOMPATIBLE));
+  const compared = await cpuComparison(
+    connection.compareCpu(xml, CompareCpuFlag.FAIL_INCOMPATIBLE),
+  );
   switch (compared.kind) {
     case "fits":
       return compared.identical
         ? { same: true, text: "the hosts' CPUs are the same" }
-        : { same: true, text: "the destination's CPU has all that this host's has, and more" };
+        : { same: true, text: "the destination's CPU has every feature of this host's, and more" };
     case "differs":
       return { same: false, text: `the hosts' CPUs differ: ${compared.why}` };
-    case "untold":
+    case "unknown":
       return { same: false, text: `the hosts' CPUs were not compared: ${compared.why}` };
   }
 }

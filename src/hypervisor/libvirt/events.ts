@@ -1,7 +1,7 @@
 /**
- * The connection that libvirt's events come over, kept up for the daemon's life: when it breaks it
- * is opened again with backoff and the events are registered anew. What was missed meanwhile is
- * lost; the poll is the truth.
+ * The connection that delivers libvirt's events, kept up for the life of the daemon: when it breaks it
+ * is reopened, with backoff, and events are registered again. Those missed in the meantime are lost;
+ * the scan is the truth.
  */
 import type { Connection } from "libvirt";
 import type { Log } from "../../logger.ts";
@@ -25,10 +25,10 @@ export class EventStream {
 
   constructor(uri: string, log: Log) {
     this.#uri = uri;
-    this.#log = log.child({ lane: "events" });
+    this.#log = log.child({ connection: "events" });
   }
 
-  /** Rejects if libvirt cannot be reached now; after that it reconnects by itself. */
+  /** Rejects if libvirt cannot be reached at first; later it reconnects by itself. */
   async start(onEvent: Listener): Promise<void> {
     this.#onEvent = onEvent;
     await this.#connect();
@@ -50,14 +50,14 @@ export class EventStream {
     }
     this.#connection = connection;
     this.#onEvent({ kind: "connected" });
-    // Last: before, a break is this call's own failure, and whoever called tries again. A listener
-    // that comes after the break is told at once.
+    // Last: until here a break makes this call fail, and its caller tries again. A listener added
+    // after a break is told at once.
     connection.onClose((reason) => this.#broke(connection, reason));
   }
 
   async #register(connection: Connection): Promise<void> {
     await connection.onDomainEvent("migrationIteration", ({ domain, iteration }) =>
-      this.#onEvent({ kind: "iteration", vmId: domain.uuid, iteration }),
+      this.#onEvent({ kind: "passBegan", vmId: domain.uuid, pass: iteration }),
     );
     await connection.onDomainEvent("jobCompleted", ({ domain, stats }) =>
       this.#onEvent({
@@ -75,7 +75,9 @@ export class EventStream {
     if (this.#stopped) return;
     this.#log.error({ reason }, "libvirt's events are lost, reconnecting");
     this.#connection = null;
-    connection.close().catch((err: unknown) => this.#log.debug({ err }, "closing failed"));
+    connection
+      .close()
+      .catch((err: unknown) => this.#log.debug({ err }, "closing the connection failed"));
     this.#onEvent({ kind: "disconnected", message: reason });
     this.#reconnectAfter(RECONNECT_FIRST_MS);
   }
@@ -84,7 +86,7 @@ export class EventStream {
     this.#retry = setTimeout(() => {
       this.#connect().catch((error: unknown) => {
         if (this.#stopped) return;
-        this.#log.warn({ why: messageOf(error), delayMs }, "libvirt is not back yet");
+        this.#log.warn({ why: messageOf(error), delayMs }, "libvirt still cannot be reached");
         this.#reconnectAfter(Math.min(delayMs * 2, RECONNECT_MAX_MS));
       });
     }, delayMs);

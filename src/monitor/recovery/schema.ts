@@ -31,9 +31,9 @@ const flag = v.boolean();
 const optionalNumber = v.exactOptional(number);
 export const uuid = v.pipe(v.string(), v.regex(uuidPattern));
 
-/** Records of an earlier format have no kind, and 0 for no number. */
+/** A kind that only a newer daemon knows is `other` to this one. */
 const refusal = v.object({
-  kind: v.optional(v.picklist(REFUSAL_KINDS), "other"),
+  kind: v.fallback(v.picklist(REFUSAL_KINDS), "other"),
   code: v.nullable(number),
   message: text,
   refusesPostCopy: v.exactOptional(v.literal(true)),
