@@ -1,8 +1,8 @@
 /**
- * The edge to C++: what build/Release/node_libvirt.node exports, and its loading. Each function is
- * one libvirt call; arguments are checked before they come here, because C++ trusts them. Calls
- * start on the addon's own threads and reject with a NativeFailure. Nothing outside this package
- * imports this file, nor can it: package.json exports index.js alone.
+ * The boundary to C++: what build/Release/node_libvirt.node exports, and how it is loaded. Each
+ * function is one libvirt call; arguments are checked beforehand, because C++ trusts them. Calls run on
+ * the addon's own threads and reject with a NativeFailure. Nothing outside this package can import this
+ * file: package.json exports only index.js.
  */
 import { createRequire } from "node:module";
 import type { Int64 } from "./arguments.ts";
@@ -11,17 +11,17 @@ import type { JobStats, JobStatsFields } from "./job-stats.ts";
 declare const connectionBrand: unique symbol;
 declare const domainBrand: unique symbol;
 
-/** Owns a virConnectPtr; garbage collection or connectClose lets go of it. */
+/** Owns a virConnectPtr, released by garbage collection or connectClose. */
 export interface ConnectionHandle {
   readonly [connectionBrand]: never;
 }
 
-/** Owns a virDomainPtr, until garbage collection or the closing of its connection. */
+/** Owns a virDomainPtr until garbage collection, or until its connection is closed. */
 export interface DomainHandle {
   readonly [domainBrand]: never;
 }
 
-/** libvirt's virError, or the addon's own (6: the connection is closed; 38: no thread to be had). */
+/** libvirt's virError, or the addon's own (6: the connection is closed; 38: no thread could be started). */
 export interface NativeFailure {
   readonly code: number;
   readonly domain: number;
@@ -29,14 +29,14 @@ export interface NativeFailure {
   readonly message: string;
 }
 
-/** A domain as a look-up returns it. */
+/** A domain as a lookup returns it. */
 export interface NativeDomain {
   readonly handle: DomainHandle;
   readonly uuid: string;
   readonly name: string;
 }
 
-/** One virTypedParameter. The kind and the type of the value agree; a list repeats the name. */
+/** One virTypedParameter. The value's type matches the kind; a list repeats the name. */
 export type NativeParam =
   | readonly [name: string, kind: "int" | "uint", value: number]
   | readonly [name: string, kind: "llong" | "ullong", value: Int64]
@@ -59,23 +59,23 @@ export interface NativeEvents {
 }
 
 /**
- * Receives every event of every connection, on the JavaScript thread. Must not throw. The payload is
- * what NativeEvents has for the kind with which the number was handed over.
+ * Receives every event of every connection, on the JavaScript thread. Must not throw. The payload has
+ * the type that NativeEvents gives for the subscription's kind.
  */
 export type NativeDispatch = (subscription: number, payload: never) => void;
 
 export interface NativeThreads {
-  /** Alive at present, at most `limit`. */
+  /** Running now, at most `limit`. */
   readonly threads: number;
   readonly idle: number;
-  /** Calls that wait because all threads are taken and no further one may be started. */
+  /** Calls that wait because all threads are in use and the limit is reached. */
   readonly waiting: number;
   readonly limit: number;
 }
 
 export interface NativeAddon {
   initialize(dispatch: NativeDispatch): void;
-  /** While more were held than released, the process stays alive. */
+  /** The process stays alive while there are more holds than releases. */
   holdProcess(): void;
   releaseProcess(): void;
   libraryVersion(): number;
@@ -119,7 +119,7 @@ export interface NativeAddon {
     p: readonly NativeParam[],
     flags: number,
   ): Promise<void>;
-  /** Resolves with the callback's id. */
+  /** Resolves with the callback's ID. */
   connectEventRegister(
     connection: ConnectionHandle,
     kind: Exclude<keyof NativeEvents, "connectionClosed">,
@@ -127,7 +127,7 @@ export interface NativeAddon {
   ): Promise<number>;
   connectEventDeregister(connection: ConnectionHandle, callbackId: number): Promise<void>;
 
-  /** No call: what the handle holds. */
+  /** Sends no request: the ID stored in the handle. */
   domainGetId(domain: DomainHandle): number | null;
   domainGetState(domain: DomainHandle): Promise<{ state: number; reason: number }>;
   domainGetXml(domain: DomainHandle, flags: number): Promise<string>;
@@ -169,6 +169,6 @@ export interface NativeAddon {
 
 const load = createRequire(import.meta.url);
 
-// The one cast: what a .node file exports has no type; this interface and native/addon.cc are
-// written side by side, and test/libvirt/abi.test.ts holds their names against each other.
+// The only cast: a .node file's exports have no type. This interface and native/addon.cc belong
+// together, and test/libvirt/abi.test.ts compares their names.
 export const native = load("../build/Release/node_libvirt.node") as NativeAddon;

@@ -1,14 +1,14 @@
 /**
- * Checks on what a caller hands in, before anything reaches C++, which trusts what it gets. A wrong
- * type is a TypeError, a wrong value a RangeError; both name the argument and show the value. 64-bit
- * values travel as `Int64`, so that no digit is lost without a word: a JavaScript number holds
- * integers exactly only up to 2^53 - 1, libvirt's counters go on to 2^64 - 1.
+ * Checks of arguments before they reach C++, which trusts what it gets. A wrong type is a TypeError, a
+ * wrong value a RangeError; both name the argument and show the value. 64-bit values are `Int64`, so
+ * that no digit is lost silently: a JavaScript number is exact only up to 2^53 - 1, while libvirt's
+ * counters go up to 2^64 - 1.
  */
 
-/** A 64-bit integer: a number where that is exact (|n| < 2^53), a bigint beyond. */
+/** A 64-bit integer: a number where that is exact (|n| < 2^53), otherwise a bigint. */
 export type Int64 = number | bigint;
 
-/** An integer argument may have at least `minimum` and at most `maximum`, both included. */
+/** The bounds of an integer argument, both inclusive. */
 interface IntegerRange {
   readonly minimum: bigint;
   readonly maximum: bigint;
@@ -21,7 +21,7 @@ export const integerRanges = {
   uint: { minimum: 0n, maximum: 2n ** 32n - 1n },
   /** C's long long. */
   llong: { minimum: -(2n ** 63n), maximum: 2n ** 63n - 1n },
-  /** C's unsigned long long; on the 64-bit machines that we build for, unsigned long too. */
+  /** C's unsigned long long, and unsigned long on the 64-bit machines that are supported. */
   ullong: { minimum: 0n, maximum: 2n ** 64n - 1n },
 } as const satisfies Record<string, IntegerRange>;
 
@@ -33,9 +33,8 @@ function shown(value: unknown): string {
 
 /**
  * The value unchanged, if it is an integer of that C type.
- * Fails: TypeError if it is neither number nor bigint; RangeError if it is fractional, not finite,
- * out of range, or a number of 2^53 and more, whose last digits were lost before it came here
- * (pass a bigint).
+ * Fails: TypeError if it is neither a number nor a bigint; RangeError if it is fractional, not finite,
+ * out of range, or a number of 2^53 or more, whose last digits may already be lost (pass a bigint).
  */
 export function checkInteger(name: string, value: unknown, kind: IntegerKind): Int64 {
   if (typeof value !== "number" && typeof value !== "bigint") {
@@ -55,29 +54,29 @@ export function checkInteger(name: string, value: unknown, kind: IntegerKind): I
   return value;
 }
 
-/** As checkInteger, for the types of 32 bits, which fit a number. */
+/** checkInteger for 32-bit types, whose values fit in a number. */
 export function checkInt32(name: string, value: unknown, kind: "int" | "uint"): number {
   return Number(checkInteger(name, value, kind));
 }
 
-/** A set of flags: an unsigned int. */
+/** Flags: an unsigned int. */
 export function checkFlags(name: string, value: unknown): number {
   return checkInt32(name, value, "uint");
 }
 
 /**
- * A string that C can carry. Fails: TypeError if it is no string; RangeError if it holds a NUL
- * character, behind which C would not see it.
+ * A string that C can represent. Fails: TypeError if it is not a string; RangeError if it contains a
+ * NUL character, at which it would end in C.
  */
 export function checkString(name: string, value: unknown): string {
   if (typeof value !== "string") {
     throw new TypeError(`${name} must be a string, not ${shown(value)} (${typeof value})`);
   }
-  if (value.includes("\0")) throw new RangeError(`${name} holds a NUL character`);
+  if (value.includes("\0")) throw new RangeError(`${name} contains a NUL character`);
   return value;
 }
 
-/** The same, or undefined, which becomes C's NULL. */
+/** The same, or undefined, which C sees as NULL. */
 export function checkOptionalString(name: string, value: unknown): string | null {
   return value === undefined ? null : checkString(name, value);
 }

@@ -1,10 +1,10 @@
 /**
- * A connection to a libvirt daemon: opening, closing, its domains, its events. As with domains each
- * method is one libvirt call on a thread of the addon. A lost connection is not repaired here: its
- * calls reject, onClose tells why, and who wants another opens one.
+ * A connection to a libvirt daemon: opening, closing, its domains, its events. As with domains, each
+ * method is one libvirt call on a thread of the addon. A lost connection is not restored: its calls
+ * reject, onClose says why, and the caller may open another.
  *
- * A connection that is neither closed nor listened to is closed by garbage collection some day.
- * Calls in flight and event listeners keep the process alive; an open connection alone does not.
+ * Garbage collection closes a connection that is no longer referenced and has no listeners. Calls in
+ * flight and event listeners keep the process alive; an open connection alone does not.
  */
 import { type ConnectionHandle, native } from "./abi.ts";
 import {
@@ -27,15 +27,15 @@ import {
 } from "./events.ts";
 import { encodeParams, type SaveParams, saveParams } from "./typed-params.ts";
 
-/** Why libvirt closed the connection: an I/O error, the peer's end of file, no answer to keepalive. */
+/** Why the connection closed: an I/O error, end of file, no reply to keepalive, or the client. */
 export type CloseReason = "error" | "endOfFile" | "keepalive" | "client";
 
 export interface OpenOptions {
-  /** A connection that may only look. Default false. */
+  /** A connection for queries only. Default false. */
   readonly readOnly?: boolean | undefined;
 }
 
-/** What runs a guest; what is left out is the host's default. */
+/** What runs a guest; the host's default for whatever is left out. */
 export interface GuestKind {
   readonly emulator?: string | undefined;
   readonly arch?: string | undefined;
@@ -51,7 +51,7 @@ const closeReasons: readonly (readonly [number, CloseReason])[] = [
   [ConnectionCloseReason.CLIENT, "client"],
 ];
 
-/** What the close callback leaves behind; apart from Connection, so that it does not keep it alive. */
+/** State of the close callback, separate from Connection so that it does not keep it alive. */
 interface CloseWatch {
   reason: CloseReason | undefined;
   readonly listeners: Set<(reason: CloseReason) => void>;
@@ -81,7 +81,7 @@ function noteClosed(watch: CloseWatch, number: number): void {
   for (const listener of listeners) deliver(listener, reason);
 }
 
-// A connection that is collected without close() leaves its subscription here.
+// Subscriptions of connections that were collected without close().
 const abandoned = new FinalizationRegistry<number>(unsubscribe);
 
 export class Connection {
@@ -108,10 +108,9 @@ export class Connection {
   }
 
   /**
-   * Lets go: from now on every call on it and its domains rejects with INVALID_CONN (6), listeners
-   * get nothing more. Resolves when libvirt has closed it, or, if calls are in flight, as soon as
-   * all but those is done; they end as if nothing had happened, and the last one closes it. Never
-   * rejects; a second close is the first.
+   * From now on every call on it and its domains rejects with INVALID_CONN (6), and listeners are no
+   * longer called. Resolves when libvirt has closed it or, if calls are in flight, when nothing else
+   * remains; they finish normally, and the last of them closes it. Never rejects; idempotent.
    */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -126,14 +125,14 @@ export class Connection {
     await native.connectClose(this.#handle);
   }
 
-  /** Whether the socket is open and, with keepalive, the peer answers. */
+  /** Whether the socket is open and, with keepalive, libvirtd replies. */
   async isAlive(): Promise<boolean> {
     return settle("virConnectIsAlive", native.connectIsAlive(this.#handle));
   }
 
   /**
-   * Pings after each `intervalSeconds` of silence and gives the connection up after `count` pings
-   * without an answer. An interval of 0 turns it off. Resolves with false if the other side cannot.
+   * Pings after each `intervalSeconds` without traffic, and closes the connection after `count` pings
+   * without a reply. An interval of 0 turns it off. Resolves with false if libvirtd does not support it.
    */
   async setKeepAlive(intervalSeconds: number, count: number): Promise<boolean> {
     const interval = checkInt32("intervalSeconds", intervalSeconds, "int");
@@ -143,12 +142,12 @@ export class Connection {
   }
 
   /**
-   * Calls once when the connection is lost, at once (asynchronously) if it already is; never for a
-   * close() of ours. Returns the way to stop listening.
+   * Calls the listener once when the connection is lost, asynchronously if it already is; never for
+   * our own close(). Returns a function that removes the listener.
    */
   onClose(listener: (reason: CloseReason) => void): () => void {
     checkFunction("listener", listener);
-    // One of its own for each call, so that the same function may be added twice.
+    // A new function for each call, so that the same listener may be added twice.
     const own = (reason: CloseReason): void => {
       if (this.#closing === undefined) listener(reason);
     };
@@ -167,7 +166,7 @@ export class Connection {
     return settle("virConnectGetVersion", native.connectGetVersion(this.#handle));
   }
 
-  /** The version of libvirt on the other side, encoded the same. */
+  /** The version of libvirtd, encoded likewise. */
   async libVersion(): Promise<number> {
     return settle("virConnectGetLibVersion", native.connectGetLibVersion(this.#handle));
   }
@@ -178,8 +177,8 @@ export class Connection {
   }
 
   /**
-   * What the host makes of a CPU, `<cpu>…</cpu>`: see CpuCompareResult. `flags`: see CompareCpuFlag; with
-   * FAIL_INCOMPATIBLE it rejects with CPU_INCOMPATIBLE (91) and names what the host lacks.
+   * Compares a CPU, `<cpu>…</cpu>`, with the host's: see CpuCompareResult. `flags`: see CompareCpuFlag;
+   * with FAIL_INCOMPATIBLE it rejects with CPU_INCOMPATIBLE (91) and names what the host lacks.
    */
   async compareCpu(xml: string, flags = 0): Promise<number> {
     const cpu = checkString("xml", xml);
@@ -187,7 +186,7 @@ export class Connection {
     return settle("virConnectCompareCPU", call);
   }
 
-  /** The same of what the hypervisor there can give a guest of that kind. Since libvirt 4.4. */
+  /** Compares it with what the hypervisor can provide to a guest of that kind. Since libvirt 4.4. */
   async compareHypervisorCpu(xml: string, kind: GuestKind, flags = 0): Promise<number> {
     const call = native.connectCompareHypervisorCpu(
       this.#handle,
@@ -201,7 +200,7 @@ export class Connection {
     return settle("virConnectCompareHypervisorCPU", call);
   }
 
-  /** One call whatever the number. `flags`: see ListDomainsFlag; 0 is all, inactive included. */
+  /** One call for all domains. `flags`: see ListDomainsFlag; 0: all, including inactive ones. */
   async listDomains(flags = 0): Promise<Domain[]> {
     const call = native.connectListAllDomains(this.#handle, checkFlags("flags", flags));
     const found = await settle("virConnectListAllDomains", call);
@@ -220,7 +219,7 @@ export class Connection {
     return new Domain(await settle("virDomainLookupByName", call));
   }
 
-  /** Makes a persistent domain, or changes one. `flags`: see DefineFlag. */
+  /** Defines a persistent domain or changes its definition. `flags`: see DefineFlag. */
   async defineXml(xml: string, flags = 0): Promise<Domain> {
     const text = checkString("xml", xml);
     const call = native.connectDefineXml(this.#handle, text, checkFlags("flags", flags));
@@ -234,7 +233,7 @@ export class Connection {
     return new Domain(await settle("virDomainCreateXML", call));
   }
 
-  /** Wakes the guest in a file that save made; the file stays. */
+  /** Restores the guest from a file that save created; the file stays. */
   async restore(path: string, options: SaveOptions = {}): Promise<void> {
     const file = checkString("path", path);
     const xml = checkOptionalString("xml", options.xml);
@@ -242,7 +241,7 @@ export class Connection {
     return settle("virDomainRestoreFlags", native.connectRestore(this.#handle, file, xml, flags));
   }
 
-  /** The same by parameters. Since libvirt 8.4. `flags`: see SaveRestoreFlag. */
+  /** The same with typed parameters. Since libvirt 8.4. `flags`: see SaveRestoreFlag. */
   async restoreParams(params: SaveParams, flags = 0): Promise<void> {
     const encoded = encodeParams("restoreParams", saveParams, params);
     const checked = checkFlags("flags", flags);
@@ -251,9 +250,9 @@ export class Connection {
   }
 
   /**
-   * Events of one kind for every domain of the connection, from the time this resolves. Resolves
-   * with the way to stop: nothing is delivered from the moment that is called, and it resolves when
-   * libvirt has let go. The connection's close stops it too.
+   * Events of one kind for every domain of the connection, from the moment when this resolves. Resolves
+   * with a function that stops them: it delivers nothing from its call on, and resolves when libvirt
+   * has deregistered the callback. Closing the connection stops them, too.
    */
   async onDomainEvent<Kind extends DomainEventKind>(
     kind: Kind,

@@ -1,12 +1,12 @@
 /**
- * Constants of a domain's life: states with their reasons, what a call may be asked to do with a
- * domain, how domains are listed. Names are libvirt's without the prefix, values its own: a test
- * holds each against the API description of the installed libvirt. Nothing is decided here.
+ * Constants of a domain's life cycle: states and reasons, flags of the calls that change or list
+ * domains. Names are libvirt's without the prefix, and so are the values: a test compares each with
+ * the API description of the installed libvirt.
  *
- * Source: <libvirt/libvirt-domain.h>, libvirt 9.0; "Since" is the libvirt that brought the value.
+ * Source: <libvirt/libvirt-domain.h>, libvirt 9.0; "Since" is the version that added the value.
  */
 
-/** virConnectListAllDomainsFlags (libvirt-domain.h): which domains listDomains names; 0 is every domain. */
+/** virConnectListAllDomainsFlags (libvirt-domain.h): which domains listDomains returns; 0: all. */
 export const ListDomainsFlag = {
   /** Since 0.9.13. */
   ACTIVE: 1 << 0,
@@ -160,7 +160,7 @@ export const CrashedReason = {
   PANICKED: 1,
 } as const;
 
-/** virDomainXMLFlags (libvirt-domain.h): what getXml puts in. */
+/** virDomainXMLFlags (libvirt-domain.h): what getXml includes. */
 export const XmlFlag = {
   /** Since 0.3.3. */
   SECURE: 1 << 0,
@@ -204,7 +204,7 @@ export const DestroyFlag = {
   REMOVE_LOGS: 1 << 1,
 } as const;
 
-/** virDomainUndefineFlagsValues (libvirt-domain.h): what undefine takes with it. */
+/** virDomainUndefineFlagsValues (libvirt-domain.h): what undefine removes as well. */
 export const UndefineFlag = {
   /** Since 0.9.4. */
   MANAGED_SAVE: 1 << 0,

@@ -1,9 +1,9 @@
 /**
- * Numbers in libvirt's errors: what went wrong (`code`) and how bad it is (`level`). Names are
- * libvirt's without the prefix, values its own: a test holds each against the API description of
- * the installed libvirt. `domain` (which part of libvirt) is left a number: nothing decides by it.
+ * Numbers in libvirt's errors: what went wrong (`code`) and how severe it is (`level`). Names are
+ * libvirt's without the prefix, and so are the values: a test compares each with the API description of
+ * the installed libvirt. `domain` (which part of libvirt) has no names: nothing depends on it.
  *
- * Source: <libvirt/virterror.h>, libvirt 9.0; "Since" is the libvirt that brought the value.
+ * Source: <libvirt/virterror.h>, libvirt 9.0; "Since" is the version that added the value.
  */
 
 /** virErrorNumber (virterror.h): `code` of LibvirtError. */

@@ -1,10 +1,10 @@
 /**
- * Constants of events: what happened to a domain and in which detail, and why a connection was
- * closed. Names are libvirt's without the prefix, values its own: a test holds each against the API
+ * Constants of events: what happened to a domain and in which detail, and why a connection was closed.
+ * Names are libvirt's without the prefix, and so are the values: a test compares each with the API
  * description of the installed libvirt.
  *
  * Source: <libvirt/libvirt-domain.h> and <libvirt/libvirt-common.h>, libvirt 9.0; "Since" is the
- * libvirt that brought the value.
+ * version that added the value.
  */
 
 /** virDomainEventType (libvirt-domain.h): `event` of a lifecycle event. */

@@ -1,11 +1,11 @@
 /**
- * libvirt's numbers about hosts. Names are libvirt's own, without their prefix; a test holds them to
- * the installed libvirt's API description.
+ * libvirt's numbers about hosts. Names are libvirt's without the prefix, and so are the values: a test
+ * compares each with the API description of the installed libvirt.
  *
  * Source: <libvirt/libvirt-host.h>.
  */
 
-/** virCPUCompareResult (libvirt-host.h): what compareCpu answers about the host, seen from the CPU. */
+/** virCPUCompareResult (libvirt-host.h): the host's CPU compared with the given one, as compareCpu returns it. */
 export const CpuCompareResult = {
   /** Since 0.7.5. */
   ERROR: -1,

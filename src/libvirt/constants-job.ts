@@ -1,9 +1,9 @@
 /**
- * Constants of migrations and of jobs in general: flags of virDomainMigrateToURI3, kinds and
- * operations of a job, what a stats or abort call may be told. Names are libvirt's without the
- * prefix, values its own: a test holds each against the API description of the installed libvirt.
+ * Constants of migrations and of jobs in general: flags of virDomainMigrateToURI3, types and
+ * operations of a job, flags of stats and abort calls. Names are libvirt's without the prefix, and so
+ * are the values: a test compares each with the API description of the installed libvirt.
  *
- * Source: <libvirt/libvirt-domain.h>, libvirt 9.0; "Since" is the libvirt that brought the value.
+ * Source: <libvirt/libvirt-domain.h>, libvirt 9.0; "Since" is the version that added the value.
  */
 
 /** virDomainMigrateFlags (libvirt-domain.h): flags of migrateToUri3. */

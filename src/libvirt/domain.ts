@@ -1,11 +1,11 @@
 /**
  * A domain (virtual machine) of one connection. Each method is one libvirt call on a thread of the
- * addon: it may take as long as libvirt does (30 s behind a held job lock, for ever on a stopped
- * QEMU, minutes for a migration) without holding up anything else in the process. There is no
- * time-out here; who needs one stops waiting, and the call goes on.
+ * addon: it may take as long as libvirt does (30 s while the job lock is held, forever on a stopped
+ * QEMU, minutes for a migration) without delaying anything else in the process. There is no timeout;
+ * a caller that needs one stops waiting, and the call continues.
  *
- * Every method rejects with LibvirtError when libvirt refuses, and with code INVALID_CONN (6) once
- * the connection was closed; with TypeError or RangeError when an argument is impossible.
+ * Every method rejects with LibvirtError if libvirt reports an error, with code INVALID_CONN (6) if the
+ * connection was closed, and with TypeError or RangeError if an argument is invalid.
  */
 import { type DomainHandle, type NativeDomain, native } from "./abi.ts";
 import {
@@ -41,27 +41,27 @@ export interface DomainInfo {
 }
 
 export interface SaveOptions {
-  /** Domain XML to put into the image (or to restore with) instead of the current one. */
+  /** Domain XML for the image, or to restore with, instead of the current one. */
   readonly xml?: string | undefined;
   /** See SaveRestoreFlag. */
   readonly flags?: number | undefined;
 }
 
 export class Domain {
-  /** Known from the look-up, without a call. They stay readable after the connection's close. */
+  /** Known from the lookup, no request is sent. Still readable after the connection was closed. */
   readonly uuid: string;
   readonly name: string;
   readonly #handle: DomainHandle;
 
-  /** Only connections make domains. */
+  /** Only connections create domains. */
   constructor(found: NativeDomain) {
     this.uuid = found.uuid;
     this.name = found.name;
     this.#handle = found.handle;
   }
 
-  /** libvirt's number of the running domain, as the last look-up, create or destroy through this
-   * object saw it; null while it does not run. No call is made, so it can be out of date. */
+  /** libvirt's ID of the running domain as of the last lookup, create or destroy through this object;
+   * null while it is not running. No request is sent, so it can be out of date. */
   get id(): number | null {
     return native.domainGetId(this.#handle);
   }
@@ -94,7 +94,7 @@ export class Domain {
     return settle("virDomainCreateWithFlags", native.domainCreate(this.#handle, checked));
   }
 
-  /** Ends the guest without asking it. `flags`: see DestroyFlag. */
+  /** Ends the guest forcibly. `flags`: see DestroyFlag. */
   async destroy(flags = 0): Promise<void> {
     const checked = checkFlags("flags", flags);
     return settle("virDomainDestroyFlags", native.domainDestroy(this.#handle, checked));
@@ -106,7 +106,7 @@ export class Domain {
     return settle("virDomainUndefineFlags", native.domainUndefine(this.#handle, checked));
   }
 
-  /** Asks the guest to end; resolves when it was asked. `flags`: see ShutdownFlag. */
+  /** Asks the guest to shut down; resolves once it has been asked. `flags`: see ShutdownFlag. */
   async shutdown(flags = 0): Promise<void> {
     const checked = checkFlags("flags", flags);
     return settle("virDomainShutdownFlags", native.domainShutdown(this.#handle, checked));
@@ -121,10 +121,10 @@ export class Domain {
   }
 
   /**
-   * Migrates, and resolves when the job has ended well. Rejects with code OPERATION_ABORTED (78)
-   * when it was aborted. Holds one of libvirtd's workers and one of the connection's five calls for
-   * the job's whole life: give each migration a connection of its own.
-   * `destinationUri`: libvirt's URI of the other host; null where a flag says so (not PEER2PEER).
+   * Migrates; resolves when the job has succeeded. Rejects with code OPERATION_ABORTED (78) if it was
+   * aborted. Occupies one of libvirtd's workers and one of the connection's five calls until the job
+   * ends, so give each migration its own connection.
+   * `destinationUri`: libvirt's URI of the other host; null if the flags call for that (not PEER2PEER).
    * `flags`: see MigrateFlag. Source: virDomainMigrateToURI3, since 1.1.0.
    */
   async migrateToUri3(
@@ -139,13 +139,13 @@ export class Domain {
     return settle("virDomainMigrateToURI3", call);
   }
 
-  /** `flags`: see JobStatsFlag. On a domain that is arriving: code 84, OPERATION_UNSUPPORTED. */
+  /** `flags`: see JobStatsFlag. On an incoming domain: code 84, OPERATION_UNSUPPORTED. */
   async getJobStats(flags = 0): Promise<JobStats> {
     const checked = checkFlags("flags", flags);
     return settle("virDomainGetJobStats", native.domainGetJobStats(this.#handle, checked));
   }
 
-  /** Rejects with OPERATION_INVALID (55) when no job runs. */
+  /** Rejects with OPERATION_INVALID (55) if no job is running. */
   async abortJob(): Promise<void> {
     return settle("virDomainAbortJob", native.domainAbortJob(this.#handle));
   }
@@ -156,7 +156,7 @@ export class Domain {
     return settle("virDomainAbortJobFlags", native.domainAbortJobFlags(this.#handle, checked));
   }
 
-  /** In MiB/s; 0 means no limit or libvirt's default, never "stop". `flags`: see MaxSpeedFlag. */
+  /** In MiB/s; 0 means no limit or libvirt's default, not "stop". `flags`: see MaxSpeedFlag. */
   async migrateSetMaxSpeed(mibps: Int64, flags = 0): Promise<void> {
     const speed = checkInteger("mibps", mibps, "ullong");
     const checked = checkFlags("flags", flags);
@@ -171,7 +171,7 @@ export class Domain {
     return settle("virDomainMigrateGetMaxSpeed", call);
   }
 
-  /** In ms. Works on an idle domain too, and stays after the job. */
+  /** In ms. Also works on an idle domain, and is kept after the job. */
   async migrateSetMaxDowntime(ms: Int64): Promise<void> {
     const downtime = checkInteger("ms", ms, "ullong");
     const call = native.domainMigrateSetMaxDowntime(this.#handle, downtime);
@@ -184,7 +184,7 @@ export class Domain {
     return settle("virDomainMigrateGetMaxDowntime", call);
   }
 
-  /** Switches a running migration, begun with the POSTCOPY flag, to post-copy. No way back. */
+  /** Switches a running migration that was started with the POSTCOPY flag to post-copy, irreversibly. */
   async migrateStartPostCopy(): Promise<void> {
     return settle("virDomainMigrateStartPostCopy", native.domainMigrateStartPostCopy(this.#handle));
   }
@@ -202,8 +202,8 @@ export class Domain {
     return settle("virDomainMigrateGetCompressionCache", call);
   }
 
-  /** Saves the guest's memory and state into a file and ends it; resolves when that is done. An
-   * existing file is overwritten; a relative path counts from this process's working directory. */
+  /** Saves the guest's memory and state to a file and ends it; resolves when that is done. Overwrites
+   * an existing file; a relative path is relative to this process's working directory. */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     const file = checkString("path", path);
     const xml = checkOptionalString("xml", options.xml);
@@ -211,7 +211,7 @@ export class Domain {
     return settle("virDomainSaveFlags", native.domainSave(this.#handle, file, xml, checked));
   }
 
-  /** The same by parameters. Since libvirt 8.4. `flags`: see SaveRestoreFlag. */
+  /** The same with typed parameters. Since libvirt 8.4. `flags`: see SaveRestoreFlag. */
   async saveParams(params: SaveParams, flags = 0): Promise<void> {
     const encoded = encodeParams("saveParams", saveParams, params);
     const checked = checkFlags("flags", flags);

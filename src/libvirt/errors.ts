@@ -1,16 +1,16 @@
 /**
- * libvirt's errors as JavaScript sees them: one class, and the one place where what C++ rejects with
- * becomes it. Which error means what to a caller is the caller's to judge, by `code`; the text is
- * for people and differs between versions of libvirt for the same event.
+ * libvirt's errors in JavaScript: one class, and the only place where what C++ rejects with becomes an
+ * instance. What an error means is for the caller to judge, by `code`; the text is for people, and
+ * differs between versions of libvirt.
  */
 import type { NativeFailure } from "./abi.ts";
 
-/** A call that libvirt refused or could not carry out, or one on a handle that is closed. */
+/** A call that libvirt refused or could not perform, or one on a closed handle. */
 export class LibvirtError extends Error {
   override readonly name = "LibvirtError";
   /** virErrorNumber, see ErrorCode. Source: virterror.h. */
   readonly code: number;
-  /** virErrorDomain: which part of libvirt spoke, e.g. 10 = VIR_FROM_QEMU, 7 = VIR_FROM_RPC. */
+  /** virErrorDomain: the part of libvirt that failed, e.g. 10 = VIR_FROM_QEMU, 7 = VIR_FROM_RPC. */
   readonly domain: number;
   /** virErrorLevel, see ErrorLevel. */
   readonly level: number;
@@ -34,7 +34,7 @@ function isNativeFailure(value: unknown): value is NativeFailure {
 }
 
 /**
- * What the native call resolves with; its failure as a LibvirtError with the stack of the caller.
+ * What the native call resolves with; a failure becomes a LibvirtError with the caller's stack.
  * `operation` is the C function's name.
  */
 export async function settle<T>(operation: string, call: Promise<T>): Promise<T> {

@@ -1,24 +1,24 @@
 /**
- * Who listens to what: C++ knows a subscription by its number only, so that no JavaScript function
- * is ever held by a thread of libvirt's. Events reach listeners on the JavaScript thread, in the
- * order in which libvirt raised them and in order with the results of calls.
+ * Event subscriptions. C++ knows a subscription only by its number, so that no thread of libvirt's
+ * refers to a JavaScript function. Events reach listeners on the JavaScript thread, in the order in
+ * which libvirt raised them and in order with the results of calls.
  *
- * A listener that throws is a defect of its owner: the error becomes an uncaught exception, and
- * neither other listeners nor C++ are touched by it.
+ * An error that a listener throws becomes an uncaught exception, without affecting other listeners or
+ * C++.
  */
 import { type ConnectionHandle, type NativeEvents, native } from "./abi.ts";
 import { ErrorCode, ErrorLevel } from "./constants-error.ts";
 import { LibvirtError, settle } from "./errors.ts";
 
-/** The events of domains by kind, as their listeners get them. */
+/** Events of domains by kind, as listeners receive them. */
 export type DomainEvents = Omit<NativeEvents, "connectionClosed">;
 export type DomainEventKind = keyof DomainEvents;
 
-/** The domain as the event names it. */
+/** The domain that an event is about. */
 export interface EventDomain {
   readonly uuid: string;
   readonly name: string;
-  /** null: it does not run (any more). */
+  /** null: it is not running. */
   readonly id: number | null;
 }
 
@@ -26,12 +26,11 @@ const listeners = new Map<number, (payload: never) => void>();
 let lastSubscription = 0;
 
 native.initialize((subscription, payload) => {
-  // Without a listener it went while the event was on its way.
+  // There is none if it was removed while the event was in transit.
   listeners.get(subscription)?.(payload);
 });
 
-/** A new number that delivers to `listener`, which must not throw; it can be handed to C++ before
- * any event comes. */
+/** A new subscription number that delivers to `listener`, which must not throw. */
 export function subscribe<Kind extends keyof NativeEvents>(
   _kind: Kind,
   listener: (payload: NativeEvents[Kind]) => void,
@@ -41,12 +40,12 @@ export function subscribe<Kind extends keyof NativeEvents>(
   return lastSubscription;
 }
 
-/** From now on nothing is delivered, not even what is already on its way. */
+/** From now on nothing is delivered, not even events in transit. */
 export function unsubscribe(subscription: number): void {
   listeners.delete(subscription);
 }
 
-/** Calls a listener of the user's. What it throws is an uncaught exception, later. */
+/** Calls a user's listener. An error that it throws becomes an uncaught exception, on a later tick. */
 export function deliver<T>(listener: (value: T) => void, value: T): void {
   try {
     listener(value);
@@ -58,8 +57,8 @@ export function deliver<T>(listener: (value: T) => void, value: T): void {
 }
 
 /**
- * The events of one kind on one connection, for any number of listeners. libvirt takes one callback
- * of a kind for each connection, so there is one, for as long as anybody listens.
+ * The events of one kind on one connection, for any number of listeners. One callback is registered
+ * with libvirt for as long as there are any.
  */
 export class EventSource<Kind extends DomainEventKind> {
   readonly #connection: ConnectionHandle;
@@ -67,7 +66,7 @@ export class EventSource<Kind extends DomainEventKind> {
   readonly #listeners = new Set<(event: DomainEvents[Kind]) => void>();
   #subscription: number | undefined;
   #callbackId: number | undefined;
-  /** Registering and deregistering, one after the other. */
+  /** Registrations and deregistrations, one after the other. */
   #turn: Promise<void> = Promise.resolve();
   #ended = false;
 
@@ -78,7 +77,7 @@ export class EventSource<Kind extends DomainEventKind> {
 
   /** See Connection.onDomainEvent. */
   async listen(listener: (event: DomainEvents[Kind]) => void): Promise<() => Promise<void>> {
-    // One of its own for each call, so that the same function may listen twice.
+    // A new function for each call, so that the same listener may be added twice.
     const own = (event: DomainEvents[Kind]): void => deliver(listener, event);
     if (this.#listeners.size === 0) native.holdProcess();
     this.#listeners.add(own);
@@ -94,21 +93,21 @@ export class EventSource<Kind extends DomainEventKind> {
     };
   }
 
-  /** The connection is being closed, which takes the callback off by itself. */
+  /** The connection is being closed, which also deregisters the callback. */
   end(): void {
     this.#ended = true;
     for (const listener of this.#listeners) this.#forget(listener);
     if (this.#subscription !== undefined) unsubscribe(this.#subscription);
   }
 
-  /** False if it had gone before. */
+  /** False if it was removed before. */
   #forget(listener: (event: DomainEvents[Kind]) => void): boolean {
     if (!this.#listeners.delete(listener)) return false;
     if (this.#listeners.size === 0) native.releaseProcess();
     return true;
   }
 
-  /** Once what is under way is done: a callback if anybody listens, none if nobody does. */
+  /** After what is in progress: registers if there are listeners, deregisters if there are none. */
   #settleRegistration(): Promise<void> {
     const turn = this.#turn.then(async () => {
       if (this.#listeners.size > 0 && this.#callbackId === undefined) await this.#register();
@@ -120,7 +119,7 @@ export class EventSource<Kind extends DomainEventKind> {
 
   async #register(): Promise<void> {
     const subscription = subscribe(this.#kind, (event) => {
-      // Those that listen now: one that is added meanwhile waits for the next event.
+      // Listeners added during delivery wait for the next event.
       const current = [...this.#listeners];
       for (const listener of current) {
         if (this.#listeners.has(listener)) listener(event);

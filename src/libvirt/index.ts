@@ -1,6 +1,6 @@
 /**
- * libvirt for Node: what this package offers. See README.md. Everything is a promise over one
- * libvirt call each; nothing here decides anything about migrations.
+ * libvirt for Node: the package's exports. See README.md. Every function is one libvirt call as a
+ * promise; nothing here decides anything about migrations.
  */
 import { type NativeThreads, native } from "./abi.ts";
 
@@ -23,12 +23,12 @@ export type { DomainEventKind, DomainEvents, EventDomain } from "./events.ts";
 export type { JobStats, JobStatsFields } from "./job-stats.ts";
 export { type MigrateParams, migrateParams, type SaveParams, saveParams } from "./typed-params.ts";
 
-/** Version of the libvirt.so in this process, as major * 1000000 + minor * 1000 + micro. */
+/** Version of the libvirt.so that is loaded, as major * 1000000 + minor * 1000 + micro. */
 export function libraryVersion(): number {
   return native.libraryVersion();
 }
 
-/** The addon's threads in this process: for diagnostics, since a blocked call holds one. */
+/** The addon's threads in this process, for diagnostics: a blocked call occupies one. */
 export function threads(): NativeThreads {
   return native.threads();
 }

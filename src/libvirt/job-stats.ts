@@ -1,7 +1,7 @@
 /**
- * One sample of a domain's job, as virDomainGetJobStats and the job-completed event give it. Names
- * are libvirt's in camel case with the unit last; native/job-stats.cc holds the table of keys. What
- * libvirt did not send is missing here, never 0: at the start and the end of a job that differs.
+ * One sample of a domain's job, from virDomainGetJobStats or a job-completed event. Names are libvirt's
+ * in camel case with the unit last; native/job-stats.cc has the table of keys. Fields that libvirt did
+ * not send are missing, never 0: which ones it sends varies at the start and the end of a job.
  *
  * Source: <libvirt/libvirt-domain.h>, VIR_DOMAIN_JOB_*; all but `vfioDataTransferredBytes` (10.6)
  * are in libvirt 9.0.
@@ -12,10 +12,10 @@ export interface JobStatsFields {
   /** virDomainJobOperation, see JobOperation. */
   readonly operation?: number;
   readonly timeElapsedMs?: Int64;
-  /** Without the time to hand over control, which needs both hosts' clocks to agree. */
+  /** Without the time for transferring control flow; only correct if both hosts' clocks agree. */
   readonly timeElapsedNetMs?: Int64;
   readonly timeRemainingMs?: Int64;
-  /** While the job runs what is expected, in the record of a completed one what it was. */
+  /** Expected while the job is running; in the record of a completed one, actual. */
   readonly downtimeMs?: Int64;
   readonly downtimeNetMs?: Int64;
   readonly setupTimeMs?: Int64;
@@ -27,7 +27,7 @@ export interface JobStatsFields {
   readonly memoryTotalBytes?: Int64;
   readonly memoryProcessedBytes?: Int64;
   readonly memoryRemainingBytes?: Int64;
-  /** Pages of one repeated byte, sent as that byte. */
+  /** Pages filled with one repeated byte, sent as that byte. */
   readonly memoryConstantPages?: Int64;
   readonly memoryNormalPages?: Int64;
   readonly memoryNormalBytes?: Int64;
@@ -51,19 +51,19 @@ export interface JobStatsFields {
   readonly compressionCacheMisses?: Int64;
   readonly compressionOverflows?: Int64;
 
-  /** By how much the guest's CPUs are slowed. */
+  /** By how much the guest's CPUs are slowed down. */
   readonly autoConvergeThrottlePercent?: number;
   readonly vfioDataTransferredBytes?: Int64;
 
   readonly success?: boolean;
   readonly errorMessage?: string;
 
-  /** What libvirt sent under keys that this binding does not know, with libvirt's own keys. */
+  /** Values under keys that this binding does not know, with libvirt's own keys. */
   readonly other?: Readonly<Record<string, Int64 | boolean | string>>;
 }
 
 /** A sample from getJobStats. */
 export interface JobStats extends JobStatsFields {
-  /** virDomainJobType, see JobType: NONE means that no job runs, and nothing else is then set. */
+  /** virDomainJobType, see JobType: NONE means that no job is running, and then nothing else is set. */
   readonly type: number;
 }

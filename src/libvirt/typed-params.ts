@@ -1,9 +1,8 @@
 /**
- * libvirt's typed parameters: which names migrateToUri3, saveParams and restoreParams know and of
- * which C type each is, and the encoding of a plain object into them. A name outside its table is
- * refused here, because libvirt's own answer ("parameter not supported") comes late and a misspelt
- * one would else travel with a wrong type. Whether the libvirt at hand knows a newer name is for
- * libvirt to say.
+ * libvirt's typed parameters: the names that migrateToUri3, saveParams and restoreParams know, the C
+ * type of each, and the encoding of a plain object. A name that is not in the table is rejected here,
+ * because libvirt's own error ("parameter not supported") comes late. Whether the libvirt in use
+ * supports a newer name is for libvirt to say.
  *
  * Source: <libvirt/libvirt-domain.h>, VIR_MIGRATE_PARAM_* and VIR_DOMAIN_SAVE_PARAM_*.
  */
@@ -79,15 +78,15 @@ export const migrateParams = {
   "auto_converge.increment": "int",
   /** Since 5.2.0. */
   "parallel.connections": "int",
-  /** The name that the destination's certificate must carry. Since 6.0.0. */
+  /** The name that the destination's certificate must have. Since 6.0.0. */
   "tls.destination": "string",
 } as const satisfies Record<string, ParamType>;
 
 /** Parameters of virDomainSaveParams and virDomainRestoreParams. */
 export const saveParams = {
-  /** The image's path. Since 8.4.0. */
+  /** The path of the image. Since 8.4.0. */
   file: "string",
-  /** The domain's XML as it shall be in the image. Since 8.4.0. */
+  /** The domain's XML for the image. Since 8.4.0. */
   dxml: "string",
   /** Since 11.2.0. */
   image_format: "string",
@@ -129,9 +128,9 @@ function encodeOne(name: string, type: ParamType, value: unknown): NativeParam[]
 }
 
 /**
- * The object as libvirt's parameters, in the object's order; a value of undefined is left out.
- * Fails: TypeError for an unknown name (with the known ones) or a wrong type, RangeError for a
- * number outside its C type.
+ * The object as libvirt's parameters, in the object's order; undefined values are left out.
+ * Fails: TypeError for an unknown name (listing the known ones) or a wrong type, RangeError for a
+ * number that does not fit its C type.
  */
 export function encodeParams(
   what: string,

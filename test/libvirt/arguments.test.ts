@@ -61,8 +61,12 @@ describe("flags and strings", () => {
   });
 
   it("a NUL character is refused, behind which C would not see the rest", async () => {
-    await expect(connection.lookupByName("test\0x")).rejects.toThrow("name holds a NUL character");
-    await expect(connection.defineXml("<domain/>\0")).rejects.toThrow("xml holds a NUL character");
+    await expect(connection.lookupByName("test\0x")).rejects.toThrow(
+      "name contains a NUL character",
+    );
+    await expect(connection.defineXml("<domain/>\0")).rejects.toThrow(
+      "xml contains a NUL character",
+    );
   });
 
   it("another type is refused", async () => {

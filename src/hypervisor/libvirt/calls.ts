@@ -1,9 +1,10 @@
 /**
- * At most one call of a kind in flight for a VM, however many ask and however long it hangs.
+ * At most one call of a kind in flight for a VM, however many callers there are and however long it
+ * hangs.
  *
- * A read that is asked for while the same read is out joins it. A call that changes something is
- * refused as `busy` instead: two different values cannot be one call. Both stay `busy` once the
- * call has outlived its deadline, until libvirt lets go of it.
+ * A read that is requested while the same read is in flight shares its answer. A call that changes
+ * something is `busy` instead, because it may carry another value. Past its deadline either kind is
+ * `busy` until libvirt has returned from the call.
  */
 import type { Connection, Domain } from "libvirt";
 import type { CallResult } from "../port.ts";
@@ -15,7 +16,7 @@ type Call<T> = (domain: Domain, connection: Connection) => Promise<T>;
 export class SharedRead<T> {
   readonly #connections: Connections;
   readonly #call: Call<T>;
-  /** null: outlived its deadline. */
+  /** null: past its deadline. */
   readonly #inFlight = new Map<string, Promise<CallResult<T>> | null>();
 
   constructor(connections: Connections, call: Call<T>) {
@@ -42,7 +43,7 @@ export class SharedRead<T> {
   }
 }
 
-/** Calls of all kinds that change something. */
+/** Calls that change something, of any kind. */
 export class ExclusiveCalls {
   readonly #connections: Connections;
   readonly #inFlight = new Set<string>();

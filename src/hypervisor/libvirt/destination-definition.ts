@@ -1,8 +1,8 @@
 /**
- * The domain's definitions as the migrate call hands them to the destination: asked of libvirt in the
- * form that migrates, with the secrets in it (a console's password would else be lost), the running
- * one and, of a persistent domain, the lasting one. Where nothing is to be changed libvirt makes its
- * own, and none is given. What is changed is destination-xml.ts's.
+ * The domain's definitions as the migrate call passes them to the destination: libvirt's migratable
+ * XML with its secrets (without them a console would lose its password), of the running domain and, if
+ * it is persistent, of its permanent definition. If nothing is to be changed none is passed, and
+ * libvirt uses its own. destination-xml.ts decides what changes.
  */
 import { type Domain, ErrorCode, LibvirtError, type MigrateParams, XmlFlag } from "libvirt";
 import { destinationXml, listenAddresses } from "./destination-xml.ts";
@@ -13,24 +13,25 @@ const MIGRATABLE = XmlFlag.MIGRATABLE | XmlFlag.SECURE;
 
 type Definitions = Pick<MigrateParams, "destination_xml" | "persistent_xml">;
 
-/** **Fails**: LibvirtError, also where the XML cannot be changed as the caller wants. */
+/** **Fails**: LibvirtError, also if the XML cannot be changed as the caller wants. */
 export async function definitionsFor(domain: Domain, call: MigrateCall): Promise<Definitions> {
   const running = await domain.getXml(MIGRATABLE);
-  const lasting = call.persistent ? await domain.getXml(MIGRATABLE | XmlFlag.INACTIVE) : null;
-  const both = lasting === null ? [running] : [running, lasting];
+  const permanent = call.persistent ? await domain.getXml(MIGRATABLE | XmlFlag.INACTIVE) : null;
+  const both = permanent === null ? [running] : [running, permanent];
   try {
     const listened = both.flatMap(listenAddresses);
     const listen = await listenMap(listened, call.destinationHosts, reachableAddresses());
     const placement = call.placement ?? {};
     const changed = destinationXml(running, placement, listen);
-    const changedLasting = lasting === null ? null : destinationXml(lasting, placement, listen);
-    if (changed === null && changedLasting === null) return {};
+    const changedPermanent =
+      permanent === null ? null : destinationXml(permanent, placement, listen);
+    if (changed === null && changedPermanent === null) return {};
     return {
       destination_xml: changed ?? running,
-      ...(lasting === null ? {} : { persistent_xml: changedLasting ?? lasting }),
+      ...(permanent === null ? {} : { persistent_xml: changedPermanent ?? permanent }),
     };
   } catch (error) {
-    // Without a wish of the caller's libvirt may as well take its own definition.
+    // If the caller wants no placement, libvirt's own definition will do.
     if (call.placement === undefined) return {};
     const message = error instanceof Error ? error.message : String(error);
     const { XML_ERROR: code } = ErrorCode;

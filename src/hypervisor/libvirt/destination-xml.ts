@@ -1,7 +1,7 @@
 /**
- * What a domain's XML becomes for the host that it goes to: other CPUs and NUMA nodes, where the
- * caller gives them, and another address to listen on where the guest listens on one of this host's
- * own, which the destination does not have. Everything else stays byte for byte what libvirt wrote.
+ * A domain's XML as the destination needs it: with other CPUs and NUMA nodes if the caller names them,
+ * and with another address wherever the guest listens on one of this host's own, which the destination
+ * does not have. Everything else stays as libvirt wrote it, byte for byte.
  */
 import type { Placement } from "../port.ts";
 import {
@@ -12,15 +12,15 @@ import {
   type XmlElement,
 } from "./xml-elements.ts";
 
-/** An address of this host, and what the destination has in its stead. */
+/** An address of this host, and the one that replaces it on the destination. */
 export type ListenMap = ReadonlyMap<string, string>;
 
-/** Every address or name of the XML that something of the guest listens on, as it stands there. */
+/** Every address or name that a device of the guest listens on, as written in the XML. */
 export function listenAddresses(xml: string): readonly string[] {
   return listens(elementsIn(xml)).map(({ value }) => value);
 }
 
-/** The XML for the destination; null if it is the same. **Fails**: Error if it is not well-formed. */
+/** The XML for the destination; null if nothing changes. **Fails**: Error if it is not well-formed. */
 export function destinationXml(
   xml: string,
   { cpusets, numaNodesets }: Placement,
@@ -44,8 +44,8 @@ function at(elements: readonly XmlElement[], path: string): readonly XmlElement[
 }
 
 /**
- * Where the guest listens: its consoles, and character devices that wait for a connection. A console's
- * first address stands there twice, as attribute and as element.
+ * Where the guest listens: its consoles, and character devices that wait for a connection. The first
+ * address of a console is given twice, as an attribute and as an element.
  */
 function listens(elements: readonly XmlElement[]): readonly XmlAttribute[] {
   return elements.flatMap(({ path, attributes }) => {
@@ -68,20 +68,20 @@ function listenAttribute(
   return binds ? attributes.get("host") : undefined;
 }
 
-/** A domain's lasting definition may have fewer than now run. */
+/** A domain's permanent definition may have fewer vCPUs than are running now. */
 function maxVcpus(xml: string, elements: readonly XmlElement[]): number {
   const [vcpu] = at(elements, "domain/vcpu");
   return vcpu === undefined ? 1 : Number(xml.slice(vcpu.contentStart, vcpu.contentEnd));
 }
 
-/** `cputune`'s vcpupin elements are these and no others; the rest of it stays. */
+/** Replaces the vcpupin elements of `cputune`; its other elements stay. */
 function pinned(elements: readonly XmlElement[], cpusets: readonly string[]): readonly XmlEdit[] {
   const pins = cpusets.map((cpuset, vcpu) => `<vcpupin vcpu='${vcpu}' cpuset='${cpuset}'/>`);
   const gone = at(elements, "domain/cputune/vcpupin").map(removed);
   return [...gone, insertInto(elements, "cputune", pins.join(""))];
 }
 
-/** The guest's nodes on these nodes, by the mode that each had. */
+/** Binds the guest's nodes to these nodes, in the mode that each had. */
 function placed(elements: readonly XmlElement[], nodesets: readonly string[]): readonly XmlEdit[] {
   const before = at(elements, "domain/numatune/memnode");
   const modes = new Map(
@@ -97,19 +97,19 @@ function placed(elements: readonly XmlElement[], nodesets: readonly string[]): r
   return [...before.map(removed), insertInto(elements, "numatune", nodes.join(""))];
 }
 
-/** libvirt's own. Source: libvirt's documentation of memnode. */
+/** libvirt's default. Source: libvirt's documentation of memnode. */
 const DEFAULT_MODE = "strict";
 
 function removed({ start, end }: XmlElement): XmlEdit {
   return { start, end, text: "" };
 }
 
-/** At the end of the domain's element of that name, which is made if there is none. */
+/** At the end of the domain's element of this name, which is added if there is none. */
 function insertInto(elements: readonly XmlElement[], name: string, text: string): XmlEdit {
   const [element] = at(elements, `domain/${name}`);
   if (element === undefined) {
     const [domain] = at(elements, "domain");
-    if (domain === undefined) throw new Error("XML: no domain");
+    if (domain === undefined) throw new Error("XML: no domain element");
     const { contentEnd } = domain;
     return { start: contentEnd, end: contentEnd, text: `<${name}>${text}</${name}>` };
   }

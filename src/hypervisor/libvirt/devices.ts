@@ -1,8 +1,8 @@
-/** What of a domain's XML the daemon has to know: its consoles, and how many NUMA nodes it has. */
+/** What the daemon needs to know of a domain's XML: its consoles, and its number of NUMA nodes. */
 import type { VmDetails } from "../port.ts";
 import { elementsIn, type XmlElement } from "./xml-elements.ts";
 
-/** Nothing of what cannot be read; libvirt writes it itself. Never throws. */
+/** Empty for XML that cannot be parsed, which libvirt never writes. Never throws. */
 export function devicesIn(xml: string): Pick<VmDetails, "graphics" | "numaNodes"> {
   let elements: readonly XmlElement[];
   try {

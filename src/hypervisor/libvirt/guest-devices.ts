@@ -1,9 +1,10 @@
 /**
- * What ties a guest to this host: its disks by libvirt's own rule of safety, and devices of the host.
+ * What ties a guest to this host: its disks, by libvirt's own rule of what is safe, and devices of the
+ * host.
  *
- * A disk without a source and one that is read-only are safe. A file is safe on a file system that
- * libvirt counts as shared, a device of a network storage always is; a local device of the block layer
- * passes libvirt's rule, though whether the destination has it nobody here can tell.
+ * A disk without a source is safe, and so is one that is read-only. A file is safe on a file system
+ * that libvirt considers shared; network storage always is. A block device satisfies libvirt's rule,
+ * although this host cannot tell whether the destination has it.
  * Source: libvirt, qemuMigrationSrcIsSafe and virFileIsSharedFS.
  */
 import type { DiskFact } from "../../core/migrate-check.ts";
@@ -11,7 +12,7 @@ import type { GuestDevices } from "../port.ts";
 import { MountPoints } from "./mount-points.ts";
 import { elementsIn, type XmlElement } from "./xml-elements.ts";
 
-/** What libvirt takes for shared, by the names that the kernel has for the magic numbers there. */
+/** What libvirt considers shared, by the kernel's names for the magic numbers there. */
 const SHARED_TYPES: ReadonlyMap<string, string> = new Map([
   ["nfs", "NFS"],
   ["nfs4", "NFS"],
@@ -28,7 +29,7 @@ const SHARED_TYPES: ReadonlyMap<string, string> = new Map([
   ["fuse.glusterfs", "GlusterFS"],
   ["fuse.quobyte", "Quobyte"],
 ]);
-/** Whose server nobody here knows; and one that mounts another only when it is asked. */
+/** Their server is not known here; autofs mounts another file system only on access. */
 const UNKNOWN_TYPES = /^(?:fuse(?:blk)?(?:\..*)?|autofs)$/;
 
 /** **Fails**: Error for XML that is not well-formed. */
@@ -79,7 +80,7 @@ async function diskFact(
     kind,
     why,
   });
-  if (child("source") === undefined) return fact("safe", "no medium", "empty");
+  if (child("source") === undefined) return fact("safe", "no medium inserted", "empty");
   if (child("readonly") !== undefined) return fact("safe", "read-only", file || dev || dir);
   switch (valueOf(disk.attributes, "type")) {
     case "file":
@@ -87,13 +88,13 @@ async function diskFact(
     case "network":
       return fact("safe", "network storage", valueOf(source, "name"));
     case "block":
-      return fact("safe", "a device; whether the destination has it too is not known here", dev);
+      return fact("safe", "a block device; whether the destination has it is not known here", dev);
     case "nvme":
     case "vhostuser":
     case "vhostvdpa":
       return fact("local", "a device of this host", valueOf(source, "type"));
     default:
-      return fact("unknown", "of a kind that is not known here", dir);
+      return fact("unknown", "of an unknown kind", dir);
   }
 }
 
@@ -102,12 +103,12 @@ async function fileFact(
   mounts: MountPoints,
 ): Promise<Pick<DiskFact, "kind" | "why">> {
   const type = await mounts.typeOf(file);
-  if (type === null) return { kind: "unknown", why: "it cannot be looked at" };
+  if (type === null) return { kind: "unknown", why: "cannot be examined" };
   const name = SHARED_TYPES.get(type);
   if (name !== undefined) return { kind: "safe", why: `on ${name}` };
   if (UNKNOWN_TYPES.test(type)) return { kind: "unknown", why: `on ${type}` };
   return {
     kind: "local",
-    why: "on a file system of this host; libvirt calls its migration without shared storage unsafe",
+    why: "on a local file system; libvirt considers migration without shared storage unsafe",
   };
 }

@@ -1,10 +1,10 @@
 /**
- * The host's UUID as libvirt has it: the firmware's, or host_uuid of its configuration. It is what
- * libvirt compares to tell that a migration would go to its own host.
+ * The host's UUID as libvirt sees it: the firmware's, or host_uuid of its configuration. libvirt
+ * compares it to refuse a migration to the host itself.
  */
 import { elementsIn } from "./xml-elements.ts";
 
-/** From the host's capabilities; null: they hold none. **Fails**: Error for what is not well-formed. */
+/** From the host's capabilities; null: they have none. **Fails**: Error if they are not well-formed. */
 export function hostUuidIn(capabilitiesXml: string): string | null {
   const found = elementsIn(capabilitiesXml).find(({ path }) => path === "capabilities/host/uuid");
   if (found === undefined) return null;

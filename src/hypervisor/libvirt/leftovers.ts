@@ -1,19 +1,19 @@
 /**
- * The only calls of this daemon that take a domain away: what a migration left on its source although
- * the guest runs on the destination. Each looks for itself, right before: a copy whose data still flow
- * has a job, and to end that would lose the guest.
+ * The only calls of the daemon that remove a domain: what a migration left on its source although the
+ * guest runs on the destination. Each of them checks right before it acts: a copy that is still sending
+ * data has a job, and ending it would lose the guest.
  */
 import { ErrorCode, ErrorLevel, JobType, LibvirtError, UndefineFlag, type Domain } from "libvirt";
 import { isPausedCopy } from "../../core/run-state.ts";
 import { runStateFromLibvirt } from "./translate/run-state.ts";
 
-/** The guest has taken its state along: of what libvirt keeps beside the definition nothing is lost. */
+/** The guest took its state along, so nothing that libvirt keeps beside the definition is lost. */
 const WITH_METADATA =
   UndefineFlag.KEEP_NVRAM | UndefineFlag.SNAPSHOTS_METADATA | UndefineFlag.CHECKPOINTS_METADATA;
 
 /**
- * The paused copy that a post-copy left, and its definition if `undefine`. Rejects with LibvirtError:
- * libvirt's, or OPERATION_INVALID if this is no such copy.
+ * The paused copy that post-copy left, and its definition if `undefine`. Rejects with a LibvirtError:
+ * libvirt's own, or OPERATION_INVALID if this is no such copy.
  */
 export async function destroyPausedCopy(domain: Domain, undefine: boolean): Promise<void> {
   if (!isPausedCopy(runStateFromLibvirt(await domain.getState()))) {
@@ -21,28 +21,29 @@ export async function destroyPausedCopy(domain: Domain, undefine: boolean): Prom
   }
   const { type } = await domain.getJobStats();
   if (type !== JobType.NONE) throw invalid("the domain has a job");
-  // First the definition: killed in between, what is left can no longer be started.
+  // The definition first: if the daemon is killed in between, what is left cannot be started.
   if (undefine && (await domain.isPersistent())) await domain.undefine(WITH_METADATA);
   await domain.destroy();
 }
 
 /**
- * The definition of a guest that has left: one that UNDEFINE_SOURCE was to take along, where libvirtd
- * was restarted meanwhile and has forgotten, or one that somebody made of a transient guest on its way.
- * Started, the guest would run on both hosts. Nothing is done to any other domain. False while libvirt
- * has the domain still paused: for 30 s after its own restart. `wasPersistent`: at the call.
+ * The definition of a guest that has left: one that UNDEFINE_SOURCE should have removed, if libvirtd
+ * was restarted in the meantime and has forgotten, or one that somebody made of a transient guest
+ * during its migration. If it were started, the guest would run on both hosts. No other domain is
+ * touched. False while libvirt still has the domain paused, up to 30 s after its own restart.
+ * `wasPersistent`: when the migrate call was made.
  */
 export async function undefineMigrated(domain: Domain, wasPersistent: boolean): Promise<boolean> {
   const state = runStateFromLibvirt(await domain.getState());
   if (isPausedCopy(state)) return false;
-  // Killed before it wrote the reason down, libvirtd knows none after its restart.
+  // A libvirtd that was killed before it stored the reason has none after its restart.
   const left = state === "offMigrated" || (state === "off" && wasPersistent);
   if (left) await domain.undefine(WITH_METADATA);
   return true;
 }
 
 function invalid(message: string): LibvirtError {
-  return new LibvirtError("look before virDomainDestroy", {
+  return new LibvirtError("check before virDomainDestroy", {
     code: ErrorCode.OPERATION_INVALID,
     message,
     domain: 0,

@@ -1,7 +1,7 @@
 /**
- * Which address of the destination stands for which of this host's: the one in the same network if the
- * destination is known by one there, else that of its daemon. Names are resolved; an address of the
- * same family is preferred.
+ * Which address of the destination replaces which of this host's: one in the same network if any is
+ * known there, otherwise that of its daemon. Names are resolved; an address of the same family is
+ * preferred.
  */
 import { BlockList, isIP } from "node:net";
 import { canonicalIp } from "../../core/ip.ts";
@@ -9,18 +9,18 @@ import { ownAddresses, type OwnInterfaceAddress } from "../../host/own-addresses
 import { resolver } from "../../host/resolver.ts";
 import type { ListenMap } from "./destination-xml.ts";
 
-/** A resolver that takes longer costs the migration nothing: the address stays as it is. */
+/** If the resolver takes longer, the address stays as it is and the migration goes on. */
 const RESOLVE_MS = 5_000;
 
 type Own = Pick<OwnInterfaceAddress, "address" | "prefixLength">;
 
-/** What something of the guest listens on, as it stands there, and the address of this host that it is. */
+/** What a device listens on, as written in the XML, and which address of this host that is. */
 export interface OwnListen {
   readonly text: string;
   readonly own: Own;
 }
 
-/** What this host is reached at: no loopback, no link-local ones. */
+/** Where this host can be reached: not loopback, not link-local. */
 export function reachableAddresses(): readonly Own[] {
   return ownAddresses().filter(
     ({ internal, address }) => !internal && !address.toLowerCase().startsWith("fe80:"),
@@ -28,7 +28,7 @@ export function reachableAddresses(): readonly Own[] {
 }
 
 /**
- * `listened`: addresses and names, in whatever spelling. `hosts`: names or addresses of the
+ * `listened`: addresses and names in any spelling. `hosts`: names or addresses of the
  * destination, its daemon's first. Never rejects.
  */
 export async function listenMap(
@@ -50,7 +50,7 @@ async function ownListen(text: string, own: readonly Own[]): Promise<OwnListen |
   return found === undefined ? null : { text, own: found };
 }
 
-/** `there`: addresses of the destination, the best first. Pure. */
+/** `there`: addresses of the destination, best first. Pure. */
 export function listenMapAmong(
   affected: readonly OwnListen[],
   there: readonly string[],
@@ -75,7 +75,7 @@ function isInNetwork(address: string, { address: own, prefixLength }: Own): bool
 }
 
 async function addressesOf(host: string): Promise<readonly string[]> {
-  // A scope is this host's own name for one of its links.
+  // A scope is this host's own name of one of its links.
   if (isIP(host) !== 0) return host.includes("%") ? [] : [host];
   const resolved = await resolver.resolve(host, AbortSignal.timeout(RESOLVE_MS));
   return resolved.kind === "found" ? resolved.all.map(({ address }) => address) : [];

@@ -1,6 +1,6 @@
 /**
- * On what kind of file system a path lies, as the kernel's own table of mounts tells it. No file system
- * is asked for that: one whose server is gone (NFS) never answers, and holds a thread for as long.
+ * On what kind of file system a path lies, according to the kernel's mount table. No file system is
+ * queried for it: one whose server is gone (NFS) never answers, and would occupy a thread meanwhile.
  * Source: proc(5), /proc/[pid]/mountinfo.
  */
 import { readFile, readlink } from "node:fs/promises";
@@ -13,7 +13,7 @@ interface MountPoint {
   readonly type: string;
 }
 
-/** Of this host alone: a look at a link on one of them waits for nobody. */
+/** Local to this host: reading a link on one of them never blocks. */
 const ANSWERS_ITSELF: ReadonlySet<string> = new Set([
   "bcachefs",
   "btrfs",
@@ -34,11 +34,11 @@ const ANSWERS_ITSELF: ReadonlySet<string> = new Set([
   "zfs",
 ]);
 
-/** As the kernel's own limit. */
+/** The kernel's own limit. */
 const LINKS_MAX = 40;
 
 const TABLE = "/proc/self/mountinfo";
-/** Of a line: its ids, where it is mounted; then optional fields, a dash, and its type. */
+/** A line: IDs, mount point, optional fields, a dash, type. */
 const LINE = /^(\d+) (\d+) \S+ \S+ (\S+) .*? - (\S+)/;
 
 export class MountPoints {
@@ -53,14 +53,14 @@ export class MountPoints {
     });
   }
 
-  /** As they are now. **Fails**: Error without /proc. */
+  /** The present ones. **Fails**: Error without /proc. */
   static async now(): Promise<MountPoints> {
     return new MountPoints(await readFile(TABLE, "utf8"));
   }
 
   /**
-   * The type of the file system that an absolute path without links leads to; null: of none. From the
-   * root on, since what is mounted above or over another one hides it.
+   * The type of the file system that an absolute path without links leads to; null: none. Searched from
+   * the root, because a mount hides what lies below it.
    */
   typeAt(file: string): string | null {
     const seen = new Set<string>();
@@ -75,7 +75,7 @@ export class MountPoints {
     return last?.type ?? null;
   }
 
-  /** The same with links, as far as they lie where looking at them waits for nobody. */
+  /** The same with links, as far as reading them cannot block. */
   async typeOf(file: string): Promise<string | null> {
     let at = path.normalize(file);
     for (let links = 0; links <= LINKS_MAX; links += 1) {
@@ -87,7 +87,7 @@ export class MountPoints {
     return null;
   }
 
-  /** With its first link replaced; `noLink`: there is none where one may be looked for. */
+  /** With its first link resolved; `noLink`: there is none that can be read without blocking. */
   async #followed(file: string): Promise<{ readonly file: string } | "noLink" | "missing"> {
     const parts = file.split("/").filter((part) => part !== "");
     let at = "/";
@@ -104,7 +104,7 @@ export class MountPoints {
     return "noLink";
   }
 
-  /** The outermost on the way; of two at one place the kernel makes the later one the other's child. */
+  /** The outermost on the path; of two at the same mount point the later is a child of the earlier. */
   #next(file: string, among: (each: MountPoint) => boolean): MountPoint | undefined {
     return this.#all
       .filter((each) => among(each) && isBelow(file, each.at))
@@ -120,7 +120,7 @@ function isBelow(file: string, folder: string): boolean {
   return folder === "/" || file === folder || file.startsWith(`${folder}/`);
 }
 
-/** Space, tab, line feed and backslash stand there as octal numbers. */
+/** Space, tab, line feed and backslash are written as octal numbers. */
 function unescaped(text: string): string {
   return text.replaceAll(/\\([0-7]{3})/g, (_all, octal: string) =>
     String.fromCodePoint(Number.parseInt(octal, 8)),

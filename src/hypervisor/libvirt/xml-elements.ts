@@ -1,27 +1,27 @@
 /**
- * The elements of a document with their places in its text, so that a few of them can be changed and
- * every other byte stays what it was: no parser that writes the document anew keeps all of a domain's
- * XML (namespaces of QEMU's command line, CDATA and comments in somebody's metadata, entities in
- * names). Text, comments, CDATA, processing instructions and a doctype are passed over, so nothing in
- * them is taken for an element. It knows nothing of domains.
+ * The elements of a document with their positions in the text, so that a few can be changed while every
+ * other byte stays the same: a parser that rewrites the document would not preserve all of a domain's
+ * XML (namespaces of QEMU's command line, CDATA and comments in metadata, entities in names). Text,
+ * comments, CDATA, processing instructions and a doctype are skipped, so nothing in them is mistaken
+ * for an element. It knows nothing of domains.
  */
 
 export interface XmlAttribute {
-  /** With its entities resolved. */
+  /** With entities resolved. */
   readonly value: string;
-  /** Of what stands between the quotes. */
+  /** Of the text between the quotes. */
   readonly start: number;
   readonly end: number;
 }
 
 export interface XmlElement {
-  /** The names from the root on: `domain/devices/graphics`. */
+  /** The names from the root: `domain/devices/graphics`. */
   readonly path: string;
   readonly attributes: ReadonlyMap<string, XmlAttribute>;
   /** Of the whole element. */
   readonly start: number;
   readonly end: number;
-  /** Between its tags; the end of its tag twice for one that is empty (`<a/>`). */
+  /** Between its tags; for an empty element (`<a/>`) both are the end of its tag. */
   readonly contentStart: number;
   readonly contentEnd: number;
   readonly selfClosing: boolean;
@@ -33,7 +33,7 @@ export interface XmlEdit {
   readonly text: string;
 }
 
-/** What is not an element, and where it ends. */
+/** What is not an element: how it begins and ends. */
 const PASSED_OVER: readonly (readonly [string, string])[] = [
   ["<!--", "-->"],
   ["<![CDATA[", "]]>"],
@@ -50,7 +50,7 @@ const ATTRIBUTE = new RegExp(String.raw`(${NAME})\s*=\s*(?:"([^"]*)"|'([^']*)')`
 
 type Open = Omit<XmlElement, "end" | "contentEnd">;
 
-/** In the order of their beginnings. **Fails**: Error for what is not well-formed. */
+/** In the order in which they begin. **Fails**: Error if the document is not well-formed. */
 export function elementsIn(xml: string): readonly XmlElement[] {
   const found: XmlElement[] = [];
   const open: Open[] = [];
@@ -60,7 +60,7 @@ export function elementsIn(xml: string): readonly XmlElement[] {
     at = passed === undefined ? takeTag(xml, at, open, found) : endOf(xml, at, passed);
     at = xml.indexOf("<", at);
   }
-  if (open.length > 0) throw new Error(`XML: ${open.at(-1)?.path ?? ""} has no end`);
+  if (open.length > 0) throw new Error(`XML: ${open.at(-1)?.path ?? ""} is not closed`);
   return found.toSorted((one, other) => one.start - other.start);
 }
 
@@ -73,7 +73,7 @@ function endOf(xml: string, at: number, [begin, end]: readonly [string, string])
 function takeTag(xml: string, start: number, open: Open[], found: XmlElement[]): number {
   TAG.lastIndex = start;
   const tag = TAG.exec(xml);
-  if (tag === null) throw new Error(`XML: no tag at ${start}`);
+  if (tag === null) throw new Error(`XML: malformed tag at ${start}`);
   const [whole, closing, name = "", attributes = "", empty] = tag;
   const end = start + whole.length;
   if (closing === "/") {
@@ -131,7 +131,7 @@ function unescaped(raw: string): string {
   );
 }
 
-/** The text with the edits in it, which do not overlap. Edits at one place keep their order. */
+/** The text with the edits applied, which must not overlap. Edits at one position keep their order. */
 export function edited(xml: string, edits: readonly XmlEdit[]): string {
   let at = 0;
   const parts: string[] = [];

@@ -13,7 +13,7 @@ const stoppedHow: ReadonlyMap<number, StoppedHow> = byNumber(StoppedDetail, {
   CRASHED: "crashed",
   MIGRATED: "migrated",
   SAVED: "saved",
-  // Its QEMU is gone without a word.
+  // Its QEMU is gone.
   FAILED: "crashed",
   FROM_SNAPSHOT: "reverted",
 });

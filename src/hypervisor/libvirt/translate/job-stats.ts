@@ -1,7 +1,6 @@
 /**
- * libvirt's job stats in the core's words: operation and type by name, 64-bit values as numbers. A
- * value beyond 2^53 (8 PiB of guest memory) would lose digits and is clamped there, which no rule
- * of the core can tell from the truth.
+ * libvirt's job stats in the core's words: operation and type by name, 64-bit values as numbers. Values
+ * beyond 2^53 (8 PiB) are clamped, because a number would lose digits; no rule of the core notices.
  */
 import { JobOperation, JobType, type Int64, type JobStats as LibvirtJobStats } from "libvirt";
 import type {
@@ -34,7 +33,7 @@ const operations: ReadonlyMap<number, Operation> = byNumber(JobOperation, {
   SNAPSHOT_DELETE: "snapshotDelete",
 });
 
-/** What QEMU 11 says of the expected downtime before it has measured: INT64_MAX. */
+/** The expected downtime that QEMU 11 reports before it has measured one: INT64_MAX. */
 const DOWNTIME_UNKNOWN_MS = 2n ** 63n - 1n;
 
 function knownDowntimeMs(downtimeMs: Int64 | undefined): Int64 | undefined {
@@ -48,7 +47,7 @@ function toNumber(value: Int64): number {
   return Math.min(Number.MAX_SAFE_INTEGER, number);
 }
 
-/** `type` is absent in the record of a job-completed event: such a job is completed. */
+/** A job-completed event's record has no `type`: that job is completed. */
 export function jobStatsFromLibvirt(
   stats: Omit<LibvirtJobStats, "type"> & { readonly type?: number },
 ): JobStats {
@@ -75,7 +74,7 @@ export function jobStatsFromLibvirt(
   };
 }
 
-/** Only the fields that libvirt sent. */
+/** Only fields that libvirt sent. */
 function present<K extends string>(
   fields: Readonly<Record<K, Int64 | undefined>>,
 ): Partial<Record<K, number>> {

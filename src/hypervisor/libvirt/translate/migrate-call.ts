@@ -1,5 +1,5 @@
 /**
- * One migrate call as libvirt takes it: flags and typed parameters.
+ * A migrate call in libvirt's terms: flags and typed parameters.
  * Source: libvirt-domain.h, virDomainMigrateFlags and VIR_MIGRATE_PARAM_*.
  */
 import { MigrateFlag, type MigrateParams } from "libvirt";

@@ -1,6 +1,6 @@
 /**
- * libvirt's errors as the port's refusals. The number decides; libvirt's text is for people, since it
- * changes between versions and languages. One rule reads the text, post-copy-refusal.ts.
+ * libvirt's errors as the port's refusals. The number decides; the text, which differs between versions
+ * and languages, is for people. Only post-copy-refusal.ts reads it.
  *
  * Source: virterror.h, virErrorNumber.
  */
@@ -14,9 +14,9 @@ const kinds: ReadonlyMap<number, RefusalKind> = new Map<number, RefusalKind>([
   [ErrorCode.OPERATION_TIMEOUT, "locked"],
   [ErrorCode.OPERATION_ABORTED, "aborted"],
   [ErrorCode.OPERATION_FAILED, "operationFailed"],
-  // What QEMU's monitor answers to a command that it rejects comes with this code, too.
+  // Also a command that QEMU's monitor rejects.
   [ErrorCode.INTERNAL_ERROR, "internalError"],
-  // A domain's XML can be larger than a message of libvirt's protocol may be.
+  // A domain's XML can exceed the size of a message of libvirt's protocol.
   [ErrorCode.RPC, "tooLarge"],
 ]);
 
@@ -24,7 +24,7 @@ export function refusalFrom({ code, libvirtMessage }: LibvirtError): Refusal {
   return { kind: kinds.get(code) ?? "other", code, message: libvirtMessage };
 }
 
-/** Of a migrate call that carried the POSTCOPY flag. */
+/** The refusal of a migrate call with the POSTCOPY flag. */
 export function postCopyCallRefusalFrom(error: LibvirtError, vmName: string): Refusal {
   const refusal = refusalFrom(error);
   const { code, libvirtMessage: message } = error;
@@ -33,7 +33,7 @@ export function postCopyCallRefusalFrom(error: LibvirtError, vmName: string): Re
     : refusal;
 }
 
-/** libvirt gives job stats on the source host alone, so this is not the source. */
+/** libvirt provides job stats only on the source host, so this is not the source. */
 export function isIncoming({ code }: LibvirtError): boolean {
   return code === ErrorCode.OPERATION_UNSUPPORTED;
 }

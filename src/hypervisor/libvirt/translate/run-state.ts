@@ -1,7 +1,7 @@
 /**
- * libvirt's state and reason in the port's words: every number that libvirt has for them, and the only
- * place that knows these numbers. The compiler wants a row for each name that the binding knows, and a
- * test holds the binding's names to the installed headers. What a state means is core/run-state.ts's.
+ * libvirt's domain states and reasons as run states, with a row for each that libvirt has. What a run
+ * state means is core/run-state.ts's. On SHUTOFF_MIGRATED, and on SHUTOFF_UNKNOWN of a VM that was
+ * persistent, a leftover definition is removed (leftovers.ts).
  *
  * Source: libvirt-domain.h, virDomainState and virDomain{Running,Paused,Shutoff}Reason.
  */
@@ -55,7 +55,7 @@ const shutoff: Reasons<typeof ShutoffReason> = {
   DAEMON: "offUnseen",
 };
 
-/** A state with reasons of its own, or one that its reasons do not change. */
+/** `else`: whatever the reason, or if `by` does not know it. */
 const states: Readonly<
   Record<
     keyof typeof DomainState,
@@ -74,7 +74,7 @@ const states: Readonly<
 
 const byState = byNumber(DomainState, states);
 
-/** A reason that is newer than the binding counts as its state without one. */
+/** A reason that is newer than the binding is ignored. */
 export function runStateFromLibvirt({
   state,
   reason,
