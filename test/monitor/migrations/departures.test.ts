@@ -3,13 +3,10 @@
  * an hour is over; and one that came back is what it is now, whatever its migrations were.
  */
 import { describe, expect, it } from "vitest";
-import { HostView } from "../../../src/monitor/host-view.ts";
-import { SmallHost, SteppingClock, WELCOMING } from "../small-host.ts";
-import { SmallHypervisor } from "../small-hypervisor.ts";
+import { SmallHost, WELCOMING } from "../small-host.ts";
 
 const VM = "11111111-1111-4111-8111-111111111111";
 const OTHER = "22222222-2222-4222-8222-222222222222";
-const HOUR_MS = 3_600_000;
 const GONE_OVER = { status: "Down", exitCode: 0, exitReason: 4, exitMessage: expect.any(String) };
 
 async function departed(): Promise<SmallHost> {
@@ -69,12 +66,6 @@ describe("a VM that has left", () => {
     await expectUnknown(await host.restarted());
   });
 
-  it("is forgotten after an hour", async () => {
-    const host = await departed();
-    host.clock.monotonicStepMs += HOUR_MS;
-    await expectUnknown(host);
-  });
-
   async function unknown(): Promise<SmallHost> {
     const host = await SmallHost.up();
     host.hypervisor.put(VM);
@@ -116,22 +107,6 @@ describe("a VM that has left", () => {
     expect(told.at(-1)).toMatchObject({ params: { [VM]: { status: "Up" } } });
     expect(await host.service.vmStats(VM)).toMatchObject({ status: "Up" });
     expect(await host.service.migrationStatus(VM)).toMatchObject({ outcome: "failed" });
-  });
-
-  it.each<[string, (host: SmallHost) => unknown]>([
-    [
-      "started here",
-      (host) =>
-        host.hypervisor.tell({ kind: "guest", vmId: VM, change: "started", incoming: false }),
-    ],
-    ["expected here", (host) => host.service.migrationCreate({ vmId: VM }, "host2")],
-  ])("in a way that nobody can tell, and %s: it has come back", async (_name, comes) => {
-    const host = await unknown();
-    await comes(host);
-    host.hypervisor.put(VM);
-    host.clock.monotonicStepMs += 1_000;
-    expect(await host.service.vmStats(VM)).toMatchObject({ status: "Up" });
-    await expect(host.service.migrationStatus(VM)).rejects.toMatchObject({ code: "notMigrating" });
   });
 });
 
@@ -186,21 +161,6 @@ describe("a VM that came back", () => {
     await expectUnknown(await host.restarted());
   });
 
-  it("between two looks, by libvirt's event", async () => {
-    const host = await departed();
-    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "started", incoming: false });
-    await expectUnknown(host);
-  });
-
-  it("on its way: it is arriving, and if it does not arrive it is not here", async () => {
-    const host = await departed();
-    host.hypervisor.put(VM, { runState: "startingUp" }, "incoming");
-    expect(await host.service.vmStats(VM)).toMatchObject({ status: "Migration Destination" });
-    host.hypervisor.vms.delete(VM);
-    host.clock.monotonicStepMs += 1_000;
-    await expectUnknown(host);
-  });
-
   it("is expected here: then it has not left", async () => {
     const host = await departed();
     await host.service.migrationCreate({ vmId: VM }, "host2");
@@ -228,104 +188,4 @@ describe("a VM that came back", () => {
     host.clock.monotonicStepMs += 1_000;
     await expectUnknown(host);
   });
-});
-
-/** Each look is held until it is let go. */
-class SlowHypervisor extends SmallHypervisor {
-  readonly held: (() => void)[] = [];
-
-  override async scan(...options: Parameters<SmallHypervisor["scan"]>) {
-    const seen = await super.scan(...options);
-    await new Promise<void>((resolve) => this.held.push(resolve));
-    return seen;
-  }
-
-  async holds(): Promise<void> {
-    while (this.held.length === 0) await new Promise(setImmediate);
-  }
-
-  async letGo(): Promise<void> {
-    await this.holds();
-    this.held.shift()?.();
-  }
-}
-
-function slowView(): { hypervisor: SlowHypervisor; view: HostView } {
-  const clock = new SteppingClock();
-  const hypervisor = new SlowHypervisor(clock);
-  hypervisor.put(VM);
-  const view = new HostView(
-    hypervisor,
-    () => clock.monotonicMs(),
-    () => 1_000,
-    () => new Set(),
-  );
-  return { hypervisor, view };
-}
-
-const ONLY = new Set([VM]);
-
-describe("a look at single VMs that was overtaken", () => {
-  it("by a change shows nothing of before it: they are looked at again", async () => {
-    const { hypervisor, view } = slowView();
-    const only = view.refreshOnly(ONLY);
-    hypervisor.vms.delete(VM);
-    view.invalidate();
-    await hypervisor.letGo();
-    await hypervisor.letGo();
-    expect(await only).toEqual({ kind: "ok", value: null });
-    expect(view.get(VM)).toBeUndefined();
-  });
-
-  it("by changes again and again is no look", async () => {
-    const { hypervisor, view } = slowView();
-    const only = view.refreshOnly(ONLY);
-    for (const _ of [1, 2]) {
-      await hypervisor.holds();
-      view.invalidate();
-      await hypervisor.letGo();
-    }
-    expect(await only).toEqual({ kind: "noAnswer" });
-    expect(view.get(VM)).toBeUndefined();
-  });
-
-  it("by a later look at all puts nothing back", async () => {
-    const { hypervisor, view } = slowView();
-    const only = view.refreshOnly(ONLY);
-    await new Promise(setImmediate);
-    hypervisor.vms.delete(VM);
-    const all = view.refresh();
-    await new Promise(setImmediate);
-    hypervisor.held.reverse();
-    await hypervisor.letGo();
-    await all;
-    await hypervisor.letGo();
-    await only;
-    expect(view.get(VM)).toBeUndefined();
-    expect(hypervisor.called).toHaveLength(2);
-  });
-
-  it("by nothing is shown", async () => {
-    const { hypervisor, view } = slowView();
-    const only = view.refreshOnly(ONLY);
-    await hypervisor.letGo();
-    expect(await only).toEqual({ kind: "ok", value: null });
-    expect(view.get(VM)).toBeDefined();
-  });
-});
-
-it("a look that began before something changed is no answer for after it", async () => {
-  const { hypervisor, view } = slowView();
-  const early = view.freshWithin(200);
-  hypervisor.vms.delete(VM);
-  view.invalidate();
-  const late = view.freshWithin(200);
-  await hypervisor.letGo();
-  await early;
-  expect(view.get(VM)).toBeDefined();
-  const later = view.freshWithin(200);
-  await hypervisor.letGo();
-  await Promise.all([late, later]);
-  expect(view.get(VM)).toBeUndefined();
-  expect(hypervisor.called.filter((call) => call.startsWith("scan"))).toHaveLength(2);
 });

@@ -57,18 +57,6 @@ describe("in the queue", () => {
     expect(await host.stats(VM)).toMatchObject({ status: "Paused", pauseCode: "EIO" });
   });
 
-  it("cancelled while libvirt works on it: the answer is what it says then", async () => {
-    const host = await waiting();
-    host.hypervisor.silent.add(VM);
-    const cancelled = host.service.cancel(VM, "uid 0");
-    const asked = host.hypervisor.called.length;
-    await host.until(() => host.hypervisor.called.length > asked + 3 || undefined, "a cycle");
-    host.hypervisor.silent.clear();
-    expect(await cancelled).toBe(true);
-    expect(await host.event("VM_migration_ended", VM)).toMatchObject({ where: "source" });
-    expect(told(host)).toEqual([LEAVING, { status: "Up" }]);
-  });
-
   it("cancelled while libvirt says nothing of it for a minute: told once it does", async () => {
     const host = await waiting();
     host.hypervisor.silent.add(VM);
@@ -97,30 +85,6 @@ describe("in the queue", () => {
     expect(await host.service.migrationStatus(VM)).toMatchObject({ outcome: "cancelled" });
     await host.restarted();
     expect(await host.service.migrationStatus(VM)).toMatchObject({ outcome: "cancelled" });
-  });
-
-  it("silent to the end, and migrated again: of the first one nothing more is said", async () => {
-    const host = await waiting();
-    host.hypervisor.silent.add(VM);
-    const cancelled = host.service.cancel(VM, "uid 0");
-    host.clock.monotonicStepMs += SETTLE_MAX_MS;
-    await cancelled;
-    host.hypervisor.silent.clear();
-    await host.migrate(VM);
-    host.clock.monotonicStepMs += CONFIRM_AGAIN_MS;
-    const asked = host.hypervisor.called.length;
-    await host.until(() => host.hypervisor.called.length > asked + 5 || undefined, "cycles");
-    expect(told(host)).toEqual([LEAVING, LEAVING]);
-  });
-
-  it("gone without a word it is asked for a second, and the cancel says so", async () => {
-    const host = await waiting();
-    host.hypervisor.vms.delete(VM);
-    await expect(host.service.cancel(VM, "uid 0")).rejects.toMatchObject({
-      code: "cancelFailed",
-      message: expect.stringContaining("nothing says where it went"),
-    });
-    expect(told(host)).toEqual([LEAVING]);
   });
 
   it("asleep at its turn it does not go, and the next one has the slot", async () => {
@@ -251,22 +215,6 @@ describe("in the queue", () => {
     expect(await host.stats(VM)).toMatchObject({ status: "Down", exitReason: 6 });
     await expect(host.service.cancel(VM, "uid 0")).rejects.toThrow(/destroyed by somebody/);
     expect(told(host)).toMatchObject([{ status: "Down", exitReason: 6 }]);
-  });
-
-  it("switched off it is down, and on again it is leaving, in every answer", async () => {
-    const host = await waiting();
-    host.hypervisor.vms.delete(VM);
-    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "stopped", how: "destroyed" });
-    const down = { vmId: VM, status: "Down", exitCode: 0, exitReason: 6 };
-    host.clock.monotonicStepMs += 1_000;
-    expect(await host.stats(VM)).toMatchObject(down);
-    expect(await host.service.vmList()).toMatchObject([LEAVING, down]);
-    expect(await host.service.hostStats()).toMatchObject({ vmCount: 1 });
-    host.hypervisor.put(VM);
-    host.hypervisor.tell({ kind: "guest", vmId: VM, change: "started", incoming: false });
-    host.clock.monotonicStepMs += 1_000;
-    expect(await host.stats(VM)).toMatchObject(LEAVING);
-    expect(told(host)).toEqual([LEAVING]);
   });
 });
 
