@@ -1,19 +1,14 @@
 /** The name check towards destinations: what a certificate must hold, and that it is off by default. */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:tls";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { createServer } from "node:tls";
+import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import { createLog } from "../../src/logger.ts";
-import { PeerClient } from "../../src/peer/peer-client.ts";
 import { loadPeerTls } from "../../src/peer/peer-tls.ts";
-import { makeCertificate, makeCertificates } from "../rpc/lines.ts";
+import { makeCertificate, makeCertificates, useFolder } from "../rpc/lines.ts";
+import { clientWith, daemonLike, listen } from "./destination.ts";
 
-let dir = "";
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "peer-name-"));
+const { client, files } = useFolder((dir) => {
   makeCertificates(dir);
   makeCertificate(dir, "by-address");
   makeCertificate(dir, "by-name", { alternatives: "DNS:localhost" });
@@ -21,58 +16,20 @@ beforeAll(() => {
   makeCertificate(dir, "localhost", { alternatives: "DNS:host-b" });
   makeCertificate(dir, "wild", { alternatives: "DNS:*,DNS:*.localhost" });
 });
-afterAll(() => rmSync(dir, { recursive: true }));
 
-const servers: Server[] = [];
-const clients: PeerClient[] = [];
-afterEach(() => {
-  for (const client of clients.splice(0)) client.close();
-  for (const server of servers.splice(0)) server.close();
-});
-
-/** A destination that says CONNECTED, and answers true to any question. */
 async function destination(certificate: string): Promise<number> {
-  const pem = (file: string) => readFileSync(join(dir, file));
-  const server = createServer(
-    {
-      ca: pem("ca.pem"),
-      cert: pem(`${certificate}.pem`),
-      key: pem(`${certificate}.key`),
-      requestCert: true,
-    },
-    (socket) => {
-      socket.on("error", () => undefined);
-      socket.write("CONNECTED\nversion:1.2\n\n\0");
-      socket.on("data", (data: Buffer) => {
-        const id = /"id":"([^"]+)"/.exec(data.toString())?.[1];
-        if (id === undefined) return;
-        const body = JSON.stringify({ jsonrpc: "2.0", id, result: true });
-        socket.write(`MESSAGE\ndestination:d\ncontent-length:${body.length}\n\n${body}\0`);
-      });
-    },
-  );
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const address = server.address();
-  return typeof address === "object" ? (address?.port ?? 0) : 0;
+  const options = { ...client(certificate), requestCert: true };
+  return (await listen(createServer(options, daemonLike({ result: true })))).port;
 }
 
 async function ask(host: string, port: number, verifyName?: boolean) {
   const ssl = {
-    ca: join(dir, "ca.pem"),
-    cert: join(dir, "host.pem"),
-    key: join(dir, "host.key"),
+    ...files(),
     ...(verifyName !== undefined && { verify_peer_name: verifyName }),
   };
   const log = createLog({ level: "error", stream: { write: () => undefined } });
   const tls = (await loadPeerTls(parseConfig({ ssl }).ssl, log)) ?? null;
-  const client = new PeerClient(
-    tls,
-    () => performance.now(),
-    () => 10_000,
-  );
-  clients.push(client);
-  return await client.ask({ host, port }, "Host.ping2", {}, 10_000);
+  return await clientWith(tls).ask({ host, port }, "Host.ping2", {}, 10_000);
 }
 
 describe("ssl.verify_peer_name", () => {

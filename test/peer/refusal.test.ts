@@ -3,28 +3,15 @@
  * told why, and the questions beside it are answered all the same, over real sockets.
  */
 
-import { createServer, type Server, type Socket } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { createServer } from "node:net";
+import { describe, expect, it } from "vitest";
 import { definitionMessageBytes } from "../../src/core/definition-size.ts";
-import { createLog } from "../../src/logger.ts";
-import { Peer } from "../../src/peer/peer.ts";
-import { PeerClient } from "../../src/peer/peer-client.ts";
+import { listen, peerAt } from "./destination.ts";
 import { type Frame, FrameParser, serializeFrame } from "../../src/stomp/index.ts";
 
 const VM = "0b6f2f0e-5a0c-4f7e-9d0e-0123456789ab";
 const SMALL = "<domain/>";
 const LARGE = `<domain>${"x".repeat(2_000_000)}</domain>`;
-const DEADLINE_MS = 10_000;
-
-const servers: Server[] = [];
-const clients: PeerClient[] = [];
-const sockets = new Set<Socket>();
-afterEach(() => {
-  for (const client of clients.splice(0)) client.close();
-  for (const server of servers.splice(0)) server.close();
-  for (const socket of sockets) socket.destroy();
-  sockets.clear();
-});
 
 interface Asked {
   readonly id: string;
@@ -54,8 +41,6 @@ async function destination(behave: Behaviour, bodyBytes = 10_000_000): Promise<D
   const server = createServer((socket) => {
     connections += 1;
     const connection = connections;
-    sockets.add(socket);
-    socket.on("error", () => undefined);
     const parser = new FrameParser({ lineBytes: 2048, headerCount: 32, bodyBytes });
     let replyTo = "";
     const send = (command: string, headers: [string, string][], body = ""): void => {
@@ -84,19 +69,8 @@ async function destination(behave: Behaviour, bodyBytes = 10_000_000): Promise<D
       if (malformed !== undefined) line.error("malformed frame", `malformed frame, ${malformed}`);
     });
   });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const address = server.address();
-  return { port: typeof address === "object" ? (address?.port ?? 0) : 0, asked };
-}
-
-function peerOf(port: number): Peer {
-  const nowMs = (): number => performance.now();
-  const client = new PeerClient(null, nowMs, () => DEADLINE_MS);
-  clients.push(client);
-  const log = createLog({ level: "error", stream: { write: () => undefined } });
-  const times = { deadlineMs: () => DEADLINE_MS, nowMs };
-  return new Peer({ host: "127.0.0.1", port }, client, log, times);
+  const { port } = await listen(server);
+  return { port, asked };
 }
 
 const vdsm = { incomingVmMigrations: 1, outgoingVmMigrations: 0 };
@@ -123,7 +97,7 @@ describe("the definition", () => {
       return true;
     });
     const { port, asked } = await destination(echo);
-    const peer = peerOf(port);
+    const peer = peerAt(port);
     await peer.askCounts();
     expect(peer.wantsDefinition).toBe(true);
     expect(await peer.reserve(VM, LARGE)).toEqual({ kind: "reserved" });
@@ -134,7 +108,7 @@ describe("the definition", () => {
 
   it("is not wanted by our own daemon", async () => {
     const { port, asked } = await destination(answering(ours, () => false));
-    const peer = peerOf(port);
+    const peer = peerAt(port);
     await peer.askCounts();
     expect(peer.wantsDefinition).toBe(false);
     expect(await peer.reserve(VM, null)).toEqual({ kind: "reserved" });
@@ -148,7 +122,7 @@ describe("a request that is refused with ERROR", () => {
       answering(vdsm, () => false),
       1_048_576,
     );
-    const peer = peerOf(port);
+    const peer = peerAt(port);
     await peer.askCounts();
     const [reserved] = await Promise.all([peer.reserve(VM, LARGE), peer.askCounts()]);
     expect(reserved).toMatchObject({
@@ -168,7 +142,7 @@ describe("a request that is refused with ERROR", () => {
       else if (held === undefined) held = question;
       else line.answer(question, vdsm);
     });
-    const peer = peerOf(port);
+    const peer = peerAt(port);
     const [reserved] = await Promise.all([peer.reserve(VM, SMALL), peer.askCounts()]);
     expect(reserved).toMatchObject({
       kind: "refused",
@@ -185,7 +159,7 @@ describe("a request that is refused with ERROR", () => {
       return method === CREATE;
     });
     const { port, asked } = await destination(refuse);
-    const peer = peerOf(port);
+    const peer = peerAt(port);
     await peer.askCounts();
     const refused = { kind: "refused", message: "it sent ERROR: SEND refused" };
     expect(await peer.reserve(VM, SMALL)).toMatchObject(refused);
@@ -203,7 +177,7 @@ it("an answer that cannot be read fails its own question, not the others", async
       return method === CREATE;
     }),
   );
-  const peer = peerOf(port);
+  const peer = peerAt(port);
   await peer.askCounts();
   const [reserved] = await Promise.all([peer.reserve(VM, SMALL), peer.askCounts()]);
   expect(reserved).toMatchObject({

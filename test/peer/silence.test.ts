@@ -3,83 +3,29 @@
  * the cause by which a migration is judged, in words, over real sockets.
  */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { SilenceCause } from "../../src/core/destination.ts";
-import { createLog } from "../../src/logger.ts";
 import type { PeerTls } from "../../src/peer/peer-address.ts";
-import { Peer } from "../../src/peer/peer.ts";
-import { PeerClient } from "../../src/peer/peer-client.ts";
+import type { Peer } from "../../src/peer/peer.ts";
 import { silenceOf, strangerIn } from "../../src/peer/silence.ts";
-import { makeCertificate, makeCertificates } from "../rpc/lines.ts";
+import { makeCertificate, makeCertificates, useFolder } from "../rpc/lines.ts";
+import { daemonLike, listen, peerAt } from "./destination.ts";
 
-let dir = "";
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "peer-silence-"));
+const { client, pem } = useFolder((dir) => {
   makeCertificates(dir);
   makeCertificate(dir, "expired", { days: -1 });
 });
-afterAll(() => rmSync(dir, { recursive: true }));
-
-const servers: Server[] = [];
-const clients: PeerClient[] = [];
-const sockets = new Set<Socket>();
-afterEach(() => {
-  for (const client of clients.splice(0)) client.close();
-  for (const server of servers.splice(0)) server.close();
-  for (const socket of sockets) socket.destroy();
-  sockets.clear();
-});
-
-const pem = (file: string): Buffer => readFileSync(join(dir, file));
-
-function files(name: string, ca = "ca"): { ca: Buffer; cert: Buffer; key: Buffer } {
-  return { ca: pem(`${ca}.pem`), cert: pem(`${name}.pem`), key: pem(`${name}.key`) };
-}
-
-async function listening(server: Server): Promise<number> {
-  servers.push(server);
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("error", () => undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const address = server.address();
-  return typeof address === "object" ? (address?.port ?? 0) : 0;
-}
 
 const tcp = (onConnect: (socket: Socket) => void): Server => createTcpServer(onConnect);
 
-/** Speaks STOMP as a daemon does, and answers any question so. */
-function daemonLike(answer: Record<string, unknown>): (socket: Socket) => void {
-  return (socket) => {
-    socket.on("data", (data: Buffer) => {
-      const text = data.toString();
-      if (text.includes("CONNECT\n")) socket.write("CONNECTED\nversion:1.2\n\n\0");
-      const id = /"id":"([^"]+)"/.exec(text)?.[1];
-      if (id === undefined) return;
-      const body = JSON.stringify({ jsonrpc: "2.0", id, ...answer });
-      socket.write(`MESSAGE\ndestination:d\ncontent-length:${body.length}\n\n${body}\0`);
-    });
-  };
-}
-
 const ANSWER_MS = 300;
-const LONG_MS = 10_000;
 
-async function countsOf(port: number, tls: PeerTls | null, withinMs = LONG_MS): Promise<Peer> {
-  const nowMs = (): number => performance.now();
-  const client = new PeerClient(tls, nowMs, () => withinMs);
-  clients.push(client);
-  const log = createLog({ level: "error", stream: { write: () => undefined } });
-  const times = { deadlineMs: () => withinMs, nowMs };
-  const peer = new Peer({ host: "127.0.0.1", port }, client, log, times);
+async function countsOf(port: number, tls: PeerTls | null, withinMs?: number): Promise<Peer> {
+  const peer = peerAt(port, tls, withinMs);
   await peer.askCounts();
   return peer;
 }
@@ -103,7 +49,7 @@ describe("without TLS", () => {
       "notADaemon",
       /does not speak STOMP/,
     ],
-    ["a TLS server", () => createTlsServer(files("host")), "closed", /does it require TLS/],
+    ["a TLS server", () => createTlsServer(client("host")), "closed", /does it require TLS/],
     ["one that closes at once", () => tcp((socket) => socket.end()), "closed", /without answering/],
     [
       "a broker that refuses the login",
@@ -142,7 +88,7 @@ describe("without TLS", () => {
       /oops/,
     ],
   ])("%s", async (_name, server, cause, text) => {
-    const peer = await countsOf(await listening(server()), null);
+    const peer = await countsOf((await listen(server())).port, null);
     expect(peer.silence).toMatchObject({ cause, text: expect.stringMatching(text) });
     expect(peer.reached).toBe(cause === "busy");
   });
@@ -156,7 +102,7 @@ describe("without TLS", () => {
   });
 
   it("one that says nothing: not in time", async () => {
-    const { silence } = await countsOf(await listening(tcp(() => undefined)), null, ANSWER_MS);
+    const { silence } = await countsOf((await listen(tcp(() => undefined))).port, null, ANSWER_MS);
     expect(silence).toMatchObject({
       cause: "timeout",
       text: expect.stringMatching(/connected, but no STOMP answer within 300 ms/),
@@ -164,12 +110,11 @@ describe("without TLS", () => {
   });
 
   it("a daemon is reached, and its end later is no refusal", async () => {
-    const port = await listening(tcp(daemonLike({ result: counts })));
+    const { port, stop } = await listen(tcp(daemonLike({ result: counts })));
     const peer = await countsOf(port, null);
     expect(peer.counts()).toMatchObject({ kind: "counted", migrations: 0 });
     expect(peer.reached).toBe(true);
-    for (const socket of sockets) socket.destroy();
-    servers[0]?.close();
+    stop();
     await peer.askCounts();
     expect(["broken", "refused", "closed"]).toContain(peer.silence.cause);
   });
@@ -180,62 +125,62 @@ describe("with TLS", () => {
   it.each<[string, () => Server, () => PeerTls, SilenceCause, RegExp]>([
     [
       "an HTTPS server",
-      () => createHttpsServer(files("host")),
-      () => files("engine"),
+      () => createHttpsServer(client("host")),
+      () => client("engine"),
       "notADaemon",
       /it is an HTTP server/,
     ],
     [
       "an HTTP server",
       () => createHttpServer(),
-      () => files("engine"),
+      () => client("engine"),
       "notADaemon",
       /does not use TLS/,
     ],
     [
       "an SSH server",
       () => tcp((socket) => socket.write("SSH-2.0-OpenSSH_9.2p1\r\n")),
-      () => files("engine"),
+      () => client("engine"),
       "notADaemon",
       /does not use TLS/,
     ],
     [
       "a daemon without TLS, which closes",
       () => tcp((socket) => socket.once("data", () => socket.end())),
-      () => files("engine"),
+      () => client("engine"),
       "closed",
       /TLS/,
     ],
     [
       "a certificate that has expired",
-      () => createTlsServer(files("expired")),
-      () => files("engine"),
+      () => createTlsServer(client("expired")),
+      () => client("engine"),
       "certificateThere",
       /expired/,
     ],
     [
       "a certificate of another authority",
-      () => createTlsServer(files("stranger")),
-      () => files("engine"),
+      () => createTlsServer(client("stranger")),
+      () => client("engine"),
       "certificateThere",
       /not accepted here/,
     ],
     [
       "this host's certificate is not there",
-      () => createTlsServer(files("host")),
+      () => createTlsServer(client("host")),
       () => ({}),
       "noCertificate",
       /no usable client certificate/,
     ],
     [
       "this host's certificate is no certificate",
-      () => createTlsServer(files("host")),
-      () => ({ ...files("engine"), cert: Buffer.from("nonsense") }),
+      () => createTlsServer(client("host")),
+      () => ({ ...client("engine"), cert: Buffer.from("nonsense") }),
       "noCertificate",
       /cannot be used/,
     ],
   ])("%s", async (_name, server, own, cause, text) => {
-    const { silence } = await countsOf(await listening(server()), own());
+    const { silence } = await countsOf((await listen(server())).port, own());
     expect(silence).toMatchObject({ cause, text: expect.stringMatching(text) });
   });
 
@@ -243,13 +188,13 @@ describe("with TLS", () => {
     "%s: this host's certificate is refused there, or the connection closed for it",
     async (version) => {
       const server = createTlsServer({
-        ...files("host"),
+        ...client("host"),
         ...mutual,
         minVersion: version,
         maxVersion: version,
       });
-      const own = { ...files("stranger"), ca: pem("ca.pem") };
-      const { silence } = await countsOf(await listening(server), own);
+      const own = { ...client("stranger"), ca: pem("ca.pem") };
+      const { silence } = await countsOf((await listen(server)).port, own);
       expect(["certificateHere", "closed"]).toContain(silence.cause);
     },
   );
