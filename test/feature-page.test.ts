@@ -74,7 +74,7 @@ const MIGRATE: readonly Claim[] = [
   {
     says: "consoleAddress: where the client's console goes on",
     shownBy: [
-      "monitor/migrate-call > of a guest with %j follows %j",
+      "monitor/migrations/call > of a guest with %j follows %j",
       "hosts/placement > a guest arrives pinned as asked for, and listens on the destination's address",
     ],
   },

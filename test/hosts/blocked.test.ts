@@ -13,6 +13,7 @@ import {
   ENDLESS_PARAMS,
   expectRunsOn,
   heard,
+  lastStall,
   migrateRunning,
   refusal,
   stallings,
@@ -126,7 +127,7 @@ describe("the migration network", () => {
         where: "source",
         confirmed: true,
       });
-      const told = stallings(pair.a, guest.uuid);
+      const told = lastStall(pair.a, guest.uuid);
       expect(told.map((each) => each["reason"])).toEqual(Array(told.length).fill("noData"));
       expect(told.map((each) => each["count"])).toEqual([1, 2, 3]);
       expect(told.at(-1)).toMatchObject({ timeoutIn: 0 });

@@ -108,6 +108,12 @@ export function stallings(daemon: Daemon, vmId: string): readonly Record<string,
     .map((event) => event.fields);
 }
 
+/** The stall events since the migration last advanced: a busy machine may add a stall before it. */
+export function lastStall(daemon: Daemon, vmId: string): readonly Record<string, unknown>[] {
+  const all = stallings(daemon, vmId);
+  return all.slice(all.findLastIndex((each) => each["progressing"] === true) + 1);
+}
+
 /** What an error of the daemon looks like: `await expect(…).rejects.toMatchObject(refusal(47, /too late/))`. */
 export function refusal(code: number, message: RegExp): Record<string, unknown> {
   return { code, message: expect.stringMatching(message) };

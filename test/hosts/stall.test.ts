@@ -9,7 +9,7 @@ import {
   logged,
   RESTLESS,
   RESTLESS_CAP_MIBPS,
-  stallings,
+  lastStall,
   useDaemons,
 } from "./pair.ts";
 
@@ -37,9 +37,9 @@ describe("a guest that does not converge", () => {
       confirmed: true,
     });
     // A QEMU that syncs dirty pages ten times a second may show a few new lows at first.
-    const all = stallings(pair.a, guest.uuid);
-    const heard = all.slice(all.findLastIndex((each) => each["progressing"] === true) + 1);
-    const counts = heard.filter((each) => each["progressing"] === false && each["timeoutIn"] !== 0);
+    const counts = lastStall(pair.a, guest.uuid).filter(
+      (each) => each["progressing"] === false && each["timeoutIn"] !== 0,
+    );
     expect(counts.map((each) => each["count"])).toEqual([1, 2, 3]);
     expect(counts.map((each) => each["reason"])).toEqual(Array(3).fill("notConverging"));
     expect(counts.map((each) => each["stalledFor"])).toEqual([1, 2, 3]);
