@@ -9,22 +9,14 @@
  * - A slot is held from admission to the end, except by one that is only being located to end.
  * - vars.migration_admission_timeout ends whatever has waited that long without a call to libvirt.
  */
-import type { Phase } from "./migration.ts";
-
-/** What admission knows of one migration. */
-export interface AdmissionFacts {
-  readonly mode: "remote" | "file";
-  readonly phase: Phase;
-  readonly acceptedAtMs: number;
-  readonly callAtMs: number | null;
-  /** Not before this; null: not deferred. */
-  readonly retryAtMs: number | null;
-  /** It never began and is to end; null: it is not. */
-  readonly waitingEnd: object | null;
-}
+import { SOON_MS, isNewReason, judgeSilence, refusedTriesAfter } from "./destination.ts";
+import type { Input } from "./input.ts";
+import type { Migration } from "./migration.ts";
+import { endWaiting } from "./never-began.ts";
+import { type Turn, log, tell } from "./turn.ts";
 
 export interface Candidate {
-  readonly migration: AdmissionFacts;
+  readonly migration: Pick<Migration, "facts" | "phase" | "admission" | "call">;
   readonly request: { readonly outgoingLimit?: number };
 }
 
@@ -36,13 +28,13 @@ export function isQueued({ migration }: Candidate): boolean {
 }
 
 function holdsSlot({ migration }: Candidate): boolean {
-  const { mode, phase, waitingEnd } = migration;
-  return mode === "remote" && phase !== "queued" && waitingEnd === null;
+  const { admission, facts, phase } = migration;
+  return facts.mode === "remote" && phase !== "queued" && admission.ending === null;
 }
 
 /** Queued, and not deferred until later. */
 function isReady({ migration }: Candidate, nowMs: number): boolean {
-  return migration.phase === "queued" && (migration.retryAtMs ?? 0) <= nowMs;
+  return migration.phase === "queued" && (migration.admission.retryAtMs ?? 0) <= nowMs;
 }
 
 /**
@@ -56,10 +48,10 @@ export function mayBegin<T extends Candidate>(
   stuck: ReadonlySet<T> = new Set(),
 ): readonly T[] {
   const ready = live.filter((each) => isReady(each, nowMs) && !stuck.has(each));
-  const begin = ready.filter(({ migration }) => migration.mode === "file");
+  const begin = ready.filter(({ migration }) => migration.facts.mode === "file");
   let held = live.filter(holdsSlot).length;
   for (const each of ready) {
-    if (each.migration.mode === "file") continue;
+    if (each.migration.facts.mode === "file") continue;
     if (held >= (each.request.outgoingLimit ?? maxOutgoing)) break;
     begin.push(each);
     held += 1;
@@ -72,17 +64,19 @@ export function outgoingSlots(
   live: readonly Candidate[],
   nowMs: number,
 ): { readonly inUse: number; readonly waiting: number } {
-  const waiting = live.filter((each) => each.migration.mode === "remote" && isReady(each, nowMs));
+  const waiting = live.filter(
+    (each) => each.migration.facts.mode === "remote" && isReady(each, nowMs),
+  );
   return { inUse: live.filter(holdsSlot).length, waiting: waiting.length };
 }
 
 /** `timeoutMs` 0: no limit. */
 export function hasWaitedTooLong(
-  { migration: { callAtMs, acceptedAtMs } }: Candidate,
+  { migration: { admission, call } }: Candidate,
   timeoutMs: number,
   nowMs: number,
 ): boolean {
-  return timeoutMs > 0 && callAtMs === null && nowMs - acceptedAtMs >= timeoutMs;
+  return timeoutMs > 0 && call.madeAtMs === null && nowMs - admission.acceptedAtMs >= timeoutMs;
 }
 
 /**
@@ -95,9 +89,73 @@ export function retryAtMs(nowMs: number, retryAfterMs: number, random: number): 
 
 /** Until it is tried again; null: it is not deferred, or is due already. */
 export function retryInMs(
-  { migration: { phase, retryAtMs: atMs } }: Candidate,
+  { migration: { admission, phase } }: Candidate,
   nowMs: number,
 ): number | null {
-  const inMs = Math.ceil((atMs ?? 0) - nowMs);
+  const inMs = Math.ceil((admission.retryAtMs ?? 0) - nowMs);
   return phase === "queued" && inMs > 0 ? inMs : null;
+}
+
+/** It has a slot here. The engine was told at acceptance. */
+export function admitted(migration: Migration): Migration {
+  const admission = { ...migration.admission, retryAtMs: null };
+  return { ...migration, phase: "preparing", admission };
+}
+
+/** The destination has no slot, or something else is in the way for now. */
+export function deferred(
+  migration: Migration,
+  { reason, retryAtMs: atMs }: Input<"deferred">,
+  turn: Turn,
+): Migration {
+  return requeue(migration, { reason, atMs, refusedTries: 0 }, turn);
+}
+
+/** The destination gave no useful answer: whether waiting may help is destination.ts's to say. */
+export function unanswered(
+  migration: Migration,
+  { silence, reachedBefore, retryAtMs: atMs }: Input<"unanswered">,
+  turn: Turn,
+): Migration {
+  const { cause, text: reason } = silence;
+  const refusedTries = refusedTriesAfter(migration.admission.refusedTries, cause);
+  switch (judgeSilence(cause, { refusedTries, reachedBefore })) {
+    case "fatal":
+      if (migration.stop !== null) return endWaiting(migration, { kind: "stopped" }, turn);
+      return endWaiting(
+        migration,
+        { kind: "noDestination", why: reason, tries: refusedTries },
+        turn,
+      );
+    case "soon":
+      return requeue(migration, { reason, atMs: turn.nowMs + SOON_MS, refusedTries }, turn);
+    case "wait":
+      return requeue(migration, { reason, atMs, refusedTries }, turn);
+  }
+}
+
+/**
+ * Back to its place in the queue, unless it is to end. It may wait there for an hour, so the engine is
+ * told at first and when the reason changes, not at each try.
+ */
+function requeue(
+  migration: Migration,
+  next: { readonly reason: string; readonly atMs: number; readonly refusedTries: number },
+  turn: Turn,
+): Migration {
+  if (migration.stop !== null) return endWaiting(migration, { kind: "stopped" }, turn);
+  const { reason, atMs, refusedTries } = next;
+  const { admission } = migration;
+  const deferrals = admission.deferrals + 1;
+  const inMs = Math.round(atMs - turn.nowMs);
+  if (isNewReason(admission.deferralReason, reason)) {
+    const message = "cannot begin yet, trying again later";
+    log(turn, "info", message, { reason, retryInMs: inMs, deferrals });
+    tell(turn, { kind: "deferred", reason, deferrals, retryInMs: inMs });
+  }
+  return {
+    ...migration,
+    phase: "queued",
+    admission: { ...admission, retryAtMs: atMs, deferrals, deferralReason: reason, refusedTries },
+  };
 }

@@ -8,6 +8,7 @@ import { downtimeBySchedule } from "./downtime.ts";
 import type { Input } from "./input.ts";
 import { isOutgoing } from "./job-stats.ts";
 import type { Limits, Migration } from "./migration.ts";
+import type { Turn } from "./turn.ts";
 import { newMigration } from "./new-migration.ts";
 
 export const UNKNOWN_DESTINATION = "a host that its starter knows";
@@ -38,18 +39,21 @@ export function foreignMigration(facts: ForeignMigration, nowMs: number): Migrat
 /** From now on it is watched and steered. Unchanged if the job is not an outgoing migration. */
 export function adopted(
   migration: Migration,
-  { stats, inPostCopy }: Extract<Input, { kind: "adopt" }>,
-  nowMs: number,
+  { stats, inPostCopy }: Input<"adopt">,
+  { nowMs }: Turn,
 ): Migration {
   if (!isOutgoing(stats)) return migration;
+  const returned = {
+    sinceMs: nowMs,
+    succeeded: false,
+    refusal: null,
+    unwatched: "foreign",
+  } as const;
   return {
     ...migration,
     phase: inPostCopy ? "postCopy" : "starting",
     postCopy: { ...migration.postCopy, begun: inPostCopy },
-    callAtMs: nowMs - stats.timeElapsedMs,
+    call: { madeAtMs: nowMs - stats.timeElapsedMs, returned },
     advance: advanceFrom(nowMs),
-    callReturned: true,
-    unwatched: "foreign",
-    settlingSinceMs: nowMs,
   };
 }

@@ -20,8 +20,9 @@
  */
 import type { AdvanceSample } from "./input.ts";
 import { dataFlow, estimatedPassSizeBytes } from "./job-stats.ts";
-import type { Advance } from "./migration.ts";
+import type { Advance, PassVerdict } from "./migration.ts";
 import { NO_SWEEP, beginSweep, countSweeps, followSweep, sweepDone, sweepsIn } from "./sweep.ts";
+import { type Turn, decide } from "./turn.ts";
 
 /** A pass is productive if its size is at most this share of the last productive one's. */
 export const PRODUCTIVE_SHARE = 0.95;
@@ -29,6 +30,9 @@ export const PRODUCTIVE_SHARE = 0.95;
 export const ESTIMATE_VALID_AFTER_MS = 150;
 /** A sample that took longer to come is no longer "at once" and is only a lower bound. */
 export const PASS_START_SAMPLE_MAX_MS = 100;
+
+/** So many unproductive passes in a row are recorded as decisions. */
+const UNPRODUCTIVE_RECORDED = 2;
 
 /** After a gap one more pass, seen whole, must fail before the hard limit may act on passes. */
 export const UNPRODUCTIVE_KEPT_OVER_GAP = 1;
@@ -76,10 +80,10 @@ export function observePostCopy(advance: Advance, sample: AdvanceSample): Advanc
 }
 
 /** Takes one sample of pre-copy or of a save into account. */
-export function observePreCopy(before: Advance, sample: AdvanceSample): Advance {
+export function observePreCopy(before: Advance, sample: AdvanceSample, turn: Turn): Advance {
   if (!dataFlow(sample.stats) || sample.atMs < before.sampledAtMs) return before;
   const followed = { ...before, sweep: followSweep(before.sweep, sample.stats) };
-  const judged = judgePass(enterPass(followed, sample), sample);
+  const judged = judgePass(enterPass(followed, sample), sample, turn);
   return creditBytes(judged, sample, sendingIsAdvance(judged));
 }
 
@@ -128,13 +132,14 @@ function unproductiveUntil(advance: Advance, pass: number, sizeBytes: number): n
   return known + Math.max(0, begun - 1) + (verdict === "unknown" ? 1 : 0);
 }
 
-function judgePass(advance: Advance, sample: AdvanceSample): Advance {
+function judgePass(advance: Advance, sample: AdvanceSample, turn: Turn): Advance {
   const { pass, verdict, passSizeBytes, bestPassBytes } = advance;
   const judged = verdict === "productive" || verdict === "unproductive" || passSizeBytes !== null;
   if (pass <= 1 || judged || bestPassBytes === null) return advance;
   const limitBytes = bestPassBytes * PRODUCTIVE_SHARE;
   const sizeBytes = passSize(advance, sample) ?? null;
   if (sizeBytes !== null && sizeBytes <= limitBytes) {
+    decidePass({ ...advance, passSizeBytes: sizeBytes, unproductiveInARow: 0 }, "productive", turn);
     return {
       ...advance,
       passSizeBytes: sizeBytes,
@@ -148,12 +153,21 @@ function judgePass(advance: Advance, sample: AdvanceSample): Advance {
   const tooLarge = sizeBytes !== null || sample.stats.dataRemainingBytes > limitBytes;
   if (!tooLarge) return advance;
   if (verdict === "undecided") return { ...advance, passSizeBytes: sizeBytes };
-  return {
-    ...advance,
-    passSizeBytes: sizeBytes,
-    verdict: "unproductive",
-    unproductiveInARow: advance.unproductiveInARow + 1,
-  };
+  const unproductiveInARow = advance.unproductiveInARow + 1;
+  const counted = { ...advance, passSizeBytes: sizeBytes, unproductiveInARow };
+  // Of many the first ones are recorded: they are what the hard limit goes by.
+  if (unproductiveInARow <= UNPRODUCTIVE_RECORDED) decidePass(counted, "unproductive", turn);
+  return { ...counted, verdict: "unproductive" };
+}
+
+/** `judged` still has the best pass before this one. */
+function decidePass(judged: Advance, verdict: PassVerdict, turn: Turn): void {
+  decide(turn, "pass", verdict, {
+    pass: judged.pass,
+    passSizeBytes: judged.passSizeBytes,
+    bestPassBytes: judged.bestPassBytes,
+    unproductivePasses: judged.unproductiveInARow,
+  });
 }
 
 function passSize(advance: Advance, { stats, atMs, passStart }: AdvanceSample): number | undefined {

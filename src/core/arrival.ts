@@ -6,7 +6,7 @@
  * costs time, never an arrival.
  */
 import type { AnsweredJob, Transfer } from "./host-count.ts";
-import { isHalfArrived, type RunState } from "./run-state.ts";
+import { type RunState, isHalfArrived } from "./run-state.ts";
 
 /** For so long after an event that may be its last the guest is looked at in each woken cycle. */
 export const LOOKED_AT_MS = 2_000;

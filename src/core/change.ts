@@ -5,9 +5,10 @@
  */
 import { restartClock } from "./advance.ts";
 import { downtimeByEngine } from "./downtime.ts";
-import type { Changes } from "./input.ts";
+import type { Changes, Input } from "./input.ts";
 import type { Migration, PostCopyRecovery } from "./migration.ts";
 import { postCopyStalled, resetRecovery } from "./post-copy.ts";
+import { type Turn, decide } from "./turn.ts";
 
 export type ChangeAnswer =
   | { readonly kind: "possible" }
@@ -25,10 +26,15 @@ export function mayChange(migration: Migration, changes: Changes): ChangeAnswer 
   return reason === null ? { kind: "possible" } : { kind: "impossible", reason };
 }
 
-/** Stores the changes; what is not possible changes nothing. */
-export function changed(migration: Migration, changes: Changes, nowMs: number): Migration {
-  const { kind } = mayChange(migration, changes);
-  return kind === "possible" ? applyChanges(migration, changes, nowMs) : migration;
+/** Stores the changes. Not possible after all, they change nothing. */
+export function changed(
+  migration: Migration,
+  { changes, by }: Input<"change">,
+  turn: Turn,
+): Migration {
+  if (mayChange(migration, changes).kind !== "possible") return migration;
+  decide(turn, "change", "by the engine", { ...changes, ...(by === undefined ? {} : { by }) });
+  return applyChanges(migration, changes, turn.nowMs);
 }
 
 function whyImpossible(migration: Migration, changes: Changes): string | null {
@@ -37,9 +43,9 @@ function whyImpossible(migration: Migration, changes: Changes): string | null {
     const doing = migration.stop.why === "cancel" ? "being cancelled" : "being aborted";
     return `the migration is ${doing}`;
   }
-  if (migration.waitingEnd !== null) return "the migration is ending";
+  if (migration.admission.ending !== null) return "the migration is ending";
   const steering = steeringKey(changes);
-  if (migration.mode === "file" && steering !== null) {
+  if (migration.facts.mode === "file" && steering !== null) {
     return `${steering} has no meaning while the VM is being saved to a file`;
   }
   if (migration.phase === "postCopy") {
@@ -89,7 +95,7 @@ function applyChanges(migration: Migration, changes: Changes, nowMs: number): Mi
   };
 }
 
-/** Post-copy asked for where it stands still: the engine wants it mended, now. */
+/** Post-copy asked for while it has stalled: the engine wants recovery now. */
 function recoveryAsked(migration: Migration, changes: Changes, nowMs: number): PostCopyRecovery {
   const { recovery } = migration.postCopy;
   const asks = changes.migrationTechnique === "post-copy" && postCopyStalled(migration, nowMs);

@@ -3,16 +3,15 @@
  * it comes back. Owns which ended migrations are departures, and what counts as a return; how the
  * migration ended stays in its record whatever happens to the VM later.
  */
-import type { Outcome } from "./event.ts";
 import type { Transfer } from "./host-count.ts";
-import type { DepartureOver } from "./migration.ts";
+import type { Outcome } from "./event.ts";
+import type { Call, End } from "./migration.ts";
 import { type RunState, isHalfArrived, runStateRow } from "./run-state.ts";
 
+/** What of a migration decides it. */
 export interface DepartureFacts {
-  readonly outcome: Pick<Outcome, "where"> | null;
-  readonly departureOver: DepartureOver | null;
-  /** null: libvirt was never called for it. */
-  readonly callAtMs: number | null;
+  readonly call: Pick<Call, "madeAtMs">;
+  readonly end: (Pick<End, "departureOver"> & { readonly outcome: Pick<Outcome, "where"> }) | null;
 }
 
 /**
@@ -20,21 +19,21 @@ export interface DepartureFacts {
  * does where a migration has failed. `comes`: it is started here, arrives, or is expected.
  * `migrates`: its next migration is accepted.
  */
-export type Evidence = "seen" | "comes" | "migrates";
+export type Sighting = "seen" | "comes" | "migrates";
 
 /** It took the guest away, to wherever that is, or nobody could tell whether it did. */
-export function isDeparture({ outcome, departureOver }: DepartureFacts): boolean {
-  return outcome !== null && outcome.where !== "source" && departureOver === null;
+export function isDeparture({ end }: DepartureFacts): boolean {
+  return end !== null && end.outcome.where !== "source" && end.departureOver === null;
 }
 
 /** A VM that nobody saw leave may never have left: that it is active here is no return. */
-export function hasReturned({ outcome, callAtMs }: DepartureFacts, evidence: Evidence): boolean {
-  if (outcome?.where !== "unknown" || evidence === "migrates") return true;
-  return evidence === "comes" && callAtMs !== null;
+export function hasReturned({ call, end }: DepartureFacts, sighting: Sighting): boolean {
+  if (end?.outcome.where !== "unknown" || sighting === "migrates") return true;
+  return sighting === "comes" && call.madeAtMs !== null;
 }
 
 /** By what a look at the host shows; null: it shows nothing, as with the paused copy of one that left. */
-export function evidenceOf(runState: RunState, transfer: Transfer): Evidence | null {
+export function sightingOf(runState: RunState, transfer: Transfer): Sighting | null {
   if (transfer === "incoming" || transfer === "broken") return "comes";
   const isActive = runStateRow(runState).presence === "active" && !isHalfArrived(runState);
   return isActive ? "seen" : null;

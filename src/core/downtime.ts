@@ -7,13 +7,14 @@
  *   time, also over a schedule. Automatic changes then stop for good.
  * - `steps`: neither. The configured sequence (VDSM's DowntimeThread), taken step by step in the cycle.
  */
-import type { ConvergenceSchedule, Downtime } from "./migration.ts";
+import type { EffectDone } from "./effect.ts";
+import type { Input } from "./input.ts";
+import type { Advance, ConvergenceSchedule, Downtime, Migration } from "./migration.ts";
 import { initialDowntimeMs } from "./schedule.ts";
+import { type Turn, ask, decide, log, rejected } from "./turn.ts";
 import { GIB_BYTES, MS_PER_SECOND } from "./units.ts";
 
 export const DOWNTIME_MIN_MS = 1;
-/** Source: QEMU, migrate-set-parameters downtime-limit. */
-export const DOWNTIME_MAX_MS = 2_000_000;
 /** However large the guest, a step is never longer away. Source: VDSM. */
 export const DOWNTIME_STEP_WAIT_MAX_MS = 60_000;
 
@@ -84,6 +85,7 @@ export function downtimeBySteps(
     step: 0,
     stepWaitMs: downtimeStepWaitMs(delaySecondsPerGiB, memoryBytes, steps),
     steppedAtMs: null,
+    foundMs: null,
   };
 }
 
@@ -97,6 +99,7 @@ export function downtimeBySchedule(downtimeMs: number | null): Downtime {
     step: 0,
     stepWaitMs: 0,
     steppedAtMs: null,
+    foundMs: null,
   };
 }
 
@@ -109,6 +112,7 @@ export function downtimeByEngine(before: Downtime | null, downtimeMs: number): D
     step: 0,
     stepWaitMs: 0,
     steppedAtMs: null,
+    foundMs: before?.foundMs ?? null,
   };
 }
 
@@ -127,8 +131,68 @@ export function nextDowntimeStep(downtime: Downtime, sweep: number, nowMs: numbe
   return { ...downtime, step: downtime.step + 1, wantedMs: nextMs, steppedAtMs };
 }
 
-/** libvirt took the value. */
-export function downtimeApplied(downtime: Downtime, appliedMs: number, nowMs: number): Downtime {
+/** libvirt holds this value now. */
+function applied(downtime: Downtime, appliedMs: number, nowMs: number): Downtime {
   const stepped = downtime.owner === "steps" && downtime.step > 0;
   return { ...downtime, appliedMs, steppedAtMs: stepped ? nowMs : downtime.steppedAtMs };
+}
+
+/**
+ * Read before the first value is set. After a deferral or a restart what is found is a value of ours, and
+ * the first one found is kept.
+ */
+export function downtimeFound(
+  migration: Migration,
+  { foundMs }: Input<"downtimeFound">,
+  turn: Turn,
+): Migration {
+  const { downtime } = migration;
+  if (downtime === null || downtime.foundMs !== null) return migration;
+  decide(turn, "downtime", "found", { foundMs });
+  return { ...migration, downtime: { ...downtime, foundMs } };
+}
+
+/** Set on the idle domain, where libvirt keeps it, so that it holds from the first byte. */
+export function downtimePrepared(
+  migration: Migration,
+  { appliedMs }: Input<"downtimePrepared">,
+  turn: Turn,
+): Migration {
+  const { downtime } = migration;
+  decide(turn, "downtime", "first value set before the start", { toMs: appliedMs });
+  if (downtime === null || appliedMs === null) return migration;
+  return { ...migration, downtime: applied(downtime, appliedMs, turn.nowMs) };
+}
+
+/** The next step if it is due (`timer` cycles), and a request for what libvirt does not hold yet. */
+export function steerDowntime(
+  before: Downtime,
+  advance: Advance | null,
+  timer: boolean,
+  turn: Turn,
+): Downtime {
+  const downtime = timer
+    ? nextDowntimeStep(before, advance?.sweep.number ?? 0, turn.nowMs)
+    : before;
+  const { owner, step, wantedMs } = downtime;
+  if (wantedMs === null || wantedMs === downtime.appliedMs) return downtime;
+  if (ask(turn, { kind: "setMaxDowntime", maxDowntimeMs: wantedMs })) {
+    const numbers = { owner, step, beforeMs: before.appliedMs, pass: advance?.pass ?? null };
+    decide(turn, "downtime", `${wantedMs} ms`, numbers);
+  }
+  return downtime;
+}
+
+export function downtimeSet(
+  downtime: Downtime | null,
+  { asked, result }: EffectDone,
+  turn: Turn,
+): Downtime | null {
+  if (result.kind !== "ok") {
+    rejected(turn, "setMaxDowntime", result);
+    return downtime;
+  }
+  if (downtime === null || asked === null) return downtime;
+  log(turn, "info", "max downtime set", { maxDowntimeMs: asked, owner: downtime.owner });
+  return applied(downtime, asked, turn.nowMs);
 }

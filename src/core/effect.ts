@@ -22,6 +22,8 @@ export const reportingKinds = [
 
 export type PendingKind = (typeof reportingKinds)[number];
 
+export type LogLevel = "info" | "warn" | "error";
+
 /** What the daemon must do. */
 export type Effect =
   | { readonly kind: "call"; readonly bandwidthMiBps: number; readonly postcopy: boolean }
@@ -43,7 +45,7 @@ export type Effect =
   | { readonly kind: "event"; readonly event: CoreEvent }
   | {
       readonly kind: "log";
-      readonly level: "info" | "warn" | "error";
+      readonly level: LogLevel;
       readonly message: string;
       readonly fields: Readonly<Record<string, number | string | boolean | null>>;
     };

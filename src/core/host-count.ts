@@ -12,8 +12,8 @@
  * - An answer of the destination without both counts is no answer: it is silent.
  */
 import { type JobStats, isOutgoing } from "./job-stats.ts";
-import type { DestinationCount } from "./migration.ts";
 import type { Refusal } from "./refusal.ts";
+import type { Call, DestinationCount } from "./migration.ts";
 
 /**
  * How a VM takes part in migrations on this host. `broken`: its post-copy to this host has failed and
@@ -71,8 +71,8 @@ export function ownCount(ownMigrationsThere: number, nowMs: number): Destination
 }
 
 /** Of this host's own migrations to one destination, those that count for `ownCount`. */
-export function countsThere({ callAtMs }: { readonly callAtMs: number | null }): boolean {
-  return callAtMs !== null;
+export function countsThere({ call }: { readonly call: Pick<Call, "madeAtMs"> }): boolean {
+  return call.madeAtMs !== null;
 }
 
 /** What a destination's answer has for the two counts; null: it lacks that one. */

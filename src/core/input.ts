@@ -73,80 +73,84 @@ export interface Changes {
   readonly progressTimeoutMs?: number;
 }
 
-export type Input =
+/** What each kind of input says. */
+export interface InputFields {
   /** It stands in the queue, and that is written down. */
-  | { readonly kind: "accepted" }
-  | { readonly kind: "admitted" }
+  readonly accepted: object;
+  readonly admitted: object;
   /** One that waits: its VM as libvirt shows it now. */
-  | {
-      readonly kind: "seen";
-      readonly runState: RunState;
-      readonly vmName: string;
-      readonly memoryBytes: number;
-      readonly stepWaitMs?: number;
-    }
+  readonly seen: {
+    readonly runState: RunState;
+    readonly vmName: string;
+    readonly memoryBytes: number;
+    readonly stepWaitMs?: number;
+  };
   /** Nothing of a guest that has arrived is left here. */
-  | { readonly kind: "cleared" }
+  readonly cleared: object;
   /** It had left; from now on it is what this host shows. */
-  | { readonly kind: "departureOver"; readonly why: DepartureOver }
+  readonly departureOver: { readonly why: DepartureOver };
   /** The destination keeps a slot for the guest. */
-  | { readonly kind: "reserved" }
+  readonly reserved: object;
   /** The domain's own downtime, read before the first value is set. */
-  | { readonly kind: "downtimeFound"; readonly foundMs: number }
+  readonly downtimeFound: { readonly foundMs: number };
   /** The first value, if libvirt took it. */
-  | { readonly kind: "downtimePrepared"; readonly appliedMs: number | null }
+  readonly downtimePrepared: { readonly appliedMs: number | null };
   /** The destination has no slot, or cannot now: back into the queue, at the same place. */
-  | { readonly kind: "deferred"; readonly retryAtMs: number; readonly reason: string }
+  readonly deferred: { readonly retryAtMs: number; readonly reason: string };
   /** The destination's daemon has answered. */
-  | { readonly kind: "reached" }
+  readonly reached: object;
   /** It gave no useful answer. `reachedBefore`: it has given one to somebody. */
-  | {
-      readonly kind: "unanswered";
-      readonly silence: Silence;
-      readonly reachedBefore: boolean;
-      /** When it is asked again, if there is no hurry. */
-      readonly retryAtMs: number;
-    }
+  readonly unanswered: {
+    readonly silence: Silence;
+    readonly reachedBefore: boolean;
+    /** When it is asked again, if there is no hurry. */
+    readonly retryAtMs: number;
+  };
   /** vars.migration_admission_timeout is over. */
-  | { readonly kind: "notAdmitted" }
+  readonly notAdmitted: object;
   /** The destination was asked (or was silent): make the call. */
-  | {
-      readonly kind: "begin";
-      readonly sourceMigrations: number;
-      readonly destination: DestinationCount;
-      /** As it is now; it may have been another when the migration was accepted. */
-      readonly runState: RunState;
-    }
+  readonly begin: {
+    readonly sourceMigrations: number;
+    readonly destination: DestinationCount;
+    /** As it is now; it may have been another when the migration was accepted. */
+    readonly runState: RunState;
+  };
   /** It cannot be begun: the call is not made. */
-  | { readonly kind: "notBegun"; readonly refusal: Refusal }
-  | ({ readonly kind: "cycle" } & CycleInput)
-  | {
-      readonly kind: "passBegan";
-      readonly sample: AdvanceSample & {
-        readonly passStart: { readonly iteration: number; readonly tookMs: number };
-      };
-    }
-  | { readonly kind: "jobCompleted"; readonly stats: JobStats }
-  | { readonly kind: "stoppedByJob" }
+  readonly notBegun: { readonly refusal: Refusal };
+  readonly cycle: CycleInput;
+  readonly passBegan: {
+    readonly sample: AdvanceSample & {
+      readonly passStart: { readonly iteration: number; readonly tookMs: number };
+    };
+  };
+  readonly jobCompleted: { readonly stats: JobStats };
+  readonly stoppedByJob: object;
   /** libvirt's lifecycle event: the guest ended here in another way. */
-  | { readonly kind: "guestStopped"; readonly how: GuestStopped }
+  readonly guestStopped: { readonly how: GuestStopped };
   /** The same: it was started here. */
-  | { readonly kind: "guestStarted" }
-  | { readonly kind: "callEnded"; readonly refusal: Refusal | null }
-  | ({ readonly kind: "effectDone" } & EffectDone)
-  | {
-      readonly kind: "location";
-      readonly location: Location;
-      /** The destination's completed record, if it was asked and has one. */
-      readonly record: JobStats | null;
-    }
+  readonly guestStarted: object;
+  readonly callEnded: { readonly refusal: Refusal | null };
+  readonly effectDone: EffectDone;
+  readonly location: {
+    readonly location: Location;
+    /** The destination's completed record, if it was asked and has one. */
+    readonly record: JobStats | null;
+  };
   /** Only if it is possible now (change.ts). `by`: who asked for it, for the record. */
-  | { readonly kind: "change"; readonly changes: Changes; readonly by?: string }
+  readonly change: { readonly changes: Changes; readonly by?: string };
   /** A daemon has started and found it in the journal. `after`: what ended the daemon before it. */
-  | { readonly kind: "restore"; readonly after: "daemonDown" | "hostDown" }
+  readonly restore: { readonly after: "daemonDown" | "hostDown" };
   /** Another party's migration, from now on this daemon's to watch. */
-  | { readonly kind: "adopt"; readonly stats: JobStats; readonly inPostCopy: boolean }
+  readonly adopt: { readonly stats: JobStats; readonly inPostCopy: boolean };
   /** `by`: who asked for it, for the record. */
-  | { readonly kind: "cancel"; readonly by?: string }
+  readonly cancel: { readonly by?: string };
   /** This daemon failed at it, and has tried again for a while. */
-  | { readonly kind: "abandoned" };
+  readonly abandoned: object;
+}
+
+export type InputKind = keyof InputFields;
+
+/** Any input, or one of a kind. */
+export type Input<K extends InputKind = InputKind> = {
+  readonly [P in K]: { readonly kind: P } & InputFields[P];
+}[K];

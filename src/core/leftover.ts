@@ -4,7 +4,7 @@
  * run twice. Owns when it is looked for and when it may be undefined.
  */
 import type { Outcome } from "./event.ts";
-import type { DepartureOver } from "./migration.ts";
+import type { End } from "./migration.ts";
 
 /**
  * For so long after the arrival was confirmed, a definition without a word of how its guest ended is
@@ -12,12 +12,10 @@ import type { DepartureOver } from "./migration.ts";
  */
 export const SURELY_LEFT_MS = 600_000;
 
-export interface ArrivalFacts {
-  readonly outcome: Pick<Outcome, "outcome" | "confirmed"> | null;
-  /** Looked for, and nothing is left. */
-  readonly cleared: boolean;
-  readonly departureOver: DepartureOver | null;
-}
+/** The end of a migration, as far as it matters here. */
+export type Arrival = Pick<End, "cleared" | "departureOver"> & {
+  readonly outcome: Pick<Outcome, "outcome" | "confirmed">;
+};
 
 /**
  * True until it is known that nothing is left. `mode`: only what this daemon sent itself is its own to
@@ -26,11 +24,13 @@ export interface ArrivalFacts {
  */
 export function mayHaveLeftover(
   mode: "remote" | "file" | "foreign",
-  { outcome, cleared, departureOver }: ArrivalFacts,
+  end: Arrival | null,
   destinationAnswers: boolean,
 ): boolean {
-  if (mode !== "remote" || cleared || departureOver === "cameBack") return false;
-  return outcome?.outcome === "completed" && (outcome.confirmed || !destinationAnswers);
+  if (mode !== "remote" || end === null) return false;
+  if (end.cleared || end.departureOver === "cameBack") return false;
+  const { confirmed, outcome } = end.outcome;
+  return outcome === "completed" && (confirmed || !destinationAnswers);
 }
 
 /**

@@ -7,7 +7,7 @@ import type { AnsweredJob } from "./host-count.ts";
 import type { Location } from "./input.ts";
 import { takesGuestAway } from "./own-job.ts";
 import type { Refusal, RefusalKind } from "./refusal.ts";
-import { runStateRow, type RunState } from "./run-state.ts";
+import { type RunState, runStateRow } from "./run-state.ts";
 
 /** The VM's state here. `notHere`: libvirt has no such domain. `unknown`: it does not say. */
 export type StateHere = RunState | "notHere" | "unknown";

@@ -1,7 +1,7 @@
 /**
- * One migration's state: everything that is known and wished of it, and nothing that acts. `step`
- * (step.ts) is the only writer. A hibernation (mode file) is the same state without destination,
- * bandwidth, downtime and post-copy.
+ * One migration's state, in groups: what is known about it and what is wanted, and no rule. `step`
+ * (step.ts) is the only writer; each group is kept by the noun of its name. A hibernation (mode file) is
+ * the same state without destination, bandwidth, downtime and post-copy.
  *
  *   queued <-> preparing -> starting -> running -> [postCopy] -> settling -> ended
  *
@@ -38,8 +38,122 @@ export const phases = [
 
 export type Phase = (typeof phases)[number];
 
+export interface Migration {
+  readonly phase: Phase;
+  readonly facts: Facts;
+  readonly limits: Limits;
+  readonly admission: Admission;
+  readonly call: Call;
+  readonly sample: Sample;
+  /** null before the call. */
+  readonly advance: Advance | null;
+  readonly stall: StallLedger;
+  /** null: nothing has decided to end it. Once decided, its reason never changes. */
+  readonly stop: Stop | null;
+  readonly bandwidth: Bandwidth;
+  /** null for mode file. */
+  readonly downtime: Downtime | null;
+  /** The engine's convergenceSchedule; null: none. */
+  readonly schedule: ScheduleState | null;
+  readonly postCopy: PostCopy;
+  readonly evidence: Evidence;
+  /** Set in phase `ended`, and only there. */
+  readonly end: End | null;
+  /** Effects that have not reported back: each kind at most once. */
+  readonly pending: readonly PendingKind[];
+}
+
+/** What is migrated, and where to. Name and memory may change while it waits, the rest never. */
+export interface Facts {
+  readonly vmId: string;
+  readonly vmName: string;
+  readonly memoryBytes: number;
+  readonly mode: "remote" | "file";
+  /** Host of the destination as the engine named it; for mode file the image's path. */
+  readonly destination: string;
+}
+
+export interface Limits {
+  readonly progressTimeoutMs: number;
+  /** False: passes that do not converge are left to a schedule that contains an abort. */
+  readonly timeoutJudgesPasses: boolean;
+  /** 0 = no stall events. */
+  readonly stallingLimitMs: number;
+  readonly maxBandwidthMiBps: number;
+  readonly minBandwidthMiBps: number;
+  /** Post-copy with no data for this long counts as stalled. */
+  readonly postcopyStallTimeoutMs: number;
+}
+
+/** How it waits for its call to libvirt. Means nothing once the call is made, except reservedThere. */
+export interface Admission {
+  readonly acceptedAtMs: number;
+  /** Deferred by the destination: not before this; null: not deferred. */
+  readonly retryAtMs: number | null;
+  /** How often the destination had no slot or did not answer. */
+  readonly deferrals: number;
+  /** The last reason for that. */
+  readonly deferralReason: string | null;
+  /** Consecutive tries refused by a port where no daemon has ever answered (destination.ts). */
+  readonly refusedTries: number;
+  /** The destination's daemon has answered this migration. */
+  readonly destinationReached: boolean;
+  /** The destination keeps a slot for the guest. */
+  readonly reservedThere: boolean;
+  /** It never began and is to end; its guest is being located. Only in phase `settling`. */
+  readonly ending: { readonly why: WaitingEnd; readonly sinceMs: number } | null;
+}
+
+/** Why a migration that waits is to end. */
+export type WaitingEnd =
+  /** `stop` says why. */
+  | { readonly kind: "stopped" }
+  | { readonly kind: "notAdmitted" }
+  /** It could not be begun. */
+  | { readonly kind: "notBegun"; readonly refusal: Refusal }
+  /** There is nobody at the destination who could take it. */
+  | { readonly kind: "noDestination"; readonly why: string; readonly tries: number };
+
+/** libvirt's call for the migration. It may be returned without having been made here (adopt.ts). */
+export interface Call {
+  readonly madeAtMs: number | null;
+  /** null: not made, or still out. */
+  readonly returned: CallReturn | null;
+}
+
+/** It came back, or this daemon will never see it come back. Where the guest is decides what follows. */
+export interface CallReturn {
+  /** An unknown location is asked again for SETTLE_MAX_MS from here. */
+  readonly sinceMs: number;
+  readonly succeeded: boolean;
+  readonly refusal: Refusal | null;
+  /** null: this daemon made the call and saw it return. */
+  readonly unwatched: Unwatched | null;
+}
+
+/**
+ * Why nobody can tell how libvirt's call returned. `daemonDown`: the daemon was killed or restarted;
+ * `hostDown`: the host was rebooted; `foreign`: another party made it.
+ */
+export const unwatchedReasons = ["daemonDown", "hostDown", "foreign"] as const;
+
+export type Unwatched = (typeof unwatchedReasons)[number];
+
+/** What libvirt last showed of the job. */
+export interface Sample {
+  /** Whether libvirt answered for this VM in the last cycle. */
+  readonly answered: boolean;
+  /** null before the first data. */
+  readonly stats: JobStats | null;
+  /** When data began to flow. */
+  readonly dataSinceMs: number | null;
+  /** Never falls; 100 only when completed. */
+  readonly progressPercent: number;
+}
+
+/** Once decided it is carried out until libvirt's job is gone. Never acted upon in post-copy. */
 export interface Stop {
-  readonly why: "cancel" | "progressTimeout" | "schedule";
+  readonly why: StopReason;
   readonly sinceMs: number;
   /** When libvirt last accepted the abort; null: not yet. */
   readonly acceptedAtMs: number | null;
@@ -47,147 +161,27 @@ export interface Stop {
   readonly refusal: Refusal | null;
 }
 
-export interface Limits {
-  readonly progressTimeoutMs: number;
-  /** False: passes that do not shrink are left to a schedule that names an abort. */
-  readonly timeoutJudgesPasses: boolean;
-  /** 0 = no stall events. */
-  readonly stallingLimitMs: number;
-  readonly maxBandwidthMiBps: number;
-  readonly minBandwidthMiBps: number;
-  /** Post-copy without a byte for so long is stalled, said and mended. */
-  readonly postcopyStallTimeoutMs: number;
-}
+export const stopReasons = ["cancel", "progressTimeout", "schedule"] as const;
 
-/**
- * Why nobody can say how libvirt's call came back: it is not ours, or nobody was there. `daemonDown`:
- * the daemon was killed or restarted; `hostDown`: the host was.
- */
-export type Unwatched = "daemonDown" | "hostDown" | "foreign";
+export type StopReason = (typeof stopReasons)[number];
 
-export interface PostCopy {
-  readonly possible: boolean;
-  /** Why it is not possible; null if it is. */
-  readonly unavailableReason: string | null;
-  /** The engine asked for it and libvirt has not taken it yet. */
-  readonly wanted: boolean;
-  /** The guest has moved over; from then on nothing can stop the migration without killing it. */
-  readonly begun: boolean;
-  /** What is done about one that stands still (post-copy.ts). */
-  readonly recovery: PostCopyRecovery;
-}
-
-export interface CapState {
+/** The cap, and the counts it is a share of. floor <= capMiBps <= maximum, whole MiB/s. */
+export interface Bandwidth {
+  /** null before the call. */
   readonly capMiBps: number | null;
   /** What libvirt holds as far as is known; null: to be set or read. */
   readonly appliedMiBps: number | null;
+  /** Silent queries that the cap has already been halved for. */
   readonly silentQueriesSeen: number;
   /** Timer cycles with data since the last read-back; null: never read back. */
   readonly cyclesSinceVerified: number | null;
-}
-
-export interface Migration {
-  readonly vmId: string;
-  readonly vmName: string;
-  readonly mode: "remote" | "file";
-  /** Host of the destination as the engine named it; for mode file the image's path. */
-  readonly destination: string;
-  readonly memoryBytes: number;
-  readonly phase: Phase;
-  readonly acceptedAtMs: number;
-  readonly callAtMs: number | null;
-  readonly endedAtMs: number | null;
-  readonly limits: Limits;
-  /** The VM's state here as libvirt showed it last: in the queue, at the call, at the end. */
-  readonly runState: RunState;
-  /** null for mode file. */
-  readonly downtime: Downtime | null;
-  /** The engine's convergenceSchedule; null: none. */
-  readonly schedule: ScheduleState | null;
-  /** The value that the domain had before the migration; put back if it stays here. */
-  readonly downtimeFoundMs: number | null;
-  readonly cap: CapState;
-  readonly postCopy: PostCopy;
-  readonly advance: Advance | null;
-  readonly stall: StallLedger;
-  readonly progressPercent: number;
-  readonly stats: JobStats | null;
-  /** Whether libvirt answered for this VM in the last cycle. */
-  readonly sampled: boolean;
-  readonly stop: Stop | null;
-  /** libvirt's call came back; where the guest is decides what follows. */
-  readonly callReturned: boolean;
-  readonly callRefusal: Refusal | null;
-  readonly callSucceeded: boolean;
-  /** The record in the job-completed event or of the destination. */
-  readonly completedStats: JobStats | null;
-  /** libvirt's lifecycle event: the domain stopped here because it was migrated, or saved. */
-  readonly stoppedByJob: boolean;
-  /** When the call came back; a place that nobody can tell is asked for SETTLE_MAX_MS from then. */
-  readonly settlingSinceMs: number | null;
-  /** null: this daemon made the call and has watched it ever since. */
-  readonly unwatched: Unwatched | null;
-  /** Never begun, and to end: why. Where its guest is is being asked. */
-  readonly waitingEnd: WaitingEnd | null;
-  readonly guestStopped: GuestStopped | null;
-  /** How often in a row the guest was read to run over there, while its paused copy is left here. */
-  readonly pausedCopyReads: number;
-  /** How often in a row it was read to run over there. */
-  readonly thereReads: number;
-  /** When a read was last counted; null: none was. */
-  readonly readAtMs: number | null;
-  /** Since when the place was read in a row to be one that nobody can tell. */
-  readonly undecidedSinceMs: number | null;
-  /** When the destination last said anything of the guest's place. */
-  readonly heardAtMs: number | null;
-  /** The job that libvirt shows is not ours any more: somebody began another since. */
-  readonly superseded: boolean;
-  /** The destination keeps a slot for the guest. */
-  readonly reservedThere: boolean;
-  /** How often in a row it was read on neither host, or one half of a post-copy to be gone. */
-  readonly lostReads: number;
+  /** n(source), this migration included. */
   readonly sourceMigrations: number;
-  readonly destinationCount: DestinationCount;
+  /** n(destination), as last heard. */
+  readonly destination: DestinationCount;
   /** n(destination) at the call, this migration included; null: not known then. */
   readonly destinationAtCall: number | null;
-  /** Deferred by the destination: not before this; null: not deferred. */
-  readonly retryAtMs: number | null;
-  /** How often the destination had no slot or did not answer. */
-  readonly deferrals: number;
-  /** What it said last. */
-  readonly deferralReason: string | null;
-  /** Tries in a row that a port refused which nobody was ever heard at (destination.ts). */
-  readonly refusedTries: number;
-  /** The destination's daemon has answered this migration. */
-  readonly destinationReached: boolean;
-  /** When data began to flow: from then on the destination counts this migration itself. */
-  readonly dataSinceMs: number | null;
-  /** Effects that have not reported back: none of these is asked for twice. */
-  readonly pending: readonly PendingKind[];
-  readonly outcome: Outcome | null;
-  /** Arrived, and nothing of the guest is left here: looked for until then, and never again. */
-  readonly cleared: boolean;
-  /** Why the VM that has left is spoken of no more as such; null: it is, or it has not left. */
-  readonly departureOver: DepartureOver | null;
 }
-
-/** It is seen here again, or on its way back; or the engine has destroyed it. */
-export type DepartureOver = "cameBack" | "destroyed";
-
-/** Time without advance; 0 before the call to libvirt, since queueing and asking do not count. */
-export function stalledForMs(migration: Migration, nowMs: number): number {
-  return migration.advance === null ? 0 : Math.max(0, nowMs - migration.advance.lastAdvanceAtMs);
-}
-
-/** Why one that waits is to end. */
-export type WaitingEnd =
-  /** `stop` says why. */
-  | { readonly kind: "stopped" }
-  | { readonly kind: "notAdmitted" }
-  /** It could not be begun. */
-  | { readonly kind: "notBegun"; readonly refusal: Refusal }
-  /** Nobody is at the destination who could take it. */
-  | { readonly kind: "noDestination"; readonly why: string; readonly tries: number };
 
 /** What the destination last said, as one migration sees it. */
 export type DestinationCount =
@@ -201,13 +195,16 @@ export interface Downtime {
   readonly owner: DowntimeOwner;
   /** What libvirt is to hold; null: what the domain has. */
   readonly wantedMs: number | null;
-  /** What libvirt took last; null: nothing yet. */
+  /** What libvirt accepted last; null: nothing yet. */
   readonly appliedMs: number | null;
   readonly stepsMs: readonly number[];
+  /** Index of wantedMs in stepsMs. */
   readonly step: number;
   readonly stepWaitMs: number;
-  /** When the last step was taken by libvirt; null before step 1. */
+  /** When libvirt accepted the last step; null before step 1. */
   readonly steppedAtMs: number | null;
+  /** The value that the domain had before; put back if the guest stays here. */
+  readonly foundMs: number | null;
 }
 
 export type ScheduleAction =
@@ -228,11 +225,79 @@ export interface ConvergenceSchedule {
 
 export interface ScheduleState {
   readonly schedule: ConvergenceSchedule;
-  /** Index of the next item of `stalling`; its length = exhausted. */
+  /** Index of the next item of `stalling`; its length = exhausted. Only grows. */
   readonly cursor: number;
   /** The pass of the last cycle that looked. */
   readonly seenPass: number;
 }
+
+export interface PostCopy {
+  readonly possible: boolean;
+  /** Why it is not possible; null if it is. */
+  readonly unavailableReason: string | null;
+  /** It was asked for, and libvirt has not accepted it yet. False once begun. */
+  readonly wanted: boolean;
+  /** The guest has moved over; nothing can stop the migration any more without killing it. For good. */
+  readonly begun: boolean;
+  readonly recovery: PostCopyRecovery;
+}
+
+/** What is done about post-copy that has stalled (post-copy.ts). */
+export interface PostCopyRecovery {
+  /** The engine asked for it: pause without asking the address first. */
+  readonly asked: boolean;
+  /** The address has answered since the stall began. */
+  readonly addressAnswers: boolean;
+  readonly probedAtMs: number | null;
+  /** When QEMU was last asked to give up the connection. */
+  readonly pausedAtMs: number | null;
+  /** QEMU has given up, or had nothing to give up: only then may it be resumed. */
+  readonly paused: boolean;
+  /** Resumes. */
+  readonly attempts: number;
+  readonly triedAtMs: number | null;
+  /** What libvirt said last. */
+  readonly refusalMessage: string | null;
+}
+
+/** What is known of where the guest is; `...Reads` count consecutive reads that agree (evidence.ts). */
+export interface Evidence {
+  /** The VM's state here as libvirt showed it last: in the queue, at the call, at the end. */
+  readonly runState: RunState;
+  readonly guestStopped: GuestStopped | null;
+  /** libvirt said that the domain stopped here because it was migrated, or saved. */
+  readonly stoppedByJob: boolean;
+  /** The job that libvirt shows is another party's, begun since. For good, within one boot. */
+  readonly superseded: boolean;
+  /** The completed record: of the job-completed event, or of the destination. */
+  readonly record: JobStats | null;
+  /** The guest runs over there, and its paused copy is left here. */
+  readonly pausedCopyReads: number;
+  /** The guest runs over there. */
+  readonly thereReads: number;
+  /** On neither host, or one half of a post-copy gone. */
+  readonly lostReads: number;
+  /** When a read was last counted; null: none was. */
+  readonly readAtMs: number | null;
+  /** Since when each read left the location undecided. */
+  readonly undecidedSinceMs: number | null;
+  /** When the destination last said anything about the guest. */
+  readonly heardAtMs: number | null;
+}
+
+export interface End {
+  readonly outcome: Outcome;
+  readonly atMs: number;
+  /** It has arrived and nothing of the guest is left here: looked for until then, never again. */
+  readonly cleared: boolean;
+  /** Why the VM is no longer reported as one that has left; null: it is, or it has not left. */
+  readonly departureOver: DepartureOver | null;
+}
+
+/** It is seen here again, or on its way back; or the engine has destroyed it. */
+export const departureEnds = ["cameBack", "destroyed"] as const;
+
+export type DepartureOver = (typeof departureEnds)[number];
 
 export interface StallLedger {
   /** Multiple of the limit last announced in this stall; 0 = none. */
@@ -241,23 +306,6 @@ export interface StallLedger {
   readonly announced: boolean;
   /** In post-copy: the hard limit was announced in this stall. */
   readonly timeoutAnnounced: boolean;
-}
-
-export interface PostCopyRecovery {
-  /** The engine asked: pause without asking the address first. */
-  readonly asked: boolean;
-  /** The address has answered since the stall began. */
-  readonly addressAnswers: boolean;
-  readonly probedAtMs: number | null;
-  /** When QEMU was last asked to give up. */
-  readonly pausedAtMs: number | null;
-  /** QEMU has given up, or said that there is nothing to give up: only then may it be resumed. */
-  readonly paused: boolean;
-  /** Resumes. */
-  readonly attempts: number;
-  readonly triedAtMs: number | null;
-  /** What libvirt said last. */
-  readonly refusalMessage: string | null;
 }
 
 /**
@@ -305,4 +353,9 @@ export interface Sweep {
   readonly number: number;
   /** handledBytes from which on the next boundary begins another sweep. */
   readonly nextBytes: number | null;
+}
+
+/** Time without advance; 0 before the call to libvirt, since queueing and asking do not count. */
+export function stalledForMs(migration: Migration, nowMs: number): number {
+  return migration.advance === null ? 0 : Math.max(0, nowMs - migration.advance.lastAdvanceAtMs);
 }

@@ -4,6 +4,7 @@
  * kept; an answer or a call's return is, or it would be waited for forever.
  */
 import type { Input } from "./input.ts";
+import type { Call } from "./migration.ts";
 
 /** For so long they are given again before the migration may be given up. */
 export const MISSED_MAX_MS = 60_000;
@@ -20,8 +21,7 @@ export function isKept(kind: Input["kind"]): boolean {
 }
 
 export interface MissedFacts {
-  readonly callAtMs: number | null;
-  readonly callReturned: boolean;
+  readonly call: Call;
   /** The call's return is among what was missed. */
   readonly missesCallEnded: boolean;
   /** Since when something has been missed without a break; null: nothing is. */
@@ -30,9 +30,9 @@ export interface MissedFacts {
 
 /** Only if no call is out for it any more: then all that is left is to report its end. */
 export function isToAbandon(
-  { callAtMs, callReturned, missesCallEnded, sinceMs }: MissedFacts,
+  { call, missesCallEnded, sinceMs }: MissedFacts,
   nowMs: number,
 ): boolean {
-  const isOut = callAtMs !== null && !callReturned && !missesCallEnded;
+  const isOut = call.madeAtMs !== null && call.returned === null && !missesCallEnded;
   return !isOut && sinceMs !== null && nowMs - sinceMs >= MISSED_MAX_MS;
 }

@@ -1,16 +1,20 @@
 /** A migration as it is accepted: in the queue, with nothing known yet. */
-import type { ConvergenceSchedule, Downtime, Limits, Migration, PostCopy } from "./migration.ts";
+import { NO_READS } from "./evidence.ts";
+import { NEVER_COUNTED } from "./host-count.ts";
+import type {
+  ConvergenceSchedule,
+  Downtime,
+  Facts,
+  Limits,
+  Migration,
+  PostCopy,
+} from "./migration.ts";
 import { NO_RECOVERY } from "./post-copy.ts";
 import type { RunState } from "./run-state.ts";
 import { beginsWithPostCopy, scheduleFrom } from "./schedule.ts";
 import { NOT_STALLING } from "./stall.ts";
 
-export interface NewMigration {
-  readonly vmId: string;
-  readonly vmName: string;
-  readonly mode: "remote" | "file";
-  readonly destination: string;
-  readonly memoryBytes: number;
+export interface NewMigration extends Facts {
   readonly limits: Limits;
   readonly runState: RunState;
   readonly downtime: Downtime | null;
@@ -20,59 +24,48 @@ export interface NewMigration {
 
 /** Accepted just now, in the queue. */
 export function newMigration(request: NewMigration, nowMs: number): Migration {
+  const { limits, runState, downtime, schedule, postCopy, ...facts } = request;
+  const begins = postCopy.possible && schedule !== null && beginsWithPostCopy(schedule);
   return {
-    ...request,
-    schedule: request.schedule === null ? null : scheduleFrom(request.schedule),
-    postCopy: {
-      ...request.postCopy,
-      wanted:
-        request.postCopy.possible &&
-        request.schedule !== null &&
-        beginsWithPostCopy(request.schedule),
-      begun: false,
-      recovery: NO_RECOVERY,
-    },
     phase: "queued",
-    acceptedAtMs: nowMs,
-    callAtMs: null,
-    endedAtMs: null,
-    downtimeFoundMs: null,
-    cap: { capMiBps: null, appliedMiBps: null, silentQueriesSeen: 0, cyclesSinceVerified: null },
+    facts,
+    limits,
+    admission: {
+      acceptedAtMs: nowMs,
+      retryAtMs: null,
+      deferrals: 0,
+      deferralReason: null,
+      refusedTries: 0,
+      destinationReached: false,
+      reservedThere: false,
+      ending: null,
+    },
+    call: { madeAtMs: null, returned: null },
+    sample: { answered: false, stats: null, dataSinceMs: null, progressPercent: 0 },
     advance: null,
     stall: NOT_STALLING,
-    progressPercent: 0,
-    stats: null,
-    sampled: false,
     stop: null,
-    callReturned: false,
-    callRefusal: null,
-    callSucceeded: false,
-    completedStats: null,
-    stoppedByJob: false,
-    settlingSinceMs: null,
-    unwatched: null,
-    waitingEnd: null,
-    guestStopped: null,
-    pausedCopyReads: 0,
-    thereReads: 0,
-    readAtMs: null,
-    undecidedSinceMs: null,
-    heardAtMs: null,
-    superseded: false,
-    reservedThere: false,
-    lostReads: 0,
-    sourceMigrations: 0,
-    destinationCount: { kind: "unknown", silentQueries: 0 },
-    destinationAtCall: null,
-    retryAtMs: null,
-    deferrals: 0,
-    deferralReason: null,
-    refusedTries: 0,
-    destinationReached: false,
-    dataSinceMs: null,
+    bandwidth: {
+      capMiBps: null,
+      appliedMiBps: null,
+      silentQueriesSeen: 0,
+      cyclesSinceVerified: null,
+      sourceMigrations: 0,
+      destination: NEVER_COUNTED,
+      destinationAtCall: null,
+    },
+    downtime,
+    schedule: schedule === null ? null : scheduleFrom(schedule),
+    postCopy: { ...postCopy, wanted: begins, begun: false, recovery: NO_RECOVERY },
+    evidence: {
+      runState,
+      guestStopped: null,
+      stoppedByJob: false,
+      superseded: false,
+      record: null,
+      ...NO_READS,
+    },
+    end: null,
     pending: [],
-    outcome: null,
-    cleared: false,
-    departureOver: null,
   };
 }

@@ -1,27 +1,17 @@
 /**
- * How a migration ended. *Where* the guest is decides; *why* comes from the call's code and from
- * what the host itself did. A call's return is never believed without the place: libvirt has
- * reported success for a guest that was nowhere.
+ * How a migration ended, in words: outcome, reason, code and message. *Where* the guest is decides
+ * (location.ts); *why* comes from the call's code and from what the host itself did.
  */
-import { type Refusal, refusalText } from "./refusal.ts";
-import { CODE_LIBVIRT_FAILED, endReasons, type EndReason } from "./end-reasons.ts";
+import { CODE_LIBVIRT_FAILED, type EndReason, endReasons } from "./end-reasons.ts";
 import type { Outcome } from "./event.ts";
-import type { Migration, Stop, Unwatched, WaitingEnd } from "./migration.ts";
+import type { Migration, Stop, Unwatched } from "./migration.ts";
+import { type Refusal, refusalText } from "./refusal.ts";
 import type { GuestStopped } from "./run-state.ts";
 
-/** Where the guest of one that never began was found. */
-export type Found =
-  | { readonly kind: "here" }
-  /** Somebody else's migration took it; `there`: to this migration's destination. */
-  | { readonly kind: "left"; readonly there: boolean }
-  | { readonly kind: "stopped"; readonly how: GuestStopped }
-  /** Not here, and nothing says why. */
-  | { readonly kind: "absent" }
-  /** libvirt does not answer. */
-  | { readonly kind: "silent" };
+const NO_ANSWER = "its daemon does not answer";
 
 /** How a guest ended: the reason of its migration's end, and the words. */
-const HOW_STOPPED: Readonly<
+export const HOW_STOPPED: Readonly<
   Record<GuestStopped, { readonly reason: EndReason; readonly text: string }>
 > = {
   shutDown: { reason: "guestStopped", text: "shut itself down" },
@@ -33,86 +23,70 @@ const HOW_STOPPED: Readonly<
   unseen: { reason: "guestCrashed", text: "was gone when libvirtd was back" },
 };
 
-/** Never reached libvirt: cancelled, not admitted, or refused. Where its guest was found decides. */
-export function neverBegan(
-  migration: Migration,
-  waitingEnd: WaitingEnd,
-  found: Found,
-  nowMs: number,
-): Outcome {
-  const vm = `VM ${migration.vmId}`;
-  const numbers = figures(migration, nowMs);
-  switch (found.kind) {
-    case "here":
-      return { ...numbers, ...whyNotBegun(migration, waitingEnd, nowMs), where: "source" };
-    case "silent": {
-      const why = whyNotBegun(migration, waitingEnd, nowMs);
-      return { ...numbers, ...why, message: why.message.replace(HERE, NOT_SAID), where: "unknown" };
-    }
-    case "stopped": {
-      const { reason, text } = HOW_STOPPED[found.how];
-      const why = failed(reason, `${vm} ${text} before its migration began`);
-      return { ...numbers, ...why, where: "nowhere" };
-    }
-    case "left": {
-      const to = found.there ? `; it is on ${migration.destination}` : "";
-      const text = `${vm} was migrated by somebody else before its migration began${to}`;
-      const where = found.there ? "destination" : "unknown";
-      return { ...numbers, ...failed("leftByOther", text), where };
-    }
-    case "absent": {
-      const text = `${vm} is not on this host any more, and nothing says where it went`;
-      return { ...numbers, ...failed("unknown", text), where: "unknown" };
-    }
-  }
-}
+export type HowEnded =
+  | "arrived"
+  | "arrivedNotConfirmed"
+  | "arrivedNotAsked"
+  | "arrivedAndEnded"
+  | "startedAnew"
+  | "stayed"
+  | "runsTwice"
+  | "saved"
+  | "notSaved"
+  | "lost"
+  | "unseen"
+  | "abandoned";
 
-const HERE = "stays here";
-const NOT_SAID = "was here, but libvirt does not say where it is now";
-
-/** In words that hold for a guest that is here. */
-function whyNotBegun(migration: Migration, waitingEnd: WaitingEnd, nowMs: number): Why {
-  const { vmId, destination, deferrals, deferralReason } = migration;
-  switch (waitingEnd.kind) {
-    case "stopped":
-      return whyStayed(migration, null);
-    case "notBegun":
-      return whyStayed(migration, waitingEnd.refusal, "its migration could not begin");
-    case "notAdmitted": {
-      const seconds = Math.round((nowMs - migration.acceptedAtMs) / 1000);
-      const last = deferralReason ?? "it waited here for a slot";
-      const text = `VM ${vmId} was not admitted within ${seconds} s (asked ${destination} ${deferrals} times: ${last}); it ${HERE}`;
-      return failed("noSlot", text);
-    }
-    case "noDestination": {
-      const { why, tries } = waitingEnd;
-      const times = tries > 1 ? ` (tried ${tries} times)` : "";
-      const text = `VM ${vmId} was not sent, it ${HERE}: ${why}${times}`;
-      return failed("noDestination", text);
-    }
+/** The end of one whose call was made, in words. How it ended, location.ts decides. */
+export function outcomeOf(migration: Migration, how: HowEnded, nowMs: number): Outcome {
+  switch (how) {
+    case "arrived":
+      return arrived(migration, null, nowMs);
+    case "arrivedNotConfirmed":
+      return arrived(migration, NO_ANSWER, nowMs);
+    case "arrivedNotAsked":
+      return arrived(migration, "nobody is asked there", nowMs);
+    case "arrivedAndEnded":
+      return arrivedAndEnded(migration, nowMs);
+    case "startedAnew":
+      return startedAnew(migration, nowMs);
+    case "stayed":
+      return stayed(migration, nowMs);
+    case "runsTwice":
+      return runsTwice(migration, nowMs);
+    case "saved":
+      return saved(migration, nowMs);
+    case "notSaved":
+      return notSaved(migration, nowMs);
+    case "lost":
+      return lost(migration, nowMs);
+    case "unseen":
+      return unseen(migration, nowMs);
+    case "abandoned":
+      return abandoned(migration, nowMs);
   }
 }
 
 /** The source has it no more: it went into its image. */
-export function saved(migration: Migration, nowMs: number): Outcome {
+function saved(migration: Migration, nowMs: number): Outcome {
   return {
     ...figures(migration, nowMs),
     outcome: "completed",
     reason: migration.stop === null ? "saved" : tooLateReason(migration),
     code: 0,
-    message: `VM ${migration.vmId} is saved in ${migration.destination}${tooLate(migration)}`,
+    message: `VM ${migration.facts.vmId} is saved in ${migration.facts.destination}${tooLate(migration)}`,
     where: "image",
     confirmed: true,
   };
 }
 
 /** The source has it no more, and nothing says that its image is whole. */
-export function notSaved(migration: Migration, nowMs: number): Outcome {
+function notSaved(migration: Migration, nowMs: number): Outcome {
   return {
     ...figures(migration, nowMs),
     ...failed(
       "unknown",
-      `VM ${migration.vmId} is not active here and nobody said that it was saved; ${migration.destination} is kept; libvirt said: ${callSaid(migration)}`,
+      `VM ${migration.facts.vmId} is not active here and nobody said that it was saved; ${migration.facts.destination} is kept; libvirt said: ${callSaid(migration)}`,
     ),
     where: "unknown",
     confirmed: false,
@@ -120,8 +94,8 @@ export function notSaved(migration: Migration, nowMs: number): Outcome {
 }
 
 /** On both hosts, read twice on each: nobody but an operator can say which one is to live. */
-export function runsTwice(migration: Migration, nowMs: number): Outcome {
-  const { vmId, destination } = migration;
+function runsTwice(migration: Migration, nowMs: number): Outcome {
+  const { vmId, destination } = migration.facts;
   const text = `VM ${vmId} RUNS ON BOTH HOSTS, here and on ${destination}: stop one of them at once; libvirt said: ${callSaid(migration)}`;
   return {
     ...figures(migration, nowMs),
@@ -131,8 +105,8 @@ export function runsTwice(migration: Migration, nowMs: number): Outcome {
 }
 
 /** This host was restarted, and the guest runs over there without a record of its arrival. */
-export function startedAnew(migration: Migration, nowMs: number): Outcome {
-  const text = `VM ${migration.vmId} runs on ${migration.destination}; this host was restarted, and whether it arrived or was started anew is not known`;
+function startedAnew(migration: Migration, nowMs: number): Outcome {
+  const text = `VM ${migration.facts.vmId} runs on ${migration.facts.destination}; this host was restarted, and whether it arrived or was started anew is not known`;
   return {
     ...figures(migration, nowMs),
     ...failed("hostRestarted", text),
@@ -141,42 +115,37 @@ export function startedAnew(migration: Migration, nowMs: number): Outcome {
 }
 
 /** The source has it no more, and nobody on the destination says that it is there. */
-export function unseen(migration: Migration, nowMs: number): Outcome {
+function unseen(migration: Migration, nowMs: number): Outcome {
   return {
     ...figures(migration, nowMs),
-    outcome: "failed",
-    reason: "unknown",
-    code: endReasons.unknown.code,
-    message: `VM ${migration.vmId} is not active here and ${migration.destination} does not say whether it is there; libvirt said: ${callSaid(migration)}`,
+    ...failed(
+      "unknown",
+      `VM ${migration.facts.vmId} is not active here and ${migration.facts.destination} does not say whether it is there; libvirt said: ${callSaid(migration)}`,
+    ),
     where: "unknown",
     confirmed: false,
   };
 }
 
 /** This daemon failed at it, and can only say so. */
-export function abandoned(migration: Migration, nowMs: number): Outcome {
-  const { vmId, destination } = migration;
+function abandoned(migration: Migration, nowMs: number): Outcome {
+  const { vmId, destination } = migration.facts;
   const text = `VM ${vmId}: this daemon failed at its migration to ${destination} and gave it up, its log says why; where the VM is was not seen; libvirt said: ${callSaid(migration)}`;
   return { ...unseen(migration, nowMs), message: text };
 }
 
-/** `asked`: somebody could have confirmed it. */
-export function arrived(
-  migration: Migration,
-  confirmed: boolean,
-  nowMs: number,
-  asked = true,
-): Outcome {
-  const why = asked ? "its daemon does not answer" : "nobody is asked there";
-  const seen = confirmed ? "" : `, not confirmed: ${why}`;
+/** `unconfirmed`: why nobody on the destination has said so; null: it was said. */
+function arrived(migration: Migration, unconfirmed: string | null, nowMs: number): Outcome {
+  const { vmId, destination } = migration.facts;
+  const seen = unconfirmed === null ? "" : `, not confirmed: ${unconfirmed}`;
   return {
     ...figures(migration, nowMs),
     outcome: "completed",
     reason: migration.stop === null ? "arrived" : tooLateReason(migration),
     code: 0,
-    message: `VM ${migration.vmId} completed on ${migration.destination}${seen}${tooLate(migration)}`,
+    message: `VM ${vmId} completed on ${destination}${seen}${tooLate(migration)}`,
     where: "destination",
-    confirmed,
+    confirmed: unconfirmed === null,
   };
 }
 
@@ -184,11 +153,11 @@ export function arrived(
  * libvirt said that it has left, and the destination has it no more: it was switched off there, or has
  * gone on, before anybody asked.
  */
-export function arrivedAndEnded(migration: Migration, nowMs: number): Outcome {
-  const { vmId, destination } = migration;
+function arrivedAndEnded(migration: Migration, nowMs: number): Outcome {
+  const { vmId, destination } = migration.facts;
   const has = "libvirt said that it arrived, and it is not active there any more";
   return {
-    ...arrived(migration, false, nowMs),
+    ...arrived(migration, NO_ANSWER, nowMs),
     message: `VM ${vmId} completed on ${destination}: ${has}${tooLate(migration)}`,
   };
 }
@@ -201,7 +170,7 @@ export function confirmedLate(migration: Migration, outcome: Outcome): Outcome {
     outcome: "completed",
     reason: outcome.reason === "unknown" ? arrivedReason : outcome.reason,
     code: 0,
-    message: `VM ${migration.vmId} completed on ${migration.destination}, confirmed later${tooLate(migration)}`,
+    message: `VM ${migration.facts.vmId} completed on ${migration.facts.destination}, confirmed later${tooLate(migration)}`,
     where: "destination",
     confirmed: true,
     downtimeMs: outcome.downtimeMs ?? actualDowntimeMs(migration),
@@ -224,9 +193,12 @@ export function locatedLate(
   return { ...outcome, message, where, confirmed: true };
 }
 
-export function lost(migration: Migration, nowMs: number): Outcome {
-  const { destination, guestStopped, postCopy, unwatched, vmId } = migration;
-  const elsewhere = migration.mode === "file" ? "was not saved" : `is not on ${destination} either`;
+function lost(migration: Migration, nowMs: number): Outcome {
+  const { call, evidence, facts, postCopy } = migration;
+  const { destination, vmId } = facts;
+  const { guestStopped } = evidence;
+  const elsewhere =
+    migration.facts.mode === "file" ? "was not saved" : `is not on ${destination} either`;
   const gone = { ...figures(migration, nowMs), where: "nowhere" } as const;
   if (postCopy.begun) {
     const text = `VM ${vmId} is lost: post-copy had begun, and one half of its memory is gone`;
@@ -234,11 +206,12 @@ export function lost(migration: Migration, nowMs: number): Outcome {
   }
   if (guestStopped !== null) {
     const how = HOW_STOPPED[guestStopped];
-    const doing = migration.mode === "file" ? "while it was being saved" : "while it migrated";
+    const doing =
+      migration.facts.mode === "file" ? "while it was being saved" : "while it migrated";
     const text = `VM ${vmId} ${how.text} ${doing}, and ${elsewhere}`;
     return { ...gone, ...failed(how.reason, text) };
   }
-  if (unwatched === "hostDown") {
+  if (call.returned?.unwatched === "hostDown") {
     const text = `VM ${vmId} was migrating when this host was restarted; it is not active here and ${elsewhere}`;
     return { ...gone, ...failed("hostRestarted", text), where: "unknown" };
   }
@@ -246,10 +219,10 @@ export function lost(migration: Migration, nowMs: number): Outcome {
   return { ...gone, ...failed("guestLost", text) };
 }
 
-export function stayed(migration: Migration, nowMs: number): Outcome {
+function stayed(migration: Migration, nowMs: number): Outcome {
   return {
     ...figures(migration, nowMs),
-    ...whyStayed(migration, migration.callRefusal),
+    ...whyStayed(migration, migration.call.returned?.refusal ?? null),
     where: "source",
   };
 }
@@ -265,10 +238,14 @@ const UNWATCHED: Readonly<Record<Unwatched, { readonly reason: EndReason; readon
     foreign: { reason: "unknown", why: "somebody else began its migration and knows why it ended" },
   };
 
-type Why = Pick<Outcome, "outcome" | "reason" | "code" | "message" | "confirmed">;
+export type Why = Pick<Outcome, "outcome" | "reason" | "code" | "message" | "confirmed">;
 
-function whyStayed(migration: Migration, refusal: Refusal | null, words = "libvirt said"): Why {
-  const vm = `VM ${migration.vmId}`;
+export function whyStayed(
+  migration: Migration,
+  refusal: Refusal | null,
+  words = "libvirt said",
+): Why {
+  const vm = `VM ${migration.facts.vmId}`;
   const stop = effectiveStop(migration);
   if (stop?.why === "cancel") {
     return cancelled("cancelled", `${vm} was cancelled and stays here`);
@@ -289,12 +266,13 @@ function whyStayed(migration: Migration, refusal: Refusal | null, words = "libvi
   if (refusal?.kind === "aborted") {
     return cancelled("byOther", `${vm} was cancelled by somebody else and stays here`);
   }
-  if (refusal === null && migration.unwatched !== null) {
-    const { reason, why } = UNWATCHED[migration.unwatched];
+  const unwatched = migration.call.returned?.unwatched ?? null;
+  if (refusal === null && unwatched !== null) {
+    const { reason, why } = UNWATCHED[unwatched];
     return failed(reason, `${vm} stays here; ${why}`);
   }
   const code = refusal?.kind === "operationFailed" ? CODE_LIBVIRT_FAILED : endReasons.libvirt.code;
-  if (migration.callSucceeded) {
+  if (migration.call.returned?.succeeded === true) {
     const text = `${vm} had left, as libvirt said, and is active here: it came back, or was started anew`;
     return { ...failed("libvirt", text), code };
   }
@@ -302,16 +280,17 @@ function whyStayed(migration: Migration, refusal: Refusal | null, words = "libvi
 }
 
 /** A stop that came after the call's return and that libvirt never took has ended nothing. */
-function effectiveStop({ stop, callReturned, settlingSinceMs }: Migration): Stop | null {
-  if (stop === null || !callReturned || stop.acceptedAtMs !== null) return stop;
-  return stop.sinceMs > (settlingSinceMs ?? Number.POSITIVE_INFINITY) ? null : stop;
+function effectiveStop({ stop, call }: Migration): Stop | null {
+  const { returned } = call;
+  if (stop === null || returned === null || stop.acceptedAtMs !== null) return stop;
+  return stop.sinceMs > returned.sinceMs ? null : stop;
 }
 
 function cancelled(reason: EndReason, message: string): Why {
   return { outcome: "cancelled", reason, code: endReasons[reason].code, message, confirmed: true };
 }
 
-function failed(reason: EndReason, message: string): Why {
+export function failed(reason: EndReason, message: string): Why {
   return { outcome: "failed", reason, code: endReasons[reason].code, message, confirmed: true };
 }
 
@@ -327,28 +306,28 @@ function tooLate(migration: Migration): string {
 }
 
 function callSaid(migration: Migration): string {
-  return migration.callSucceeded ? "success" : said(migration.callRefusal);
+  const { returned } = migration.call;
+  return returned?.succeeded === true ? "success" : said(returned?.refusal ?? null);
 }
 
 function said(refusal: Refusal | null): string {
   return refusal === null ? "nothing" : refusalText(refusal);
 }
 
-function figures(
+export function figures(
   migration: Migration,
   nowMs: number,
 ): Pick<Outcome, "durationMs" | "downtimeMs" | "dataProcessedBytes" | "passes"> {
-  const record = migration.completedStats;
+  const { advance, call, evidence, facts, sample } = migration;
+  // Monotonic times of two boots are not comparable.
+  const isTimed = call.madeAtMs !== null && call.returned?.unwatched !== "hostDown";
   return {
-    // Monotonic times of two boots have nothing to do with each other.
-    durationMs:
-      migration.callAtMs === null || migration.unwatched === "hostDown"
-        ? null
-        : nowMs - migration.callAtMs,
+    durationMs: call.madeAtMs !== null && isTimed ? nowMs - call.madeAtMs : null,
     // A guest that is saved stands still throughout: libvirt's figure says nothing.
-    downtimeMs: migration.mode === "file" ? null : actualDowntimeMs(migration),
-    dataProcessedBytes: record?.dataProcessedBytes ?? migration.stats?.dataProcessedBytes ?? 0,
-    passes: migration.advance?.pass ?? 0,
+    downtimeMs: facts.mode === "file" ? null : actualDowntimeMs(migration),
+    dataProcessedBytes:
+      evidence.record?.dataProcessedBytes ?? sample.stats?.dataProcessedBytes ?? 0,
+    passes: advance?.pass ?? 0,
   };
 }
 
@@ -357,7 +336,7 @@ function figures(
  * gross figure for post-copy, where libvirt has no other. Source: VDSM, VM_migration_status.
  */
 export function actualDowntimeMs(migration: Migration): number | null {
-  const record = migration.completedStats;
+  const { record } = migration.evidence;
   if (record === null) return null;
   if (migration.postCopy.begun) return record.downtimeMs ?? null;
   return record.downtimeNetMs ?? record.downtimeMs ?? null;

@@ -3,7 +3,7 @@
  * ends whichever there is: a backup or dump that somebody started meanwhile must not be mistaken for
  * the migration.
  */
-import { isOutgoing, type JobOperation, type JobStats } from "./job-stats.ts";
+import { type JobOperation, type JobStats, isOutgoing } from "./job-stats.ts";
 
 type Job = Pick<JobStats, "type" | "operation">;
 

@@ -6,54 +6,69 @@
  * Requests that were on their way to libvirt may or may not have arrived, so they are made again.
  */
 import { advanceFrom } from "./advance.ts";
+import { NO_READS } from "./evidence.ts";
 import { NEVER_COUNTED } from "./host-count.ts";
-import type { Advance, Migration } from "./migration.ts";
+import type { Input } from "./input.ts";
+import type { Advance, Bandwidth, CallReturn, Migration, Unwatched } from "./migration.ts";
+import type { Turn } from "./turn.ts";
 
 /** `after`: what ended the daemon before this one. */
-export function restored(
-  migration: Migration,
-  after: "daemonDown" | "hostDown",
-  nowMs: number,
-): Migration {
-  return after === "daemonDown" ? afterRestart(migration, nowMs) : afterReboot(migration, nowMs);
+export function restored(migration: Migration, { after }: Input<"restore">, turn: Turn): Migration {
+  turn.pending.clear();
+  return after === "daemonDown"
+    ? afterRestart(migration, turn.nowMs)
+    : afterReboot(migration, turn.nowMs);
 }
 
 /** Only the daemon was restarted. Ended ones stay as they are. */
 function afterRestart(migration: Migration, nowMs: number): Migration {
-  if (migration.phase === "ended") return { ...migration, pending: [] };
-  if (migration.callAtMs === null) return backInTheQueue(migration);
+  const { advance, call, evidence, phase, sample } = migration;
+  if (phase === "ended") return migration;
+  if (call.madeAtMs === null) return backInTheQueue(migration);
+  const unwatched = call.returned?.unwatched ?? "daemonDown";
   return {
     ...migration,
-    pending: [],
-    sampled: false,
-    callReturned: true,
-    unwatched: migration.unwatched ?? "daemonDown",
-    settlingSinceMs: nowMs,
-    // What cannot be taken back follows from what this daemon has read itself.
-    pausedCopyReads: 0,
-    thereReads: 0,
-    lostReads: 0,
-    readAtMs: null,
-    undecidedSinceMs: null,
-    heardAtMs: null,
-    // Silent queries are counted anew by the new daemon.
-    destinationCount: NEVER_COUNTED,
-    cap: { ...migration.cap, appliedMiBps: null, silentQueriesSeen: 0, cyclesSinceVerified: null },
-    advance: migration.advance === null ? null : { ...migration.advance, gapEndedAtMs: nowMs },
+    sample: { ...sample, answered: false },
+    call: { ...call, returned: unseenReturn(call.returned, unwatched, nowMs) },
+    // What cannot be taken back follows only from what this daemon has read itself.
+    evidence: { ...evidence, ...NO_READS },
+    bandwidth: unknownBandwidth(migration.bandwidth),
+    advance: advance === null ? null : { ...advance, gapEndedAtMs: nowMs },
   };
 }
 
-/** Nothing of it has reached libvirt: it begins, or ends, as any other that waits. */
+function unseenReturn(
+  before: CallReturn | null,
+  unwatched: Unwatched,
+  sinceMs: number,
+): CallReturn {
+  return { succeeded: false, refusal: null, ...before, sinceMs, unwatched };
+}
+
+/** Nothing of it has reached libvirt: it begins, or ends, like any other that waits. */
 function backInTheQueue(migration: Migration): Migration {
+  const { admission, evidence } = migration;
   return {
     ...migration,
     phase: "queued",
-    pending: [],
-    waitingEnd: null,
-    undecidedSinceMs: null,
-    pausedCopyReads: 0,
-    thereReads: 0,
-    lostReads: 0,
+    admission: { ...admission, ending: null },
+    evidence: {
+      ...evidence,
+      ...NO_READS,
+      readAtMs: evidence.readAtMs,
+      heardAtMs: evidence.heardAtMs,
+    },
+  };
+}
+
+/** What libvirt holds is to be set or read again; the new daemon counts silent queries from 0. */
+function unknownBandwidth(bandwidth: Bandwidth): Bandwidth {
+  return {
+    ...bandwidth,
+    destination: NEVER_COUNTED,
+    appliedMiBps: null,
+    silentQueriesSeen: 0,
+    cyclesSinceVerified: null,
   };
 }
 
@@ -62,40 +77,36 @@ function backInTheQueue(migration: Migration): Migration {
  * before the reboot are meaningless. All that is left to find out is whether the guest had arrived.
  */
 function afterReboot(migration: Migration, nowMs: number): Migration {
-  if (migration.phase === "ended") {
-    // Times of the boot before mean nothing in this one: what counts from its end begins anew.
+  const { admission, advance, call, downtime, end, evidence } = migration;
+  if (end !== null) {
+    // What counts from its end begins again in this boot.
     return {
       ...migration,
-      pending: [],
-      acceptedAtMs: nowMs,
-      endedAtMs: nowMs,
-      thereReads: 0,
-      readAtMs: null,
+      admission: { ...admission, acceptedAtMs: nowMs },
+      end: { ...end, atMs: nowMs },
+      evidence: { ...evidence, thereReads: 0, readAtMs: null },
     };
   }
   return {
     ...migration,
     phase: "settling",
-    pending: [],
-    sampled: false,
-    callReturned: true,
-    unwatched: "hostDown",
-    waitingEnd: null,
-    acceptedAtMs: nowMs,
-    callAtMs: migration.callAtMs === null ? null : nowMs,
-    settlingSinceMs: nowMs,
-    pausedCopyReads: 0,
-    thereReads: 0,
-    lostReads: 0,
-    readAtMs: null,
-    undecidedSinceMs: null,
-    heardAtMs: null,
-    reservedThere: false,
+    sample: { ...migration.sample, answered: false },
+    admission: {
+      ...admission,
+      ending: null,
+      acceptedAtMs: nowMs,
+      reservedThere: false,
+      retryAtMs: null,
+    },
+    call: {
+      madeAtMs: call.madeAtMs === null ? null : nowMs,
+      returned: unseenReturn(call.returned, "hostDown", nowMs),
+    },
+    evidence: { ...evidence, ...NO_READS },
     // The domain's own value was libvirt's, and went with it.
-    downtimeFoundMs: null,
-    retryAtMs: null,
+    downtime: downtime === null ? null : { ...downtime, foundMs: null },
     stop: null,
-    advance: migration.advance === null ? null : rebased(migration.advance, nowMs),
+    advance: advance === null ? null : rebased(advance, nowMs),
   };
 }
 

@@ -2,6 +2,7 @@
  * How long what has ended is remembered: an hour, and at most 200 of each kind, newest first. Migrations
  * and arrivals alike, over a restart too. Ages are monotonic; the wall clock may jump.
  */
+import type { End, Facts } from "./migration.ts";
 
 export const ENDED_KEPT_MS = 3_600_000;
 export const ENDED_KEPT_MAX = 200;
@@ -18,9 +19,8 @@ export function remembering<T>(newest: T, rest: readonly T[]): readonly T[] {
 /** A migration as the journal left it. */
 export interface Journaled {
   readonly migration: {
-    readonly vmId: string;
-    readonly phase: string;
-    readonly endedAtMs: number | null;
+    readonly facts: Pick<Facts, "vmId">;
+    readonly end: Pick<End, "atMs"> | null;
   };
   readonly sameBoot: boolean;
   /** Of a boot before this one: how long the host is known to have been up since its last record. */
@@ -33,18 +33,18 @@ export interface Journaled {
  */
 export function toRestore<T extends Journaled>(all: readonly T[], nowMs: number): readonly T[] {
   const lastLive = new Map<string, T>();
-  for (const each of all) if (isLive(each)) lastLive.set(each.migration.vmId, each);
+  for (const each of all) if (isLive(each)) lastLive.set(each.migration.facts.vmId, each);
   return all.filter((each) =>
     isLive(each)
-      ? lastLive.get(each.migration.vmId) === each
+      ? lastLive.get(each.migration.facts.vmId) === each
       : isRemembered(endedForMs(each, nowMs)),
   );
 }
 
 function isLive({ migration }: Journaled): boolean {
-  return migration.phase !== "ended";
+  return migration.end === null;
 }
 
 function endedForMs({ migration, sameBoot, uptimeSinceMs }: Journaled, nowMs: number): number {
-  return sameBoot ? nowMs - (migration.endedAtMs ?? nowMs) : uptimeSinceMs;
+  return sameBoot ? nowMs - (migration.end?.atMs ?? nowMs) : uptimeSinceMs;
 }

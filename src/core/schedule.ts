@@ -10,7 +10,10 @@
  *
  * Source: what VDSM's MonitorThread does with it (iterations, strictly more than the limit).
  */
-import type { ConvergenceSchedule, ScheduleAction, ScheduleState } from "./migration.ts";
+import type { CycleInput } from "./input.ts";
+import type { ConvergenceSchedule, Migration, ScheduleAction, ScheduleState } from "./migration.ts";
+import { decideStop } from "./stop.ts";
+import { type Turn, log } from "./turn.ts";
 
 export function scheduleFrom(schedule: ConvergenceSchedule): ScheduleState {
   return { schedule, cursor: 0, seenPass: 1 };
@@ -69,5 +72,43 @@ export function scheduleTurn(
     if (item.action.kind !== "setDowntime" || ownsDowntime) {
       return { state: { ...looked, cursor: cursor + 1 }, action: item.action };
     }
+  }
+}
+
+/**
+ * One action, if it is due: a downtime or post-copy to be asked for, or the end. Not while libvirt does
+ * not answer or the guest is about to leave: the next pass would then mean nothing.
+ */
+export function followSchedule(migration: Migration, input: CycleInput, turn: Turn): Migration {
+  const { advance, downtime, evidence, phase, sample, schedule, stop } = migration;
+  const mayAct = sample.answered && !evidence.stoppedByJob && input.switchover !== true;
+  if (!input.timer || !mayAct || schedule === null || stop !== null || phase !== "running") {
+    return migration;
+  }
+  const pass = advance?.sweep.number ?? 0;
+  const { state, action } = scheduleTurn(schedule, pass, downtime?.owner === "schedule");
+  const followed = { ...migration, schedule: state };
+  if (action === null) return followed;
+  log(turn, "info", "convergence schedule acts", {
+    action: action.kind,
+    downtimeMs: action.kind === "setDowntime" ? action.downtimeMs : null,
+    pass,
+    item: state.cursor,
+    items: state.schedule.stalling.length,
+    postcopyPossible: migration.postCopy.possible,
+  });
+  return acted(followed, action, turn);
+}
+
+function acted(migration: Migration, action: ScheduleAction, turn: Turn): Migration {
+  const { downtime, postCopy } = migration;
+  switch (action.kind) {
+    case "setDowntime":
+      if (downtime === null) return migration;
+      return { ...migration, downtime: { ...downtime, wantedMs: action.downtimeMs } };
+    case "postcopy":
+      return { ...migration, postCopy: { ...postCopy, wanted: postCopy.possible } };
+    case "abort":
+      return { ...migration, stop: decideStop(migration, "schedule", turn) };
   }
 }

@@ -1,17 +1,21 @@
 /**
- * When the engine hears of a stall, and why it stalls; and when the host gives up by itself.
+ * When the engine is told of a stall, and why it stalls. stalledFor is the time without advance
+ * (advance.ts).
  *
- * An event goes out when `stalledFor` reaches the stalling limit, then at each further multiple,
- * once each; several crossed at once give one event with the highest count. When the migration
- * advances again one event says so and the count starts anew.
+ * An event goes out when stalledFor reaches the stalling limit, then at each further multiple, once
+ * each; several crossed at once, or by lowering the limit below the present stalledFor, give one event
+ * with the highest count. When the migration advances again one event says so, and the count starts
+ * again. A migration that has sent everything and only has to end is not said to stall.
  */
 import type { StallReason, StallingEvent } from "./event.ts";
-import type { Advance, StallLedger } from "./migration.ts";
+import type { CycleInput } from "./input.ts";
+import { dataFlow, dirtyRateBytesPerSecond } from "./job-stats.ts";
+import { type Migration, type StallLedger, stalledForMs } from "./migration.ts";
+import { type Turn, decide, tell } from "./turn.ts";
+import { mibpsToBytesPerSecond } from "./units.ts";
 
 /** The rate is "at the cap" from this share of it on. */
 export const THROTTLED_RATE_SHARE = 0.9;
-/** Begun passes without advance that, with the timeout, are evidence enough to abort. */
-export const UNPRODUCTIVE_PASSES_TO_ABORT = 2;
 /** QEMU sends in bursts of 100 ms under a cap: bytes "stand still" only after a longer silence. */
 export const BYTES_STILL_AFTER_MS = 500;
 
@@ -94,21 +98,122 @@ export function stallReason(evidence: StallEvidence): StallReason {
   return throttled ? "throttled" : "notConverging";
 }
 
-/**
- * The hard limit. True when nothing advanced for the timeout and either nothing was sent for that
- * long or a second unproductive pass in a row has begun: two pieces of evidence, so that one noisy
- * pass of a large VM is no death sentence. `judgesPasses` false: a schedule that names an abort looks
- * after passes, and only the standstill counts. Never asked in post-copy.
- */
-export function progressTimeoutReached(
-  advance: Advance,
-  progressTimeoutMs: number,
-  judgesPasses: boolean,
-  nowMs: number,
-): boolean {
-  if (nowMs - advance.lastAdvanceAtMs < progressTimeoutMs) return false;
+/** A daemon that was away waits this long for a first sample before it judges without one. */
+export const GAP_GRACE_MS = 5_000;
+
+/** Nothing is judged before the call, once it is to end, or while nobody knows what moved in a gap. */
+export function isJudged({ advance, phase, sample, stop }: Migration, nowMs: number): boolean {
+  if (advance === null || (stop !== null && phase !== "postCopy")) return false;
+  const { gapEndedAtMs } = advance;
+  const inGap = gapEndedAtMs !== null && nowMs - gapEndedAtMs < GAP_GRACE_MS;
+  return !inGap || sample.answered;
+}
+
+/** What a cycle shows of its end. */
+export type LastStepView = Pick<CycleInput, "sample" | "switchover" | "gone">;
+
+/** Announces what is to be announced in this cycle. */
+export function announceStall(
+  before: Migration,
+  migration: Migration,
+  view: LastStepView,
+  turn: Turn,
+): StallLedger {
+  // A stall that was announced and is over is said to be, in the last step too.
+  const silent = isLastStep(migration, view) && !hasAdvanced(before, migration);
+  return silent ? migration.stall : announce(before, migration, turn);
+}
+
+/** Outside of a cycle only the end of a stall is announced. */
+export function announceEndOfStall(
+  before: Migration,
+  migration: Migration,
+  turn: Turn,
+): StallLedger {
+  return hasAdvanced(before, migration) ? announce(before, migration, turn) : migration.stall;
+}
+
+function announce(before: Migration, migration: Migration, turn: Turn): StallLedger {
+  const { limits, phase } = migration;
+  const { ledger, news } = stallNews(migration.stall, {
+    stalledForMs: stalledForMs(migration, turn.nowMs),
+    stallingLimitMs: limits.stallingLimitMs,
+    advanced: hasAdvanced(before, migration),
+    ...(phase === "postCopy" ? { alarmAfterMs: limits.postcopyStallTimeoutMs } : {}),
+  });
+  if (news !== null) tellStalling({ ...stallFigures(migration, turn.nowMs), ...news }, turn);
+  return ledger;
+}
+
+export function tellStalling(stalling: StallingEvent, turn: Turn): void {
+  decide(turn, "stalling", stalling.progressing ? "over" : stalling.reason, { ...stalling });
+  tell(turn, { kind: "stalling", stalling });
+}
+
+/** Bytes counted as advance since `before`; a clock that was only restarted is no advance. */
+function hasAdvanced(before: Migration, { advance }: Migration): boolean {
   return (
-    nowMs - advance.lastByteAtMs >= progressTimeoutMs ||
-    (judgesPasses && advance.unproductiveInARow >= UNPRODUCTIVE_PASSES_TO_ABORT)
+    before.advance !== null &&
+    advance?.bytesMoving === true &&
+    advance.lastAdvanceAtMs === advance.lastByteAtMs &&
+    advance.lastAdvanceAtMs > before.advance.lastAdvanceAtMs
   );
+}
+
+/**
+ * Everything is sent and only the end is missing: libvirt starts the guest on the destination, takes it
+ * away here and returns. No bytes move then and libvirt may not answer for the VM, which is no stall that
+ * an engine could do anything about. One that hangs there is left to the hard limit.
+ */
+export function isLastStep({ advance, evidence, sample }: Migration, view: LastStepView): boolean {
+  if (evidence.stoppedByJob || evidence.record !== null || view.gone === true) return true;
+  // Stopped for the switchover, and libvirt is busy with just that.
+  if (view.switchover === true && view.sample === null) return true;
+  // While bytes move it is only the end of a pass, and the next one may have begun already.
+  const still = advance?.bytesMoving === false;
+  const { stats } = sample;
+  return still && stats !== null && dataFlow(stats) && stats.dataRemainingBytes === 0;
+}
+
+/** What a stall event and Host.getMigrations say of the migration now. */
+export function stallFigures(
+  migration: Migration,
+  nowMs: number,
+): Omit<StallingEvent, "count" | "progressing"> {
+  const { advance, bandwidth, downtime, limits, phase, sample, stop } = migration;
+  const { stats } = sample;
+  const stalledMs = stalledForMs(migration, nowMs);
+  const limitMs = phase === "postCopy" ? limits.postcopyStallTimeoutMs : limits.progressTimeoutMs;
+  return {
+    stalledForMs: stalledMs,
+    stallingLimitMs: limits.stallingLimitMs,
+    reason: reasonNow(migration, nowMs),
+    dataRemainingBytes: stats?.dataRemainingBytes ?? 0,
+    bestPassBytes: advance?.bestPassBytes ?? 0,
+    bytesPerSecond: stats?.memoryBytesPerSecond ?? 0,
+    dirtyRateBytesPerSecond: stats === null ? 0 : (dirtyRateBytesPerSecond(stats) ?? 0),
+    pass: advance?.pass ?? 0,
+    maxDowntimeMs: downtime?.appliedMs ?? downtime?.wantedMs ?? 0,
+    downtimeOwner: downtime?.owner ?? null,
+    maxBandwidthMiBps: limits.maxBandwidthMiBps,
+    capMiBps: bandwidth.appliedMiBps ?? bandwidth.capMiBps ?? 0,
+    timeoutInMs: Math.max(0, limitMs - stalledMs),
+    aborting: stop?.why === "progressTimeout",
+  };
+}
+
+function reasonNow(migration: Migration, nowMs: number): StallReason {
+  const { advance, bandwidth, limits, phase, sample } = migration;
+  if (advance === null) return "notStarted";
+  const { maxBandwidthMiBps } = limits;
+  const capMiBps = bandwidth.appliedMiBps ?? bandwidth.capMiBps ?? maxBandwidthMiBps;
+  return stallReason({
+    postCopy: phase === "postCopy",
+    sampled: sample.answered,
+    started: advance.pass > 0,
+    sinceLastByteMs: nowMs - advance.lastByteAtMs,
+    bytesPerSecond: sample.stats?.memoryBytesPerSecond,
+    capBytesPerSecond: mibpsToBytesPerSecond(capMiBps),
+    maxBytesPerSecond: mibpsToBytesPerSecond(maxBandwidthMiBps),
+  });
 }

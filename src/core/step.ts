@@ -1,297 +1,216 @@
 /**
- * The one way a migration changes: (migration, input, now) -> { migration, effects }. Same state and
- * same input give the same result; nothing here reads a clock, calls libvirt or logs. The daemon
- * performs the effects and feeds back what came of them.
+ * The one way a migration changes: (migration, input, now) -> migration, effects, decisions. Pure: the
+ * same state and input give the same result, so a recorded list of inputs replays. The daemon performs
+ * the effects and reports what came of them as the next inputs.
  *
- * After `ended` nothing produces an effect any more, except what is learnt late of where the guest is
- * (late.ts).
+ * RULES is the whole of it: for each input, the phases in which it means anything and the rule that
+ * takes it. In any other phase it came too late and changes nothing.
+ *
+ * A migration waits (admission.ts, waiting.ts) until it may begin; then libvirt's call is made (call.ts).
+ * While the call is out, each cycle of the MonitorThread is one turn of the loop:
+ *
+ *    1 sample      the counts of both hosts, whether post-copy has begun, and libvirt's job stats, from
+ *                  which advance and progress follow. If the job is another party's, all ends here.
+ *    2 hard limit  too long without advance: the host decides to abort by itself.
+ *    3 stall       otherwise a stall is announced at each multiple of the limit, and its end.
+ *    4 schedule *  at most one action of the engine's convergenceSchedule.
+ *    5 stop        once decided by anyone: abort until libvirt accepts it. Then nothing of 6 to 8.
+ *    6 bandwidth   the share of maxBandwidth, or halved *; set when it changes, read back at times *.
+ *    7 downtime    the next step *; set until libvirt accepts it.
+ *    8 post-copy   started, if it is wanted.
+ *    9 recovery *  post-copy without data is paused and resumed.
+ *   10 location *  if the call has returned all the same: where the guest is.
+ *   11 status *    progress, for the engine.
+ *
+ * The steps marked * belong to the timer's cycles: events of libvirt wake the loop early, and must not
+ * hurry them. When the call returns, the location of the guest decides how the migration ended, or that
+ * it goes on (location.ts). After the end only what is learnt late of the location counts (end.ts).
  */
+import { admitted, deferred, unanswered } from "./admission.ts";
 import { adopted } from "./adopt.ts";
+import { bandwidthRead, bandwidthSet, steerBandwidth } from "./bandwidth.ts";
+import { begin, returned } from "./call.ts";
 import { changed } from "./change.ts";
-import { beginPostCopy, cycleStep, passBegan } from "./cycle.ts";
-import { SOON_MS, judgeSilence, refusedTriesAfter } from "./destination.ts";
-import { effectDone } from "./effect-done.ts";
-import type { Effect } from "./effect.ts";
-import type { Refusal } from "./refusal.ts";
-import { end } from "./end.ts";
-import type { Input, Location } from "./input.ts";
-import type { JobStats } from "./job-stats.ts";
-import { learntLate } from "./late.ts";
-import { countReads, judgeLocation, mayDestroyPausedCopy, noteEndHere } from "./location.ts";
-import type { Migration, Phase, WaitingEnd } from "./migration.ts";
-import { abandoned } from "./outcome.ts";
-import { restored } from "./restore.ts";
+import { downtimeFound, downtimePrepared, downtimeSet, steerDowntime } from "./downtime.ts";
+import type { EffectDone } from "./effect.ts";
+import { abandon, cleared, departed, learntLate, statusEvent } from "./end.ts";
+import { guestStarted, guestStopped, jobCompleted, stoppedByJob } from "./evidence.ts";
+import type { Input, InputKind } from "./input.ts";
+import { askLocation, located, pausedCopyDestroyed } from "./location.ts";
+import { type Migration, type Phase, phases } from "./migration.ts";
+import { notAdmitted, notBegun } from "./never-began.ts";
 import {
-  admitted,
-  begin,
-  beginWithoutPostCopy,
-  deferred,
-  downtimeFound,
-  downtimePrepared,
-} from "./start.ts";
-import { askAbort } from "./steer.ts";
-import { type Stepped, ask } from "./turn.ts";
-import { accepted, endOfWaiting, leaveQueue, seenWaiting } from "./waiting.ts";
+  postCopyStarted,
+  recoverPostCopy,
+  recoveryDone,
+  resumed,
+  startPostCopy,
+} from "./post-copy.ts";
+import { enforceProgressTimeout } from "./progress-timeout.ts";
+import { restored } from "./restore.ts";
+import { observePassStart, takeSample } from "./sample.ts";
+import { followSchedule } from "./schedule.ts";
+import { announceEndOfStall, announceStall, isJudged } from "./stall.ts";
+import { abortDone, cancel, pursueStop } from "./stop.ts";
+import { type Stepped, type Turn, beginTurn, decide, tell, withPending } from "./turn.ts";
+import { accepted, reached, reserved, seenWaiting } from "./waiting.ts";
 
-const LIVE: readonly Phase[] = [
-  "queued",
-  "preparing",
-  "starting",
-  "running",
-  "postCopy",
-  "settling",
-];
+type Rule<K extends InputKind> = (migration: Migration, input: Input<K>, turn: Turn) => Migration;
+
+interface Row<K extends InputKind> {
+  readonly phases: readonly Phase[];
+  readonly rule: Rule<K>;
+}
+
 const WAITING: readonly Phase[] = ["queued", "preparing"];
 const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
 const FROM_CALL: readonly Phase[] = [...CALL_OUT, "settling"];
+const LIVE: readonly Phase[] = [...WAITING, ...FROM_CALL];
 
-/** In which phases an input means anything; in the others it came too late and changes nothing. */
-const PHASES_OF: Readonly<Record<Input["kind"], readonly Phase[]>> = {
-  accepted: ["queued"],
-  admitted: ["queued"],
-  seen: WAITING,
-  cleared: [],
-  departureOver: [],
-  reserved: ["preparing"],
-  downtimeFound: ["preparing", "settling"],
-  downtimePrepared: ["preparing"],
-  deferred: ["preparing"],
-  reached: ["preparing"],
-  unanswered: ["preparing"],
-  notAdmitted: WAITING,
-  begin: ["preparing"],
-  notBegun: WAITING,
-  cycle: LIVE,
-  passBegan: LIVE,
-  jobCompleted: FROM_CALL,
-  stoppedByJob: LIVE,
-  guestStopped: LIVE,
-  guestStarted: WAITING,
-  callEnded: CALL_OUT,
-  effectDone: LIVE,
-  location: LIVE,
-  change: ["queued", "preparing", "starting", "running", "postCopy"],
-  restore: LIVE,
-  adopt: ["queued"],
-  cancel: ["queued", "preparing", "starting", "running", "settling"],
-  abandoned: LIVE,
+const RULES: { readonly [K in InputKind]: Row<K> } = {
+  accepted: { phases: ["queued"], rule: accepted },
+  admitted: { phases: ["queued"], rule: admitted },
+  seen: { phases: WAITING, rule: seenWaiting },
+  guestStarted: { phases: WAITING, rule: guestStarted },
+  reached: { phases: ["preparing"], rule: reached },
+  unanswered: { phases: ["preparing"], rule: unanswered },
+  deferred: { phases: ["preparing"], rule: deferred },
+  reserved: { phases: ["preparing"], rule: reserved },
+  downtimeFound: { phases: ["preparing", "settling"], rule: downtimeFound },
+  downtimePrepared: { phases: ["preparing"], rule: downtimePrepared },
+  notAdmitted: { phases: WAITING, rule: notAdmitted },
+  notBegun: { phases: WAITING, rule: notBegun },
+  begin: { phases: ["preparing"], rule: begin },
+  cycle: { phases: LIVE, rule: cycle },
+  passBegan: { phases: ["starting", "running"], rule: passBegan },
+  change: { phases: [...WAITING, ...CALL_OUT], rule: changed },
+  cancel: { phases: ["queued", "preparing", "starting", "running", "settling"], rule: cancel },
+  effectDone: { phases: LIVE, rule: effectDone },
+  jobCompleted: { phases: FROM_CALL, rule: jobCompleted },
+  stoppedByJob: { phases: LIVE, rule: stoppedByJob },
+  guestStopped: { phases: LIVE, rule: guestStopped },
+  callEnded: { phases: CALL_OUT, rule: returned },
+  location: { phases, rule: location },
+  abandoned: { phases: LIVE, rule: abandon },
+  cleared: { phases: ["ended"], rule: cleared },
+  departureOver: { phases: ["ended"], rule: departed },
+  restore: { phases, rule: restored },
+  adopt: { phases: ["queued"], rule: adopted },
 };
 
-/** Advances one migration by one input. Pure; never throws. */
+/** Advances one migration by one input. Never throws. */
 export function step(migration: Migration, input: Input, nowMs: number): Stepped {
-  if (migration.phase === "ended") return afterEnd(migration, input, nowMs);
-  if (!PHASES_OF[input.kind].includes(migration.phase)) return unchanged(migration);
-  switch (input.kind) {
-    case "accepted":
-      return accepted(migration);
-    case "admitted":
-      return admitted(migration);
-    case "seen":
-      return unchanged(seenWaiting(migration, input));
-    case "cleared":
-    case "departureOver":
-      return unchanged(migration);
-    case "reserved":
-      return unchanged({ ...migration, reservedThere: true });
-    case "downtimeFound":
-      return unchanged(downtimeFound(migration, input.foundMs));
-    case "downtimePrepared":
-      return downtimePrepared(migration, input, nowMs);
-    case "deferred":
-      return migration.stop === null
-        ? deferred(migration, { ...input, refusedTries: 0 }, nowMs)
-        : leaveQueue(migration, STOPPED, nowMs);
-    case "reached":
-      return unchanged({ ...migration, destinationReached: true });
-    case "unanswered":
-      return unanswered(migration, input, nowMs);
-    case "notAdmitted":
-      return leaveQueue(migration, { kind: "notAdmitted" }, nowMs);
-    case "begin":
-      return migration.stop === null
-        ? begin(migration, input, nowMs)
-        : leaveQueue(migration, STOPPED, nowMs);
-    case "notBegun":
-      return leaveQueue(migration, { kind: "notBegun", refusal: input.refusal }, nowMs);
-    case "cycle":
-      return cycleStep(migration, input, nowMs);
-    case "passBegan":
-      return passBegan(migration, input.sample, nowMs);
-    case "jobCompleted":
-      // Of somebody else's job it says nothing of ours.
-      return unchanged(migration.superseded ? migration : withRecord(migration, input.stats));
-    case "stoppedByJob":
-      return unchanged(migration.superseded ? migration : { ...migration, stoppedByJob: true });
-    case "guestStopped":
-      return unchanged({ ...migration, guestStopped: input.how });
-    case "guestStarted":
-      return unchanged({ ...migration, guestStopped: null, stoppedByJob: false });
-    case "callEnded":
-      return callEnded(migration, input.refusal, nowMs);
-    case "effectDone":
-      return effectDone(migration, input, nowMs);
-    case "location":
-      return located(migration, input, nowMs);
-    case "change":
-      return unchanged(changed(migration, input.changes, nowMs));
-    case "restore":
-      return unchanged(restored(migration, input.after, nowMs));
-    case "adopt":
-      return unchanged(adopted(migration, input, nowMs));
-    case "cancel":
-      return cancel(migration, nowMs);
-    case "abandoned":
-      return end(migration, abandoned(migration, nowMs), nowMs);
+  const turn = beginTurn(migration, nowMs);
+  const after = withPending(applyRule(migration, input, turn), turn);
+  if (migration.phase !== after.phase) {
+    decide(turn, "phase", after.phase, { from: migration.phase });
   }
+  return { migration: after, effects: turn.effects, decisions: turn.decisions };
 }
 
-/** What is still learnt of one that has ended. */
-function afterEnd(migration: Migration, input: Input, nowMs: number): Stepped {
-  if (input.kind === "cleared") return unchanged({ ...migration, cleared: true });
-  if (input.kind === "departureOver") return unchanged({ ...migration, departureOver: input.why });
-  if (input.kind === "restore") return unchanged(restored(migration, input.after, nowMs));
-  return input.kind === "location" ? learntLate(migration, input, nowMs) : unchanged(migration);
-}
-
-/** The record of this migration's job; a backup that ends meanwhile has one, too. */
-function withRecord(migration: Migration, stats: JobStats): Migration {
-  const own = migration.mode === "file" ? "save" : "migrationOut";
-  return stats.operation === own ? { ...migration, completedStats: stats } : migration;
-}
-
-function unchanged(migration: Migration): Stepped {
-  return { migration, effects: [] };
-}
-
-function unanswered(
+function applyRule<K extends InputKind>(
   migration: Migration,
-  { silence, reachedBefore, retryAtMs }: Extract<Input, { kind: "unanswered" }>,
-  nowMs: number,
-): Stepped {
-  if (migration.stop !== null) return leaveQueue(migration, STOPPED, nowMs);
-  const { cause, text: reason } = silence;
-  const refusedTries = refusedTriesAfter(migration.refusedTries, cause);
-  switch (judgeSilence(cause, { refusedTries, reachedBefore })) {
-    case "fatal":
-      return leaveQueue(
-        migration,
-        { kind: "noDestination", why: reason, tries: refusedTries },
-        nowMs,
-      );
-    case "soon":
-      return deferred(migration, { retryAtMs: nowMs + SOON_MS, reason, refusedTries }, nowMs);
-    case "wait":
-      return deferred(migration, { retryAtMs, reason, refusedTries }, nowMs);
-  }
+  input: Input<K>,
+  turn: Turn,
+): Migration {
+  const row: Row<K> = RULES[input.kind];
+  return row.phases.includes(migration.phase) ? row.rule(migration, input, turn) : migration;
 }
 
-function callEnded(migration: Migration, refusal: Refusal | null, nowMs: number): Stepped {
-  const begun = migration.stats !== null || migration.phase !== "starting";
-  const retry =
-    refusal?.refusesPostCopy === true &&
-    migration.postCopy.possible &&
-    migration.stop === null &&
-    !begun;
-  if (retry) return beginWithoutPostCopy(migration, refusal);
-  const effects: Effect[] = [];
-  const settling: Migration = {
+function cycle(migration: Migration, input: Input<"cycle">, turn: Turn): Migration {
+  if (migration.phase === "settling") {
+    if (input.timer || migration.admission.ending !== null) askLocation(turn);
+    return migration;
+  }
+  return migration.advance === null ? seenWaiting(migration, input) : loop(migration, input, turn);
+}
+
+/** As printed above. */
+function loop(before: Migration, input: Input<"cycle">, turn: Turn): Migration {
+  let migration = takeSample(before, input, turn);
+  if (migration.evidence.superseded) {
+    if (input.timer) askLocation(turn);
+    return migration;
+  }
+  migration = judge(before, migration, input, turn);
+  migration = followSchedule(migration, input, turn);
+  migration = steer(migration, input, turn);
+  if (input.timer) {
+    const { postCopy } = migration;
+    const recovery = recoverPostCopy(migration, input.postCopyFailed === true, turn);
+    if (recovery !== postCopy.recovery) {
+      migration = { ...migration, postCopy: { ...postCopy, recovery } };
+    }
+    if (migration.call.returned !== null) askLocation(turn);
+    tell(turn, statusEvent(migration));
+  }
+  return migration;
+}
+
+function judge(
+  before: Migration,
+  migration: Migration,
+  input: Input<"cycle">,
+  turn: Turn,
+): Migration {
+  if (!isJudged(migration, turn.nowMs)) return migration;
+  const stop = enforceProgressTimeout(migration, turn);
+  if (stop !== null) return { ...migration, stop };
+  return { ...migration, stall: announceStall(before, migration, input, turn) };
+}
+
+function steer(migration: Migration, { timer }: Input<"cycle">, turn: Turn): Migration {
+  const { advance, bandwidth, downtime, facts, limits, phase, postCopy, stop } = migration;
+  if (stop !== null) {
+    if (phase !== "postCopy") pursueStop(stop, turn);
+    return migration;
+  }
+  if (facts.mode === "file" || phase !== "running") return migration;
+  const steered: Migration = {
     ...migration,
-    phase: "settling",
-    settlingSinceMs: nowMs,
-    callReturned: true,
-    callRefusal: refusal,
-    callSucceeded: refusal === null,
+    bandwidth: steerBandwidth(bandwidth, limits, timer, turn),
+    downtime: downtime === null ? null : steerDowntime(downtime, advance, timer, turn),
   };
-  return { migration: ask(settling, effects, { kind: "locateGuest" }), effects };
+  startPostCopy(postCopy, advance, turn);
+  return steered;
 }
 
-function cancel(migration: Migration, nowMs: number): Stepped {
-  // A second one joins the first: the cycle pursues it already, and not past libvirt's acceptance.
-  if (migration.stop !== null && migration.phase !== "queued") return unchanged(migration);
-  // Taken over from `preparing` it waits in the queue with the stop that it was given there.
-  const stop = migration.stop ?? {
-    why: "cancel" as const,
-    sinceMs: nowMs,
-    acceptedAtMs: null,
-    refusal: null,
-  };
-  const stopping: Migration = { ...migration, stop };
-  if (migration.phase === "queued") return leaveQueue(stopping, STOPPED, nowMs);
-  if (migration.phase === "preparing") return unchanged(stopping);
-  // As in the phase postCopy: nothing may stop it any more.
-  if (migration.postCopy.begun) return unchanged(migration);
-  // In settling it is only remembered: should the job go on after all, it is pursued.
-  if (migration.phase === "settling" || migration.superseded) return unchanged(stopping);
-  const effects: Effect[] = [];
-  return { migration: askAbort(stopping, effects), effects };
+/** If the pass that begins ends a stall, this says so: the next cycle may see another pass already. */
+function passBegan(before: Migration, { sample }: Input<"passBegan">, turn: Turn): Migration {
+  const migration = observePassStart(before, sample, turn);
+  if (migration.evidence.superseded || migration.stop !== null) return migration;
+  return { ...migration, stall: announceEndOfStall(before, migration, turn) };
 }
 
-function located(
-  before: Migration,
-  input: Extract<Input, { kind: "location" }>,
-  nowMs: number,
-): Stepped {
-  const answered: Migration = {
-    ...noteEndHere(before, input.location),
-    pending: before.pending.filter((kind) => kind !== "locateGuest"),
-    completedStats: before.completedStats ?? input.record,
-    runState: input.location.runState ?? before.runState,
-    superseded: before.superseded || isOthersJob(before, input.location),
-  };
-  if (answered.phase !== "settling" && !answered.callReturned) return unchanged(answered);
-  const { waitingEnd } = answered;
-  if (waitingEnd !== null) return locatedWaiting(answered, waitingEnd, input.location, nowMs);
-  const effects: Effect[] = [];
-  // A paused copy is left by post-copy alone, also by one that began while no daemon looked.
-  const begun = answered.postCopy.begun || answered.superseded;
-  const switched = input.location.source === "pausedCopy" && !begun;
-  const seen = switched ? beginPostCopy(answered, nowMs, effects) : answered;
-  const migration = countReads(seen, input.location, nowMs);
-  const verdict = judgeLocation(migration, input.location, nowMs);
-  if (verdict.kind === "ended") {
-    const othersJob = migration.superseded ? input.location.job : undefined;
-    const ended = end(migration, verdict.outcome, nowMs, othersJob);
-    return { migration: ended.migration, effects: [...effects, ...ended.effects] };
+function location(migration: Migration, input: Input<"location">, turn: Turn): Migration {
+  turn.pending.delete("locateGuest");
+  return migration.phase === "ended"
+    ? learntLate(migration, input, turn)
+    : located(migration, input, turn);
+}
+
+/** Each result goes to the noun that asked for the effect. */
+function effectDone(migration: Migration, done: EffectDone, turn: Turn): Migration {
+  turn.pending.delete(done.effect);
+  const { bandwidth, downtime, postCopy, stop } = migration;
+  switch (done.effect) {
+    case "setMaxBandwidth":
+      return { ...migration, bandwidth: bandwidthSet(bandwidth, done, turn) };
+    case "readMaxBandwidth":
+      return { ...migration, bandwidth: bandwidthRead(bandwidth, done.result, turn) };
+    case "setMaxDowntime":
+      return { ...migration, downtime: downtimeSet(downtime, done, turn) };
+    case "startPostCopy":
+      return postCopyStarted(migration, done.result, turn);
+    case "probeAddress":
+    case "pausePostCopy":
+      return { ...migration, postCopy: recoveryDone(postCopy, done.effect, done.result, turn) };
+    case "resumePostCopy":
+      return resumed(migration, done.result, turn);
+    case "abort":
+      return { ...migration, stop: abortDone(stop, done.result, turn) };
+    case "destroyPausedCopy":
+      pausedCopyDestroyed(done.result, turn);
+      return migration;
   }
-  const watched = resumeWatching(migration, input.location, nowMs);
-  const cleaned = mayDestroyPausedCopy(watched)
-    ? ask(watched, effects, DESTROY_PAUSED_COPY)
-    : watched;
-  return { migration: cleaned, effects };
-}
-
-/** libvirt refused our call because the VM had a job: the one that it shows is somebody else's. */
-function isOthersJob(
-  { callRefusal, dataSinceMs, unwatched }: Migration,
-  location: Location,
-): boolean {
-  const refused = callRefusal?.kind === "invalidState";
-  return refused && dataSinceMs === null && unwatched === null && location.job !== undefined;
-}
-
-function locatedWaiting(
-  before: Migration,
-  waitingEnd: WaitingEnd,
-  location: Location,
-  nowMs: number,
-): Stepped {
-  const migration = countReads(before, location, nowMs);
-  const outcome = endOfWaiting(migration, waitingEnd, location, nowMs);
-  return outcome === null ? unchanged(migration) : end(migration, outcome, nowMs, location.job);
-}
-
-const STOPPED: WaitingEnd = { kind: "stopped" };
-const DESTROY_PAUSED_COPY = { kind: "destroyPausedCopy" } as const;
-
-/**
- * The call came back, but what it was for goes on: its connection broke, or post-copy did. Such a
- * migration is watched, limited and can be steered as before; its end is found by asking the place.
- */
-function resumeWatching(before: Migration, location: Location, nowMs: number): Migration {
-  // While its job is there nobody waits for a place that cannot be told.
-  const goesOn = location.sourceJob && location.source !== "pausedCopy";
-  const migration = goesOn ? { ...before, settlingSinceMs: nowMs } : before;
-  if (!location.sourceJob && !migration.postCopy.begun) return { ...migration, phase: "settling" };
-  const inPreCopy = migration.dataSinceMs === null ? "starting" : "running";
-  return { ...migration, phase: migration.postCopy.begun ? "postCopy" : inPreCopy };
 }

@@ -310,7 +310,7 @@ export class MonitorService implements MigrationService {
     if (this.#registry.endedOf(vmId, nowMs) === undefined) return undefined;
     await this.#tryLook();
     const run = this.#registry.endedOf(vmId, nowMs);
-    return run?.migration.departureOver === "cameBack" ? undefined : run;
+    return run?.migration.end?.departureOver === "cameBack" ? undefined : run;
   }
 
   #ended(run: MigrationRun): void {
@@ -344,7 +344,7 @@ export class MonitorService implements MigrationService {
 
   async #cancelNothing(vmId: string): Promise<never> {
     const run = await this.#endedOf(vmId);
-    if (run?.migration.outcome?.outcome === "completed") throw tooLate(run);
+    if (run?.migration.end?.outcome.outcome === "completed") throw tooLate(run);
     await this.#checkExists(vmId);
     if ((await foreignJob(vmId, this.#context)) !== null) {
       throw new MonitorError(
@@ -367,15 +367,16 @@ export class MonitorService implements MigrationService {
 const UNKNOWN_KEYS_KEPT_MAX = 1_000;
 
 function cancelAnswer(run: MigrationRun): true {
-  const { outcome, phase, stop } = run.migration;
+  const { end, phase, stop } = run.migration;
   if (phase === "postCopy") throw inPostCopy(run);
-  if (outcome === null) {
+  if (end === null) {
     const said = stop?.refusal === null || stop === null ? "" : `: ${stop.refusal.message}`;
     throw new MonitorError(
       "cancelFailed",
       `VM ${run.vmId}: asked, not yet ended, status ${shownPhase(phase, stop)}${said}`,
     );
   }
+  const { outcome } = end;
   if (outcome.outcome === "cancelled") return true;
   if (outcome.outcome === "completed") throw tooLate(run);
   throw new MonitorError("cancelFailed", `not cancelled: ${outcome.message}`);
@@ -391,6 +392,6 @@ function inPostCopy(run: MigrationRun): MonitorError {
 function tooLate(run: MigrationRun): MonitorError {
   return new MonitorError(
     "cancelFailed",
-    `VM ${run.vmId}: too late, completed on ${run.migration.destination}`,
+    `VM ${run.vmId}: too late, completed on ${run.migration.facts.destination}`,
   );
 }

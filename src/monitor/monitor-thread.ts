@@ -54,9 +54,9 @@
  * usual.
  */
 import { isNews } from "../core/advance.ts";
+import { mayLearnLate } from "../core/end.ts";
 import { NEVER_COUNTED, countsThere } from "../core/host-count.ts";
 import type { CycleInput } from "../core/input.ts";
-import { mayLearnLate } from "../core/late.ts";
 import type { GuestEvent, HypervisorEvent, JobView } from "../hypervisor/port.ts";
 import { Arrivals } from "./incoming/arrivals.ts";
 import { lookAgain } from "./migrations/prepare.ts";
@@ -251,7 +251,7 @@ export class MonitorThread {
   }
 
   #waiting(): readonly MigrationRun[] {
-    return this.#registry.live().filter(({ migration }) => migration.callAtMs === null);
+    return this.#registry.live().filter(({ migration }) => migration.call.madeAtMs === null);
   }
 
   /** A defect is this migration's alone; without any input it goes by the clock. */
@@ -270,7 +270,7 @@ export class MonitorThread {
       if (target.mode !== "remote") continue;
       const { peer } = target;
       peer.usedAtMs = nowMs;
-      if (migration.callAtMs === null) continue;
+      if (migration.call.madeAtMs === null) continue;
       void defects.containedLater("askPeers", vmId, () => peer.askCounts(true));
     }
   }
@@ -344,7 +344,7 @@ export class MonitorThread {
 }
 
 function hasEnded({ migration }: MigrationRun): boolean {
-  return migration.guestStopped !== null || migration.stoppedByJob;
+  return migration.evidence.guestStopped !== null || migration.evidence.stoppedByJob;
 }
 
 const UNSEEN: Omit<CycleInput, "timer"> = {

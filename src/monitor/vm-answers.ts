@@ -112,7 +112,7 @@ export class VmAnswers {
       vmId,
       vmName: name,
       status: this.#statusHere(view, run),
-      progressPercent: run?.migration.progressPercent ?? null,
+      progressPercent: run?.migration.sample.progressPercent ?? null,
       absentHere: false,
       arrivedHere: false,
     };
@@ -153,8 +153,8 @@ export class VmAnswers {
   }
 }
 
-function leaving({ migration: { mode, postCopy } }: MigrationRun): ShownStatus {
-  return statusLeaving(mode, postCopy.begun);
+function leaving({ migration: { facts, postCopy } }: MigrationRun): ShownStatus {
+  return statusLeaving(facts.mode, postCopy.begun);
 }
 
 /** A VM that arrived here and has ended since. */
@@ -168,15 +168,16 @@ function endedArrivalFacts({ vmId, vmName, how }: EndedArrival): VmFacts {
  * is known; one that was switched off or taken away while it waits is Down, and may come back.
  */
 function goneFacts(run: MigrationRun): VmFacts {
-  const { vmId, vmName, callAtMs, progressPercent, mode, guestStopped, stoppedByJob } =
-    run.migration;
-  const waits = callAtMs === null;
+  const { call, evidence, facts, sample } = run.migration;
+  const { mode, vmId, vmName } = facts;
+  const { guestStopped, stoppedByJob } = evidence;
+  const waits = call.madeAtMs === null;
   const why = waits ? downWhileWaiting(mode, guestStopped, stoppedByJob) : null;
   return {
     vmId,
     vmName,
     status: why === null ? leaving(run) : { kind: "down", why },
-    progressPercent: waits ? null : progressPercent,
+    progressPercent: waits ? null : sample.progressPercent,
     absentHere: why === null || why === "migrated",
     arrivedHere: false,
   };
@@ -184,10 +185,12 @@ function goneFacts(run: MigrationRun): VmFacts {
 
 /** A VM that has left this host recently; null: nobody can tell whether it has. */
 function leftFacts({ migration }: MigrationRun): VmFacts | null {
-  const { vmId, vmName, outcome, runState, postCopy, guestStopped } = migration;
-  if (outcome === null || outcome.where === "source" || outcome.where === "unknown") return null;
-  const facts = { runState, inPostCopy: postCopy.begun, guestStopped };
-  const status = statusAfter(outcome.where, facts);
+  const { end, evidence, facts, postCopy } = migration;
+  const where = end?.outcome.where ?? "unknown";
+  if (where === "source" || where === "unknown") return null;
+  const { guestStopped, runState } = evidence;
+  const { vmId, vmName } = facts;
+  const status = statusAfter(where, { runState, inPostCopy: postCopy.begun, guestStopped });
   return { vmId, vmName, status, progressPercent: null, absentHere: false, arrivedHere: false };
 }
 

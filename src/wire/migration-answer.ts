@@ -4,9 +4,9 @@
  */
 import { UNKNOWN_DESTINATION } from "../core/adopt.ts";
 import { floorExceedsShare } from "../core/bandwidth.ts";
-import { figures } from "../core/cycle.ts";
 import type { JobStats } from "../core/job-stats.ts";
 import { type Migration, type ScheduleState, type Stop, stalledForMs } from "../core/migration.ts";
+import { stallFigures } from "../core/stall.ts";
 import { progressPercent } from "../core/progress.ts";
 import { isExhausted } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
@@ -33,7 +33,7 @@ export interface MigrationFacts {
 export function migrationStatus(migration: Migration, nowMs: number): MigrationStatus {
   return {
     status: statusOf(migration),
-    progress: migration.progressPercent,
+    progress: migration.sample.progressPercent,
     phase: shownPhase(migration.phase, migration.stop),
     postcopy: migration.postCopy.begun,
     stalledFor: migration.phase === "ended" ? 0 : stalledForSeconds(migration, nowMs),
@@ -46,10 +46,9 @@ function stalledForSeconds(migration: Migration, nowMs: number): number {
   return msToSecondsFloor(stalledForMs(migration, nowMs));
 }
 
-function howItEnded({
-  outcome,
-}: Migration): Pick<MigrationStatus, "downtime" | "outcome" | "reason"> {
-  if (outcome === null) return {};
+function howItEnded({ end }: Migration): Pick<MigrationStatus, "downtime" | "outcome" | "reason"> {
+  if (end === null) return {};
+  const { outcome } = end;
   return {
     ...(outcome.downtimeMs === null ? {} : { downtime: Math.round(outcome.downtimeMs) }),
     outcome: outcome.outcome,
@@ -58,12 +57,12 @@ function howItEnded({
 }
 
 function statusOf(migration: Migration): MigrationStatus["status"] {
-  const { outcome, stop } = migration;
-  if (outcome !== null) return { code: outcome.code, message: outcome.message };
-  if (migration.waitingEnd !== null) {
+  const { admission, end, phase, stop } = migration;
+  if (end !== null) return { code: end.outcome.code, message: end.outcome.message };
+  if (admission.ending !== null) {
     return { code: 0, message: "Not started, and about to end: libvirt is asked where the VM is" };
   }
-  const { deferralReason, phase } = migration;
+  const { deferralReason } = admission;
   if (stop === null && phase === "queued" && deferralReason !== null) {
     return { code: 0, message: `Waiting, it cannot start yet: ${deferralReason}` };
   }
@@ -73,8 +72,8 @@ function statusOf(migration: Migration): MigrationStatus["status"] {
 }
 
 /** What libvirt has answered to the abort so far. */
-function libvirtOn({ stop, callAtMs }: Migration): string {
-  if (stop === null || callAtMs === null) return "";
+function libvirtOn({ call, stop }: Migration): string {
+  if (stop === null || call.madeAtMs === null) return "";
   if (stop.refusal !== null) return `; libvirt said: ${stop.refusal.message}`;
   return stop.acceptedAtMs === null ? "; libvirt has not answered the abort" : "";
 }
@@ -82,20 +81,20 @@ function libvirtOn({ stop, callAtMs }: Migration): string {
 /** One entry of Host.getMigrations. */
 export function migrationEntry(run: MigrationFacts, nowMs: number): MigrationEntry {
   const { migration, request } = run;
-  const now = figures(migration, nowMs);
+  const now = stallFigures(migration, nowMs);
   const ended = migration.phase === "ended";
   return {
-    vmId: migration.vmId,
-    vmName: migration.vmName,
+    vmId: migration.facts.vmId,
+    vmName: migration.facts.vmName,
     migrationId: run.id,
-    mode: migration.mode,
+    mode: migration.facts.mode,
     phase: shownPhase(migration.phase, migration.stop),
     dst: request.dst,
     ...(request.dstqemu === undefined ? {} : { dstqemu: request.dstqemu }),
     ...deferral(migration, nowMs),
     acceptedAt: isoTime(run.acceptedAtWallMs),
     ...(run.endedAtWallMs === null ? {} : { endedAt: isoTime(run.endedAtWallMs) }),
-    progress: migration.progressPercent,
+    progress: migration.sample.progressPercent,
     parameters: parametersOf(run),
     ...sizesOf(migration),
     downtimeOwner: now.downtimeOwner ?? "none",
@@ -112,7 +111,7 @@ export function migrationEntry(run: MigrationFacts, nowMs: number): MigrationEnt
     timeoutIn: ended ? 0 : msToSecondsCeil(now.timeoutInMs),
     ...(migration.schedule === null ? {} : { schedule: schedulePosition(migration.schedule) }),
     ...(migration.stop === null ? {} : { stopping: stopping(migration.stop) }),
-    ...(migration.outcome === null ? {} : { outcome: outcomeAnswer(migration.outcome) }),
+    ...(migration.end === null ? {} : { outcome: outcomeAnswer(migration.end.outcome) }),
   };
 }
 
@@ -120,12 +119,13 @@ function deferral(
   migration: Migration,
   nowMs: number,
 ): Pick<MigrationEntry, "deferrals" | "deferralReason" | "retryIn"> {
-  const { deferrals, deferralReason: reason, retryAtMs, callAtMs } = migration;
+  const { admission, call } = migration;
+  const { deferrals, deferralReason: reason, retryAtMs } = admission;
   if (deferrals === 0) return {};
   return {
     deferrals,
     // Once it has started, nothing is in its way any more.
-    ...(callAtMs === null && reason !== null ? { deferralReason: reason } : {}),
+    ...(call.madeAtMs === null && reason !== null ? { deferralReason: reason } : {}),
     ...(retryAtMs === null ? {} : { retryIn: msToSecondsCeil(Math.max(0, retryAtMs - nowMs)) }),
   };
 }
@@ -148,7 +148,8 @@ function parametersOf({
   };
 }
 
-function sizesOf({ stats, advance }: Migration) {
+function sizesOf({ advance, sample }: Migration) {
+  const { stats } = sample;
   return {
     pass: advance?.pass ?? 0,
     passSize: Math.round(advance?.passSizeBytes ?? 0),
@@ -164,18 +165,19 @@ function sizesOf({ stats, advance }: Migration) {
 }
 
 function capsOf(migration: Migration) {
-  const { cap, destinationCount, limits, sourceMigrations } = migration;
-  const there = destinationCount.kind === "counted" ? destinationCount.migrations : 0;
+  const { bandwidth, limits } = migration;
+  const { destination, sourceMigrations } = bandwidth;
+  const there = destination.kind === "counted" ? destination.migrations : 0;
   const all = Math.max(sourceMigrations, there);
   return {
-    cap: cap.capMiBps ?? 0,
-    capApplied: cap.appliedMiBps ?? 0,
+    cap: bandwidth.capMiBps ?? 0,
+    capApplied: bandwidth.appliedMiBps ?? 0,
     sourceMigrations,
-    destination: destinationCount.kind,
-    ...(destinationCount.kind === "counted"
-      ? { destinationMigrations: destinationCount.migrations }
-      : { destinationSilentQueries: destinationCount.silentQueries }),
-    floorExceedsMaximum: migration.mode === "remote" && floorExceedsShare(limits, all),
+    destination: destination.kind,
+    ...(destination.kind === "counted"
+      ? { destinationMigrations: destination.migrations }
+      : { destinationSilentQueries: destination.silentQueries }),
+    floorExceedsMaximum: migration.facts.mode === "remote" && floorExceedsShare(limits, all),
   };
 }
 

@@ -2,10 +2,10 @@
  * The words for states that callers are shown: phases of a migration, why one stalls, where a guest is,
  * what VM.migrateCheck looks at. Each with what it means; the compiler holds the names to the core's.
  */
-import type { CheckName } from "../core/migrate-check.ts";
 import type { Outcome, StallReason } from "../core/event.ts";
+import type { CheckName } from "../core/migrate-check.ts";
 import { namesOf } from "../core/names.ts";
-import { runStateRow, type RunState } from "../core/run-state.ts";
+import { type RunState, runStateRow } from "../core/run-state.ts";
 import type { ShownPhase } from "../core/vm-status.ts";
 
 export interface PhaseRow {

@@ -4,7 +4,7 @@
  * from here.
  */
 import type { DownWhy, VmStatus } from "../core/event.ts";
-import { runStateRow, type RunState } from "../core/run-state.ts";
+import { type RunState, runStateRow } from "../core/run-state.ts";
 import type { ObjectOf } from "./field.ts";
 import {
   exitReasons,

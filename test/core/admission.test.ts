@@ -5,7 +5,6 @@
  */
 import { describe, expect, it } from "vitest";
 import {
-  type AdmissionFacts,
   type Candidate,
   hasWaitedTooLong,
   mayBegin,
@@ -13,9 +12,8 @@ import {
   retryAtMs,
   retryInMs,
 } from "../../src/core/admission.ts";
-import { stalledForMs } from "../../src/core/migration.ts";
-import { restored } from "../../src/core/restore.ts";
-import { inPhase, kinds } from "./fixtures.ts";
+import { type Phase, stalledForMs } from "../../src/core/migration.ts";
+import { FILE_REQUEST, nextDaemon, inPhase, kinds } from "./fixtures.ts";
 
 const NOW_MS = 1_000;
 
@@ -23,23 +21,36 @@ interface Named extends Candidate {
   readonly name: string;
 }
 
-function candidate(facts: Partial<AdmissionFacts>, outgoingLimit?: number): Candidate {
-  const migration: AdmissionFacts = {
-    mode: "remote",
-    phase: "queued",
-    acceptedAtMs: 0,
-    callAtMs: null,
-    retryAtMs: null,
-    waitingEnd: null,
-    ...facts,
+interface Known {
+  readonly mode?: "remote" | "file";
+  readonly phase?: Phase;
+  readonly acceptedAtMs?: number;
+  readonly called?: true;
+  readonly retryAtMs?: number;
+  readonly ending?: true;
+}
+
+function candidate(known: Known, outgoingLimit?: number): Candidate {
+  const { migration: queued } = inPhase("queued", known.mode === "file" ? FILE_REQUEST : {});
+  const ending = { why: { kind: "notAdmitted" }, sinceMs: 0 } as const;
+  const migration = {
+    ...queued,
+    phase: known.phase ?? queued.phase,
+    call: { madeAtMs: known.called ? 0 : null, returned: null },
+    admission: {
+      ...queued.admission,
+      acceptedAtMs: known.acceptedAtMs ?? 0,
+      retryAtMs: known.retryAtMs ?? null,
+      ending: known.ending ? ending : null,
+    },
   };
   return { migration, request: outgoingLimit === undefined ? {} : { outgoingLimit } };
 }
 
 const waits = candidate({});
-const runs = candidate({ phase: "running", callAtMs: 0 });
+const runs = candidate({ phase: "running", called: true });
 const asks = candidate({ phase: "preparing" });
-const ends = candidate({ phase: "settling", waitingEnd: { kind: "notAdmitted" } });
+const ends = candidate({ phase: "settling", ending: true });
 const later = candidate({ retryAtMs: NOW_MS + 1 });
 const due = candidate({ retryAtMs: NOW_MS });
 const save = candidate({ mode: "file" });
@@ -89,8 +100,9 @@ it.each([
   ["its call is out", 0, 5, 9_999, false],
   ["accepted later", 1, null, 1_000, false],
 ])("a time limit of 1 s: %s", (_name, acceptedAtMs, callAtMs, nowMs, expected) => {
-  expect(hasWaitedTooLong(candidate({ acceptedAtMs, callAtMs }), 1_000, nowMs)).toBe(expected);
-  expect(hasWaitedTooLong(candidate({ acceptedAtMs, callAtMs }), 0, nowMs)).toBe(false);
+  const known: Known = callAtMs === null ? { acceptedAtMs } : { acceptedAtMs, called: true };
+  expect(hasWaitedTooLong(candidate(known), 1_000, nowMs)).toBe(expected);
+  expect(hasWaitedTooLong(candidate(known), 0, nowMs)).toBe(false);
 });
 
 it.each([
@@ -119,14 +131,19 @@ describe("a destination that has no slot", () => {
     run.give(deferred(10_000));
     expect(run.migration).toMatchObject({
       phase: "queued",
-      retryAtMs: 10_000,
-      deferrals: 1,
-      deferralReason: "Incoming migration limit exceeded",
+      admission: {
+        retryAtMs: 10_000,
+        deferrals: 1,
+        deferralReason: "Incoming migration limit exceeded",
+      },
     });
     run.give({ kind: "admitted" });
-    expect(run.migration).toMatchObject({ phase: "preparing", retryAtMs: null, deferrals: 1 });
+    expect(run.migration).toMatchObject({
+      phase: "preparing",
+      admission: { retryAtMs: null, deferrals: 1 },
+    });
     run.give(deferred(20_000));
-    expect(run.migration.deferrals).toBe(2);
+    expect(run.migration.admission.deferrals).toBe(2);
   });
 
   it("does not let the stall clock run", () => {
@@ -183,9 +200,9 @@ describe("a destination that keeps a slot", () => {
 
   it("is remembered, and nothing follows from it", () => {
     const run = inPhase("preparing");
-    expect(run.migration.reservedThere).toBe(false);
+    expect(run.migration.admission.reservedThere).toBe(false);
     expect(run.give(reserved)).toEqual([]);
-    expect(run.migration).toMatchObject({ phase: "preparing", reservedThere: true });
+    expect(run.migration).toMatchObject({ phase: "preparing", admission: { reservedThere: true } });
   });
 
   it.each(["queued", "starting", "running", "postCopy", "settling", "ended"] as const)(
@@ -193,20 +210,20 @@ describe("a destination that keeps a slot", () => {
     (phase) => {
       const run = inPhase(phase);
       run.give(reserved);
-      expect(run.migration.reservedThere).toBe(false);
+      expect(run.migration.admission.reservedThere).toBe(false);
     },
   );
 
   it("is known to the next daemon of this boot, in the queue and at the end; not after a reboot", () => {
     const run = inPhase("preparing");
     run.give(reserved);
-    expect(restored(run.migration, "daemonDown", 0)).toMatchObject({
+    expect(nextDaemon(run.migration, "daemonDown", 0)).toMatchObject({
       phase: "queued",
-      reservedThere: true,
+      admission: { reservedThere: true },
     });
-    expect(restored(run.migration, "hostDown", 0).reservedThere).toBe(false);
+    expect(nextDaemon(run.migration, "hostDown", 0).admission.reservedThere).toBe(false);
     run.give({ kind: "notBegun", refusal: { kind: "internalError", code: 1, message: "no" } });
     run.found();
-    expect(run.migration).toMatchObject({ phase: "ended", reservedThere: true });
+    expect(run.migration).toMatchObject({ phase: "ended", admission: { reservedThere: true } });
   });
 });

@@ -32,11 +32,8 @@ describe("somebody else's migration", () => {
     const run = adoptedRun();
     expect(run.migration).toMatchObject({
       phase: "starting",
-      mode: "remote",
-      destination: UNKNOWN_DESTINATION,
-      unwatched: "foreign",
-      callReturned: true,
-      callAtMs: NOW_MS - 30_000,
+      facts: { mode: "remote", destination: UNKNOWN_DESTINATION },
+      call: { madeAtMs: NOW_MS - 30_000, returned: { unwatched: "foreign" } },
       stop: null,
     });
     run.cycle(stats);

@@ -1,16 +1,16 @@
 /** A guest that comes to this host: by which events and looks it is arriving, arrived, or gone again. */
 import { describe, expect, it } from "vitest";
 import {
+  type ArrivalEvent,
+  type ArrivalState,
+  LOOKED_AT_MS,
+  NO_ARRIVAL,
+  type SeenGuest,
   afterEvent,
   afterLook,
   hadArrived,
   isShownArriving,
   isSoon,
-  LOOKED_AT_MS,
-  NO_ARRIVAL,
-  type ArrivalEvent,
-  type ArrivalState,
-  type SeenGuest,
 } from "../../src/core/arrival.ts";
 import type { Transfer } from "../../src/core/host-count.ts";
 import type { RunState } from "../../src/core/run-state.ts";

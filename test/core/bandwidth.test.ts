@@ -3,9 +3,14 @@
  * to hold or to show it. MiB/s throughout.
  */
 import { describe, expect, it } from "vitest";
-import { floorExceedsShare, floorMiBps, nextCap, shareMiBps } from "../../src/core/bandwidth.ts";
+import {
+  CAP_READ_BACK_CYCLES,
+  floorExceedsShare,
+  floorMiBps,
+  nextCap,
+  shareMiBps,
+} from "../../src/core/bandwidth.ts";
 import type { DestinationCount } from "../../src/core/migration.ts";
-import { CAP_READ_BACK_CYCLES } from "../../src/core/steer.ts";
 import { inPhase, kinds, LIMITS, NOT_BEGUN, sample, type Run } from "./fixtures.ts";
 
 const rule = (max: number, min: number) => ({ maxBandwidthMiBps: max, minBandwidthMiBps: min });
@@ -104,7 +109,7 @@ function served(run: Run, fields: Parameters<Run["cycle"]>[1] = {}, holds?: numb
       run.accepted("setMaxBandwidth", effect.maxBandwidthMiBps);
     }
     if (effect.kind === "readMaxBandwidth") {
-      const value = holds ?? run.migration.cap.appliedMiBps;
+      const value = holds ?? run.migration.bandwidth.appliedMiBps;
       const result = { kind: "ok", value } as const;
       run.give({ kind: "effectDone", effect: "readMaxBandwidth", asked: null, result });
     }
@@ -207,9 +212,9 @@ describe("a destination that was asked before it could show this migration", () 
     run.give({ kind: "begin", sourceMigrations: 1, destination: asked(2, 0), runState: "running" });
 
     run.cycle(sample({}), { destination: asked(2, run.nowMs - 1) });
-    expect(run.migration.destinationCount).toMatchObject({ migrations: 3 });
+    expect(run.migration.bandwidth.destination).toMatchObject({ migrations: 3 });
 
     run.cycle(sample({ processedMiB: 1 }), { destination: asked(1, run.nowMs) });
-    expect(run.migration.destinationCount).toMatchObject({ migrations: 1 });
+    expect(run.migration.bandwidth.destination).toMatchObject({ migrations: 1 });
   });
 });

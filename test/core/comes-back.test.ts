@@ -1,6 +1,6 @@
 /** What a daemon that comes back must not conclude too early, and what it must. */
 import { expect, it } from "vitest";
-import { READ_SPACING_MS } from "../../src/core/location.ts";
+import { READ_SPACING_MS } from "../../src/core/evidence.ts";
 import { inPhase, kinds, sample } from "./fixtures.ts";
 it("libvirt does not answer the first look: nothing is known, nothing is aborted", () => {
   const run = inPhase("running");
@@ -40,5 +40,5 @@ it("a destination that is silent at the end is asked for a minute from then on",
     run.location({ source: "active", sourceJob: true });
   }
   run.location({ source: "notActive", destination: "silent" });
-  expect(run.migration.outcome).toBeNull();
+  expect(run.migration.end).toBeNull();
 });

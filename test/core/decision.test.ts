@@ -3,10 +3,10 @@
  * A step that only looked has none.
  */
 import { describe, expect, it } from "vitest";
-import { type Decision, decisionsOf } from "../../src/core/decision.ts";
-import { downtimeBySteps } from "../../src/core/downtime.ts";
+import { downtimeBySchedule, downtimeBySteps } from "../../src/core/downtime.ts";
 import type { Input } from "../../src/core/input.ts";
 import type { NewMigration } from "../../src/core/new-migration.ts";
+import type { Decision } from "../../src/core/turn.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 import type { RefusalKind } from "../../src/core/refusal.ts";
 import { estimate, FILE_REQUEST, inPhase, LIMITS, Run, sample } from "./fixtures.ts";
@@ -14,9 +14,7 @@ import { estimate, FILE_REQUEST, inPhase, LIMITS, Run, sample } from "./fixtures
 /** What one or more inputs were decided by. */
 function decisions(run: Run, act: (run: Run) => unknown): readonly Decision[] {
   const found: Decision[] = [];
-  run.onStep = (before, input, effects) => {
-    found.push(...decisionsOf(before, run.migration, input, effects, run.nowMs));
-  };
+  run.onStep = (stepped) => found.push(...stepped.decisions);
   act(run);
   run.onStep = () => {};
   return found;
@@ -64,7 +62,7 @@ describe("each rule has its word and its numbers", () => {
     [
       "downtime",
       "found",
-      inPhase("preparing", { downtime: null }),
+      inPhase("preparing", { downtime: downtimeBySchedule(null) }),
       give({ kind: "downtimeFound", foundMs: 300 }),
       { foundMs: 300 },
     ],

@@ -1,20 +1,19 @@
 /** Which VMs count as having left this host, and what counts as their return. */
 import { expect, it } from "vitest";
 import {
-  type Evidence,
-  evidenceOf,
+  type Sighting,
   hasReturned,
   isDeparture,
   isLookSince,
+  sightingOf,
 } from "../../src/core/departure.ts";
 import type { Outcome } from "../../src/core/event.ts";
 import type { Transfer } from "../../src/core/host-count.ts";
 import type { RunState } from "../../src/core/run-state.ts";
 
 const left = (where: Outcome["where"] | null, callAtMs: number | null = 0) => ({
-  outcome: where === null ? null : { where },
-  departureOver: null,
-  callAtMs,
+  call: { madeAtMs: callAtMs },
+  end: where === null ? null : { outcome: { where }, departureOver: null },
 });
 
 it.each([
@@ -26,10 +25,12 @@ it.each([
   ["unknown", true],
 ] as const)("ended at %s: listed as Down %s", (where, expected) => {
   expect(isDeparture(left(where))).toBe(expected);
-  expect(isDeparture({ ...left(where), departureOver: "destroyed" })).toBe(false);
+  const { call, end } = left(where);
+  const destroyed = end === null ? null : { ...end, departureOver: "destroyed" as const };
+  expect(isDeparture({ call, end: destroyed })).toBe(false);
 });
 
-it.each<[Outcome["where"], number | null, Evidence, boolean]>([
+it.each<[Outcome["where"], number | null, Sighting, boolean]>([
   ["destination", 0, "seen", true],
   ["unknown", 0, "seen", false],
   ["unknown", 0, "comes", true],
@@ -39,7 +40,7 @@ it.each<[Outcome["where"], number | null, Evidence, boolean]>([
   expect(hasReturned(left(where, callAtMs), evidence)).toBe(expected);
 });
 
-it.each<[RunState, Transfer, Evidence | null]>([
+it.each<[RunState, Transfer, Sighting | null]>([
   ["running", "none", "seen"],
   ["suspended", "outgoing", "seen"],
   ["switching", "none", null],
@@ -47,7 +48,7 @@ it.each<[RunState, Transfer, Evidence | null]>([
   ["switching", "incoming", "comes"],
   ["incomingPostCopyFailed", "broken", "comes"],
 ])("seen %s, transfer %s: %s", (runState, transfer, expected) => {
-  expect(evidenceOf(runState, transfer)).toBe(expected);
+  expect(sightingOf(runState, transfer)).toBe(expected);
 });
 
 it.each([

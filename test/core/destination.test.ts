@@ -14,8 +14,7 @@ import {
   refusedTriesAfter,
   silenceCauses,
 } from "../../src/core/destination.ts";
-import { restored } from "../../src/core/restore.ts";
-import { inPhase, type Run } from "./fixtures.ts";
+import { nextDaemon, inPhase, type Run } from "./fixtures.ts";
 
 const LATER_MS = 60_000;
 const NEVER_HEARD = { refusedTries: 1, reachedBefore: false } as const;
@@ -108,8 +107,7 @@ describe("a migration to it", () => {
       unanswered(run, "refused");
       expect(run.migration).toMatchObject({
         phase: "queued",
-        retryAtMs: run.nowMs + SOON_MS,
-        deferrals: tries,
+        admission: { retryAtMs: run.nowMs + SOON_MS, deferrals: tries },
       });
       run.nowMs += SOON_MS;
       run.give({ kind: "admitted" });
@@ -125,7 +123,10 @@ describe("a migration to it", () => {
     const run = inPhase("preparing");
     for (let tries = 1; tries <= REFUSED_TRIES + 1; tries += 1) {
       unanswered(run, "refused", true);
-      expect(run.migration).toMatchObject({ phase: "queued", retryAtMs: run.nowMs + LATER_MS });
+      expect(run.migration).toMatchObject({
+        phase: "queued",
+        admission: { retryAtMs: run.nowMs + LATER_MS },
+      });
       run.give({ kind: "admitted" });
     }
   });
@@ -160,7 +161,7 @@ describe("a migration to it", () => {
       { kind: "deferred", reason: "no answer within 1000 ms", deferrals: 1, retryInMs: LATER_MS },
       { kind: "deferred", reason: "no route", deferrals: 3, retryInMs: LATER_MS },
     ]);
-    expect(run.migration.deferralReason).toBe("no route");
+    expect(run.migration.admission.deferralReason).toBe("no route");
   });
 
   it("that was cancelled meanwhile is cancelled, whatever the destination is", () => {
@@ -185,9 +186,8 @@ describe("a migration to it", () => {
     const run = inPhase("preparing");
     run.give({ kind: "reached" });
     unanswered(run, "refused");
-    expect(restored(run.migration, "daemonDown", 0)).toMatchObject({
-      refusedTries: 1,
-      destinationReached: true,
+    expect(nextDaemon(run.migration, "daemonDown", 0)).toMatchObject({
+      admission: { refusedTries: 1, destinationReached: true },
     });
   });
 });

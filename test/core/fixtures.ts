@@ -4,18 +4,20 @@
  * 52 MiB/s at most and 10 at least, 10 s of progress timeout, stall events off, a guest of 1 GiB.
  */
 import { foreignMigration } from "../../src/core/adopt.ts";
+import { observePreCopy } from "../../src/core/advance.ts";
 import { mayChange } from "../../src/core/change.ts";
 import { downtimeByEngine } from "../../src/core/downtime.ts";
 import type { Effect, EffectDone } from "../../src/core/effect.ts";
 import type { CoreEvent, Outcome } from "../../src/core/event.ts";
-import type { Changes, CycleInput, Input, Location } from "../../src/core/input.ts";
+import { READ_SPACING_MS } from "../../src/core/evidence.ts";
+import type { AdvanceSample, Changes, CycleInput, Input, Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import { READ_SPACING_MS } from "../../src/core/location.ts";
-import type { Limits, Migration } from "../../src/core/migration.ts";
+import type { Advance, Limits, Migration } from "../../src/core/migration.ts";
 import { type NewMigration, newMigration } from "../../src/core/new-migration.ts";
 import type { Refusal, RefusalKind } from "../../src/core/refusal.ts";
 import type { RunState } from "../../src/core/run-state.ts";
 import { step } from "../../src/core/step.ts";
+import { type Stepped, beginTurn } from "../../src/core/turn.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 
 export const LIMITS: Limits = {
@@ -85,12 +87,17 @@ export const FILE_REQUEST: Partial<NewMigration> = {
 };
 
 /** As the next daemon goes on with it. */
-export function restored(
+export function nextDaemon(
   migration: Migration,
   after: "daemonDown" | "hostDown",
   nowMs: number,
 ): Migration {
   return step(migration, { kind: "restore", after }, nowMs).migration;
+}
+
+/** As a turn takes it in. */
+export function observed(advance: Advance, taken: AdvanceSample): Advance {
+  return observePreCopy(advance, taken, beginTurn({ pending: [] }, 0));
 }
 
 type Asked = EffectDone["effect"];
@@ -101,7 +108,7 @@ export class Run {
   nowMs: number;
   readonly effects: Effect[] = [];
   /** Told of each step, as the journal is. */
-  onStep: (before: Migration, input: Input, effects: readonly Effect[]) => void = () => {};
+  onStep: (stepped: Stepped, input: Input) => void = () => {};
 
   constructor(fields: Partial<NewMigration> = {}, nowMs = 0) {
     this.nowMs = nowMs;
@@ -120,7 +127,7 @@ export class Run {
     const stepped = step(before, input, this.nowMs);
     this.migration = stepped.migration;
     this.effects.push(...stepped.effects);
-    this.onStep(before, input, stepped.effects);
+    this.onStep(stepped, input);
     return stepped.effects;
   }
 
@@ -132,12 +139,13 @@ export class Run {
 
   /** The daemon, or its host, went down; another daemon goes on `lateMs` from now. */
   restore(after: "daemonDown" | "hostDown", lateMs = 0): void {
-    this.migration = restored(this.migration, after, this.nowMs + lateMs);
+    this.migration = nextDaemon(this.migration, after, this.nowMs + lateMs);
   }
 
   /** From here on it is another party's, which the engine has asked this daemon to look after. */
   adopt(stats: JobStats, inPostCopy = false): void {
-    const { vmId, vmName, memoryBytes, limits } = this.migration;
+    const { facts, limits } = this.migration;
+    const { vmId, vmName, memoryBytes } = facts;
     this.migration = foreignMigration({ vmId, vmName, memoryBytes, limits }, this.nowMs);
     this.give({ kind: "adopt", stats, inPostCopy });
     this.effects.length = 0;
@@ -242,10 +250,10 @@ export function bringTo(phase: (typeof ALL_PHASES)[number], run: Run): Run {
     kind: "begin",
     sourceMigrations: 1,
     destination,
-    runState: run.migration.runState,
+    runState: run.migration.evidence.runState,
   });
   if (phase === "starting") return run;
-  const operation = run.migration.mode === "file" ? "save" : "migrationOut";
+  const operation = run.migration.facts.mode === "file" ? "save" : "migrationOut";
   run.cycle(sample({ operation }));
   if (phase === "running") return run;
   if (phase === "postCopy") {

@@ -1,7 +1,7 @@
 /** How a guest has ended here, and what that is to a migration of it. */
 import { expect, it } from "vitest";
-import { endFor, endOf, type GuestEnd } from "../../src/core/guest-end.ts";
-import { isOff, RUN_STATES, type RunState } from "../../src/core/run-state.ts";
+import { type GuestEnd, endFor, endOf } from "../../src/core/guest-end.ts";
+import { RUN_STATES, type RunState, isOff } from "../../src/core/run-state.ts";
 
 const SAID: Partial<Record<RunState, GuestEnd>> = {
   offShutDown: "shutDown",

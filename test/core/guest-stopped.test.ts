@@ -27,7 +27,7 @@ describe("the guest ended here in another way", () => {
   ] as const)("%s in %s: %s", (how, phase, reason, words, why) => {
     const run = inPhase(phase);
     run.give({ kind: "guestStopped", how });
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.callEnded("other");
     run.locateSurely(NOWHERE);
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason, code: 12, where: "nowhere" });
@@ -96,7 +96,7 @@ describe("the guest ended here in another way", () => {
     const run = inPhase("running");
     run.callEnded("other");
     run.location({ ...NOWHERE, endedHere: "unseen" });
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.locateSurely({ ...NOWHERE, endedHere: "unseen" });
     expect(run.outcome()).toMatchObject({ reason: "guestCrashed", where: "nowhere" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "down", why: "unseen" });
@@ -121,7 +121,10 @@ describe("the guest ended here in another way", () => {
 
   it("what somebody else's migration left is no proof of ours", () => {
     const run = inPhase("running");
-    run.migration = { ...run.migration, superseded: true };
+    run.migration = {
+      ...run.migration,
+      evidence: { ...run.migration.evidence, superseded: true },
+    };
     run.callEnded("other");
     run.locateSurely({ ...NOWHERE, endedHere: "migrated" });
     expect(run.outcome().reason).toBe("guestLost");
@@ -159,7 +162,7 @@ describe("before the call", () => {
     run.give({ kind: "stoppedByJob" });
     const destination = { kind: "unknown", silentQueries: 0 } as const;
     run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
-    expect(run.migration).toMatchObject({ guestStopped: null, stoppedByJob: false });
+    expect(run.migration).toMatchObject({ evidence: { guestStopped: null, stoppedByJob: false } });
     run.callEnded("other");
     run.locateSurely(NOWHERE);
     expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });

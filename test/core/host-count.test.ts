@@ -64,7 +64,7 @@ describe("a VM counts", () => {
   ])(
     "at its destination, without a daemon there, with its call at %s: %s",
     (callAtMs, expected) => {
-      expect(countsThere({ callAtMs })).toBe(expected);
+      expect(countsThere({ call: { madeAtMs: callAtMs } })).toBe(expected);
     },
   );
 });

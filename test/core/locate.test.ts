@@ -4,12 +4,12 @@ import type { AnsweredJob } from "../../src/core/host-count.ts";
 import type { Location } from "../../src/core/input.ts";
 import type { JobOperation, JobType } from "../../src/core/job-stats.ts";
 import {
+  type StateHere,
   isDoubtful,
   isHurried,
   isSurelyHere,
   locatedHere,
   mayHaveJob,
-  type StateHere,
 } from "../../src/core/locate.ts";
 import { othersJob } from "../../src/core/own-job.ts";
 import type { RefusalKind } from "../../src/core/refusal.ts";

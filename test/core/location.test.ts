@@ -5,8 +5,9 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../src/core/event.ts";
+import { READ_SPACING_MS, SETTLE_MAX_MS } from "../../src/core/evidence.ts";
 import type { Location } from "../../src/core/input.ts";
-import { READ_SPACING_MS, SETTLE_MAX_MS, UNDECIDED_MAX_MS } from "../../src/core/location.ts";
+import { UNDECIDED_MAX_MS } from "../../src/core/location.ts";
 import type { Unwatched } from "../../src/core/migration.ts";
 import type { GuestStopped } from "../../src/core/run-state.ts";
 import { inPhase, sample, type Run } from "./fixtures.ts";
@@ -28,8 +29,8 @@ const LEFT: Partial<Location> = { destination: "left" };
 
 /** How it ended, in short; null: it has not. */
 function end(run: Run): End | null {
-  const { outcome } = run.migration;
-  return outcome === null ? null : [outcome.reason, outcome.where, outcome.confirmed];
+  const outcome = run.migration.end?.outcome;
+  return outcome === undefined ? null : [outcome.reason, outcome.where, outcome.confirmed];
 }
 
 function broken(phase: "running" | "postCopy" = "running"): Run {

@@ -4,8 +4,9 @@
  * post-copy.test.ts: how it is mended before. location.ts.
  */
 import { describe, expect, it } from "vitest";
+import { READ_SPACING_MS, SETTLE_MAX_MS } from "../../src/core/evidence.ts";
 import type { Location } from "../../src/core/input.ts";
-import { POSTCOPY_SILENT_MAX_MS, READ_SPACING_MS, SETTLE_MAX_MS } from "../../src/core/location.ts";
+import { POSTCOPY_SILENT_MAX_MS } from "../../src/core/location.ts";
 import { inPhase, kinds, sample, type Run } from "./fixtures.ts";
 
 const SOURCES = ["active", "switching", "pausedCopy", "notActive", "unknown"] as const;
@@ -27,7 +28,7 @@ describe("the paused copy that post-copy leaves", () => {
     expect(kinds(run.location(PAUSED_COPY))).toEqual([]);
     run.nowMs += READ_SPACING_MS;
     expect(kinds(run.location(PAUSED_COPY))).toEqual(["destroyPausedCopy"]);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.accepted("destroyPausedCopy");
     run.location({ source: "notActive", destination: "active" });
     expect(run.outcome()).toMatchObject({ outcome: "completed", where: "destination" });
@@ -39,7 +40,7 @@ describe("the paused copy that post-copy leaves", () => {
     expect(kinds(run.location({ ...PAUSED_COPY, destination: "left", sourceJob: true }))).toEqual(
       [],
     );
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     expect(kinds(run.location({ ...PAUSED_COPY, destination: "left" }))).toEqual([]);
     expect(run.outcome()).toMatchObject({ outcome: "completed", where: "destination" });
   });
@@ -103,7 +104,7 @@ describe("lost in post-copy", () => {
     run.nowMs += READ_SPACING_MS;
     run.location({ source: "pausedCopy", destination: "silent" });
     run.location(location);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.nowMs += READ_SPACING_MS;
     run.location(location);
     expect(run.outcome()).toMatchObject({
@@ -118,7 +119,7 @@ describe("lost in post-copy", () => {
     const run = inPhase("postCopy");
     run.callEnded(null);
     for (let n = 0; n < 5; n += 1) run.locateSurely(location);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
   });
 
   it.each(lost)("never if its event said that it left: %j", (location) => {
@@ -126,7 +127,7 @@ describe("lost in post-copy", () => {
     run.give({ kind: "stoppedByJob" });
     run.callEnded("other");
     for (let n = 0; n < 5; n += 1) run.locateSurely(location);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
   });
 });
 
@@ -161,7 +162,7 @@ describe("a paused copy, and the destination is silent", () => {
 
   it.each(silent)("for ten minutes from the call's return: %j", (location) => {
     const run = asked(broken(), location, POSTCOPY_SILENT_MAX_MS - 1);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     expectUnseen(asked(run, location, 1));
   });
 
@@ -170,7 +171,7 @@ describe("a paused copy, and the destination is silent", () => {
     run.nowMs += POSTCOPY_SILENT_MAX_MS;
     run.restore("daemonDown");
     asked(run, location, POSTCOPY_SILENT_MAX_MS - 1);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     expectUnseen(asked(run, location, 1));
   });
 
@@ -178,7 +179,7 @@ describe("a paused copy, and the destination is silent", () => {
     const run = asked(broken(), location, 300_000);
     asked(run, location, 10_000, 3);
     asked(run, location, POSTCOPY_SILENT_MAX_MS - 1, 3);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     expectUnseen(asked(run, location, 1, 3));
   });
 
@@ -186,13 +187,13 @@ describe("a paused copy, and the destination is silent", () => {
     const run = asked(broken(), { source: "pausedCopy", destination: "silent" }, 300_000);
     run.location({ source: "pausedCopy", destination });
     asked(run, { source: "pausedCopy", destination: "silent" }, POSTCOPY_SILENT_MAX_MS - 1);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     expectUnseen(asked(run, { source: "pausedCopy", destination: "silent" }, 1));
   });
 
   it("a destination that receives is waited for as long as it takes", () => {
     const run = asked(broken(), { source: "pausedCopy", destination: "incoming" }, 7_200_000);
-    expect(run.migration).toMatchObject({ phase: "postCopy", outcome: null });
+    expect(run.migration).toMatchObject({ phase: "postCopy", end: null });
   });
 
   it("the paused copy is gone: then a minute is enough", () => {

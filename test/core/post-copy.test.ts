@@ -288,7 +288,7 @@ describe("a resume that comes back", () => {
     stalled.run.callEnded("other");
     stalled.run.location({ source: "pausedCopy", sourceJob: true });
     stalled.answer("resumePostCopy", OK);
-    expect(stalled.run.migration).toMatchObject({ callReturned: true, callSucceeded: true });
+    expect(stalled.run.migration).toMatchObject({ call: { returned: { succeeded: true } } });
     expect(kinds(stalled.cycle())).toContain("locateGuest");
     stalled.run.location({ source: "notActive", destination: "silent" });
     expect(stalled.run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
@@ -297,7 +297,7 @@ describe("a resume that comes back", () => {
   it("refused: the call's own answer stays, and it is said", () => {
     const paused = new Stalled().answer("pausePostCopy", OK).failed().cycles(2);
     const stalled = paused.answer("resumePostCopy", NOT_READY);
-    expect(stalled.run.migration).toMatchObject({ callReturned: false, callSucceeded: false });
+    expect(stalled.run.migration).toMatchObject({ call: { returned: null } });
     expect(stalled.run.effects.at(-1)).toMatchObject({
       kind: "log",
       fields: { effect: "resumePostCopy", libvirtMessage: "not ready" },
@@ -306,6 +306,6 @@ describe("a resume that comes back", () => {
 
   it("a pause or an address that answers is no success of the call", () => {
     const stalled = new Stalled({ probeAddress: OK, pausePostCopy: OK }).cycles(12);
-    expect(stalled.run.migration.callSucceeded).toBe(false);
+    expect(stalled.run.migration.call.returned).toBeNull();
   });
 });

@@ -49,7 +49,7 @@ describe("in a migration", () => {
     const run = inPhase("running");
     run.cycle(sample({ dataTotalBytes: 100 * MIB_BYTES, remainingMiB: 0 }));
     run.cycle({ ...NOT_BEGUN, type: "none" });
-    expect(run.migration.progressPercent).toBe(99);
+    expect(run.migration.sample.progressPercent).toBe(99);
     run.callEnded(null);
     run.location({ destination: "active" });
     expect(run.events("migrationStatus").at(-1)?.progressPercent).toBe(100);
@@ -59,6 +59,6 @@ describe("in a migration", () => {
     const run = inPhase("running");
     run.callEnded("other");
     run.location({ source: "active" });
-    expect(run.migration.progressPercent).toBeLessThan(100);
+    expect(run.migration.sample.progressPercent).toBeLessThan(100);
   });
 });

@@ -7,11 +7,12 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { floorMiBps, nextCap, shareMiBps } from "../../src/core/bandwidth.ts";
 import { DOWNTIME_MIN_MS, downtimeStepsMs } from "../../src/core/downtime.ts";
+import { READ_SPACING_MS } from "../../src/core/evidence.ts";
 import type { Input, Location } from "../../src/core/input.ts";
-import { READ_SPACING_MS } from "../../src/core/location.ts";
 import type { Migration } from "../../src/core/migration.ts";
-import { restored } from "../../src/core/restore.ts";
 import { step } from "../../src/core/step.ts";
+import { wholeState } from "../../src/monitor/recovery/state.ts";
+import { nextDaemon } from "./fixtures.ts";
 import { migrationSchema } from "../../src/monitor/recovery/schema.ts";
 import {
   always,
@@ -37,9 +38,9 @@ describe("whatever comes, in whatever order", () => {
 
   it("progress never falls, and is 100 only when completed", () => {
     always(({ before, after }) => {
-      expect(after.progressPercent).toBeGreaterThanOrEqual(before.progressPercent);
-      const completed = after.outcome?.outcome === "completed";
-      expect(after.progressPercent === 100).toBe(completed);
+      expect(after.sample.progressPercent).toBeGreaterThanOrEqual(before.sample.progressPercent);
+      const completed = after.end?.outcome.outcome === "completed";
+      expect(after.sample.progressPercent === 100).toBe(completed);
     });
   });
 
@@ -50,7 +51,7 @@ describe("whatever comes, in whatever order", () => {
       expect(ends.length).toBe(ending ? 1 : 0);
       if (ending) expect(effects.at(-1)).toBe(effects.filter((one) => one.kind === "event").at(-1));
       if (before.phase === "ended") expect(effects).toEqual([]);
-      expect(after.outcome === null).toBe(after.phase !== "ended");
+      expect(after.end === null).toBe(after.phase !== "ended");
     });
   });
 
@@ -126,7 +127,7 @@ describe("whatever comes, in whatever order", () => {
 
   it("a save is never steered", () => {
     always(({ after, effects }) => {
-      if (after.mode !== "file") return;
+      if (after.facts.mode !== "file") return;
       const steering = ["setMaxBandwidth", "readMaxBandwidth", "setMaxDowntime", "startPostCopy"];
       expect(effects.filter(({ kind }) => steering.includes(kind))).toEqual([]);
     });
@@ -151,7 +152,8 @@ describe("a daemon that is killed at any moment", () => {
 
   it("leaves a state that its journal gives back as it was, but for what was in flight", () => {
     always(({ after }) => {
-      expect(journaled(after)).toEqual({ ...after, pending: [], sampled: false });
+      const sample = { ...after.sample, answered: false };
+      expect(journaled(after)).toEqual({ ...after, pending: [], sample });
     });
   });
 
@@ -160,8 +162,8 @@ describe("a daemon that is killed at any moment", () => {
     ["another boot", "hostDown" as const],
   ])("the next one goes on with it: %s", (_name, ended) => {
     always(({ before, after, nowMs }) => {
-      let migration = restored(journaled(after), ended, nowMs);
-      expect(migration.outcome).toEqual(after.outcome);
+      let migration = nextDaemon(journaled(after), ended, nowMs);
+      expect(migration.end?.outcome).toEqual(after.end?.outcome);
       expect(migration.pending).toEqual([]);
       expect(migration.postCopy.begun).toBe(after.postCopy.begun);
       for (const input of COMES_NEXT) {
@@ -177,10 +179,7 @@ describe("a daemon that is killed at any moment", () => {
 });
 
 function journaled(migration: Migration): Migration {
-  return v.parse(
-    migrationSchema,
-    JSON.parse(JSON.stringify({ ...migration, pending: [], sampled: false })),
-  );
+  return v.parse(migrationSchema, JSON.parse(JSON.stringify(wholeState(migration))));
 }
 
 function eachSettling(holds: (moments: ReturnType<typeof play>) => void): void {

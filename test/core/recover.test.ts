@@ -7,9 +7,18 @@ import { describe, expect, it } from "vitest";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
 import { stalledForMs } from "../../src/core/migration.ts";
 import type { NewMigration } from "../../src/core/new-migration.ts";
-import { restored } from "../../src/core/restore.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
-import { ALL_PHASES, bringTo, estimate, inPhase, kinds, LIMITS, Run, sample } from "./fixtures.ts";
+import {
+  nextDaemon,
+  ALL_PHASES,
+  bringTo,
+  estimate,
+  inPhase,
+  kinds,
+  LIMITS,
+  Run,
+  sample,
+} from "./fixtures.ts";
 
 const DOWN_MS = 7_000;
 
@@ -34,7 +43,9 @@ describe("another daemon takes over in the same boot", () => {
     ["ended", "ended", true, null],
   ] as const)("%s: goes on as %s", (phase, then, callReturned, unwatched) => {
     const run = restarted(inPhase(phase));
-    expect(run.migration).toMatchObject({ phase: then, callReturned, unwatched, pending: [] });
+    expect(run.migration).toMatchObject({ phase: then, pending: [] });
+    expect(run.migration.call.returned !== null).toBe(callReturned);
+    expect(run.migration.call.returned?.unwatched ?? null).toBe(unwatched);
   });
 
   it("an ended one stays as it was", () => {
@@ -49,9 +60,8 @@ describe("another daemon takes over in the same boot", () => {
       const run = inPhase("preparing");
       run.give({ kind: "deferred", retryAtMs: 30_000, reason: "full" });
       if (phase === "preparing") run.give({ kind: "admitted" });
-      const { acceptedAtMs, deferrals, deferralReason, retryAtMs } = run.migration;
-      const { migration } = restarted(run);
-      expect(migration).toMatchObject({ acceptedAtMs, deferrals, deferralReason, retryAtMs });
+      const { admission } = run.migration;
+      expect(restarted(run).migration.admission).toEqual(admission);
     },
   );
 
@@ -238,10 +248,10 @@ describe("what is wished goes on", () => {
   it("silent queries are those of this daemon: the first halves again", () => {
     const run = inPhase("running");
     run.cycle(sample({ processedMiB: 2 }), { destination: { kind: "silent", silentQueries: 1 } });
-    expect(run.migration.cap.capMiBps).toBe(26);
+    expect(run.migration.bandwidth.capMiBps).toBe(26);
     restarted(run);
     run.cycle(sample({ processedMiB: 3 }), { destination: { kind: "unknown", silentQueries: 1 } });
-    expect(run.migration.cap.capMiBps).toBe(13);
+    expect(run.migration.bandwidth.capMiBps).toBe(13);
   });
 
   it("post-copy that libvirt had not taken is asked for again", () => {
@@ -325,16 +335,15 @@ describe("the host was restarted", () => {
       const run = inPhase(phase);
       run.nowMs += 1_000_000;
       const before = run.migration;
-      const migration = restored(before, "hostDown", NOW_MS);
+      const migration = nextDaemon(before, "hostDown", NOW_MS);
       expect(migration).toMatchObject({
         phase: "settling",
-        callReturned: true,
-        unwatched: "hostDown",
-        acceptedAtMs: NOW_MS,
-        callAtMs: before.callAtMs === null ? null : NOW_MS,
-        settlingSinceMs: NOW_MS,
-        downtimeFoundMs: null,
-        retryAtMs: null,
+        call: {
+          madeAtMs: before.call.madeAtMs === null ? null : NOW_MS,
+          returned: { unwatched: "hostDown", sinceMs: NOW_MS },
+        },
+        admission: { acceptedAtMs: NOW_MS, retryAtMs: null },
+        downtime: { foundMs: null },
         stop: null,
         pending: [],
       });
@@ -346,14 +355,19 @@ describe("the host was restarted", () => {
 
   it("an ended one keeps its outcome, and nothing of the clock of before", () => {
     const before = inPhase("ended").migration;
-    const times = { acceptedAtMs: NOW_MS, endedAtMs: NOW_MS, thereReads: 0, readAtMs: null };
-    expect(restored(before, "hostDown", NOW_MS)).toEqual({ ...before, ...times });
+    const { admission, end, evidence } = before;
+    expect(nextDaemon(before, "hostDown", NOW_MS)).toEqual({
+      ...before,
+      admission: { ...admission, acceptedAtMs: NOW_MS },
+      end: { ...end, atMs: NOW_MS },
+      evidence: { ...evidence, thereReads: 0, readAtMs: null },
+    });
   });
 
   it("neither a stall nor a limit of before counts, and nothing is steered", () => {
     const run = inPhase("running", limits({ stallingLimitMs: 1_000 }));
     run.nowMs = NOW_MS;
-    run.migration = restored(run.migration, "hostDown", NOW_MS);
+    run.migration = nextDaemon(run.migration, "hostDown", NOW_MS);
     run.effects.length = 0;
     for (let second = 0; second < 30; second += 1) {
       run.nowMs += 1_000;

@@ -75,7 +75,7 @@ describe("a save whose connection broke", () => {
     const effects = run.locateSurely({});
     expect(kinds(effects)).not.toContain("removeImage");
     expect(run.outcome()).toMatchObject({ outcome: "failed", where: "unknown" });
-    expect(run.outcome().message).toContain(run.migration.destination);
+    expect(run.outcome().message).toContain(run.migration.facts.destination);
   });
 
   it("the guest is still here: what was made is removed", () => {
@@ -88,7 +88,7 @@ describe("a save whose connection broke", () => {
 it("the record of another job, such as a backup's, is not the migration's", () => {
   const run = inPhase("running");
   run.give({ kind: "jobCompleted", stats: sample({ operation: "backup", type: "completed" }) });
-  expect(run.migration.completedStats).toBeNull();
+  expect(run.migration.evidence.record).toBeNull();
 });
 
 it("no connection at the call says nothing about post-copy: it is not tried again without", () => {

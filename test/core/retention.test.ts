@@ -17,9 +17,9 @@ it("the newest is in front, and the oldest makes room", () => {
 const NOW_MS = 10 * ENDED_KEPT_MS;
 
 function journaled(vmId: string, endedForMs: number | null, sameBoot = true): Journaled {
-  const endedAtMs = endedForMs === null ? null : sameBoot ? NOW_MS - endedForMs : 0;
+  const end = endedForMs === null ? null : { atMs: sameBoot ? NOW_MS - endedForMs : 0 };
   return {
-    migration: { vmId, phase: endedForMs === null ? "running" : "ended", endedAtMs },
+    migration: { facts: { vmId }, end },
     sameBoot,
     uptimeSinceMs: sameBoot ? 0 : (endedForMs ?? 0),
   };

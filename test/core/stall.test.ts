@@ -5,12 +5,12 @@
 import { describe, expect, it } from "vitest";
 import { advanceFrom } from "../../src/core/advance.ts";
 import type { Advance, StallLedger } from "../../src/core/migration.ts";
+import { progressTimeoutReached } from "../../src/core/progress-timeout.ts";
 import {
   BYTES_STILL_AFTER_MS,
   NOT_STALLING,
   type StallEvidence,
   type StallInput,
-  progressTimeoutReached,
   stallNews,
   stallReason,
 } from "../../src/core/stall.ts";

@@ -4,8 +4,8 @@
  * start, without post-copy.
  */
 import { describe, expect, it } from "vitest";
-import { ABORT_AGAIN_AFTER_MS } from "../../src/core/steer.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
+import { ABORT_AGAIN_AFTER_MS } from "../../src/core/stop.ts";
 import {
   FILE_REQUEST,
   inPhase,
@@ -100,7 +100,10 @@ describe("another job on the domain", () => {
     run.cycle(backup);
     const passStart = { iteration: 2, tookMs: 1 };
     run.give({ kind: "passBegan", sample: { stats: backup, atMs: 0, passStart } });
-    expect(run.migration).toMatchObject({ phase: "starting", stats: null, progressPercent: 0 });
+    expect(run.migration).toMatchObject({
+      phase: "starting",
+      sample: { stats: null, progressPercent: 0 },
+    });
     expect(run.migration.advance?.pass).toBe(0);
   });
 
@@ -254,12 +257,12 @@ describe("a start that libvirt refuses with the POSTCOPY flag", () => {
     ["for another reason", "internalError", false],
   ] as const)("before any byte %s: tried without it: %s", (_name, how, retried) => {
     const run = inPhase("starting");
-    const { callAtMs, advance } = run.migration;
+    const { call, advance } = run.migration;
     run.nowMs = 7_000;
     const effects = run.callEnded(how);
     expect(kinds(effects)).toEqual([retried ? "call" : "locateGuest"]);
     expect(run.migration.phase).toBe(retried ? "starting" : "settling");
-    expect(run.migration).toMatchObject({ callAtMs, advance });
+    expect(run.migration).toMatchObject({ call: { madeAtMs: call.madeAtMs }, advance });
     expect(run.migration.postCopy.possible).toBe(!retried);
   });
 

@@ -3,9 +3,9 @@
  * It is neither judged nor steered; only where our guest is is asked.
  */
 import { describe, expect, it } from "vitest";
+import { READ_SPACING_MS } from "../../src/core/evidence.ts";
 import type { Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import { READ_SPACING_MS } from "../../src/core/location.ts";
 import { FILE_REQUEST, inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
 
 const DOWN_MS = 300_000;
@@ -35,7 +35,7 @@ const ANOTHER = shown(LEFT_AT_MIB - 1, 1_000);
 function superseded(phase: "starting" | "running" = "running"): Run {
   const run = restarted(phase);
   run.cycle(ANOTHER);
-  expect(run.migration.superseded).toBe(true);
+  expect(run.migration.evidence.superseded).toBe(true);
   run.effects.length = 0;
   return run;
 }
@@ -53,33 +53,33 @@ describe("whose job it is", () => {
   ])("%s", (_name, stats, expected) => {
     const run = restarted();
     run.cycle(stats);
-    expect(run.migration.superseded).toBe(expected);
+    expect(run.migration.evidence.superseded).toBe(expected);
   });
 
   it("libvirt shows it first at the beginning of a pass", () => {
     const run = restarted();
     const taken = { stats: ANOTHER, atMs: run.nowMs, passStart: { iteration: 1, tookMs: 1 } };
     run.give({ kind: "passBegan", sample: taken });
-    expect(run.migration.superseded).toBe(true);
+    expect(run.migration.evidence.superseded).toBe(true);
   });
 
   it("of a save it is told in the same way", () => {
     const run = restarted("running", true);
     run.cycle({ ...ANOTHER, operation: "save" });
-    expect(run.migration.superseded).toBe(true);
+    expect(run.migration.evidence.superseded).toBe(true);
   });
 
   it("without data it is told by its time", () => {
     const run = restarted("starting");
     run.cycle(shown(1, 1_000));
-    expect(run.migration.superseded).toBe(true);
+    expect(run.migration.evidence.superseded).toBe(true);
   });
 
   it("only the first look after the gap asks: later ones are of the same job", () => {
     const run = restarted();
     run.cycle(OURS);
     run.cycle(ANOTHER);
-    expect(run.migration.superseded).toBe(false);
+    expect(run.migration.evidence.superseded).toBe(false);
   });
 
   it("without a gap, after a restart of the host and in post-copy nobody asks", () => {
@@ -87,16 +87,16 @@ describe("whose job it is", () => {
     watched.cycle(sample({ processedMiB: LEFT_AT_MIB }));
     watched.nowMs += DOWN_MS;
     watched.cycle(ANOTHER);
-    expect(watched.migration.superseded).toBe(false);
+    expect(watched.migration.evidence.superseded).toBe(false);
     const rebooted = inPhase("running");
     rebooted.restore("hostDown");
     rebooted.cycle(shown(0, 0));
-    expect(rebooted.migration.superseded).toBe(false);
+    expect(rebooted.migration.evidence.superseded).toBe(false);
     const postCopy = inPhase("postCopy");
     postCopy.nowMs += DOWN_MS;
     postCopy.restore("daemonDown");
     postCopy.cycle(shown(1, 0), { postCopyState: true });
-    expect(postCopy.migration.superseded).toBe(false);
+    expect(postCopy.migration.evidence.superseded).toBe(false);
   });
 });
 
@@ -116,12 +116,12 @@ describe("somebody else's job", () => {
 
   it("its figures are not ours", () => {
     const run = superseded();
-    const { stats, advance, progressPercent } = run.migration;
+    const { sample: shown, advance } = run.migration;
     run.cycle(sample({ processedMiB: 900, remainingMiB: 1, memoryIteration: 9 }));
     const taken = sample({ processedMiB: 901, remainingMiB: 1, memoryIteration: 10 });
     const passStart = { iteration: 10, tookMs: 1 };
     run.give({ kind: "passBegan", sample: { stats: taken, atMs: run.nowMs, passStart } });
-    expect(run.migration).toMatchObject({ stats, advance, progressPercent });
+    expect(run.migration).toMatchObject({ sample: { ...shown, answered: false }, advance });
     expect(run.events("stalling")).toEqual([]);
   });
 
@@ -141,7 +141,7 @@ describe("somebody else's job", () => {
     run.locateSurely({ source: "pausedCopy", sourceJob: true, destination: "absent" });
     run.locateSurely({ source: "pausedCopy", destination: "absent" });
     expect(run.migration.postCopy.begun).toBe(false);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.locateSurely({ source: "notActive", destination: "absent" });
     expect(run.outcome()).toMatchObject({ reason: "unknown", where: "unknown" });
     expect(run.events("vmStatus")).toEqual([]);
@@ -187,7 +187,7 @@ describe("where our guest is", () => {
   ])("%s", (_name, location, reason, where) => {
     const run = superseded();
     run.location(location);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.nowMs += READ_SPACING_MS;
     run.location(location);
     expect(run.outcome()).toMatchObject({ reason, where });
@@ -197,7 +197,7 @@ describe("where our guest is", () => {
     const run = restarted();
     run.cycle(OURS);
     run.locateSurely(HERE_WITH_JOB);
-    expect(run.migration).toMatchObject({ phase: "running", outcome: null });
+    expect(run.migration).toMatchObject({ phase: "running", end: null });
   });
 });
 
@@ -219,6 +219,6 @@ describe("libvirt refuses our call because somebody was faster", () => {
     const run = inPhase("starting");
     run.callEnded(ended);
     run.location(FOREIGN);
-    expect(run.migration).toMatchObject({ superseded: false, outcome: null });
+    expect(run.migration).toMatchObject({ evidence: { superseded: false }, end: null });
   });
 });

@@ -6,13 +6,12 @@
 import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
-import { PRODUCTIVE_SHARE, advanceFrom, isNews, observePreCopy } from "../../src/core/advance.ts";
+import { PRODUCTIVE_SHARE, advanceFrom, isNews } from "../../src/core/advance.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Advance } from "../../src/core/migration.ts";
-import { restored } from "../../src/core/restore.ts";
 import { MIB_BYTES } from "../../src/core/units.ts";
 import { migrationSchema } from "../../src/monitor/recovery/schema.ts";
-import { Run, sample } from "./fixtures.ts";
+import { nextDaemon, observed, Run, sample } from "./fixtures.ts";
 
 const PAGE_BYTES = 4_096;
 const pages = (mib: number): number => (mib * MIB_BYTES) / PAGE_BYTES;
@@ -45,7 +44,7 @@ function stats(seen: Seen): JobStats {
 function boundary(before: Advance, seen: Seen): Advance {
   const { iteration } = seen;
   const atMs = before.sampledAtMs + 1_000;
-  return observePreCopy(before, {
+  return observed(before, {
     stats: stats(seen),
     atMs,
     passStart: { iteration, tookMs: 1 },
@@ -53,7 +52,7 @@ function boundary(before: Advance, seen: Seen): Advance {
 }
 
 function poll(before: Advance, seen: Seen): Advance {
-  return observePreCopy(before, { stats: stats(seen), atMs: before.sampledAtMs + 1_000 });
+  return observed(before, { stats: stats(seen), atMs: before.sampledAtMs + 1_000 });
 }
 
 /** 100 MiB, of which pass 2 has 80: its sweep ends with 180 MiB handled. */
@@ -135,8 +134,8 @@ describe("what counts as handled", () => {
       const { memoryIteration: _, ...rest } = sample({ processedMiB, remainingMiB });
       return { ...rest, memoryRemainingBytes: 0 };
     };
-    let advance = observePreCopy(advanceFrom(0), { stats: disks(0, 900), atMs: 1_000 });
-    advance = observePreCopy(advance, { stats: disks(899, 1), atMs: 2_000 });
+    let advance = observed(advanceFrom(0), { stats: disks(0, 900), atMs: 1_000 });
+    advance = observed(advance, { stats: disks(899, 1), atMs: 2_000 });
     expect(advance.sweep).toMatchObject({ inPages: false, handledBytes: 899 * MIB_BYTES });
     advance = poll(advance, { iteration: 1, remainingMiB: 100, handledMiB: 0 });
     const endBytes = 100 * MIB_BYTES;
@@ -145,7 +144,7 @@ describe("what counts as handled", () => {
 
   it("one sample without page counts is no news", () => {
     const before = inPass2();
-    const after = observePreCopy(before, {
+    const after = observed(before, {
       stats: sample({ memoryIteration: 2, processedMiB: 150, remainingMiB: 30 }),
       atMs: 9_000,
     });
@@ -170,7 +169,7 @@ it("with one synchronisation a pass a sweep is a pass, whatever the sizes", () =
         const { normalPages: _, ...uncounted } = all;
         const dataTotalBytes = i === 0 ? sizePages * PAGE_BYTES : all.dataTotalBytes;
         const passStart = { iteration: i + 1, tookMs: 1 };
-        advance = observePreCopy(advance, {
+        advance = observed(advance, {
           stats: { ...(counted ? all : uncounted), dataTotalBytes },
           atMs: i * 1_000,
           passStart,
@@ -204,7 +203,7 @@ describe("a daemon of before sweeps left its journal", () => {
     const { sweep: _, ...advance } = { ...inPass2(), unproductiveInARow: 1 };
     const old = { ...run.migration, callAtMs: 0, phase: "running", advance };
     const loaded = v.parse(migrationSchema, JSON.parse(JSON.stringify(old)));
-    const { advance: taken } = restored(loaded, "daemonDown", 5_000);
+    const { advance: taken } = nextDaemon(loaded, "daemonDown", 5_000);
     expect(taken?.sweep).toMatchObject({ number: 2, endBytes: null });
     if (taken === null) throw new Error("no advance");
     const next = poll(taken, { iteration: 5, remainingMiB: 99, handledMiB: 300 });

@@ -4,8 +4,9 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../src/core/event.ts";
+import { SETTLE_MAX_MS } from "../../src/core/evidence.ts";
 import type { Location } from "../../src/core/input.ts";
-import { SETTLE_MAX_MS, UNDECIDED_MAX_MS } from "../../src/core/location.ts";
+import { UNDECIDED_MAX_MS } from "../../src/core/location.ts";
 import type { RunState } from "../../src/core/run-state.ts";
 import { inPhase, type Run } from "./fixtures.ts";
 
@@ -17,8 +18,8 @@ const ABSENT: Partial<Location> = { destination: "absent" };
 
 /** How it ended, in short; null: it has not. */
 function end(run: Run): End | null {
-  const { outcome } = run.migration;
-  return outcome === null ? null : [outcome.reason, outcome.where, outcome.confirmed];
+  const outcome = run.migration.end?.outcome;
+  return outcome === undefined ? null : [outcome.reason, outcome.where, outcome.confirmed];
 }
 
 function broken(): Run {

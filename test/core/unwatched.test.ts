@@ -4,8 +4,9 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../src/core/event.ts";
+import { SETTLE_MAX_MS } from "../../src/core/evidence.ts";
 import type { Location } from "../../src/core/input.ts";
-import { SETTLE_MAX_MS, TAKEN_OVER_GRACE_MS } from "../../src/core/location.ts";
+import { TAKEN_OVER_GRACE_MS } from "../../src/core/location.ts";
 import type { Unwatched } from "../../src/core/migration.ts";
 import type { NewMigration } from "../../src/core/new-migration.ts";
 import { FILE_REQUEST, inPhase, kinds, Run, sample } from "./fixtures.ts";
@@ -78,7 +79,7 @@ describe("location x why nobody watched", () => {
     const run = unwatched(by, from);
     run.locateSurely(location);
     if (end === null) {
-      expect(run.migration.outcome).toBeNull();
+      expect(run.migration.end).toBeNull();
       return;
     }
     const [outcome, reason, where] = end;
@@ -138,7 +139,7 @@ describe("a call of just before the daemon was killed may show its job later", (
     const run = unwatched(by, from);
     run.nowMs += ms;
     run.location(HERE);
-    expect(run.migration.outcome !== null).toBe(ended);
+    expect(run.migration.end !== null).toBe(ended);
   });
 
   it("it does: the migration goes on", () => {
@@ -169,7 +170,7 @@ describe("gone, and nobody says where to", () => {
     const run = unwatched(by, "running");
     run.nowMs += SETTLE_MAX_MS - 1;
     run.location(location);
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.nowMs += 1;
     run.location(location);
     expect(run.outcome()).toMatchObject({
@@ -193,7 +194,7 @@ describe("gone, and nobody says where to", () => {
     run.nowMs += SETTLE_MAX_MS;
     run.locateSurely(SILENT);
     run.locateSurely(THERE, sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66 }));
-    expect(run.migration.outcome).toMatchObject({
+    expect(run.migration.end?.outcome).toMatchObject({
       outcome: "completed",
       reason: "arrived",
       confirmed: true,
@@ -269,7 +270,7 @@ describe("a save", () => {
   ])("%s: %s", (_name, by, location, end, effects) => {
     const run = unwatched(by, "running", FILE_REQUEST);
     expect(kinds(run.locateSurely(location))).toEqual(effects);
-    if (end === null) expect(run.migration.outcome).toBeNull();
+    if (end === null) expect(run.migration.end).toBeNull();
     else expect([run.outcome().outcome, run.outcome().reason, run.outcome().where]).toEqual(end);
   });
 

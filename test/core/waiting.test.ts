@@ -4,11 +4,11 @@
  */
 import { describe, expect, it } from "vitest";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
+import { READ_SPACING_MS, SETTLE_MAX_MS } from "../../src/core/evidence.ts";
 import type { Location } from "../../src/core/input.ts";
-import { READ_SPACING_MS, SETTLE_MAX_MS, UNDECIDED_MAX_MS } from "../../src/core/location.ts";
-import type { Migration } from "../../src/core/migration.ts";
+import { UNDECIDED_MAX_MS } from "../../src/core/location.ts";
+import type { Evidence } from "../../src/core/migration.ts";
 import { PAUSED_GUEST } from "../../src/core/post-copy-availability.ts";
-import { restored } from "../../src/core/restore.ts";
 import {
   type GuestStopped,
   RUN_STATES,
@@ -16,7 +16,7 @@ import {
   runStateRow,
 } from "../../src/core/run-state.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
-import { bringTo, FILE_REQUEST, inPhase, kinds, refusal, Run } from "./fixtures.ts";
+import { bringTo, FILE_REQUEST, inPhase, kinds, nextDaemon, refusal, Run } from "./fixtures.ts";
 
 const PAUSED = { kind: "staysHere", runState: "suspended" };
 const REFUSAL = refusal("other");
@@ -103,7 +103,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
   it("the event that says why may come after the look", () => {
     const run = ended();
     run.location({ source: "notActive" });
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.give({ kind: "guestStopped", how: "destroyed" });
     run.location({ source: "notActive" });
     expect(run.outcome()).toMatchObject({ reason: "guestStopped", where: "nowhere" });
@@ -112,14 +112,14 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
   it("gone, and nothing says why: nothing is said of its status", () => {
     const run = ended();
     run.location({ source: "notActive", destination: "absent" });
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.nowMs += READ_SPACING_MS;
     run.location({ source: "notActive", destination: "absent" });
     expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "unknown", where: "unknown" });
     expect(run.events("vmStatus")).toHaveLength(1);
   });
 
-  it.each<[string, Partial<Location>, Partial<Migration>, string]>([
+  it.each<[string, Partial<Location>, Partial<Evidence>, string]>([
     ["its definition says so", { endedHere: "migrated" }, {}, "unknown"],
     ["the event said so", {}, { stoppedByJob: true }, "unknown"],
     ["it is where it was to go", { destination: "active" }, {}, "destination"],
@@ -128,7 +128,8 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     "taken by somebody else's migration, %s: never down for good",
     (_how, location, state, where) => {
       const run = ended();
-      run.migration = { ...run.migration, ...state };
+      const { evidence } = run.migration;
+      run.migration = { ...run.migration, evidence: { ...evidence, ...state } };
       run.location({ source: "notActive", ...location });
       expect(run.outcome()).toMatchObject({ outcome: "failed", reason: "leftByOther", where });
       const [, ...told] = run.events("vmStatus").map(({ status }) => status);
@@ -148,7 +149,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     for (const nowMs of [0, 3_000, 5_000]) {
       run.nowMs += nowMs;
       run.location({ source: "unknown" });
-      expect(run.migration.outcome).toBeNull();
+      expect(run.migration.end).toBeNull();
     }
     run.found("suspended");
     expect(run.outcome()).toMatchObject({ outcome, reason, where: "source" });
@@ -163,7 +164,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     run.location({ source: "unknown" });
     run.nowMs += 5_000;
     run.location({ source: "notActive" });
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.give({ kind: "guestStopped", how: "crashed" });
     run.location({ source: "notActive" });
     expect(run.outcome()).toMatchObject({ reason: "guestCrashed", where: "nowhere" });
@@ -173,7 +174,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     const run = ended();
     for (let reads = 0; run.nowMs < SETTLE_MAX_MS; reads += 1) {
       run.location({ source: reads % 2 === 0 ? "unknown" : "notActive" });
-      expect(run.migration.outcome).toBeNull();
+      expect(run.migration.end).toBeNull();
       run.nowMs += READ_SPACING_MS;
     }
     run.location({ source: "notActive" });
@@ -211,7 +212,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
         status,
       ]);
       expect(run.events("ended")).toHaveLength(1);
-      expect(run.migration.outcome).toMatchObject({ outcome, reason, where });
+      expect(run.migration.end?.outcome).toMatchObject({ outcome, reason, where });
     },
   );
 
@@ -223,7 +224,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     const run = silent();
     for (const _ of [1, 2]) run.location(location);
     expect(run.events("vmStatus")).toHaveLength(1);
-    expect(run.migration.outcome).toMatchObject({ outcome, reason, where: "unknown" });
+    expect(run.migration.end?.outcome).toMatchObject({ outcome, reason, where: "unknown" });
   });
 
   it.each(["cameBack", "destroyed"] as const)("silent to the end, and %s: that counts", (why) => {
@@ -236,7 +237,7 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
   it("being taken apart: asked again, and not for ever", () => {
     const run = ended();
     run.location({ source: "ending", runState: "shuttingDown" });
-    expect(run.migration.outcome).toBeNull();
+    expect(run.migration.end).toBeNull();
     run.nowMs += SETTLE_MAX_MS;
     run.location({ source: "ending", runState: "shuttingDown" });
     expect(run.outcome()).toMatchObject({ outcome, where: "source" });
@@ -256,14 +257,14 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
   it("the daemon is killed meanwhile: it waits again", () => {
     const run = ended();
     const { stop } = run.migration;
-    expect(restored(run.migration, "daemonDown", 0)).toMatchObject({
+    expect(nextDaemon(run.migration, "daemonDown", 0)).toMatchObject({
       phase: "queued",
-      waitingEnd: null,
+      admission: { ending: null },
       stop,
     });
-    expect(restored(run.migration, "hostDown", 0)).toMatchObject({
+    expect(nextDaemon(run.migration, "hostDown", 0)).toMatchObject({
       phase: "settling",
-      waitingEnd: null,
+      admission: { ending: null },
     });
   });
 });
@@ -277,7 +278,9 @@ it("each look of its cycles asks again until it has ended", () => {
 
 it("the downtime that is found too late is put back", () => {
   const run = bringTo("preparing", new Run());
-  run.migration = { ...run.migration, downtimeFoundMs: null };
+  const { downtime } = run.migration;
+  if (downtime === null) throw new Error("no downtime");
+  run.migration = { ...run.migration, downtime: { ...downtime, foundMs: null } };
   run.give({ kind: "notAdmitted" });
   run.give({ kind: "downtimeFound", foundMs: 700 });
   expect(run.found()).toContainEqual({ kind: "putBackDowntime", maxDowntimeMs: 700 });
@@ -294,7 +297,7 @@ it("a save that never began leaves no file, wherever its guest is", () => {
 
 it("one that waited when the host was restarted is asked for until the destination says", () => {
   const run = inPhase("queued");
-  run.migration = restored(run.migration, "hostDown", 0);
+  run.migration = nextDaemon(run.migration, "hostDown", 0);
   expect(kinds(run.cycle(null))).toEqual(["locateGuest"]);
   run.location({ source: "unknown", destination: "silent" });
   run.nowMs += UNDECIDED_MAX_MS;
@@ -311,9 +314,8 @@ describe("suspended or resumed while it waits", () => {
     const run = inPhase("queued");
     seen(run, "suspended");
     expect(run.migration).toMatchObject({
-      runState: "suspended",
-      vmName: "renamed",
-      memoryBytes: 7,
+      evidence: { runState: "suspended" },
+      facts: { vmName: "renamed", memoryBytes: 7 },
     });
     expect(run.migration.postCopy).toMatchObject(PAUSED);
     expect(run.change({ migrationTechnique: "post-copy" })).toBe("impossible");

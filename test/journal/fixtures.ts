@@ -95,13 +95,13 @@ export class Written {
     this.id = id;
     this.run = new Run({ vmId: VM, ...fields }, desk.nowMs);
     const { migration } = this.run;
-    const request = requestOf(migration.vmId);
+    const request = requestOf(migration.facts.vmId);
     const facts = { id, acceptedAtWallMs: desk.clock.wallMs(), request, target: TARGET };
     this.entry = desk.migrations.entry(facts, migration);
-    this.run.onStep = (before, input, effects) => {
+    this.run.onStep = ({ migration: after, effects, decisions }) => {
       desk.nowMs = Math.max(desk.nowMs, this.run.nowMs);
       const events = effects.flatMap((effect) => desk.numbered(effect));
-      this.entry.stepped(before, this.run.migration, input, effects, events);
+      this.entry.decided(after, decisions, events);
     };
   }
 

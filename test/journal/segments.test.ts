@@ -212,7 +212,7 @@ describe("cut off anywhere", () => {
         expect(() => explain([segment], { vmId: VM, migrationId: null }, "ok")).not.toThrow();
       }
       records = grown;
-      const outcome = migrations[0]?.migration.outcome ?? null;
+      const outcome = migrations[0]?.migration.end?.outcome ?? null;
       const isWhole = length >= endsAt;
       const isTrue =
         (outcome !== null) === isWhole &&
@@ -230,7 +230,7 @@ describe("cut off anywhere", () => {
       const text = lines.slice(0, count).join("\n");
       const replayed = replay([parseSegment(FILE, text, OWNER)], BOOT);
       const ended = replayed.events.filter(({ method }) => method.includes("|ended|")).length;
-      const outcomes = replayed.migrations.filter(({ migration }) => migration.outcome !== null);
+      const outcomes = replayed.migrations.filter(({ migration }) => migration.end !== null);
       expect(outcomes).toHaveLength(ended);
     }
   });

@@ -121,7 +121,7 @@ export class Interpreter {
       case "location":
         return this.#location(args);
       case "record":
-        this.#say(JSON.stringify(run.migration.outcome ?? run.migration.stop));
+        this.#say(JSON.stringify(run.migration.end?.outcome ?? run.migration.stop));
         return;
       default:
         throw new Error(`no command ${command}`);
@@ -173,7 +173,9 @@ export class Interpreter {
     const run = this.#run;
     run.nowMs += args.firstMs();
     run.restore(host ? "hostDown" : "daemonDown");
-    this.#say(`taken over ${run.migration.phase} unwatched=${run.migration.unwatched}`);
+    this.#say(
+      `taken over ${run.migration.phase} unwatched=${run.migration.call.returned?.unwatched}`,
+    );
     this.#told([]);
   }
 
@@ -218,7 +220,7 @@ export class Interpreter {
       return;
     }
     if (args.has("new-job")) this.#jobBeganAtMs = this.#run.nowMs;
-    const file = this.#run.migration.mode === "file";
+    const file = this.#run.migration.facts.mode === "file";
     const operation = file ? "save" : "migrationOut";
     if (args.has("no-job")) this.#stats = { ...NOT_BEGUN, type: "none" };
     else if (args.has("not-begun")) this.#stats = { ...NOT_BEGUN, operation };
@@ -231,7 +233,7 @@ export class Interpreter {
 
   /** What libvirt shows of the job now: it counts the time from the job's beginning. */
   #shown(stats: JobStats): JobStats {
-    const beganAtMs = this.#jobBeganAtMs ?? this.#run.migration.callAtMs ?? this.#run.nowMs;
+    const beganAtMs = this.#jobBeganAtMs ?? this.#run.migration.call.madeAtMs ?? this.#run.nowMs;
     return { ...stats, timeElapsedMs: this.#run.nowMs - beganAtMs };
   }
 
@@ -351,7 +353,7 @@ export class Interpreter {
       return this.#told(this.#run.accepted("setMaxDowntime", effect.maxDowntimeMs));
     }
     if (effect.kind === "readMaxBandwidth") {
-      const result = { kind: "ok", value: this.#run.migration.cap.appliedMiBps } as const;
+      const result = { kind: "ok", value: this.#run.migration.bandwidth.appliedMiBps } as const;
       this.#told(
         this.#run.give({ kind: "effectDone", effect: "readMaxBandwidth", asked: null, result }),
       );

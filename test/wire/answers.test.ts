@@ -18,7 +18,7 @@ const NOW = { monotonicMs: 5_000, wallMs: Date.UTC(2026, 0, 2, 3, 4, 5, 678) };
 
 describe.each(ALL_PHASES)("in phase %s", (phase) => {
   const run = inPhase(phase);
-  const migration = { ...run.migration, vmId: VM };
+  const migration = { ...run.migration, facts: { ...run.migration.facts, vmId: VM } };
 
   it("VM.getMigrationStatus", () => {
     expectAsDeclared(object(migrationStatusFields, ""), migrationStatus(migration, run.nowMs));

@@ -4,14 +4,14 @@
  * an arrival is core/arrival.ts's.
  */
 import {
+  type ArrivalState,
+  NO_ARRIVAL,
   afterEvent,
   afterLook,
-  type ArrivalState,
   expected,
   hadArrived,
   isShownArriving,
   isSoon,
-  NO_ARRIVAL,
 } from "../../core/arrival.ts";
 import type { GuestEvent, StoppedHow, VmJobView } from "../../hypervisor/port.ts";
 import type { Context } from "../context.ts";

@@ -3,10 +3,11 @@
  * failed save, frees the destination's slot, undefines what libvirt left here. When each of these is
  * due is the core's to say (end.ts, slot-there.ts, leftover.ts).
  */
-import { isOff } from "../../core/run-state.ts";
+import type { Outcome } from "../../core/event.ts";
 import { isSurelyLeft, mayHaveLeftover } from "../../core/leftover.ts";
 import type { Migration } from "../../core/migration.ts";
-import { releaseAtEnd, releaseLate, type Release } from "../../core/slot-there.ts";
+import { isOff } from "../../core/run-state.ts";
+import { type Release, releaseAtEnd, releaseLate } from "../../core/slot-there.ts";
 import type { Log } from "../../logger.ts";
 import type { Context } from "../context.ts";
 import type { Timely } from "../hibernation/file-turn.ts";
@@ -24,15 +25,15 @@ export class CleanUp {
 
   /** `lastAtMs`: of one that had ended before this daemon was started, when anything was last noted of it. */
   constructor(
-    { vmId, outcome }: Migration,
+    { facts, end }: Migration,
     target: Target,
     lastAtMs: number | null,
     context: Context,
     log: Log,
   ) {
-    this.#vmId = vmId;
+    this.#vmId = facts.vmId;
     this.#target = target;
-    this.#confirmedAtMs = outcome?.confirmed === true ? lastAtMs : null;
+    this.#confirmedAtMs = end?.outcome.confirmed === true ? lastAtMs : null;
     this.#context = context;
     this.#log = log;
   }
@@ -51,24 +52,26 @@ export class CleanUp {
   }
 
   /** Frees the paths of a save, and the slot that the destination still keeps. */
-  ended({ reservedThere, outcome, callAtMs }: Migration): void {
+  ended({ admission, call, end }: Migration): void {
     if (this.#target.mode === "file") this.#begin(this.#letGo(this.#target.files.release()));
-    this.#release(releaseAtEnd(outcome?.where ?? null, reservedThere, callAtMs));
+    const where = end?.outcome.where ?? null;
+    this.#release(releaseAtEnd(where, admission.reservedThere, call.madeAtMs));
   }
 
   /** At its end and later: what is known of where its guest is. `was`: until now. */
-  learnt(was: Migration["outcome"], { outcome, reservedThere }: Migration): void {
-    if (outcome === null || outcome === was) return;
+  learnt(was: Outcome | null, { admission, end }: Migration): void {
+    if (end === null || end.outcome === was) return;
+    const { outcome } = end;
     if (outcome.confirmed && was?.confirmed !== true) {
       this.#confirmedAtMs = this.#context.clock.monotonicMs();
     }
-    this.#release(releaseLate(was?.where ?? null, outcome.where, reservedThere));
+    this.#release(releaseLate(was?.where ?? null, outcome.where, admission.reservedThere));
   }
 
   /** See core/leftover.ts. */
-  mayHaveLeftover(migration: Migration): boolean {
+  mayHaveLeftover({ end }: Migration): boolean {
     const destinationAnswers = this.#context.settings().peerMode !== "none";
-    return mayHaveLeftover(this.#target.mode, migration, destinationAnswers);
+    return mayHaveLeftover(this.#target.mode, end, destinationAnswers);
   }
 
   /** `cleared` is called once nothing is left. */

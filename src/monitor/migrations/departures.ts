@@ -3,11 +3,11 @@
  * engine's destroy; what counts as either is core/departure.ts's.
  */
 import {
-  type Evidence,
-  evidenceOf,
+  type Sighting,
   hasReturned,
   isDeparture,
   isLookSince,
+  sightingOf,
 } from "../../core/departure.ts";
 import type { Context } from "../context.ts";
 import type { MigrationRun } from "./run.ts";
@@ -32,14 +32,14 @@ export class Departures {
     if (lookedAtMs === null) return;
     for (const run of this.#listed()) {
       const view = hostView.get(run.vmId);
-      if (view === undefined || !isLookSince(lookedAtMs, run.migration.endedAtMs)) continue;
-      const evidence = evidenceOf(view.vm.runState, hostView.transfer(run.vmId));
+      if (view === undefined || !isLookSince(lookedAtMs, run.migration.end?.atMs ?? null)) continue;
+      const evidence = sightingOf(view.vm.runState, hostView.transfer(run.vmId));
       if (evidence !== null) this.noteHere(run.vmId, evidence);
     }
   }
 
   /** It is on this host, or is expected here. */
-  noteHere(vmId: string, evidence: Evidence): void {
+  noteHere(vmId: string, evidence: Sighting): void {
     for (const run of this.#listed()) {
       if (run.vmId !== vmId || !hasReturned(run.migration, evidence)) continue;
       run.apply({ kind: "departureOver", why: "cameBack" });

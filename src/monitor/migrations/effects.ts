@@ -41,7 +41,7 @@ export function performReporting(
   subject: Subject,
 ): Promise<CallResult<number | null>> {
   const { hypervisor } = subject.context;
-  const { vmId } = subject.migration;
+  const { vmId } = subject.migration.facts;
   switch (effect.kind) {
     case "setMaxBandwidth":
       return hypervisor.setMaxBandwidth(vmId, effect.maxBandwidthMiBps);
@@ -75,9 +75,9 @@ export function callOf(
   switch (target.mode) {
     case "file":
       target.files.begins();
-      return hypervisor.save(migration.vmId, target.files.prepared.imagePath);
+      return hypervisor.save(migration.facts.vmId, target.files.prepared.imagePath);
     case "remote":
-      return hypervisor.migrate(migration.vmId, { ...target.call, bandwidthMiBps, postcopy });
+      return hypervisor.migrate(migration.facts.vmId, { ...target.call, bandwidthMiBps, postcopy });
     case "foreign":
       return Promise.resolve(refusedHere("the migration is somebody else's"));
   }
@@ -86,15 +86,15 @@ export function callOf(
 /** An abort ends whatever job the VM has, so the job is looked at first. */
 async function abort({ migration, context }: Subject): Promise<CallResult<null>> {
   const { hypervisor } = context;
-  const view = await hypervisor.jobView(migration.vmId);
+  const view = await hypervisor.jobView(migration.facts.vmId);
   // While the VM's lock is held nothing is seen: asked all the same, libvirt at least says why not.
   if (view.kind === "ok" && view.value.kind === "stats") {
-    const operation = othersJob(view.value.stats, migration.mode);
+    const operation = othersJob(view.value.stats, migration.facts.mode);
     if (operation !== null) {
       return refusedHere(`libvirt's job on the VM is ${operation}, not this migration`);
     }
   }
-  return hypervisor.abortJob(migration.vmId);
+  return hypervisor.abortJob(migration.facts.vmId);
 }
 
 /** The same call as at the start, to the same place, marked as the broken one's continuation. */
@@ -102,9 +102,9 @@ async function resume({ migration, target, context }: Subject): Promise<CallResu
   if (target.mode !== "remote") {
     return refusedHere("only who began the migration knows where it goes");
   }
-  return context.hypervisor.migrate(migration.vmId, {
+  return context.hypervisor.migrate(migration.facts.vmId, {
     ...target.call,
-    bandwidthMiBps: migration.cap.capMiBps ?? migration.limits.maxBandwidthMiBps,
+    bandwidthMiBps: migration.bandwidth.capMiBps ?? migration.limits.maxBandwidthMiBps,
     postcopy: true,
     resume: true,
   });

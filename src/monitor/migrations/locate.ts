@@ -4,7 +4,7 @@
  */
 import type { Location } from "../../core/input.ts";
 import type { JobStats } from "../../core/job-stats.ts";
-import { mayHaveJob, locatedHere, isSurelyHere, type StateHere } from "../../core/locate.ts";
+import { type StateHere, isSurelyHere, locatedHere, mayHaveJob } from "../../core/locate.ts";
 import type { RunState } from "../../core/run-state.ts";
 import type { CallResult, JobView } from "../../hypervisor/port.ts";
 import type { GuestRecord } from "../../peer/peer.ts";

@@ -102,9 +102,9 @@ async function look(run: MigrationRun, context: Context): Promise<Prepared> {
 
 /** What the VM of one that waits is now. */
 export async function lookAgain(run: MigrationRun, { hypervisor }: Context): Promise<void> {
-  if (run.migration.callAtMs !== null) return;
+  if (run.migration.call.madeAtMs !== null) return;
   const details = await hypervisor.vmDetails(run.vmId);
-  if (details.kind !== "ok" || run.migration.callAtMs !== null) return;
+  if (details.kind !== "ok" || run.migration.call.madeAtMs !== null) return;
   run.seen(details.value);
   const how = endOf(details.value.runState);
   if (how !== undefined) noteStopped(run, how);
@@ -150,7 +150,7 @@ async function prepareSave(
   if (!ours) return notBegun("somebody else has written to its files");
   const written = await files.writeParameters({
     vmId: run.vmId,
-    name: run.migration.vmName,
+    name: run.migration.facts.vmName,
     host: context.hostName,
     time: isoTime(context.clock.wallMs()),
     domainXml: xml.value,
@@ -239,6 +239,6 @@ async function prepareDowntime(run: MigrationRun, hypervisor: Hypervisor): Promi
   run.apply({ kind: "downtimePrepared", appliedMs: set.kind === "ok" ? wantedMs : null });
   if (!run.live && found.kind === "ok") {
     // It ended meanwhile and knows nothing of the value that was there before.
-    await hypervisor.setMaxDowntime(run.vmId, run.migration.downtimeFoundMs ?? found.value);
+    await hypervisor.setMaxDowntime(run.vmId, run.migration.downtime?.foundMs ?? found.value);
   }
 }

@@ -21,8 +21,8 @@ export function logStep(
   if (before.stop === null && after.stop !== null) {
     log.info({ why: after.stop.why, phase: after.phase }, "migration is to end");
   }
-  if (after.cap.capMiBps !== before.cap.capMiBps) {
-    log.info({ fromMiBps: before.cap.capMiBps, ...shareOf(after) }, "bandwidth cap changed");
+  if (after.bandwidth.capMiBps !== before.bandwidth.capMiBps) {
+    log.info({ fromMiBps: before.bandwidth.capMiBps, ...shareOf(after) }, "bandwidth cap changed");
   }
   for (const effect of effects) {
     if (effect.kind !== "event" || effect.event.kind !== "stalling") continue;
@@ -31,20 +31,21 @@ export function logStep(
 }
 
 /** The cap, and what it follows from. */
-function shareOf({ cap, limits, sourceMigrations, destinationCount }: Migration): LogFields {
+function shareOf({ bandwidth, limits }: Migration): LogFields {
+  const { capMiBps, destination, sourceMigrations } = bandwidth;
   return {
-    capMiBps: cap.capMiBps,
+    capMiBps,
     maxBandwidthMiBps: limits.maxBandwidthMiBps,
     minBandwidthMiBps: limits.minBandwidthMiBps,
     sourceMigrations,
-    destination: destinationCount.kind,
-    ...(destinationCount.kind === "counted"
-      ? { destinationMigrations: destinationCount.migrations }
-      : { silentQueries: destinationCount.silentQueries }),
+    destination: destination.kind,
+    ...(destination.kind === "counted"
+      ? { destinationMigrations: destination.migrations }
+      : { silentQueries: destination.silentQueries }),
   };
 }
 
-function logStall(log: Log, stalling: StallingEvent, { cap, limits }: Migration): void {
+function logStall(log: Log, stalling: StallingEvent, { bandwidth, limits }: Migration): void {
   // The decision to abort is logged separately.
   if (stalling.aborting) return;
   if (stalling.progressing) {
@@ -61,7 +62,7 @@ function logStall(log: Log, stalling: StallingEvent, { cap, limits }: Migration)
     bestPassBytes: stalling.bestPassBytes,
     bytesPerSecond: stalling.bytesPerSecond,
     dirtyRateBytesPerSecond: stalling.dirtyRateBytesPerSecond,
-    capMiBps: cap.capMiBps,
+    capMiBps: bandwidth.capMiBps,
     maxBandwidthMiBps: limits.maxBandwidthMiBps,
     maxDowntimeMs: stalling.maxDowntimeMs,
   };

@@ -106,9 +106,9 @@ export class MigrationRun {
     const { id, acceptedAtWallMs, migration } = this;
     const facts = { id, acceptedAtWallMs, request, target: journaled(target) };
     this.#entry = context.journal.entry(facts, migration);
-    const { vmId, vmName } = migration;
+    const { vmId, vmName } = migration.facts;
     this.log = context.log.child({ component: "migration", migrationId: id, vmId, vmName });
-    const lastAtMs = restored?.lastAtMs ?? migration.endedAtMs ?? null;
+    const lastAtMs = restored?.lastAtMs ?? migration.end?.atMs ?? null;
     this.#cleanUp = new CleanUp(migration, target, lastAtMs, context, this.log);
   }
 
@@ -117,7 +117,7 @@ export class MigrationRun {
   }
 
   get vmId(): string {
-    return this.#migration.vmId;
+    return this.#migration.facts.vmId;
   }
 
   get live(): boolean {
@@ -126,7 +126,7 @@ export class MigrationRun {
 
   /** Monotonic; after a reboot of this host from its restart on. */
   endedForMs(nowMs: number): number {
-    return nowMs - (this.#migration.endedAtMs ?? nowMs);
+    return nowMs - (this.#migration.end?.atMs ?? nowMs);
   }
 
   /** For people. */
@@ -140,7 +140,7 @@ export class MigrationRun {
 
   /** One that waits: its VM was looked at just now. The call is to fit what it is; written down. */
   seen(vm: VmDetails): void {
-    if (this.#migration.callAtMs !== null) return;
+    if (this.#migration.call.madeAtMs !== null) return;
     const settings = this.#context.settings();
     this.apply(seenAs(vm, settings));
     const target = fitted(this.#target, this.request, vm, settings);
@@ -158,7 +158,8 @@ export class MigrationRun {
 
   /** Said once, by the daemon that finds it in the journal. */
   takenOver(): void {
-    const { phase, unwatched } = this.#migration;
+    const { call, phase } = this.#migration;
+    const unwatched = call.returned?.unwatched ?? null;
     const lastAtMs = this.#restored?.lastAtMs ?? null;
     const nowMs = this.#context.clock.monotonicMs();
     const downForMs = lastAtMs === null ? null : Math.round(nowMs - lastAtMs);
@@ -181,27 +182,25 @@ export class MigrationRun {
     const before = this.#migration;
     const nowMs = this.#context.clock.monotonicMs();
     const stepped = this.#contained("step", () => step(before, input, nowMs));
-    if (stepped !== null) this.#follow(before, input, stepped);
+    if (stepped !== null) this.#follow(before, stepped);
     else this.#missed.note(input, nowMs);
     // The cycle would have asked.
     const asks = stepped === null && input.kind === "cycle" && input.timer;
-    if (asks && before.callReturned) void this.locateGuest();
+    if (asks && before.call.returned !== null) void this.locateGuest();
   }
 
-  #follow(before: Migration, input: Input, { migration, effects }: Stepped): void {
+  #follow(before: Migration, { migration, effects, decisions }: Stepped): void {
     this.#migration = migration;
     const events = effects.flatMap(
       (each) => this.#contained("event", () => this.#numbered(each)) ?? [],
     );
-    this.#contained("journal", () =>
-      this.#entry.stepped(before, migration, input, effects, events),
-    );
+    this.#contained("journal", () => this.#entry.decided(migration, decisions, events));
     this.#contained("log", () => logStep(this.log, before, migration, effects));
     for (const event of events) this.#contained("event", () => this.#context.events.send(event));
     for (const effect of effects) this.#contained(effect.kind, () => this.#perform(effect));
     const { phase } = migration;
     if (before.phase !== "ended" && phase === "ended") this.#contained("end", () => this.#finish());
-    this.#contained("end", () => this.#cleanUp.learnt(before.outcome, migration));
+    this.#contained("end", () => this.#cleanUp.learnt(before.end?.outcome ?? null, migration));
     if (migration !== before) this.#watchers.tell(this.#migration);
   }
 
@@ -211,9 +210,9 @@ export class MigrationRun {
 
   #giveMissedAgain(): void {
     this.#missed.giveAgain((input) => this.apply(input));
-    const { callAtMs, callReturned } = this.#migration;
+    const { call } = this.#migration;
     const missesCallEnded = this.#missed.has("callEnded");
-    const facts = { callAtMs, callReturned, missesCallEnded, sinceMs: this.#missed.sinceMs };
+    const facts = { call, missesCallEnded, sinceMs: this.#missed.sinceMs };
     const nowMs = this.#context.clock.monotonicMs();
     if (isToAbandon(facts, nowMs)) this.apply({ kind: "abandoned" });
   }
@@ -256,7 +255,7 @@ export class MigrationRun {
   }
 
   #finish(): void {
-    const { outcome } = this.#migration;
+    const outcome = this.#migration.end?.outcome;
     this.#endedAtWallMs = this.#context.clock.wallMs();
     const level = outcome?.outcome === "failed" ? "error" : "info";
     this.log[level]({ ...outcome }, "migration ended");
@@ -272,7 +271,7 @@ export class MigrationRun {
 
   /** What did not work is tried again by whoever asks again. */
   undefineLeftover(): void {
-    const confirmed = this.#migration.outcome?.confirmed === true;
+    const confirmed = this.#migration.end?.outcome.confirmed === true;
     const { call } = this.#target.mode === "remote" ? this.#target : { call: null };
     const wasPersistent = confirmed && call?.persistent === true;
     this.#cleanUp.undefineLeftover(wasPersistent, () => this.apply({ kind: "cleared" }));
@@ -374,11 +373,12 @@ export class MigrationRun {
   /** Where the guest is, as an input. Never rejects. */
   async locateGuest(): Promise<void> {
     const work = async (): Promise<void> => {
-      const { waitingEnd, callRefusal } = this.#migration;
-      const doubtful = isDoubtful(waitingEnd, callRefusal);
+      const { admission, call } = this.#migration;
+      const doubtful = isDoubtful(admission.ending, call.returned?.refusal ?? null);
       const answer = await locateGuest(this.vmId, this.#target, this.#context, doubtful);
       this.apply({ kind: "location", ...answer });
-      if (this.live && isHurried(waitingEnd, answer.location.source)) this.#hooks.wake();
+      const hurried = isHurried(admission.ending, answer.location.source);
+      if (this.live && hurried) this.#hooks.wake();
     };
     await this.#reporting("locateGuest", work, { kind: "location", ...LOCATION_UNKNOWN });
   }

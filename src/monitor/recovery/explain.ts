@@ -98,7 +98,7 @@ function summary({
     migrationId: id,
     acceptedAt: isoTime(acceptedAtWallMs),
     dst: request.dst,
-    outcome: migration.outcome?.outcome ?? "none",
-    reason: migration.outcome?.reason ?? "none",
+    outcome: migration.end?.outcome.outcome ?? "none",
+    reason: migration.end?.outcome.reason ?? "none",
   };
 }

@@ -8,6 +8,7 @@
  * own is needed where a field is renamed, moves, or changes its meaning. Then JOURNAL_FORMAT goes up, a
  * step is added here, and `REWRITE_FORMATS=1` keeps journals of the new format in test/journal/formats.
  */
+import { withChanges } from "./state.ts";
 import { isRecord, JOURNAL_FORMAT, type JournalRecord } from "../../journal/segments.ts";
 
 /** A migration as its records have it, not checked. */
@@ -47,23 +48,127 @@ export function upgradedDecision(raw: unknown, format: number): unknown {
 }
 
 /**
- * Format 1 spoke of the shell and of mending where 2 speaks of the paused copy and of recovery, and knew
- * a refusal by libvirt's number alone, 0 if it had none.
+ * Format 1 spoke of the shell and of mending where 2 speaks of the paused copy and of recovery, knew a
+ * refusal by libvirt's number alone, 0 if it had none, and had every field of the state at the top where
+ * 2 has groups.
  */
 function from1({ request, target, state }: RawMigration): RawMigration {
   const { shellReads, postCopy, callRefusal, stop, waitingEnd, ...rest } = state;
-  return {
-    request,
-    target,
-    state: {
-      ...rest,
-      pausedCopyReads: shellReads,
-      postCopy: changed(postCopy, ({ mending, ...others }) => ({ ...others, recovery: mending })),
-      callRefusal: refusalFrom1(callRefusal),
-      stop: changed(stop, (each) => ({ ...each, refusal: refusalFrom1(each["refusal"]) })),
-      ...(waitingEnd === undefined ? {} : { waitingEnd: changed(waitingEnd, waitingEndFrom1) }),
-    },
+  const renamed = {
+    ...rest,
+    pausedCopyReads: shellReads,
+    postCopy: changed(postCopy, ({ mending, ...others }) => ({ ...others, recovery: mending })),
+    callRefusal: refusalFrom1(callRefusal),
+    stop: changed(stop, (each) => ({ ...each, refusal: refusalFrom1(each["refusal"]) })),
+    waitingEnd: changed(waitingEnd ?? null, waitingEndFrom1),
   };
+  return { request, target, state: grouped(renamed) };
+}
+
+/** The groups of format 2 that are made of fields of format 1 with the same names. */
+const GROUPS_OF_2: Readonly<Record<string, readonly string[]>> = {
+  facts: ["vmId", "vmName", "memoryBytes", "mode", "destination"],
+  admission: [
+    "acceptedAtMs",
+    "retryAtMs",
+    "deferrals",
+    "deferralReason",
+    "refusedTries",
+    "destinationReached",
+    "reservedThere",
+  ],
+  sample: ["stats", "dataSinceMs", "progressPercent"],
+  evidence: [
+    "runState",
+    "guestStopped",
+    "stoppedByJob",
+    "superseded",
+    "pausedCopyReads",
+    "thereReads",
+    "lostReads",
+    "readAtMs",
+    "undecidedSinceMs",
+    "heardAtMs",
+  ],
+};
+
+/** Format 1 had each field at the top; what some of its daemons did not have yet gets its default. */
+function grouped(flat: JournalRecord): JournalRecord {
+  const state = { ...DEFAULTS_IN_1, ...flat };
+  const { phase, limits, postCopy, advance, stall, stop, schedule } = state;
+  const groups = Object.entries(GROUPS_OF_2).map(([group, names]) => [
+    group,
+    Object.fromEntries(names.map((name) => [name, state[name]])),
+  ]);
+  const { admission, evidence, facts, sample } = Object.fromEntries(groups);
+  return {
+    phase,
+    limits,
+    postCopy,
+    advance,
+    stall,
+    stop,
+    schedule,
+    facts,
+    sample,
+    admission: { ...admission, ending: endingFrom1(state) },
+    evidence: { ...evidence, record: state["completedStats"] },
+    call: { madeAtMs: state["callAtMs"], returned: returnedFrom1(state) },
+    bandwidth: bandwidthFrom1(state),
+    downtime: changed(state["downtime"], (each) => ({
+      ...each,
+      foundMs: state["downtimeFoundMs"],
+    })),
+    end: endFrom1(state),
+  };
+}
+
+const DEFAULTS_IN_1: JournalRecord = {
+  runState: "running",
+  undecidedSinceMs: null,
+  waitingEnd: null,
+  refusedTries: 0,
+  destinationReached: false,
+  departureOver: null,
+};
+
+function endingFrom1({ waitingEnd: why, settlingSinceMs }: JournalRecord): unknown {
+  return why === null ? null : { why, sinceMs: settlingSinceMs };
+}
+
+function returnedFrom1(state: JournalRecord): unknown {
+  if (state["callReturned"] === false) return null;
+  const { settlingSinceMs, callSucceeded, callRefusal, unwatched, acceptedAtMs } = state;
+  return {
+    // A resume that succeeded was a return without a time of its own.
+    sinceMs: settlingSinceMs ?? acceptedAtMs,
+    succeeded: callSucceeded,
+    refusal: callRefusal,
+    unwatched,
+  };
+}
+
+function bandwidthFrom1(state: JournalRecord): unknown {
+  const { sourceMigrations, destinationCount: destination, destinationAtCall } = state;
+  return changed(state["cap"], (cap) => ({
+    ...cap,
+    sourceMigrations,
+    destination,
+    destinationAtCall,
+  }));
+}
+
+function endFrom1({ outcome, endedAtMs, cleared, departureOver }: JournalRecord): unknown {
+  return outcome === null ? null : { outcome, atMs: endedAtMs, cleared, departureOver };
+}
+
+/** What a step of this format has made of the state. Format 1 wrote each field whole, all at the top. */
+export function merged(
+  state: JournalRecord,
+  changes: JournalRecord,
+  format: number,
+): JournalRecord {
+  return format === 1 ? { ...state, ...changes } : withChanges(state, changes);
 }
 
 function waitingEndFrom1(end: JournalRecord): JournalRecord {

@@ -4,26 +4,17 @@
  * step is written before its effects begin, with its events in the same line, so that after a kill
  * at any point a decision and what the engine was told of it are both there, or neither.
  */
-import { type Decision, decisionsOf } from "../../core/decision.ts";
-import type { Effect } from "../../core/effect.ts";
-import type { Input } from "../../core/input.ts";
+import type { JobStats } from "../../core/job-stats.ts";
 import type { Migration } from "../../core/migration.ts";
 import type { Reservations } from "../../core/reservations.ts";
+import type { Decision } from "../../core/turn.ts";
 import type { Clock } from "../../clock.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { JournalRecord, LineFilter, Segment } from "../../journal/segments.ts";
+import { isNews, stateChanges, wholeState } from "./state.ts";
 import type { JournaledTarget } from "./schema.ts";
 import type { MigrateRequest, NumberedEvent } from "../service.ts";
 
-/** Without the process's own half: what is in flight, and what the next sample shows anyway. */
-const NOT_JOURNALED: ReadonlySet<string> = new Set<keyof Migration>(["pending", "sampled"]);
-/** Changing in each sample: written along with something else. */
-const VOLATILE: ReadonlySet<string> = new Set<keyof Migration>([
-  "stats",
-  "advance",
-  "sourceMigrations",
-  "destinationCount",
-]);
 /** Decisions that the disk is to have soon. */
 const DECISIVE: ReadonlySet<string> = new Set([
   "accepted",
@@ -126,7 +117,7 @@ export class MigrationEntry {
   /** The whole of it, as it begins or is carried into a new segment. */
   record(migration: Migration): JournalRecord {
     const { id, acceptedAtWallMs, request, target } = this.#facts;
-    const state = changedKeys({}, migration);
+    const state = wholeState(migration);
     return { k: "migration", id, acceptedAtWallMs, request, target, state };
   }
 
@@ -144,33 +135,21 @@ export class MigrationEntry {
     this.#journal.append({ ...this.record(migration), ...this.#journal.times() });
   }
 
-  /** One step, before its effects. */
-  stepped(
-    before: Migration,
-    after: Migration,
-    input: Input,
-    effects: readonly Effect[],
-    events: readonly NumberedEvent[],
-  ): void {
-    const { atMs } = this.#journal.times();
-    this.decided(after, decisionsOf(before, after, input, effects, atMs), events);
-  }
-
   /** A change and what it was decided by; nothing is written if it was only looked. */
   decided(
     after: Migration,
     decisions: readonly Decision[],
     events: readonly NumberedEvent[] = [],
   ): void {
-    const changed = changedKeys(this.#written, after);
-    const isNews = Object.keys(changed).some((key) => !VOLATILE.has(key));
-    if (!isNews && decisions.length === 0 && events.length === 0) return;
-    // An answer of libvirt is written only beside a decision: it is by far the longest part.
-    if (decisions.length === 0) delete changed["stats"];
-    this.#written = decisions.length === 0 ? { ...after, stats: this.#written.stats } : after;
+    const hasDecisions = decisions.length > 0;
+    // An answer of libvirt is by far the longest part: it is written only beside a decision.
+    const written = hasDecisions ? after : withStats(after, this.#written.sample.stats);
+    const changes = stateChanges(this.#written, written);
+    if (!isNews(changes) && !hasDecisions && events.length === 0) return;
+    this.#written = written;
     this.#append({
-      d: changed,
-      ...(decisions.length === 0 ? {} : { x: decisions }),
+      d: changes,
+      ...(hasDecisions ? { x: decisions } : {}),
       ...(events.length === 0 ? {} : { e: events }),
     });
     if (decisions.some(({ rule }) => DECISIVE.has(rule))) void this.#journal.durable();
@@ -181,25 +160,15 @@ export class MigrationEntry {
   }
 }
 
-function limitsOf({ limits, downtime, destination }: Migration): Decision["numbers"] {
+function withStats(migration: Migration, stats: JobStats | null): Migration {
+  return { ...migration, sample: { ...migration.sample, stats } };
+}
+
+function limitsOf({ facts, limits, downtime }: Migration): Decision["numbers"] {
   return {
     ...limits,
-    destination,
+    destination: facts.destination,
     downtimeOwner: downtime?.owner ?? null,
     firstDowntimeMs: downtime?.wantedMs ?? null,
   };
-}
-
-/** By what it says: a part that was only looked at may be another object with the same fields. */
-function changedKeys(before: Partial<Migration>, after: Migration): Record<string, unknown> {
-  const was = new Map<string, unknown>(Object.entries(before));
-  return Object.fromEntries(
-    Object.entries(after).filter(
-      ([key, value]) => !NOT_JOURNALED.has(key) && !deepEqual(was.get(key), value),
-    ),
-  );
-}
-
-function deepEqual(before: unknown, after: unknown): boolean {
-  return before === after || JSON.stringify(before) === JSON.stringify(after);
 }

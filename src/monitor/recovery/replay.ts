@@ -5,7 +5,7 @@
  * is wrong with it. What becomes of it is restore.ts's.
  */
 import * as v from "valibot";
-import type { Decision } from "../../core/decision.ts";
+import type { Decision } from "../../core/turn.ts";
 import type { Migration } from "../../core/migration.ts";
 import type { Reservation } from "../../core/reservations.ts";
 import {
@@ -18,14 +18,14 @@ import {
   comingSchema,
   decisionsSchema,
   eventsSchema,
-  inWords,
   recordedSchema,
   reservationsSchema,
   uuid,
   wallMsSchema,
   type JournaledTarget,
 } from "./schema.ts";
-import { upgraded, upgradedDecision, type RawMigration } from "./formats.ts";
+import { merged, upgraded, upgradedDecision, type RawMigration } from "./formats.ts";
+import { inWords } from "./problem.ts";
 import type { MigrateRequest, NumberedEvent } from "../service.ts";
 
 export interface ReplayedMigration {
@@ -223,7 +223,7 @@ function trace(traces: Map<string, Trace>, record: JournalRecord, header: Segmen
     // A daemon goes on in its own format with one that ended before it was started.
     if (known.format !== format) known.raw = upgraded(known.raw, known.format);
     known.format = format;
-    known.raw = { ...known.raw, state: { ...known.raw.state, ...d } };
+    known.raw = { ...known.raw, state: merged(known.raw.state, d, format) };
   }
   known.wallMs = parsed(wallMsSchema, wallMs) ?? known.wallMs;
   if (isTime(atMs)) known.atMs = atMs;
@@ -245,9 +245,8 @@ function migrationOf(
   const checked = v.safeParse(recordedSchema, {
     acceptedAtWallMs: head["acceptedAtWallMs"],
     ...raw,
-    state: { ...raw.state, pending: [], sampled: false },
   });
-  const vmId = parsed(uuid, raw.state["vmId"]);
+  const vmId = parsed(uuid, vmIdIn(raw));
   const sameBoot = found.bootId === bootId;
   const live = sameBoot && raw.state["phase"] !== "ended";
   if (!checked.success) return { id, vmId, live, why: inWords(checked.issues) };
@@ -255,7 +254,7 @@ function migrationOf(
     return { id, vmId, live, why: `what became of it was in ${overtakenBy}, which cannot be read` };
   }
   const { request, target, state: migration, acceptedAtWallMs } = checked.output;
-  if (migration.vmId !== request.vmId) {
+  if (migration.facts.vmId !== request.vmId) {
     return {
       id,
       vmId,
@@ -274,6 +273,11 @@ function migrationOf(
     uptimeSinceMs,
     sameBoot,
   };
+}
+
+function vmIdIn({ state }: RawMigration): unknown {
+  const { facts } = state;
+  return isRecord(facts) ? facts["vmId"] : null;
 }
 
 /** null: there are some that cannot be used. */

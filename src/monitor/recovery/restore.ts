@@ -32,7 +32,7 @@ export function restoreRuns(
     log.error({ migrationId: id, vmId, why, next }, "a migration in the journal cannot be used");
   }
   for (const { migration, target } of replayed.migrations) {
-    const reached = migration.destinationReached || migration.callAtMs !== null;
+    const reached = migration.admission.destinationReached || migration.call.madeAtMs !== null;
     if (reached && target.mode === "remote") context.peers.noteReached(target);
   }
   for (const found of toRestore(replayed.migrations, context.clock.monotonicMs())) {
@@ -69,7 +69,7 @@ export async function settleRestored(
       await defects.containedLater("adopt", each.vmId, () => adopt(each, registry, context, hooks));
     }
     await Promise.all(
-      runs.filter((run) => run.migration.callReturned).map((run) => run.locateGuest()),
+      runs.filter((run) => run.migration.call.returned !== null).map((run) => run.locateGuest()),
     );
   };
   const late = Symbol("late");
@@ -118,7 +118,7 @@ function isOver(vmId: string, { hostView }: Context): boolean {
 /** A save carries on in libvirt: until it has ended its files are taken. */
 async function holdAgain({ target, log, migration }: MigrationRun): Promise<void> {
   if (target.mode !== "file") return;
-  const held = await target.files.takeAgain(migration.callAtMs !== null);
+  const held = await target.files.takeAgain(migration.call.madeAtMs !== null);
   const files = target.files.prepared;
   if (held === "late")
     log.warn(

@@ -5,16 +5,24 @@
  * readable; a field that is not known here is ignored. What follows from them is recovery.ts's.
  */
 import * as v from "valibot";
-import type { Decision } from "../../core/decision.ts";
 import { endReasons } from "../../core/end-reasons.ts";
 import { type Outcome, downtimeOwners, outcomes, whereabouts } from "../../core/event.ts";
-import { namesOf } from "../../core/names.ts";
 import type { JobStats } from "../../core/job-stats.ts";
-import { type Advance, type Migration, type ScheduleState, phases } from "../../core/migration.ts";
-import type { Reservation } from "../../core/reservations.ts";
+import {
+  type Advance,
+  type Migration,
+  type ScheduleState,
+  departureEnds,
+  phases,
+  stopReasons,
+  unwatchedReasons,
+} from "../../core/migration.ts";
+import { namesOf } from "../../core/names.ts";
 import { REFUSAL_KINDS } from "../../core/refusal.ts";
+import type { Reservation } from "../../core/reservations.ts";
 import { RUN_STATES, guestStops } from "../../core/run-state.ts";
 import { NO_SWEEP } from "../../core/sweep.ts";
+import type { Decision } from "../../core/turn.ts";
 import { uuidPattern } from "../../core/uuid.ts";
 import type { CallTemplate } from "../migrations/call.ts";
 import type { MigrateRequest, NumberedEvent } from "../service.ts";
@@ -108,6 +116,7 @@ const downtime = v.object({
   step: count,
   stepWaitMs: number,
   steppedAtMs: v.nullable(number),
+  foundMs: v.nullable(number),
 });
 
 const sweep = v.object({
@@ -171,17 +180,40 @@ const destinationCount = v.variant("kind", [
   v.object({ kind: v.literal("silent"), silentQueries: count }),
 ]);
 
-/** What is not journaled (`sampled`, `pending`) begins anew. */
+/** Whatever is written there. */
+const unanswered = v.pipe(
+  v.optional(v.unknown(), null),
+  v.transform(() => false),
+);
+const nothingPending = v.pipe(
+  v.optional(v.unknown(), null),
+  v.transform((): Migration["pending"] => []),
+);
+
+const evidence = v.object({
+  runState: v.picklist(RUN_STATES),
+  guestStopped: v.nullable(v.picklist(guestStops)),
+  stoppedByJob: flag,
+  superseded: flag,
+  record: v.nullable(jobStats),
+  pausedCopyReads: count,
+  thereReads: count,
+  lostReads: count,
+  readAtMs: v.nullable(number),
+  undecidedSinceMs: v.nullable(number),
+  heardAtMs: v.nullable(number),
+});
+
+/** What is not journaled (`sample.answered`, `pending`) begins again. */
 export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
-  vmId: uuid,
-  vmName: text,
-  mode: v.picklist(["remote", "file"]),
-  destination: text,
-  memoryBytes: number,
   phase: v.picklist(phases),
-  acceptedAtMs: number,
-  callAtMs: v.nullable(number),
-  endedAtMs: v.nullable(number),
+  facts: v.object({
+    vmId: uuid,
+    vmName: text,
+    memoryBytes: number,
+    mode: v.picklist(["remote", "file"]),
+    destination: text,
+  }),
   limits: v.object({
     progressTimeoutMs: number,
     timeoutJudgesPasses: flag,
@@ -190,63 +222,65 @@ export const migrationSchema: v.GenericSchema<unknown, Migration> = v.object({
     minBandwidthMiBps: number,
     postcopyStallTimeoutMs: number,
   }),
-  runState: v.optional(v.picklist(RUN_STATES), "running"),
-  downtime: v.nullable(downtime),
-  schedule: v.nullable(schedule),
-  downtimeFoundMs: v.nullable(number),
-  cap: v.object({
-    capMiBps: v.nullable(number),
-    appliedMiBps: v.nullable(number),
-    silentQueriesSeen: count,
-    cyclesSinceVerified: v.nullable(number),
+  admission: v.object({
+    acceptedAtMs: number,
+    retryAtMs: v.nullable(number),
+    deferrals: count,
+    deferralReason: v.nullable(text),
+    refusedTries: count,
+    destinationReached: flag,
+    reservedThere: flag,
+    ending: v.nullable(v.object({ why: waitingEnd, sinceMs: number })),
   }),
-  postCopy,
+  call: v.object({
+    madeAtMs: v.nullable(number),
+    returned: v.nullable(
+      v.object({
+        sinceMs: number,
+        succeeded: flag,
+        refusal: v.nullable(refusal),
+        unwatched: v.nullable(v.picklist(unwatchedReasons)),
+      }),
+    ),
+  }),
+  sample: v.object({
+    answered: unanswered,
+    stats: v.nullable(jobStats),
+    dataSinceMs: v.nullable(number),
+    progressPercent: number,
+  }),
   advance: v.nullable(advance),
   stall: v.object({ announcedCount: count, announced: flag, timeoutAnnounced: flag }),
-  progressPercent: number,
-  stats: v.nullable(jobStats),
-  sampled: v.optional(flag, false),
   stop: v.nullable(
     v.object({
-      why: v.picklist(["cancel", "progressTimeout", "schedule"]),
+      why: v.picklist(stopReasons),
       sinceMs: number,
       acceptedAtMs: v.nullable(number),
       refusal: v.nullable(refusal),
     }),
   ),
-  callReturned: flag,
-  callRefusal: v.nullable(refusal),
-  callSucceeded: flag,
-  completedStats: v.nullable(jobStats),
-  stoppedByJob: flag,
-  settlingSinceMs: v.nullable(number),
-  unwatched: v.nullable(v.picklist(["daemonDown", "hostDown", "foreign"])),
-  waitingEnd: v.optional(v.nullable(waitingEnd), null),
-  guestStopped: v.nullable(v.picklist(guestStops)),
-  pausedCopyReads: count,
-  thereReads: count,
-  readAtMs: v.nullable(number),
-  undecidedSinceMs: v.optional(v.nullable(number), null),
-  heardAtMs: v.nullable(number),
-  superseded: flag,
-  reservedThere: flag,
-  lostReads: count,
-  sourceMigrations: count,
-  destinationCount,
-  destinationAtCall: v.nullable(number),
-  retryAtMs: v.nullable(number),
-  deferrals: count,
-  deferralReason: v.nullable(text),
-  refusedTries: v.optional(count, 0),
-  destinationReached: v.optional(flag, false),
-  dataSinceMs: v.nullable(number),
-  pending: v.pipe(
-    v.unknown(),
-    v.transform((): Migration["pending"] => []),
+  bandwidth: v.object({
+    capMiBps: v.nullable(number),
+    appliedMiBps: v.nullable(number),
+    silentQueriesSeen: count,
+    cyclesSinceVerified: v.nullable(number),
+    sourceMigrations: count,
+    destination: destinationCount,
+    destinationAtCall: v.nullable(number),
+  }),
+  downtime: v.nullable(downtime),
+  schedule: v.nullable(schedule),
+  postCopy,
+  evidence,
+  end: v.nullable(
+    v.object({
+      outcome,
+      atMs: number,
+      cleared: flag,
+      departureOver: v.nullable(v.picklist(departureEnds)),
+    }),
   ),
-  outcome: v.nullable(outcome),
-  cleared: flag,
-  departureOver: v.optional(v.nullable(v.picklist(["cameBack", "destroyed"])), null),
+  pending: nothingPending,
 });
 
 export const requestSchema: v.GenericSchema<unknown, MigrateRequest> = v.object({
@@ -356,18 +390,3 @@ export const decisionsSchema: v.GenericSchema<unknown, readonly Decision[]> = v.
     numbers: v.record(text, v.nullable(v.union([number, text, flag]))),
   }),
 );
-
-const PROBLEM_LENGTH_MAX = 300;
-
-/** The first thing that is wrong, with its path: `limits.progressTimeoutMs is missing`. */
-export function inWords([first, ...more]: readonly v.BaseIssue<unknown>[]): string {
-  if (first === undefined) return "nothing is wrong";
-  const path = (v.getDotPath(first) ?? "the record").replace(/^state\./, "");
-  const isMissing = first.type === "object" && first.received === "undefined";
-  const expected = first.expected ?? first.type;
-  const problem = isMissing
-    ? `${path} is missing`
-    : `${path}: expected ${expected}, got ${first.received}`;
-  const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
-  return `${problem.slice(0, PROBLEM_LENGTH_MAX)}${others}`;
-}

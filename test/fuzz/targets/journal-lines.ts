@@ -97,17 +97,17 @@ const CHANGES = [
   ['"phase"', '"ended"'],
   ['"phase"', '"postCopy"'],
   ['"phase"', '"settling"'],
-  ['"callAtMs"', "1500"],
-  ['"callAtMs"', "1e300"],
-  ['"callReturned"', "true"],
-  ['"acceptedAtMs"', "-1e300"],
-  ['"progressPercent"', "1e300"],
+  ['"call"', '{"madeAtMs":1500}'],
+  ['"call"', '{"madeAtMs":1e300}'],
+  ['"call"', '{"returned":{"sinceMs":1,"succeeded":true,"refusal":null,"unwatched":null}}'],
+  ['"admission"', '{"acceptedAtMs":-1e300}'],
+  ['"sample"', '{"progressPercent":1e300}'],
   ['"stop"', '{"why":"cancel","sinceMs":0,"acceptedAtMs":null,"refusal":null}'],
   [
     '"schedule"',
     '{"schedule":{"init":[],"stalling":[{"limitPasses":-1,"action":{"kind":"abort"}}]},"cursor":7,"seenPass":0}',
   ],
-  ['"retryAtMs"', "-1"],
+  ['"admission"', '{"retryAtMs":-1}'],
 ] as const;
 
 const change = fc.oneof(

@@ -35,9 +35,10 @@ export function known(segments: readonly Segment[], bootId: string): readonly ob
 function migrationKnown(replayed: ReplayedMigration): object {
   const { id, request, target, migration, acceptedAtWallMs, lastWallMs, lastAtMs, sameBoot } =
     replayed;
-  const { vmId, vmName, mode, destination, memoryBytes, phase, runState, limits, outcome } =
-    migration;
-  const { downtime, schedule, cap, postCopy, advance, stall } = migration;
+  const { admission, call, evidence, facts, limits, phase, sample } = migration;
+  const { vmId, vmName, mode, destination, memoryBytes } = facts;
+  const { downtime, schedule, bandwidth, postCopy, advance, stall, end } = migration;
+  const { runState } = evidence;
   return {
     id,
     vm: { vmId, vmName, memoryBytes, runState },
@@ -52,10 +53,10 @@ function migrationKnown(replayed: ReplayedMigration): object {
       lastWallMs,
       lastAtMs,
       uptimeSinceMs: replayed.uptimeSinceMs,
-      acceptedAtMs: migration.acceptedAtMs,
-      callAtMs: migration.callAtMs,
-      dataSinceMs: migration.dataSinceMs,
-      endedAtMs: migration.endedAtMs,
+      acceptedAtMs: admission.acceptedAtMs,
+      callAtMs: call.madeAtMs,
+      dataSinceMs: sample.dataSinceMs,
+      endedAtMs: end?.atMs ?? null,
       stalledForMs: stalledForMs(migration, lastAtMs ?? 0),
     },
     limits,
@@ -64,12 +65,12 @@ function migrationKnown(replayed: ReplayedMigration): object {
       wantedMs: downtime.wantedMs,
       appliedMs: downtime.appliedMs,
       step: downtime.step,
-      foundMs: migration.downtimeFoundMs,
+      foundMs: downtime.foundMs,
     },
     schedule: schedule && { cursor: schedule.cursor, actions: schedule.schedule.stalling.length },
-    capMiBps: cap.capMiBps,
+    capMiBps: bandwidth.capMiBps,
     progress: {
-      percent: migration.progressPercent,
+      percent: sample.progressPercent,
       pass: advance?.pass ?? null,
       verdict: advance?.verdict ?? null,
       bestPassBytes: advance?.bestPassBytes ?? null,
@@ -82,18 +83,18 @@ function migrationKnown(replayed: ReplayedMigration): object {
       begun: postCopy.begun,
     },
     stop: migration.stop?.why ?? null,
-    unwatched: migration.unwatched,
+    unwatched: call.returned?.unwatched ?? null,
     waiting: {
-      retryAtMs: migration.retryAtMs,
-      deferrals: migration.deferrals,
-      deferralReason: migration.deferralReason,
-      reservedThere: migration.reservedThere,
-      destinationReached: migration.destinationReached,
-      end: migration.waitingEnd?.kind ?? null,
+      retryAtMs: admission.retryAtMs,
+      deferrals: admission.deferrals,
+      deferralReason: admission.deferralReason,
+      reservedThere: admission.reservedThere,
+      destinationReached: admission.destinationReached,
+      end: admission.ending?.why.kind ?? null,
     },
-    guestStopped: migration.guestStopped,
-    outcome,
-    cleared: migration.cleared,
-    departureOver: migration.departureOver,
+    guestStopped: evidence.guestStopped,
+    outcome: end?.outcome ?? null,
+    cleared: end?.cleared ?? false,
+    departureOver: end?.departureOver ?? null,
   };
 }

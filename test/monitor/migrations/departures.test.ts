@@ -77,7 +77,7 @@ describe("a VM that has left", () => {
       refusal: { kind: "other", code: 38, message: "broken" },
     });
     await host.until(
-      () => host.registry.liveOf(VM)?.migration.callReturned || undefined,
+      () => host.registry.liveOf(VM)?.migration.call.returned !== null || undefined,
       "its end",
     );
     host.clock.monotonicStepMs += 1_000;
@@ -100,7 +100,7 @@ describe("a VM that has left", () => {
     host.clock.monotonicStepMs += 5_000;
     const seen = (): true | undefined => {
       const [last] = host.registry.ended(host.clock.monotonicMs());
-      return last?.migration.outcome?.where === "source" || undefined;
+      return last?.migration.end?.outcome.where === "source" || undefined;
     };
     await host.until(seen, "its place");
     const told = host.events.filter(({ method }) => method === `|virt|VM_status|${VM}`);

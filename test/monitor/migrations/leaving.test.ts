@@ -38,7 +38,7 @@ async function goes(host: SmallHost, back: boolean): Promise<void> {
   if (back) host.hypervisor.end(VM, BROKEN);
   host.clock.monotonicStepMs += 1_000;
   await host.until(
-    () => !back || host.registry.liveOf(VM)?.migration.callReturned || undefined,
+    () => !back || host.registry.liveOf(VM)?.migration.call.returned !== null || undefined,
     "its call's end",
   );
 }

@@ -45,7 +45,7 @@ describe("the definition of a guest that has arrived", () => {
     // Read twice, at two of the times at which it is asked for.
     host.clock.monotonicStepMs += 6_000;
     await host.until(
-      () => host.registry.ended(0)[0]?.migration.readAtMs ?? undefined,
+      () => host.registry.ended(0)[0]?.migration.evidence.readAtMs ?? undefined,
       "its destination's answer",
     );
     expect(await askedAs(host, 6_000)).toBe(AS_PERSISTENT);
@@ -70,7 +70,7 @@ describe("the definition of a guest that has arrived", () => {
     comesUp();
     host.clock.monotonicStepMs += 6_000;
     await host.until(
-      () => host.registry.ended(0)[0]?.migration.readAtMs ?? undefined,
+      () => host.registry.ended(0)[0]?.migration.evidence.readAtMs ?? undefined,
       "its destination's answer",
     );
     expect(await askedAs(host, 6_000)).toBe(AS_PERSISTENT);

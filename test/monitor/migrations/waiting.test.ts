@@ -3,7 +3,7 @@
  * or begins, what libvirt says then counts, and not what it said at acceptance.
  */
 import { describe, expect, it } from "vitest";
-import { SETTLE_MAX_MS } from "../../../src/core/location.ts";
+import { SETTLE_MAX_MS } from "../../../src/core/evidence.ts";
 import { CONFIRM_AGAIN_MS } from "../../../src/monitor/monitor-thread.ts";
 import { SmallHost, WELCOMING, type SmallHostOptions } from "../small-host.ts";
 
@@ -200,7 +200,7 @@ describe("in the queue", () => {
     await expectLeaving(host);
     // Seen here again, it may go elsewhere unheard: then it is not down.
     const forgotten = (): true | undefined =>
-      host.registry.liveOf(VM)?.migration.guestStopped === null || undefined;
+      host.registry.liveOf(VM)?.migration.evidence.guestStopped === null || undefined;
     await host.until(forgotten, "its end is forgotten");
     host.hypervisor.vms.delete(VM);
     const next = await host.restarted();

@@ -4,7 +4,7 @@
  */
 import { DomainState, PausedReason, RunningReason, ShutoffReason } from "libvirt";
 import { describe, expect, it } from "vitest";
-import { RUN_STATES, runStateRow, type RunState } from "../../../../src/core/run-state.ts";
+import { RUN_STATES, type RunState, runStateRow } from "../../../../src/core/run-state.ts";
 import { runStateFromLibvirt } from "../../../../src/hypervisor/libvirt/translate/run-state.ts";
 
 function word(state: keyof typeof DomainState, reason: number): RunState {
