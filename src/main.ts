@@ -164,7 +164,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
   };
   const monitor = new MonitorThread(context, registry, () => service.admit());
   const service = new MonitorService(context, registry, monitor);
-  const dispatcher = new Dispatcher(log, verbTable, bindVerbs(service, events));
+  const dispatcher = new Dispatcher(log, verbTable, bindVerbs(service, events, daemonVersion()));
   const options = listenerOptions(live.config, () => live.config.access);
   const listener = new Listener(log, dispatcher, options, events);
   return {

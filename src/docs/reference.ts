@@ -9,9 +9,11 @@ import { endReasons } from "../core/end-reasons.ts";
 import { limitTexts } from "../rpc/limit-texts.ts";
 import { defaultRpcLimits } from "../rpc/limits.ts";
 import { mayHearEvents } from "../rpc/roles.ts";
+import { daemonVersion } from "../version.ts";
 import { errorTable } from "../wire/errors.ts";
 import { eventTable } from "../wire/events.ts";
 import type { Field, Fields } from "../wire/field.ts";
+import { openRpcDocument } from "../wire/openrpc.ts";
 import { checks, foreignPhase, locations, phases, stallReasons, vmStates } from "../wire/states.ts";
 import { describeField, describeParam, verbRoles, type Verb } from "../wire/verb.ts";
 import { verbRows } from "../wire/verbs.ts";
@@ -29,6 +31,7 @@ export function referenceFiles(): ReadonlyMap<string, string> {
     ["decisions.md", decisionsPage()],
     ["configuration.md", configurationPage()],
     ["limits.md", limitsPage()],
+    ["openrpc.json", `${JSON.stringify(openRpcDocument(daemonVersion()), null, 2)}\n`],
   ]);
 }
 

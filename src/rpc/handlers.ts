@@ -7,6 +7,7 @@
 import { MonitorError } from "../errors.ts";
 import type { MigrationService } from "../monitor/service.ts";
 import type { FlatParams } from "../wire/normaliser.ts";
+import { openRpcDocument } from "../wire/openrpc.ts";
 import {
   parseChanges,
   parseExplain,
@@ -31,7 +32,9 @@ export type Handlers = Readonly<Record<string, Handler>>;
 export function bindVerbs(
   service: MigrationService,
   events: EventRing,
+  version: string,
 ): Readonly<Record<VerbName, Handler>> {
+  const document = openRpcDocument(version);
   return {
     "VM.migrate": async (params, { name }) => await service.migrate(parseMigrate(params), name),
     "VM.migrateCheck": async (params) => await service.migrateCheck(parseMigrate(params)),
@@ -62,6 +65,7 @@ export function bindVerbs(
       const { since, epoch } = parseGetEvents(params);
       return await Promise.resolve(events.read(since, epoch));
     },
+    "rpc.discover": async () => await Promise.resolve(document),
     "Host.ping": async () => await Promise.resolve(true),
     "Host.ping2": async () => await Promise.resolve(true),
   };

@@ -212,6 +212,15 @@ export const verbs = {
     errors: [],
     doc: "Recent events, for clients that were disconnected.",
   },
+  "rpc.discover": {
+    aliases: [],
+    roles: ALL,
+    params: {},
+    unknownKeys: "ignore",
+    result: raw(object({}, "An OpenRPC document."), "An OpenRPC document."),
+    errors: [],
+    doc: "This reference for programs: every verb with its parameters, result and errors, and every event.",
+  },
   "Host.ping": {
     aliases: [],
     roles: ALL,

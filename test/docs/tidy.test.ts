@@ -139,6 +139,7 @@ describe("who may import what", () => {
       "rpc/limit-texts.ts",
       "rpc/roles.ts",
       "config/config.ts",
+      "version.ts",
     ],
     stomp: [],
     host: ["clock.ts"],

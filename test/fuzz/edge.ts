@@ -36,7 +36,7 @@ export interface DispatcherBench {
 export function startDispatcher(): DispatcherBench {
   const journal = watchedLog();
   const ring = new EventRing(limits.events);
-  const handlers = bindVerbs(watchingService(), ring);
+  const handlers = bindVerbs(watchingService(), ring, "1.2.3");
   return { dispatcher: new Dispatcher(journal.log, verbTable, handlers, limits), ring, journal };
 }
 

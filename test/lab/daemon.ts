@@ -47,7 +47,8 @@ export interface CrashPoint {
 /** How a client connects: as a tool on the daemon's host, or like a stock client over TCP. */
 export type ClientName = "WebSocket" | StockName;
 
-/** One event as received: its name without prefix and VM, and the VM's fields. */
+/** One event as received: its name without prefix and VM, and the VM's fields without
+ * migrationId and time, which every event of a migration has. */
 export interface DaemonEvent {
   readonly name: string;
   readonly vmId: string;
@@ -268,6 +269,7 @@ export class Daemon {
     }
     const [, , name = "", vmId = ""] = String(message["method"]).split("|");
     const params = message["params"] as Record<string, Record<string, unknown>>;
-    this.events.push({ name, vmId, fields: params[vmId] ?? {} });
+    const { migrationId: _id, time: _time, ...fields } = params[vmId] ?? {};
+    this.events.push({ name, vmId, fields });
   }
 }

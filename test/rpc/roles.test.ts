@@ -56,6 +56,7 @@ const READS = [
   "Host.getCapabilities",
   "Host.getMigrations",
   "Host.getEvents",
+  "rpc.discover",
   "Host.ping",
   "Host.ping2",
 ];
@@ -75,6 +76,7 @@ const rights: Readonly<Record<Role, readonly string[]>> = {
     "VM.getStats",
     "VM.migrationCreate",
     "VM.destroy",
+    "rpc.discover",
     "Host.ping",
     "Host.ping2",
   ],

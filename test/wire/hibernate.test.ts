@@ -22,7 +22,7 @@ async function call(method: string, params: unknown, migrate?: MigrationService[
       return (await migrate?.(request, by)) ?? true;
     },
   };
-  const handlers: Handlers = bindVerbs(service, new EventRing());
+  const handlers: Handlers = bindVerbs(service, new EventRing(), "1.2.3");
   const normal = normalise(method, params);
   const caller = { source: "192.0.2.9", name: "CN=engine", role: (): Role => "control" };
   return { result: await handlers[normal.method]?.(normal.params, caller), asked };

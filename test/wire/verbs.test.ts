@@ -12,6 +12,7 @@ import { bindVerbs, type Handlers } from "../../src/rpc/handlers.ts";
 import { createNormaliser } from "../../src/wire/normaliser.ts";
 import type { Role } from "../../src/rpc/roles.ts";
 import { migrationStatusFields } from "../../src/wire/migration-fields.ts";
+import { openRpcDocument } from "../../src/wire/openrpc.ts";
 import * as results from "../../src/wire/results.ts";
 import { describeParam } from "../../src/wire/verb.ts";
 import { verbRows, verbTable } from "../../src/wire/verbs.ts";
@@ -55,7 +56,7 @@ function caller(role: Role) {
 
 async function call(method: string, params: unknown, role: Role = "control") {
   const { service, calls } = recorder();
-  const handlers: Handlers = bindVerbs(service, new EventRing());
+  const handlers: Handlers = bindVerbs(service, new EventRing(), "1.2.3");
   const normal = createNormaliser(verbTable)(method, params);
   const result = await handlers[normal.method]?.(normal.params, caller(role));
   return { result, call: calls[0] };
@@ -91,7 +92,7 @@ const plain = {
 describe("the verb table", () => {
   it("has a handler for each verb and no other", () => {
     const names = verbRows().map((verb) => verb.name);
-    expect(Object.keys(bindVerbs(recorder().service, new EventRing())).toSorted()).toEqual(
+    expect(Object.keys(bindVerbs(recorder().service, new EventRing(), "1.2.3")).toSorted()).toEqual(
       names.toSorted(),
     );
   });
@@ -173,6 +174,7 @@ describe("one call, however it is written", () => {
     ["Host.getMigrations", { params: { vmId: vm } }, ["migrations", vm], []],
     ["Host.getMigrations", [vm], ["migrations", vm], []],
     ["Host.ping2", undefined, undefined, true],
+    ["rpc.discover", undefined, undefined, openRpcDocument("1.2.3")],
   ])("%s %j", async (method, params, expectedCall, result) => {
     expect(await call(method, params)).toEqual({ result, call: expectedCall });
   });
@@ -360,7 +362,7 @@ describe("Host.getEvents", () => {
     const events = new EventRing();
     const shown = ["a", "b"].map((name) => ({ method: name, params: { [vm]: {} } }));
     for (const event of shown) events.add(event);
-    const handlers: Handlers = bindVerbs(service, events);
+    const handlers: Handlers = bindVerbs(service, events, "1.2.3");
     const normalise = createNormaliser(verbTable);
     const ask = async (params: unknown) =>
       await handlers["Host.getEvents"]?.(
@@ -390,7 +392,7 @@ describe("Host.getEvents", () => {
   });
 });
 
-it.each(["VM.nope", "", "constructor", "__proto__", "rpc.discover", "vm.migrate"])(
+it.each(["VM.nope", "", "constructor", "__proto__", "rpc.describe", "vm.migrate"])(
   "no verb is called %j",
   async (method) => {
     expect((await refusal(method, {})).code).toBe("methodNotFound");
