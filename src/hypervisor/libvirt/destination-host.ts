@@ -21,29 +21,24 @@ const LOOK_DEADLINE_MS = 5_000;
 const LOOKS_MAX = 4;
 
 export class DestinationHosts {
-  /** Looks that have not ended, by URI. */
-  readonly #out = new Map<string, number>();
+  /** Looks that have not ended. */
+  #out = 0;
 
   /** Never rejects. `here`: what is to be compared there. */
   async look(
     uri: string,
     here: () => Promise<CallResult<GuestXml>>,
   ): Promise<CallResult<DestinationHost>> {
-    const out = [...this.#out.values()].reduce((sum, each) => sum + each, 0);
-    if (out >= LOOKS_MAX) return { kind: "busy" };
-    this.#count(uri, 1);
-    const looked = lookAt(uri, here).finally(() => this.#count(uri, -1));
+    if (this.#out >= LOOKS_MAX) return { kind: "busy" };
+    this.#out += 1;
+    const looked = lookAt(uri, here).finally(() => {
+      this.#out -= 1;
+    });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<CallResult<DestinationHost>>((resolve) => {
       timer = setTimeout(() => resolve({ kind: "noAnswer" }), LOOK_DEADLINE_MS);
     });
     return Promise.race([looked, late]).finally(() => clearTimeout(timer));
-  }
-
-  #count(uri: string, by: number): void {
-    const count = (this.#out.get(uri) ?? 0) + by;
-    if (count === 0) this.#out.delete(uri);
-    else this.#out.set(uri, count);
   }
 }
 
