@@ -1,14 +1,14 @@
 /**
- * Why the hypervisor refused a call, in words: a kind for each reason that a rule of the daemon
- * distinguishes, and `other` for the rest. The adapter that speaks to a hypervisor translates its
- * errors into these; no rule looks at the hypervisor's own error number or text.
+ * Why the hypervisor refused a call, in words: a kind for each reason that matters to the daemon, and
+ * `other` for the rest. The hypervisor's adapter translates its errors into these; no rule looks at the
+ * hypervisor's own error number or text.
  */
 
 /**
  * - `noVm`: this host has no such VM.
- * - `invalidState`: the VM, or its job, is in no state for it: there is no job to act on, or there
- *   is another one already.
- * - `locked`: another call holds the VM, and the hypervisor gave up waiting for it.
+ * - `invalidState`: not in the present state of the VM or its job: there is no job to act on, or
+ *   already another one.
+ * - `locked`: another call holds the VM's lock, and the hypervisor stopped waiting for it.
  * - `aborted`: the job was aborted by request.
  * - `operationFailed`: the operation began and failed.
  * - `internalError`: the VM's own process rejected the command, or failed at it.
@@ -29,10 +29,10 @@ export type RefusalKind = (typeof REFUSAL_KINDS)[number];
 
 export interface Refusal {
   readonly kind: RefusalKind;
-  /** The error number of whoever refused, for people: shown, never compared. null: it has none. */
+  /** The error number of whoever refused, for people: no rule depends on it. null: there is none. */
   readonly code: number | null;
   readonly message: string;
-  /** Of a migrate call with post-copy: without post-copy it would not have been refused. */
+  /** Of a migrate call with post-copy: it may succeed without post-copy. */
   readonly refusesPostCopy?: true;
 }
 
