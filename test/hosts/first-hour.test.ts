@@ -27,7 +27,7 @@ it("a destination that listens nowhere is told to each VM, within seconds", asyn
   await migrate(one.uuid, "host-b");
   await migrate(two.uuid, "host-b");
 
-  expect((await pair.a.event("VM_migration_deferred", one.uuid)).fields).toEqual({
+  expect((await pair.a.event("VM_migration_deferred", one.uuid)).fields).toMatchObject({
     reason: expect.stringMatching(/host-b:54321 refuses connections/),
     deferrals: 1,
     retryIn: expect.any(Number),

@@ -89,7 +89,7 @@ describe("the queue", () => {
       stalledFor: 0,
       timeoutIn: 1,
     });
-    expect(heard(pair.a, second.uuid).map(({ fields }) => fields)).toEqual([
+    expect(heard(pair.a, second.uuid).map(({ fields }) => fields)).toMatchObject([
       { status: "Migration Source" },
     ]);
     await change(second, { migrationProgressTimeout: 60 });

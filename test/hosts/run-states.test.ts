@@ -40,7 +40,7 @@ describe("asleep", () => {
     const last = heard(pair.a, guest.uuid)
       .filter(({ name }) => name === "VM_status")
       .at(-1);
-    expect(last?.fields).toEqual(PAUSED);
+    expect(last?.fields).toMatchObject(PAUSED);
     expect(await vmStats(pair.a, guest.uuid)).toMatchObject(PAUSED);
     expect(await pair.a.call("Host.getStats")).toMatchObject({
       vmCount: 1,
@@ -81,7 +81,7 @@ describe("saved while suspended, and restored", () => {
     await pair.a.call("VM.migrate", { vmID: guest.uuid, params: { dst: "host-b" } });
 
     expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed" });
-    expect((await pair.b.event("VM_status", guest.uuid)).fields).toEqual(PAUSED);
+    expect((await pair.b.event("VM_status", guest.uuid)).fields).toMatchObject(PAUSED);
     expect(await vmStats(pair.b, guest.uuid)).toMatchObject(PAUSED);
   });
 });
