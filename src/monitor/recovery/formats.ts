@@ -2,9 +2,9 @@
  * What each format of the journal changed, as one step to the next format. A migration's records are put
  * together in the format that they are written in and are then brought forward step by step, so a step
  * always sees a whole migration and never part of one. Pure, and before anything is checked: whatever a
- * step does not recognise it leaves as it is, and journal-schema.ts judges it afterwards.
+ * step does not recognise it leaves as it is, and schema.ts judges it afterwards.
  *
- * A new field needs no step and no new format: it gets a default in journal-schema.ts. A format of its
+ * A new field needs no step and no new format: it gets a default in schema.ts. A format of its
  * own is needed where a field is renamed, moves, or changes its meaning. Then JOURNAL_FORMAT goes up, a
  * step is added here, and `REWRITE_FORMATS=1` keeps journals of the new format in test/journal/formats.
  */
