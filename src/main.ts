@@ -240,7 +240,7 @@ async function connectToLibvirt(
 async function replayed(journal: Journal): Promise<Replay> {
   const replayer = new Replayer(bootId());
   await journal.readEach((segment) => replayer.add(segment));
-  return replayer.result();
+  return replayer.result(systemClock.monotonicMs());
 }
 
 /** Restores what the journal holds, and continues the journal from there. */

@@ -244,6 +244,7 @@ export class Journal {
       bootId,
       epoch: source.epoch,
       nextSeq: source.nextSeq(),
+      atMs: this.#options.nowMs(),
       wallMs: this.#options.wallMs(),
     };
     try {

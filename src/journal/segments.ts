@@ -38,7 +38,9 @@ export interface SegmentHeader {
   readonly epoch: string;
   /** Number of the next event when the segment was started. */
   readonly nextSeq: number;
-  /** Wall time, ms since 1970. */
+  /** When the segment was started: monotonic; null in format 1. */
+  readonly atMs: number | null;
+  /** The same by the wall clock, ms since 1970. */
   readonly wallMs: number;
 }
 
@@ -219,11 +221,13 @@ function headerIn(line: string): SegmentHeader | null {
   if (!isCount(format) || format < 1) return null;
   const host = format === 1 ? onlyNamed(record["host"]) : identityIn(record["host"]);
   const readableSince = format === 1 ? 1 : record["readableSince"];
+  const atMs = record["atMs"] ?? null;
   if (host === null || typeof bootId !== "string" || typeof epoch !== "string") return null;
   if (!isCount(readableSince) || !isCount(nextSeq) || nextSeq > SEQ_MAX || !isCount(wallMs)) {
     return null;
   }
-  return { format, readableSince, host, bootId, epoch, nextSeq, wallMs };
+  if (atMs !== null && !isTime(atMs)) return null;
+  return { format, readableSince, host, bootId, epoch, nextSeq, atMs, wallMs };
 }
 
 function onlyNamed(name: unknown): HostIdentity | null {
@@ -243,6 +247,11 @@ function isTextOrNull(value: unknown): value is string | null {
 
 function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Monotonic, ms. */
+export function isTime(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
 }
 
 export function isRecord(value: unknown): value is JournalRecord {

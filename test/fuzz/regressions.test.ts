@@ -149,6 +149,7 @@ describe("a journal", () => {
     bootId: BOOT,
     epoch: "e",
     nextSeq: 1,
+    atMs: 1,
     wallMs: 1,
   });
   const owner = { host: HOST, bootId: BOOT };

@@ -64,6 +64,7 @@ describe("a segment", () => {
       bootId: BOOT,
       epoch: "epoch-1",
       nextSeq: 7,
+      atMs: 9,
       wallMs: WALL_MS + 9,
     });
     expect(JSON.parse(record ?? "")).toEqual(JSON.parse(JSON.stringify(live.record())));

@@ -26,6 +26,7 @@ const FILE: SegmentFile = { number: 1, path: "journal-00000001.jsonl", bytes: 0 
 const HEADER = {
   format: 2,
   readableSince: 2,
+  atMs: 3,
   host: HOST,
   bootId: BOOT,
   epoch: "e",

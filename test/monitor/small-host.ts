@@ -194,7 +194,7 @@ export class SmallHost {
       service.onHypervisorEvent(event);
       this.monitor.onHypervisorEvent(event);
     });
-    const known = replay(await this.#journal.read(), this.bootId);
+    const known = replay(await this.#journal.read(), this.bootId, this.clock.monotonicMs());
     this.#ring.restore(known);
     restoreRuns(known, registry, this.#context, service.hooks);
     service.restoreIncoming(known);

@@ -119,6 +119,7 @@ const newer = JSON.stringify({
   bootId: BOOT,
   epoch: "e",
   nextSeq: 500,
+  atMs: 1,
   wallMs: 1,
 });
 

@@ -90,6 +90,16 @@ describe("an hour of the monotonic clock", () => {
     await expectForgotten(await next.restarted());
   });
 
+  it("counts in later boots too, also of a host where nothing happens", async () => {
+    let host = await (await departed()).restarted({ bootId: "boot-2" });
+    for (let passedMs = 0; passedMs < HOUR_MS; passedMs += HOUR_MS / 3) {
+      await expectKnown(host);
+      host.clock.monotonicStepMs += HOUR_MS / 3;
+      host = await host.restarted();
+    }
+    await expectForgotten(host);
+  });
+
   it("that the journal saw before the host was restarted is over then as well", async () => {
     const host = await departed();
     host.clock.monotonicStepMs += HOUR_MS;

@@ -90,11 +90,15 @@ interface Uptime {
   readonly lastMs: number;
 }
 
-/** All of a journal that is at hand. */
-export function replay(segments: readonly Segment[], bootId: string): Replay {
+/** All of a journal that is at hand. `nowMs`: monotonic, in the boot of that id; null: nobody asks for ages. */
+export function replay(
+  segments: readonly Segment[],
+  bootId: string,
+  nowMs: number | null = null,
+): Replay {
   const replayer = new Replayer(bootId);
   for (const segment of segments) replayer.add(segment);
-  return replayer.result();
+  return replayer.result(nowMs);
 }
 
 /** Segment by segment, the oldest first: of one that was added only what is still of use is kept. */
@@ -128,6 +132,7 @@ export class Replayer {
     // Numbers that were on a lost line must not be given again: a new run of numbers begins.
     if (ours) this.#epoch = unreadableLines > 0 ? null : header.epoch;
     if (ours) this.#nextSeq = Math.max(this.#nextSeq, header.nextSeq);
+    this.#upAt(header.bootId, header.atMs);
     for (const record of records) {
       this.#upAt(header.bootId, record["atMs"]);
       trace(this.#traces, record, header);
@@ -179,8 +184,9 @@ export class Replayer {
     }
   }
 
-  /** After the last. */
-  result(): Replay {
+  /** After the last segment. */
+  result(nowMs: number | null = null): Replay {
+    this.#upAt(this.#bootId, nowMs);
     // Told while the disk took nothing: those before a gap are no longer all that there were.
     const events = this.#events.at(-1)?.seq === this.#nextSeq - 1 ? this.#events : [];
     const found = [...this.#traces].map(([id, each]) =>

@@ -176,7 +176,7 @@ const header = fc
   )
   .map(
     ([format, host, bootId, epoch, nextSeq]) =>
-      `{${format},"host":${host},"bootId":"${bootId}","epoch":"${epoch}","nextSeq":${nextSeq},"wallMs":1}`,
+      `{${format},"host":${host},"bootId":"${bootId}","epoch":"${epoch}","nextSeq":${nextSeq},"atMs":1,"wallMs":1}`,
   );
 
 const line = fc.oneof(
