@@ -6,9 +6,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, it } from "vitest";
-import type { MigrationEntry } from "../../src/wire/migration-answer.ts";
-import { BOOT, HOST } from "../journal/fixtures.ts";
-import { SmallHost, WELCOMING } from "./small-host.ts";
+import type { MigrationEntry } from "../../../src/wire/migration-answer.ts";
+import { BOOT, HOST } from "../../journal/fixtures.ts";
+import { SmallHost, WELCOMING } from "../small-host.ts";
 
 const SPOILT = "11111111-1111-4111-8111-111111111111";
 const SOUND = "22222222-2222-4222-8222-222222222222";
@@ -64,7 +64,7 @@ it("a field that is missing: named once, and the migration goes on under the con
   const before = await migrating();
   const spoilt = await of(before, SPOILT);
   rewrite(before, (line) =>
-    line.includes(`"state":{"vmId":"${SPOILT}"`)
+    line.startsWith('{"k":"migration"') && line.includes(SPOILT)
       ? line.replace('"limits":{"progressTimeoutMs":33000,', '"limits":{')
       : line,
   );
@@ -99,7 +99,9 @@ it("one that runs no more is forgotten, and somebody else's later one is left al
   rewrite(before, (line) => line.replaceAll(`"vmName":"vm-1111"`, '"vmName":1'));
   before.hypervisor.put(SPOILT);
   const host = await before.restarted();
-  expect(errors(host)).toMatchObject([{ vmId: SPOILT, why: "vmName: expected string, got 1" }]);
+  expect(errors(host)).toMatchObject([
+    { vmId: SPOILT, why: "facts.vmName: expected string, got 1" },
+  ]);
   expect(await of(host, SPOILT)).toBeUndefined();
   await host.stop();
   const { vms } = host.hypervisor;
