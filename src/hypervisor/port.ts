@@ -152,6 +152,8 @@ export type HypervisorEvent =
   | { readonly kind: "disconnected"; readonly message: string };
 
 export interface Hypervisor {
+  /** The first characters (Latin-1) of an image that `save` has completed. Before, they differ. */
+  readonly completeImageMagic: string;
   /** Connects, and from then on reconnects by itself. Rejects if the first attempt fails. */
   start(onEvent: (event: HypervisorEvent) => void): Promise<void>;
   /** Releases everything. Jobs go on. */

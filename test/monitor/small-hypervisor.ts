@@ -36,6 +36,7 @@ export interface SmallVm {
 type Faulty = keyof Hypervisor;
 
 export class SmallHypervisor implements Hypervisor {
+  readonly completeImageMagic = "complete";
   readonly vms = new Map<string, SmallVm>();
   /** Migrate calls and saves that are out, by VM. */
   readonly out = new Map<string, (result: CallResult<null>) => void>();

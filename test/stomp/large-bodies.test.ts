@@ -4,10 +4,7 @@
  */
 
 import { expect, it } from "vitest";
-import {
-  LIBVIRT_STRING_MAX_BYTES,
-  definitionMessageBytes,
-} from "../../src/core/definition-size.ts";
+import { DEFINITION_MAX_BYTES, definitionMessageBytes } from "../../src/core/definition-size.ts";
 import { defaultRpcLimits } from "../../src/rpc/limits.ts";
 import { maySendDefinitions } from "../../src/rpc/roles.ts";
 import { verbRoles } from "../../src/wire/verb.ts";
@@ -50,7 +47,7 @@ it("roles that may ask for a slot may send a definition, and no others", () => {
 
 it("the limit admits two copies of the longest XML that libvirt has", () => {
   const xml = '<a b="c">\n\u00e9\u4e00\u{1f600}</a>'.repeat(200_000).slice(0, 2_000_000);
-  expect(Buffer.byteLength(xml)).toBeLessThan(LIBVIRT_STRING_MAX_BYTES);
+  expect(Buffer.byteLength(xml)).toBeLessThan(DEFINITION_MAX_BYTES);
   // As Python writes JSON.
   const ascii = JSON.stringify({ xml, _srcDomXML: xml }).replaceAll(
     /[\u0080-\uffff]/g,
@@ -58,7 +55,7 @@ it("the limit admits two copies of the longest XML that libvirt has", () => {
   );
   expect(ascii.length).toBeGreaterThan(defaultRpcLimits.messageBytes);
   expect(ascii.length).toBeLessThan(defaultRpcLimits.stomp.definitionBytes);
-  expect(definitionMessageBytes(2)).toBeGreaterThan(2 * 3 * LIBVIRT_STRING_MAX_BYTES);
+  expect(definitionMessageBytes(2)).toBeGreaterThan(2 * 3 * DEFINITION_MAX_BYTES);
 });
 
 it.each(["control", "peer"] as const)("role %s may, and hears it back", async (role) => {
@@ -73,10 +70,10 @@ it.each(["plain", "TLS"] as const)(
   "a definition of libvirt's longest goes both ways, %s",
   async (way) => {
     const { ask, next } = await join(await benches.start(way, { handlers, verbs }));
-    const id = ask(2 * LIBVIRT_STRING_MAX_BYTES);
+    const id = ask(2 * DEFINITION_MAX_BYTES);
     const { result, ...rest } = (await next()) as { id: string; result: { xml: string } };
     expect(rest).toMatchObject({ id });
-    expect(result.xml.length).toBe(2 * LIBVIRT_STRING_MAX_BYTES);
+    expect(result.xml.length).toBe(2 * DEFINITION_MAX_BYTES);
   },
 );
 

@@ -44,7 +44,9 @@ import { offersKvm } from "./offers-kvm.ts";
 import { ExclusiveCalls, SharedRead } from "./calls.ts";
 import { migrateFlags, migrateParamsOf } from "./translate/migrate-call.ts";
 import { postCopyCallRefusalFrom, refusalFrom } from "./translate/refusal.ts";
+import { COMPLETE_IMAGE_MAGIC } from "./translate/save-image.ts";
 
+/** Connections of one purpose that are kept open while they are not used. */
 const IDLE_MAX = 3;
 
 type Purpose = "lists" | "stats" | "queries" | "control";
@@ -55,6 +57,7 @@ export interface LibvirtHypervisorOptions {
 }
 
 export class LibvirtHypervisor implements Hypervisor {
+  readonly completeImageMagic = COMPLETE_IMAGE_MAGIC;
   readonly #options: LibvirtHypervisorOptions;
   readonly #log: Log;
   readonly #events: EventStream;

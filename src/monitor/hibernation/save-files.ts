@@ -150,26 +150,29 @@ export class SaveFiles {
   }
 }
 
-/** The first bytes of a complete image. Source: libvirt, qemu_saveimage.h. */
-const COMPLETE_MAGIC = "LibvirtQemudSave";
-
 /**
- * While libvirt writes an image, its first bytes mark it as incomplete; they are changed last. Null: it
- * cannot be told, because the file system does not answer or reports an error.
+ * Whether the image begins with `completeMagic`, which is written last. Null: it cannot be told, because
+ * the file system does not answer or reports an error.
  */
-export async function imageState(imagePath: string): Promise<"complete" | "notComplete" | null> {
-  const looked = await fileTurn.ask(LOOK_MAX_MS, () => lookAt(imagePath));
+export async function imageState(
+  imagePath: string,
+  completeMagic: string,
+): Promise<"complete" | "notComplete" | null> {
+  const looked = await fileTurn.ask(LOOK_MAX_MS, () => lookAt(imagePath, completeMagic));
   return looked === "late" ? null : looked;
 }
 
-async function lookAt(imagePath: string): Promise<"complete" | "notComplete" | null> {
+async function lookAt(
+  imagePath: string,
+  completeMagic: string,
+): Promise<"complete" | "notComplete" | null> {
   let handle: FileHandle | undefined;
   try {
     // A FIFO must not block the open.
     handle = await open(imagePath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    const magic = Buffer.alloc(COMPLETE_MAGIC.length);
+    const magic = Buffer.alloc(completeMagic.length);
     await handle.read(magic, 0, magic.length, 0);
-    return magic.toString("latin1") === COMPLETE_MAGIC ? "complete" : "notComplete";
+    return magic.toString("latin1") === completeMagic ? "complete" : "notComplete";
   } catch (error) {
     return isMissing(error) ? "notComplete" : null;
   } finally {

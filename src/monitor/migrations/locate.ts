@@ -39,7 +39,7 @@ export async function locateGuest(
   const location = locatedHere(state, job);
   if (isSurelyHere(location, doubtful)) return { location, record: null };
   if (target.mode === "file") {
-    const image = await imageState(target.files.prepared.imagePath);
+    const image = await imageState(target.files.prepared.imagePath, hypervisor.completeImageMagic);
     return { location: { ...location, ...(image === null ? {} : { image }) }, record: null };
   }
   if (target.mode === "foreign" || settings().peerMode === "none")
