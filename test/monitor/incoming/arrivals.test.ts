@@ -11,9 +11,7 @@ const VM = "11111111-1111-4111-8111-111111111111";
 const OTHER = "22222222-2222-4222-8222-222222222222";
 const STARTED_MIGRATED = { change: "started", incoming: true } as const;
 const STARTED = { change: "started", incoming: false } as const;
-const SUSPENDED = { change: "suspended" } as const;
 const RESUMED_MIGRATED = { change: "resumed", byMigration: true } as const;
-const RESUMED = { change: "resumed", byMigration: false } as const;
 const CRASHED = { change: "stopped", how: "crashed" } as const;
 
 type Event = Change<GuestEvent>;
@@ -46,29 +44,6 @@ async function looks(host: SmallHost): Promise<void> {
 describe("an arrival", () => {
   it.each<[string, readonly Event[], RunState, readonly Event[], object]>([
     ["running", [STARTED_MIGRATED], "running", [RESUMED_MIGRATED], { status: "Up" }],
-    [
-      "suspended",
-      [STARTED_MIGRATED],
-      "suspended",
-      [SUSPENDED],
-      { status: "Paused", pauseCode: "NOERR" },
-    ],
-    [
-      "stopped on a storage error",
-      [STARTED_MIGRATED],
-      "ioError",
-      [RESUMED_MIGRATED, SUSPENDED],
-      { status: "Paused", pauseCode: "EIO" },
-    ],
-    [
-      "after post-copy",
-      [STARTED_MIGRATED, RESUMED],
-      "running",
-      [RESUMED_MIGRATED],
-      { status: "Up" },
-    ],
-    ["without its first event", [], "running", [RESUMED_MIGRATED], { status: "Up" }],
-    ["without its last event", [STARTED_MIGRATED], "running", [], { status: "Up" }],
     ["without any event", [], "suspended", [], { status: "Paused", pauseCode: "NOERR" }],
   ])("%s is told once", async (_name, first, runState, last, status) => {
     const host = await SmallHost.up();
@@ -119,38 +94,6 @@ describe("an arrival", () => {
     expect(await host.stats(OTHER)).toMatchObject({ status: "Paused", pauseCode: "NOERR" });
     expect(await host.migrate(OTHER)).toBe(true);
   });
-
-  it("is not made of a VM that is only resumed, suspended or started here", async () => {
-    const host = await SmallHost.up();
-    host.hypervisor.put(OTHER);
-    for (const event of [STARTED, SUSPENDED, RESUMED] as const) tell(host, event, OTHER);
-    await looks(host);
-    expect(told(host, OTHER)).toEqual([]);
-  });
-
-  it("is not made of a guest of ours that goes on here", async () => {
-    const host = await SmallHost.up();
-    host.hypervisor.put(VM);
-    await host.migrate(VM);
-    await host.until(() => host.hypervisor.out.has(VM) || undefined, "its call");
-    tell(host, RESUMED_MIGRATED);
-    host.hypervisor.end(VM, {
-      kind: "refused",
-      refusal: { kind: "operationFailed", code: 9, message: "no" },
-    });
-    await host.event("VM_migration_ended", VM);
-    await looks(host);
-    expect(told(host)).toEqual([{ status: "Migration Source" }, { status: "Up" }]);
-  });
-});
-
-it("one that is only started here is no arrival", async () => {
-  const host = await SmallHost.up();
-  host.hypervisor.put(VM, { runState: "startingUp" }, "noAnswer");
-  host.clock.monotonicStepMs += 1_000;
-  const starting = { status: "WaitForLaunch" };
-  expect(await host.stats(VM)).toMatchObject(starting);
-  expect(await host.service.allVmStats()).toMatchObject([starting]);
 });
 
 describe("one that came and has ended since", () => {
@@ -194,15 +137,6 @@ describe("one that came and has ended since", () => {
     await hasCome(host);
     await ends(host, SHUT_DOWN);
     await host.service.migrationCreate({ vmId: VM }, "host3");
-    await expect(host.service.vmStats(VM)).rejects.toMatchObject({ code: "noVm" });
-  });
-
-  it("is not one that was taken apart half arrived", async () => {
-    const host = await SmallHost.up();
-    comes(host);
-    tell(host, STARTED_MIGRATED);
-    await looks(host);
-    await ends(host, CRASHED);
     await expect(host.service.vmStats(VM)).rejects.toMatchObject({ code: "noVm" });
   });
 
