@@ -1,7 +1,7 @@
 /**
  * What follows from where the guest was read: only two reads that lie apart are two; a destination that
  * it has left again; a guest paused for a switchover whose job is over; a host that was restarted.
- * Who is lost and who only was not seen. The words: outcome.test.ts, unwatched.test.ts.
+ * Who is lost and who only was not seen. The words: outcome.test.ts, outcome-unwatched.test.ts.
  */
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../src/core/event.ts";

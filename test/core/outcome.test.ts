@@ -1,7 +1,7 @@
 /**
  * How a migration ends: where the guest is decides, why comes from the call and from what the host
  * itself did; exactly one `ended` event, after the last status. A guest that
- * ended by itself: guest-stopped.test.ts.
+ * ended by itself: guest-end.test.ts.
  */
 import { describe, expect, it } from "vitest";
 import { SETTLE_MAX_MS } from "../../src/core/evidence.ts";

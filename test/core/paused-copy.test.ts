@@ -203,3 +203,13 @@ describe("a paused copy, and the destination is silent", () => {
     expectUnseen(run);
   });
 });
+
+it("post-copy that began and was lost while the daemon was down: a paused copy is proof of it", () => {
+  const run = inPhase("running");
+  run.restore("daemonDown");
+  run.location({ source: "pausedCopy", destination: "absent" });
+  expect(run.migration.phase).toBe("postCopy");
+  run.nowMs += READ_SPACING_MS;
+  run.location({ source: "pausedCopy", destination: "absent" });
+  expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
+});

@@ -1,6 +1,6 @@
 /**
- * After a takeover libvirt shows a job that cannot be the one that was left: somebody began another.
- * It is neither judged nor steered; only where our guest is is asked.
+ * After a restart libvirt shows a job that cannot be the one that was left: somebody started another.
+ * It is neither judged nor steered; only the guest's location is asked for.
  */
 import { describe, expect, it } from "vitest";
 import { READ_SPACING_MS } from "../../src/core/evidence.ts";

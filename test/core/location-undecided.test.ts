@@ -1,6 +1,6 @@
 /**
- * A place that nobody can tell is asked for again, and never for ever; and what the VM is called at the
- * end is what it is then, whatever it was at the call.
+ * A location that nobody can tell is asked for again, but not for ever; and the VM's status at the end
+ * is what it is by then, whatever it was at the call.
  */
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../src/core/event.ts";
@@ -8,7 +8,7 @@ import { SETTLE_MAX_MS } from "../../src/core/evidence.ts";
 import type { Location } from "../../src/core/input.ts";
 import { UNDECIDED_MAX_MS } from "../../src/core/location.ts";
 import type { RunState } from "../../src/core/run-state.ts";
-import { inPhase, type Run } from "./fixtures.ts";
+import { inPhase, type Run, sample } from "./fixtures.ts";
 
 type End = readonly [Outcome["reason"], Outcome["where"], boolean];
 const ARRIVED: End = ["arrived", "destination", true];
@@ -73,4 +73,16 @@ describe("the VM's status is its state at the end", () => {
     expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
     expect(run.events("vmStatus").at(-1)?.status).toEqual({ kind: "staysHere", runState: then });
   });
+});
+
+it("a destination that is silent at the end is asked for a minute from then on", () => {
+  const run = inPhase("running");
+  run.restore("daemonDown");
+  for (let n = 2; n < 100; n += 1) {
+    run.nowMs += 1_000;
+    run.cycle(sample({ processedMiB: n, timeElapsedMs: run.nowMs }));
+    run.location({ source: "active", sourceJob: true });
+  }
+  run.location({ source: "notActive", destination: "silent" });
+  expect(run.migration.end).toBeNull();
 });

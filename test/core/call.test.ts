@@ -1,7 +1,7 @@
 /**
- * A call that comes back is no end. The connection of a migrate or save call can break while libvirt
- * goes on with the job: such a migration is watched, limited and steered as before, and the only copy
- * of a saved guest is never removed because somebody lost a connection.
+ * A call that returns is not the end. The connection of a migrate or save call can break while libvirt
+ * continues the job: such a migration is watched, limited and steered as before, and the only copy of a
+ * saved guest is never removed because a connection was lost.
  */
 import { describe, expect, it } from "vitest";
 import { inPhase, kinds, sample } from "./fixtures.ts";

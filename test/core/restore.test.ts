@@ -1,7 +1,6 @@
 /**
- * A migration as a journal left it goes on where it was: within one boot every clock runs on and
- * nothing is decided or told twice; after a restart of the host only its end is looked for. How they
- * end: unwatched.test.ts; somebody else's: adopted.test.ts.
+ * A migration restored from the journal: within one boot its clocks run on and nothing is told twice;
+ * after a reboot only its end is looked for (outcome-unwatched.test.ts).
  */
 import { describe, expect, it } from "vitest";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
@@ -376,4 +375,26 @@ describe("the host was restarted", () => {
     expect(kinds(run.effects)).toEqual(["locateGuest"]);
     expect(run.events("stalling")).toEqual([]);
   });
+});
+
+it("libvirt does not answer the first look: nothing is known, nothing is aborted", () => {
+  const run = inPhase("running");
+  run.nowMs += 60_000;
+  run.restore("daemonDown");
+  run.nowMs += 1_000;
+  expect(kinds(run.cycle(null))).not.toContain("abort");
+  run.nowMs += 1_000;
+  const stats = sample({ processedMiB: 90, timeElapsedMs: run.nowMs });
+  expect(kinds(run.cycle(stats))).not.toContain("abort");
+  run.nowMs += 10_000;
+  expect(kinds(run.cycle(null))).toContain("abort");
+});
+
+it("cancelled while preparing, then taken over: the next cancel ends it in the queue", () => {
+  const run = inPhase("preparing");
+  run.give({ kind: "cancel" });
+  run.restore("daemonDown");
+  run.give({ kind: "cancel" });
+  run.found();
+  expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
 });

@@ -1,7 +1,4 @@
-/**
- * Somebody else's migration, from now on watched, limited and steered like any other; only where it
- * goes is not known.
- */
+/** A foreign migration, adopted: watched, limited and steered like any other, its destination unknown. */
 import { describe, expect, it } from "vitest";
 import { UNKNOWN_DESTINATION } from "../../src/core/adopt.ts";
 import { stalledForMs } from "../../src/core/migration.ts";

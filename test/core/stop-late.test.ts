@@ -1,6 +1,6 @@
 /**
- * A cancel that comes after the call has returned: remembered, pursued should the job go on after all,
- * and no reason of an end that it had no part in. Before that: stop.test.ts.
+ * A cancel that comes after the call has returned: it is remembered, pursued if the job continues after
+ * all, and never the reason of an end that it had no part in. Before that: stop.test.ts.
  */
 import { describe, expect, it } from "vitest";
 import type { RefusalKind } from "../../src/core/refusal.ts";

@@ -1,6 +1,6 @@
 /**
- * How a migration ends that nobody watched to its end: the daemon was down, the host was, or it is
- * somebody else's. The place decides as ever; where the reason is not known, that is what is said.
+ * How a migration ends whose end nobody watched: the daemon was down, the host was, or it is a foreign
+ * one. Its location decides as always; where the reason is unknown, the outcome says so.
  */
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../src/core/event.ts";
