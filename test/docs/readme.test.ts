@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { events } from "../../src/wire/events.ts";
 import { anchorsOf, handWritten, linksOf, page, ROOT, runnableBlocks } from "./markdown.ts";
 
 const README_LINES_MAX = 200;
@@ -67,5 +68,20 @@ describe.each(pages)("$name", ({ name, text }) => {
     const marks = matches(text, /^<!-- run: (.+) -->$/gm);
     expect(marks.filter((where) => !PLACES.has(where))).toEqual([]);
     expect(runnableBlocks(text)).toHaveLength(marks.length);
+  });
+});
+
+describe("the events that the engine guide shows", () => {
+  const shown = [...page("src/docs/engine.md").text.matchAll(/^```json\n([^]*?)^```$/gm)].map(
+    ([, text = ""]): unknown => JSON.parse(text),
+  );
+  const namesOf = (value: unknown): readonly string[] => Object.keys(Object(value)).toSorted();
+  const declared = (name: keyof typeof events): readonly string[] => namesOf(events[name].fields);
+
+  it("have the fields that are declared, and no others", () => {
+    const [ended, stalling] = shown as [{ params: Record<string, unknown> }, unknown];
+    const [fields] = Object.values(ended.params);
+    expect(namesOf(fields)).toEqual(declared("VM_migration_ended"));
+    expect(namesOf(stalling)).toEqual(declared("VM_migration_stalling"));
   });
 });
