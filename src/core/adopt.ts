@@ -42,6 +42,7 @@ export function adopted(
   { stats, inPostCopy }: Input<"adopt">,
   { nowMs }: Turn,
 ): Migration {
+  const { postCopy } = migration;
   if (!isOutgoing(stats)) return migration;
   const returned = {
     sinceMs: nowMs,
@@ -52,7 +53,7 @@ export function adopted(
   return {
     ...migration,
     phase: inPostCopy ? "postCopy" : "starting",
-    postCopy: { ...migration.postCopy, begun: inPostCopy },
+    postCopy: inPostCopy ? { ...postCopy, wanted: false, begun: true } : postCopy,
     call: { madeAtMs: nowMs - stats.timeElapsedMs, returned },
     advance: advanceFrom(nowMs),
   };

@@ -16,6 +16,7 @@ import type { Advance, Limits, Migration } from "../../src/core/migration.ts";
 import { type NewMigration, newMigration } from "../../src/core/new-migration.ts";
 import type { Refusal, RefusalKind } from "../../src/core/refusal.ts";
 import type { RunState } from "../../src/core/run-state.ts";
+import { holdInvariants } from "./invariants.ts";
 import { step } from "../../src/core/step.ts";
 import { type Stepped, beginTurn } from "../../src/core/turn.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
@@ -125,6 +126,7 @@ export class Run {
   give(input: Input): readonly Effect[] {
     const before = this.migration;
     const stepped = step(before, input, this.nowMs);
+    holdInvariants({ ...stepped, before, input, nowMs: this.nowMs });
     this.migration = stepped.migration;
     this.effects.push(...stepped.effects);
     this.onStep(stepped, input);

@@ -14,6 +14,7 @@ import { RUN_STATES } from "../../src/core/run-state.ts";
 import { step } from "../../src/core/step.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, request } from "./fixtures.ts";
+import { holdInvariants } from "./invariants.ts";
 
 /** PROPERTY_RUNS=20000 looks longer; a failure prints the seed that repeats it. */
 export const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 200);
@@ -152,6 +153,11 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
     how: fc.constantFrom("shutDown" as const, "destroyed" as const, "crashed" as const),
   }),
   fc.constant({ kind: "cancel" as const }),
+  fc.record({
+    kind: fc.constant("restore" as const),
+    after: fc.constantFrom("daemonDown" as const, "hostDown" as const),
+  }),
+  fc.record({ kind: fc.constant("adopt" as const), stats, inPostCopy: fc.boolean() }),
 );
 const often: fc.Arbitrary<Input> = fc.oneof(
   cycle,
@@ -241,6 +247,7 @@ export function play(file: boolean, sequenceOfMoves: readonly Move[]): Moment[] 
     nowMs += one.waitMs;
     const before = migration;
     const stepped = step(before, one.input, nowMs);
+    holdInvariants({ ...stepped, before, input: one.input, nowMs });
     migration = stepped.migration;
     return { input: one.input, nowMs, before, after: migration, effects: stepped.effects };
   });

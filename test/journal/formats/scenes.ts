@@ -43,7 +43,7 @@ export function handClock(ms: number): HandClock {
 }
 
 /** Lets time go by, with a cycle in each second of it. */
-async function pass(host: SmallHost, seconds: number): Promise<void> {
+export async function pass(host: SmallHost, seconds: number): Promise<void> {
   const looks = (): number => host.hypervisor.called.filter((call) => call === "scan *").length;
   for (let passed = 0; passed < seconds; passed += 1) {
     const before = looks();
@@ -59,7 +59,7 @@ function rests({ registry, monitor }: SmallHost): boolean {
 }
 
 /** Data of VM `n`'s job move, so far. */
-function move(host: SmallHost, n: number, processedMiB: number, memoryIteration = 1): void {
+export function move(host: SmallHost, n: number, processedMiB: number, memoryIteration = 1): void {
   const found = host.hypervisor.vms.get(vm(n));
   if (found === undefined || typeof found.job === "string") throw new Error("it has no job");
   found.job = {
@@ -80,12 +80,12 @@ function move(host: SmallHost, n: number, processedMiB: number, memoryIteration 
   };
 }
 
-async function called(host: SmallHost, n: number): Promise<void> {
+export async function called(host: SmallHost, n: number): Promise<void> {
   await host.until(() => host.hypervisor.out.has(vm(n)) || undefined, `the call of VM ${n}`);
 }
 
 /** Where it is takes some looks, and time between them. */
-async function ended(host: SmallHost, n: number): Promise<void> {
+export async function ended(host: SmallHost, n: number): Promise<void> {
   const method = `|virt|VM_migration_ended|${vm(n)}`;
   for (let seconds = 0; seconds < ENDS_WITHIN_SECONDS; seconds += 1) {
     if (host.events.some((event) => event.method === method)) return;
