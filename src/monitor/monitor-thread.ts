@@ -55,6 +55,7 @@
  */
 import { isNews } from "../core/advance.ts";
 import { mayLearnLate } from "../core/end.ts";
+import { lookAtWaiting } from "../core/guest-end.ts";
 import { NEVER_COUNTED, countsThere } from "../core/host-count.ts";
 import type { CycleInput } from "../core/input.ts";
 import type { GuestEvent, HypervisorEvent, JobView } from "../hypervisor/port.ts";
@@ -241,12 +242,18 @@ export class MonitorThread {
     const { hostView, defects } = this.#context;
     for (const run of this.#waiting()) {
       const isHere = hostView.get(run.vmId) !== undefined;
-      // This look may have begun before the VM ended; the next one has not.
-      const isSure = this.#onAgain.delete(run);
-      if (isHere !== hasEnded(run)) continue;
-      if (isHere && isSure) run.apply({ kind: "guestStarted" });
-      else if (isHere) this.#onAgain.add(run);
-      else void defects.containedLater("look", run.vmId, () => lookAgain(run, this.#context));
+      switch (lookAtWaiting(isHere, hasEnded(run), this.#onAgain.delete(run))) {
+        case "known":
+          break;
+        case "ended":
+          void defects.containedLater("look", run.vmId, () => lookAgain(run, this.#context));
+          break;
+        case "maybeStarted":
+          this.#onAgain.add(run);
+          break;
+        case "started":
+          run.apply({ kind: "guestStarted" });
+      }
     }
   }
 
