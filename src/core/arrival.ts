@@ -5,7 +5,7 @@
  * guest is to be looked at, and a look decides: it was arriving, and its job is over. A lost event
  * costs time, never an arrival.
  */
-import type { AnsweredJob, Transfer } from "./host-count.ts";
+import { type AnsweredJob, type Transfer, isIncoming } from "./host-count.ts";
 import { type RunState, isHalfArrived } from "./run-state.ts";
 
 /** For so long after an event that may be its last the guest is looked at in each woken cycle. */
@@ -82,10 +82,6 @@ export interface SeenGuest {
   readonly transfer: Transfer;
   readonly job: AnsweredJob;
   readonly runState: RunState;
-}
-
-export function isIncoming(transfer: Transfer): boolean {
-  return transfer === "incoming" || transfer === "broken";
 }
 
 /** `arrived` is to be reported now. `seen` null: it is not on this host. */

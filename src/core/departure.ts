@@ -3,7 +3,7 @@
  * it comes back. Owns which ended migrations are departures, and what counts as a return; how the
  * migration ended stays in its record whatever happens to the VM later.
  */
-import type { Transfer } from "./host-count.ts";
+import { type Transfer, isIncoming } from "./host-count.ts";
 import type { Outcome } from "./event.ts";
 import type { Call, End } from "./migration.ts";
 import { type RunState, isHalfArrived, runStateRow } from "./run-state.ts";
@@ -34,7 +34,7 @@ export function hasReturned({ call, end }: DepartureFacts, sighting: Sighting): 
 
 /** By what a look at the host shows; null: it shows nothing, as with the paused copy of one that left. */
 export function sightingOf(runState: RunState, transfer: Transfer): Sighting | null {
-  if (transfer === "incoming" || transfer === "broken") return "comes";
+  if (isIncoming(transfer)) return "comes";
   const isActive = runStateRow(runState).presence === "active" && !isHalfArrived(runState);
   return isActive ? "seen" : null;
 }

@@ -21,6 +21,11 @@ import type { Call, DestinationCount } from "./migration.ts";
  */
 export type Transfer = "outgoing" | "incoming" | "broken" | "none" | "unknown";
 
+/** It is on its way to this host. */
+export function isIncoming(transfer: Transfer): boolean {
+  return transfer === "incoming" || transfer === "broken";
+}
+
 /** The answer to one question for a VM's job. */
 export type AnsweredJob =
   | { readonly kind: "stats"; readonly stats: JobStats }

@@ -4,8 +4,9 @@
  * differ. Takes facts, not the whole state; the words on the wire are elsewhere.
  */
 import type { DownWhy, Outcome, VmStatus } from "./event.ts";
+import { type Transfer, isIncoming } from "./host-count.ts";
 import type { Phase, Stop } from "./migration.ts";
-import type { GuestStopped, RunState } from "./run-state.ts";
+import { type GuestStopped, type RunState, isPausedCopy } from "./run-state.ts";
 
 /** A phase, or a stop that libvirt has not completed yet. */
 export type ShownPhase = Phase | "cancelling" | "aborting";
@@ -21,6 +22,21 @@ export function shownPhase(phase: Phase, stop: Pick<Stop, "why"> | null): ShownP
 export function statusLeaving(mode: "remote" | "file", inPostCopy: boolean): VmStatus {
   if (inPostCopy) return { kind: "postCopy" };
   return { kind: mode === "file" ? "savingState" : "migrationSource" };
+}
+
+/** `migrationDestination`: it is arriving here. */
+export type StatusHere = VmStatus | { readonly kind: "migrationDestination" };
+
+/** Of a VM that libvirt shows on this host. `leaving`: the status of its own live migration, if any. */
+export function statusHere(
+  transfer: Transfer,
+  runState: RunState,
+  leaving: VmStatus | null,
+): StatusHere {
+  if (isIncoming(transfer)) return { kind: "migrationDestination" };
+  if (isPausedCopy(runState)) return { kind: "postCopy" };
+  if (leaving !== null) return leaving;
+  return transfer === "outgoing" ? { kind: "migrationSource" } : { kind: "staysHere", runState };
 }
 
 /** How the VM of one that waits has ended here meanwhile; null: nothing is known of an end. */

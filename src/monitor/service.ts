@@ -23,16 +23,16 @@ export {
 /** What VM.migrateChangeParams may change. */
 export type ParamChanges = Changes;
 
-/** `by`: who asks, in words for the log and the journal. */
+/** `by`: who asks, as text for the log and the journal. */
 export interface MigrationService {
   migrate(request: MigrateRequest, by: string): Promise<true>;
   changeParams(vmId: string, changes: ParamChanges, by: string): Promise<true>;
   cancel(vmId: string, by: string): Promise<true>;
-  /** `source`: who asks, as it can be told from its connection. */
+  /** `source`: who asks, by its connection. */
   migrationCreate(request: IncomingRequest, source: string): Promise<MigrationCreated>;
   /** `onlyReservationOf`: frees this source's own reservation and touches nothing else. */
   destroy(vmId: string, options?: { readonly onlyReservationOf: string }): Promise<true>;
-  /** What would stand in the way of this migration; nothing is done. */
+  /** What would prevent this migration; changes nothing. */
   migrateCheck(request: MigrateRequest): Promise<readonly Check[]>;
   migrationStatus(vmId: string): Promise<MigrationStatus>;
   explain(question: ExplainQuestion): Promise<Explanation>;
@@ -45,14 +45,14 @@ export interface MigrationService {
   capabilities(): Promise<Capabilities>;
 }
 
-/** An event with its place among all events; no two have the same number in one epoch. */
+/** An event with its number, unique within one epoch. */
 export interface NumberedEvent extends EventMessage {
   readonly seq: number;
 }
 
-/** Who numbers events and who sends them: in between they are journaled. */
+/** Numbers events and sends them; in between they are journaled. */
 export interface EventSink {
   number(event: EventMessage): NumberedEvent;
-  /** To every client that listens; never waits, never fails. */
+  /** To every listening client; never waits, never fails. */
   send(event: NumberedEvent): void;
 }

@@ -1,12 +1,13 @@
 /**
- * What this host answers of its VMs: those that are here, as the last look showed them; those that are
- * here no more and whose migration has not ended, as leaving; those that have left, or came and have
- * ended, as Down, until the engine has destroyed them or their record is gone. Whoever asks has looked
- * at the host before.
+ * What this host reports of its VMs: those that are here, as the last look showed them; those that are
+ * gone but whose migration has not ended, as leaving; those that have left, or arrived and have ended,
+ * as Down, until the engine destroys them or their record expires. The caller has looked at the host
+ * before. Which status each has is core/vm-status.ts's.
  */
 import { isoTime, momentOf } from "../clock.ts";
 import { isQueued } from "../core/admission.ts";
-import { downWhileWaiting, statusAfter, statusLeaving } from "../core/vm-status.ts";
+import type { VmStatus } from "../core/event.ts";
+import { downWhileWaiting, statusAfter, statusLeaving, statusHere } from "../core/vm-status.ts";
 import { MonitorError } from "../errors.ts";
 import type { VmJobView } from "../hypervisor/port.ts";
 import type { HostStats } from "../wire/results.ts";
@@ -24,7 +25,6 @@ import type { Context } from "./context.ts";
 import type { Departures } from "./migrations/departures.ts";
 import type { Arrivals } from "./incoming/arrivals.ts";
 import type { EndedArrival } from "./incoming/ended-arrivals.ts";
-import { inPostCopy } from "./host-view.ts";
 import { vmIncomingRecord } from "./incoming/record.ts";
 import type { MigrationRun } from "./migrations/run.ts";
 import type { Registry } from "./migrations/registry.ts";
@@ -47,7 +47,7 @@ export class VmAnswers {
     const { hostView, clock } = this.#context;
     const view = hostView.get(vmId);
     if (view === undefined) return vmStats(this.#left(vmId), momentOf(clock));
-    // Of one that is leaving its migration says enough: just going, libvirt refuses its job's figures.
+    // The migration of a leaving VM says enough; libvirt refuses job stats of a domain that is going.
     const silent = hostView.transfer(vmId) === "unknown" && !isBeingStarted(view);
     if (silent && this.#registry.liveOf(vmId) === undefined) {
       throw detailsError(vmId, { kind: "noAnswer" });
@@ -85,7 +85,7 @@ export class VmAnswers {
     return [...known, ...ended];
   }
 
-  /** The host's counts: of VMs that are here. */
+  /** The host's counts, of VMs that are here. */
   host(incomingSlotsInUse: number): HostStats {
     const here = this.#allHere();
     const { hostView, journal, clock, settings, version } = this.#context;
@@ -122,10 +122,7 @@ export class VmAnswers {
     const { vmId, runState } = view.vm;
     const coming = this.#arrivals.isComing(view);
     const transfer = coming ? "incoming" : this.#context.hostView.transfer(vmId);
-    if (transfer === "incoming" || transfer === "broken") return { kind: "migrationDestination" };
-    if (inPostCopy(view)) return { kind: "postCopy" };
-    if (run !== undefined) return leaving(run);
-    return transfer === "outgoing" ? { kind: "migrationSource" } : { kind: "staysHere", runState };
+    return statusHere(transfer, runState, run === undefined ? null : leaving(run));
   }
 
   #allHere(): readonly VmFacts[] {
@@ -136,7 +133,7 @@ export class VmAnswers {
     return answers.filter((answer) => answer !== null);
   }
 
-  /** No migration of ours is about it. */
+  /** It has no live migration. */
   #ended(vmId: string): VmFacts | null {
     const run = this.#departures.of(vmId);
     const left = run === undefined ? null : leftFacts(run);
@@ -153,7 +150,7 @@ export class VmAnswers {
   }
 }
 
-function leaving({ migration: { facts, postCopy } }: MigrationRun): ShownStatus {
+function leaving({ migration: { facts, postCopy } }: MigrationRun): VmStatus {
   return statusLeaving(facts.mode, postCopy.begun);
 }
 
@@ -164,8 +161,8 @@ function endedArrivalFacts({ vmId, vmName, how }: EndedArrival): VmFacts {
 }
 
 /**
- * A VM that is not on this host any more and whose migration has not ended: it is leaving until its end
- * is known; one that was switched off or taken away while it waits is Down, and may come back.
+ * A VM that is no longer on this host and whose migration has not ended: it is leaving until the end is
+ * known. One that was switched off or taken away while its migration waits is Down, and may come back.
  */
 function goneFacts(run: MigrationRun): VmFacts {
   const { call, evidence, facts, sample } = run.migration;
@@ -183,7 +180,7 @@ function goneFacts(run: MigrationRun): VmFacts {
   };
 }
 
-/** A VM that has left this host recently; null: nobody can tell whether it has. */
+/** A VM that has left this host; null: it is not known whether it has. */
 function leftFacts({ migration }: MigrationRun): VmFacts | null {
   const { end, evidence, facts, postCopy } = migration;
   const where = end?.outcome.where ?? "unknown";
@@ -194,7 +191,7 @@ function leftFacts({ migration }: MigrationRun): VmFacts | null {
   return { vmId, vmName, status, progressPercent: null, absentHere: false, arrivedHere: false };
 }
 
-/** libvirt starts it here, and says nothing else of it meanwhile. */
+/** While libvirt starts a VM it does not answer for it. */
 function isBeingStarted({ vm, job }: VmJobView): boolean {
   return job.kind === "noAnswer" && vm.runState === "startingUp";
 }

@@ -3,8 +3,9 @@
  * Host.getAllVmStats and Host.getVMList. What is known of a VM comes as facts; nobody reads it back
  * from here.
  */
-import type { DownWhy, VmStatus } from "../core/event.ts";
+import type { DownWhy } from "../core/event.ts";
 import { type RunState, runStateRow } from "../core/run-state.ts";
+import type { StatusHere } from "../core/vm-status.ts";
 import type { ObjectOf } from "./field.ts";
 import {
   exitReasons,
@@ -20,7 +21,7 @@ export type StatusFields = ObjectOf<typeof vmStatusFields>;
 type ExitFields = Pick<StatusFields, "exitCode" | "exitReason" | "exitMessage">;
 
 /** What a VM is on this host, or while it comes to it. */
-export type ShownStatus = VmStatus | { readonly kind: "migrationDestination" };
+export type ShownStatus = StatusHere;
 
 export interface VmFacts {
   readonly vmId: string;

@@ -6,6 +6,7 @@ import {
   downWhileWaiting,
   shownPhase,
   statusAfter,
+  statusHere,
   statusLeaving,
 } from "../../src/core/vm-status.ts";
 
@@ -64,3 +65,18 @@ describe("the VM", () => {
     expect(statusAfter("image", facts)).toEqual({ kind: "down", why: "saved" });
   });
 });
+
+it.each([
+  ["incoming", "switching", null, "migrationDestination"],
+  ["broken", "incomingPostCopyFailed", null, "migrationDestination"],
+  ["outgoing", "postCopy", { kind: "migrationSource" }, "postCopy"],
+  ["outgoing", "running", { kind: "savingState" }, "savingState"],
+  ["none", "running", { kind: "migrationSource" }, "migrationSource"],
+  ["outgoing", "running", null, "migrationSource"],
+  ["none", "suspended", null, "staysHere"],
+] as const)(
+  "on this host, transfer %s in state %s, leaving as %j: %s",
+  (transfer, state, leaving, kind) => {
+    expect(statusHere(transfer, state, leaving)).toMatchObject({ kind });
+  },
+);

@@ -1,6 +1,6 @@
 /**
- * Whether a migration can be accepted, and what it becomes: the checks that need the host, the
- * defaults of what the request left open, and the run itself. Nothing has moved when this returns.
+ * Accepting VM.migrate: the checks that need this host, the configured defaults, and the run that is
+ * created, still in the queue. libvirt has not been asked to migrate anything when this returns.
  */
 import { parseDestination } from "../../core/address.ts";
 import { placementFault } from "../../core/cpusets.ts";
@@ -23,9 +23,9 @@ import type { MigrateRequest } from "../service.ts";
 import type { Settings } from "../../config/settings.ts";
 
 /**
- * The run, queued. Fails: noVm, migrationInProgress (a libvirt job, named), libvirtUnavailable,
- * invalidParams (this host as its own destination, paths of a hibernation), migrationFailed (its
- * state: core/run-state.ts).
+ * The run, queued. **Fails**: noVm, migrationInProgress (names the libvirt job), libvirtUnavailable,
+ * invalidParams (the destination is this host, paths of a hibernation), migrationFailed (the VM's state,
+ * see core/run-state.ts).
  */
 export async function accept(
   request: MigrateRequest,
@@ -71,14 +71,14 @@ async function runningVm(vmId: string, context: Context): Promise<VmDetails> {
   return vm;
 }
 
-/** What a job of its own explains is said by that: checked after it. */
+/** Checked after the job, which is the better explanation if there is one. */
 function checkState({ vmId, runState }: VmDetails): void {
   const { mayNotMigrate } = runStateRow(runState);
   if (mayNotMigrate === null) return;
   throw new MonitorError("migrationFailed", `VM ${vmId} ${mayNotMigrate}`);
 }
 
-/** What a failed look at one VM means to a caller. */
+/** The error for a caller, when a query about one VM failed. */
 export function detailsError(
   vmId: string,
   details: Exclude<CallResult<unknown>, { kind: "ok" }>,
@@ -121,7 +121,7 @@ export function checkPlacement(request: MigrateRequest, vm: VmDetails): void {
   throw new MonitorError("invalidParameter", message, { details: { reason } });
 }
 
-/** Why the request's cpusets or numaNodesets do not fit the VM as it is; null: they do. */
+/** Why the request's cpusets or numaNodesets do not match the VM; null: they do. */
 export function misplaced({ cpusets, numaNodesets }: MigrateRequest, vm: VmDetails): string | null {
   return (
     placementFault("cpusets", cpusets, vm.vcpus, "vCPUs") ??
@@ -141,7 +141,7 @@ async function targetOf(
   }
   const parsed = parseDestination(request.dst);
   if (parsed === undefined) {
-    throw new MonitorError("invalidParams", `dst: ${JSON.stringify(request.dst)}: no host`);
+    throw new MonitorError("invalidParams", `dst: ${JSON.stringify(request.dst)}: not a host`);
   }
   const peer = context.peers.get({
     host: parsed.host,
@@ -150,7 +150,7 @@ async function targetOf(
   return { mode: "remote", peer, call: callTemplate(request, parsed.host, vm, settings) };
 }
 
-/** What a request leaves open is as configured. */
+/** The request's limits, with the configured ones as defaults. */
 export function limitsOf(request: MigrateRequest, settings: Settings): Limits {
   return {
     progressTimeoutMs: request.progressTimeoutMs ?? settings.progressTimeoutMs,

@@ -1,13 +1,13 @@
 /**
- * Turns a request into what libvirt's migrate call takes: the three addresses (libvirt's, the
- * migration network's, the console's), and the options as they are.
+ * The parameters of libvirt's migrate call for a request: the three addresses (libvirt's, the migration
+ * network's, the console's) and the options.
  */
 import { certificateHost, uriHost } from "../../core/address.ts";
 import type { MigrateCall, VmDetails } from "../../hypervisor/port.ts";
 import type { MigrateRequest } from "../service.ts";
 import type { Settings } from "../../config/settings.ts";
 
-/** The part of a call that does not change between its first and its second try. */
+/** The part of the call that stays the same when it is repeated. */
 export type CallTemplate = Omit<MigrateCall, "bandwidthMiBps" | "postcopy">;
 
 const GRAPHICS_BY_PREFERENCE = ["spice", "vnc"] as const;
@@ -21,12 +21,12 @@ function placementOf({ cpusets, numaNodesets }: MigrateRequest): Pick<CallTempla
   return { placement };
 }
 
-/** libvirt's URI of a destination. `host` as `parseDestination` gives it: without brackets. */
+/** The destination's libvirt URI. `host` as returned by `parseDestination`: without brackets. */
 export function destinationUriOf(host: string, { destinationUri }: Settings): string {
   return destinationUri.replace("{host}", () => uriHost(host));
 }
 
-/** `host` as `parseDestination` gives it: without brackets. */
+/** `host` as returned by `parseDestination`: without brackets. */
 export function callTemplate(
   request: MigrateRequest,
   host: string,
@@ -34,7 +34,7 @@ export function callTemplate(
   settings: Settings,
 ): CallTemplate {
   const console = request.consoleAddress;
-  // A guest that has both is looked at by spice.
+  // SPICE is preferred if the guest has both.
   const graphics = GRAPHICS_BY_PREFERENCE.find((type) => vm.graphics.includes(type));
   return {
     destinationUri: destinationUriOf(host, settings),

@@ -1,6 +1,6 @@
 /**
  * Every migration of this host: live ones, one for each VM, in the order of their acceptance, and
- * recently ended ones, as long as core/retention.ts has them kept. Only maps; who may begin is
+ * recently ended ones, as long as core/retention.ts says. Only maps; who may begin is
  * core/admission.ts's.
  */
 import { isRemembered, remembering } from "../../core/retention.ts";
@@ -8,11 +8,11 @@ import type { MigrationRun } from "./run.ts";
 
 export class Registry {
   readonly #live = new Map<string, MigrationRun>();
-  /** VMs whose acceptance is being checked: the second caller loses at once, not later. */
+  /** VMs whose migration is being accepted: a second request is refused at once. */
   readonly #reserved = new Set<string>();
   #ended: readonly MigrationRun[] = [];
 
-  /** False if the VM has a live migration or somebody is just having one accepted. */
+  /** False if the VM has a live migration, or one that is being accepted. */
   reserve(vmId: string): boolean {
     if (this.#live.has(vmId) || this.#reserved.has(vmId)) return false;
     this.#reserved.add(vmId);
@@ -27,7 +27,7 @@ export class Registry {
     this.#live.set(run.vmId, run);
   }
 
-  /** One that had ended before this daemon was started. */
+  /** One that had ended before a restart. */
   addEnded(run: MigrationRun): void {
     this.#ended = remembering(run, this.#ended);
   }
@@ -41,7 +41,7 @@ export class Registry {
     return this.#live.get(vmId);
   }
 
-  /** The one that ended last. */
+  /** The VM's last ended one. */
   endedOf(vmId: string, nowMs: number): MigrationRun | undefined {
     return this.#kept(nowMs).find((run) => run.vmId === vmId);
   }
