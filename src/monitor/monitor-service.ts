@@ -1,6 +1,6 @@
 /**
- * The verbs' side of the monitor: what an engine may ask for. It accepts migrations, hands wishes
- * and cancels to them, and answers from their states; the loop (monitor-thread.ts) does the rest.
+ * The verbs as the daemon performs them: accepts migrations, passes changes and cancels on to them, and
+ * answers from their states. Everything else about a migration is the loop's (monitor-thread.ts).
  */
 import type { Migration } from "../core/migration.ts";
 import { momentOf } from "../clock.ts";
@@ -32,7 +32,7 @@ import { Departures } from "./migrations/departures.ts";
 import { IncomingSlots } from "./incoming/slots.ts";
 import { explainFrom } from "./recovery/explain.ts";
 import { mayChange } from "../core/change.ts";
-import { ForeignMigrations, foreignJob, takeOver } from "./migrations/foreign.ts";
+import { ForeignMigrations, foreignJob, adopt } from "./migrations/foreign.ts";
 import { migrateCheck } from "./checks/migrate-check.ts";
 import type { MigrationRun, RunHooks } from "./migrations/run.ts";
 import type { MonitorThread } from "./monitor-thread.ts";
@@ -47,11 +47,11 @@ import type {
 } from "./service.ts";
 import { VmAnswers } from "./vm-answers.ts";
 
-/** The longest a cancel waits for its outcome. */
+/** The longest that a cancel waits for the outcome. */
 export const CANCEL_WAIT_MAX_MS = 10_000;
-/** The longest that a save waits for the files of ended ones. */
+/** The longest that a save waits for the files of ended saves. */
 const CLEAN_UP_WAIT_MAX_MS = 2_000;
-/** A look at the host not older than this answers a getter without asking libvirt again. */
+/** A view of the host not older than this answers a query without asking libvirt again. */
 export const STATS_MAX_AGE_MS = 200;
 
 export class MonitorService implements MigrationService {
@@ -65,7 +65,7 @@ export class MonitorService implements MigrationService {
   readonly #admission: Admission;
   readonly #foreign: ForeignMigrations;
   readonly #unknownKeysLogged = new Set<string>();
-  /** What every run tells: here, so that restored ones tell it, too. */
+  /** For every run, including restored ones. */
   readonly hooks: RunHooks = {
     wake: () => this.#monitor.wake(),
     ended: (ended) => this.#ended(ended),
@@ -109,7 +109,7 @@ export class MonitorService implements MigrationService {
     run.apply({ kind: "accepted" });
   }
 
-  /** Paths of saves that have ended are free; one whose file system hangs is waited for no longer. */
+  /** Waits until the paths of ended saves are free, but not for a file system that hangs. */
   async #savesCleanedUp(): Promise<void> {
     const ended = this.#registry.ended(this.#context.clock.monotonicMs());
     const saves = ended.filter(({ target }) => target.mode === "file");
@@ -123,21 +123,21 @@ export class MonitorService implements MigrationService {
     });
   }
 
-  /** Who was to come, or on its way, when the daemon before this one ended, in this boot. */
+  /** Guests that were expected or arriving before a restart of the daemon, within this boot. */
   restoreIncoming({ reservations, coming }: Pick<Replay, "reservations" | "coming">): void {
     this.#slots.restore(reservations);
     this.#monitor.arrivals.expects([...reservations.map(({ vmId }) => vmId), ...coming]);
   }
 
-  /** Called when one is accepted or ends, a limit changed, and in each cycle. */
+  /** Called when a migration is accepted or ends, when a limit has changed, and in each timer cycle. */
   admit(): void {
     this.#foreign.note();
     this.#admission.admit();
   }
 
   async changeParams(vmId: string, changes: ParamChanges, by: string): Promise<true> {
-    const run = this.#registry.liveOf(vmId) ?? (await this.#takeOver(vmId, changes, by));
-    // Resumed since it was accepted, its guest can go over to post-copy after all.
+    const run = this.#registry.liveOf(vmId) ?? (await this.#adopt(vmId, changes, by));
+    // A guest that was resumed since acceptance can switch to post-copy after all.
     const asks = changes.migrationTechnique !== undefined;
     if (run !== undefined && asks) await lookAgain(run, this.#context);
     const result = run?.change(changes, by) ?? { kind: "notMigrating" };
@@ -153,20 +153,16 @@ export class MonitorService implements MigrationService {
     }
   }
 
-  /** Somebody else's migration of this VM, if there is one: from now on it is ours. */
-  async #takeOver(
-    vmId: string,
-    changes: ParamChanges,
-    by: string,
-  ): Promise<MigrationRun | undefined> {
+  /** Somebody else's migration of this VM, if there is one: it is ours from now on. */
+  async #adopt(vmId: string, changes: ParamChanges, by: string): Promise<MigrationRun | undefined> {
     if (!this.#registry.reserve(vmId)) return this.#registry.liveOf(vmId);
     try {
-      const run = await takeOver(vmId, this.#context, this.hooks);
+      const run = await adopt(vmId, this.#context, this.hooks);
       if (run === null) return undefined;
-      // Refused, it stays what it is.
+      // If the changes are refused, it is not adopted.
       if (mayChange(run.migration, changes).kind !== "possible") return run;
       this.#add(run, by);
-      run.log.warn({ by }, "somebody else's migration is taken over");
+      run.log.warn({ by }, "somebody else's migration is adopted");
       return run;
     } finally {
       this.#registry.release(vmId);
@@ -177,7 +173,7 @@ export class MonitorService implements MigrationService {
     const run = this.#registry.liveOf(vmId);
     if (run === undefined) return this.#cancelNothing(vmId);
     if (run.migration.phase === "postCopy") throw inPostCopy(run);
-    run.log.info({ by, phase: run.migration.phase }, "cancel asked for");
+    run.log.info({ by, phase: run.migration.phase }, "cancel requested");
     run.apply({ kind: "cancel", by });
     const known = (migration: Migration): boolean =>
       migration.phase === "ended" || migration.phase === "postCopy";
@@ -204,7 +200,7 @@ export class MonitorService implements MigrationService {
 
   async destroy(vmId: string, options?: { readonly onlyReservationOf: string }): Promise<true> {
     if (options !== undefined) return this.#slots.releaseOwn(vmId, options.onlyReservationOf);
-    // Freeing a slot touches no VM: it is done whatever libvirt says, or does not say.
+    // Freeing a slot affects no VM: it is done whether or not libvirt answers.
     const reserved = this.#slots.release(vmId);
     const silence = await this.#tryLook();
     if (silence !== null && reserved) return true;
@@ -252,7 +248,7 @@ export class MonitorService implements MigrationService {
     const nowMs = clock.monotonicMs();
     const all = [...this.#registry.live(), ...this.#registry.ended(nowMs)];
     const ours = all.filter((run) => vmId === undefined || run.vmId === vmId);
-    // While migrations of ours go on each cycle looks at the others, too.
+    // While migrations of ours are live, the cycles look at foreign ones too.
     if (this.#registry.live().length === 0) await this.#tryLook();
     return [
       ...ours
@@ -286,13 +282,13 @@ export class MonitorService implements MigrationService {
     return await this.#capabilities.answer();
   }
 
-  /** A guest that was expected has come, or has come and gone: its slot is the domain's, or free. */
+  /** An expected guest has arrived, or has arrived and gone: its reservation is over. */
   onHypervisorEvent(event: HypervisorEvent): void {
     if (event.kind !== "guest") return;
     const arrived = event.change === "resumed" && event.byMigration;
     const { vmId } = event;
     const { defects, hostView } = this.#context;
-    // Who asks now is to hear what is so now.
+    // The next query must not be answered from before this event.
     hostView.invalidate();
     const started = event.change === "started";
     if (arrived || started) {
@@ -304,7 +300,7 @@ export class MonitorService implements MigrationService {
     }
   }
 
-  /** The VM's last one, unless it came back since: then that is no answer for what it is now. */
+  /** The VM's last migration, unless the VM has returned since and that says nothing about it now. */
   async #endedOf(vmId: string): Promise<MigrationRun | undefined> {
     const nowMs = this.#context.clock.monotonicMs();
     if (this.#registry.endedOf(vmId, nowMs) === undefined) return undefined;
@@ -324,7 +320,7 @@ export class MonitorService implements MigrationService {
     if (silence !== null) throw silence;
   }
 
-  /** null: the host view is fresh; else why it is not. */
+  /** null: the host view is fresh; otherwise why it is not. */
   async #tryLook(): Promise<MonitorError | null> {
     const looked = await this.#context.hostView.freshWithin(STATS_MAX_AGE_MS);
     if (looked.kind === "ok") {
@@ -349,7 +345,7 @@ export class MonitorService implements MigrationService {
     if ((await foreignJob(vmId, this.#context)) !== null) {
       throw new MonitorError(
         "cancelFailed",
-        `VM ${vmId}: somebody else migrates it; VM.migrateChangeParams takes it over`,
+        `VM ${vmId}: somebody else is migrating it; VM.migrateChangeParams adopts the migration`,
       );
     }
     throw new MonitorError("cancelFailed", `VM ${vmId}: nothing is migrating`);
@@ -363,7 +359,7 @@ export class MonitorService implements MigrationService {
   }
 }
 
-/** Beyond so many different ones somebody is sending noise, which the log need not repeat. */
+/** More different ones than this are noise, which is not logged. */
 const UNKNOWN_KEYS_KEPT_MAX = 1_000;
 
 function cancelAnswer(run: MigrationRun): true {
@@ -373,7 +369,7 @@ function cancelAnswer(run: MigrationRun): true {
     const said = stop?.refusal === null || stop === null ? "" : `: ${stop.refusal.message}`;
     throw new MonitorError(
       "cancelFailed",
-      `VM ${run.vmId}: asked, not yet ended, status ${shownPhase(phase, stop)}${said}`,
+      `VM ${run.vmId}: cancel requested, but not ended yet, phase ${shownPhase(phase, stop)}${said}`,
     );
   }
   const { outcome } = end;
@@ -385,7 +381,7 @@ function cancelAnswer(run: MigrationRun): true {
 function inPostCopy(run: MigrationRun): MonitorError {
   return new MonitorError(
     "cancelFailed",
-    `VM ${run.vmId} is in post-copy, where a cancel would lose the guest`,
+    `VM ${run.vmId} is in post-copy, where cancelling would lose the guest`,
   );
 }
 

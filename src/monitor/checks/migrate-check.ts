@@ -87,7 +87,7 @@ function destinationOf(
   refuseOwnHost(request, context.hostName);
   const parsed = parseDestination(request.dst);
   if (parsed === undefined) {
-    throw new MonitorError("invalidParams", `dst: ${JSON.stringify(request.dst)}: no host`);
+    throw new MonitorError("invalidParams", `dst: ${JSON.stringify(request.dst)}: not a host`);
   }
   return { host: parsed.host, port: parsed.port ?? context.settings().managementPort };
 }

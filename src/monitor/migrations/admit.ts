@@ -3,7 +3,7 @@
  * core/admission.ts's; the way to libvirt's call is prepare.ts's.
  */
 import { hasWaitedTooLong, mayBegin, retryInMs } from "../../core/admission.ts";
-import { begin } from "./prepare.ts";
+import { prepare } from "./prepare.ts";
 import type { Context } from "../context.ts";
 import type { MigrationRun } from "./run.ts";
 import type { MonitorThread } from "../monitor-thread.ts";
@@ -31,8 +31,8 @@ export class Admission {
     for (let before = -1; before < stuck.size; ) {
       before = stuck.size;
       for (const run of mayBegin(this.#registry.live(), maxOutgoing, nowMs, stuck)) {
-        const begun = begin(run, () => this.#monitor.ownMigrationsTo(run), this.#context);
-        void begun.then(() => this.#sentBack(run));
+        const prepared = prepare(run, () => this.#monitor.ownMigrationsTo(run), this.#context);
+        void prepared.then(() => this.#sentBack(run));
         if (run.migration.phase === "queued") stuck.add(run);
         this.#monitor.wake();
       }

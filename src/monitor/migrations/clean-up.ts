@@ -20,10 +20,10 @@ export class CleanUp {
   readonly #log: Log;
   readonly #begun = new Set<Promise<void>>();
 
-  /** Monotonic; null: not yet, or nobody knows when. */
+  /** Monotonic; null: not yet, or not known when. */
   #confirmedAtMs: number | null;
 
-  /** `lastAtMs`: of one that had ended before this daemon was started, when anything was last noted of it. */
+  /** `lastAtMs`: of one that had ended before a restart, the time of its last journal record. */
   constructor(
     { facts, end }: Migration,
     target: Target,
@@ -38,7 +38,7 @@ export class CleanUp {
     this.#log = log;
   }
 
-  /** Resolves once all that was begun is done, or its time is over. Never rejects. */
+  /** Resolves once everything that was started is done or out of time. Never rejects. */
   async done(): Promise<void> {
     await Promise.all(this.#begun);
   }
@@ -58,7 +58,7 @@ export class CleanUp {
     this.#release(releaseAtEnd(where, admission.reservedThere, call.madeAtMs));
   }
 
-  /** At its end and later: what is known of where its guest is. `was`: until now. */
+  /** At the end and later: where the guest is known to be. `was`: before. */
   learnt(was: Outcome | null, { admission, end }: Migration): void {
     if (end === null || end.outcome === was) return;
     const { outcome } = end;
@@ -93,12 +93,12 @@ export class CleanUp {
     this.#begun.add(done);
   }
 
-  /** It goes on by itself when the file system answers; nobody waits for that. */
+  /** Continues by itself once the file system answers; nobody waits for that. */
   async #letGo(letting: Promise<Timely<void>>): Promise<void> {
     if ((await letting) === "late") {
       this.#log.warn(
         {},
-        "the files of the save are not free yet: their file system does not answer",
+        "the files of the save are not released yet: their file system does not answer",
       );
     }
   }
@@ -106,7 +106,10 @@ export class CleanUp {
   async #putBackDowntime(maxDowntimeMs: number): Promise<void> {
     const result = await this.#context.hypervisor.setMaxDowntime(this.#vmId, maxDowntimeMs);
     if (result.kind !== "ok") {
-      this.#log.warn({ maxDowntimeMs, result }, "the domain's own downtime could not be put back");
+      this.#log.warn(
+        { maxDowntimeMs, result },
+        "could not restore the domain's own maximum downtime",
+      );
     }
   }
 
@@ -130,6 +133,6 @@ export class CleanUp {
     const result = await hypervisor.undefineMigrated(this.#vmId, wasPersistent);
     const gone = result.kind === "refused" && result.refusal.kind === "noVm";
     if (gone || (result.kind === "ok" && result.value)) cleared();
-    else this.#log.info({ result }, "the VM that left is not gone from here yet");
+    else this.#log.info({ result }, "could not undefine the VM that has left yet");
   }
 }

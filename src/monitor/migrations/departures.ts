@@ -13,7 +13,7 @@ import type { Context } from "../context.ts";
 import type { MigrationRun } from "./run.ts";
 import type { Registry } from "./registry.ts";
 
-/** What of the context is of use here. */
+/** The part of the context that is used here. */
 type DeparturesContext = Pick<Context, "hostView" | "clock">;
 
 export class Departures {
@@ -61,7 +61,7 @@ export class Departures {
     return last !== undefined && isDeparture(last.migration) ? last : undefined;
   }
 
-  /** Of each VM that is not here and that no migration of ours is about. */
+  /** One for each listed VM that is not here and has no live migration. */
   all(): readonly MigrationRun[] {
     const { hostView } = this.#context;
     return this.#listed().filter(

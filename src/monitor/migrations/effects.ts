@@ -1,7 +1,6 @@
 /**
- * The effects of a migration that ask the outside world something and report back, each as one
- * promise of a result: which port they go to and what is looked at first. What the results mean is
- * the core's.
+ * Performing the effects that call libvirt or the network and report back, each as one promise of a
+ * result. What the results mean is the core's.
  */
 import type { Effect, EffectDone, EffectResult } from "../../core/effect.ts";
 import { othersJob } from "../../core/own-job.ts";
@@ -15,14 +14,14 @@ import type { SaveFiles } from "../hibernation/save-files.ts";
 import type { CallTemplate } from "./call.ts";
 import type { MigrateRequest } from "../service.ts";
 
-/** What a run needs beside its state, by mode. */
+/** What a run needs besides its state, by mode. */
 export type Target =
   | { readonly mode: "remote"; readonly peer: Peer; readonly call: CallTemplate }
   | { readonly mode: "file"; readonly files: SaveFiles }
-  /** Somebody else's migration: where it goes is not known. */
+  /** Somebody else's migration, whose destination is not known. */
   | { readonly mode: "foreign" };
 
-/** What the effects of one run are performed with. */
+/** What performing the effects of one run needs. */
 export interface Subject {
   readonly migration: Migration;
   readonly request: MigrateRequest;
@@ -32,10 +31,10 @@ export interface Subject {
 
 export type Reporting = Extract<Effect, { kind: EffectDone["effect"] }>;
 
-/** How long a destination's address may take to answer a connect. */
+/** The deadline for a TCP connect to the destination. */
 const PROBE_MS = 2_000;
 
-/** Makes the call that the effect stands for. */
+/** Makes the call for the effect. */
 export function performReporting(
   effect: Reporting,
   subject: Subject,
@@ -60,7 +59,7 @@ export function performReporting(
     case "probeAddress":
       return probe(subject);
     case "destroyPausedCopy":
-      // With a definition, also one that somebody made since: started, the guest would run twice.
+      // Including a definition that somebody made since: if started, the guest would run twice.
       return hypervisor.destroyPausedCopy(vmId, subject.target.mode === "remote");
   }
 }
@@ -79,7 +78,7 @@ export function callOf(
     case "remote":
       return hypervisor.migrate(migration.facts.vmId, { ...target.call, bandwidthMiBps, postcopy });
     case "foreign":
-      return Promise.resolve(refusedHere("the migration is somebody else's"));
+      return Promise.resolve(refusedHere("somebody else started the migration"));
   }
 }
 
@@ -87,7 +86,7 @@ export function callOf(
 async function abort({ migration, context }: Subject): Promise<CallResult<null>> {
   const { hypervisor } = context;
   const view = await hypervisor.jobView(migration.facts.vmId);
-  // While the VM's lock is held nothing is seen: asked all the same, libvirt at least says why not.
+  // While the VM's lock is held there are no stats. The abort is tried all the same: its error tells why.
   if (view.kind === "ok" && view.value.kind === "stats") {
     const operation = othersJob(view.value.stats, migration.facts.mode);
     if (operation !== null) {
@@ -97,10 +96,10 @@ async function abort({ migration, context }: Subject): Promise<CallResult<null>>
   return hypervisor.abortJob(migration.facts.vmId);
 }
 
-/** The same call as at the start, to the same place, marked as the broken one's continuation. */
+/** The same call as at the start, to the same destination, with the flag POSTCOPY_RESUME. */
 async function resume({ migration, target, context }: Subject): Promise<CallResult<null>> {
   if (target.mode !== "remote") {
-    return refusedHere("only who began the migration knows where it goes");
+    return refusedHere("the destination is known only to whoever started the migration");
   }
   return context.hypervisor.migrate(migration.facts.vmId, {
     ...target.call,
@@ -111,7 +110,7 @@ async function resume({ migration, target, context }: Subject): Promise<CallResu
 }
 
 async function probe({ request, target }: Subject): Promise<CallResult<null>> {
-  if (target.mode !== "remote") return refusedHere("the migration's address is not known");
+  if (target.mode !== "remote") return refusedHere("the migration address is not known");
   const { host, port } = target.peer.address;
   const answers = await answersConnect(request.dstqemu ?? host, port, PROBE_MS);
   return answers ? { kind: "ok", value: null } : { kind: "noAnswer" };

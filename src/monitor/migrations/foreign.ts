@@ -72,7 +72,7 @@ export class ForeignMigrations {
   }
 }
 
-/** The VM's outgoing job if libvirt shows one that is not ours, asked just now. */
+/** The VM's outgoing job, as libvirt shows it now. */
 export async function foreignJob(vmId: string, context: Context): Promise<JobStats | null> {
   const view = await context.hypervisor.jobView(vmId);
   if (view.kind !== "ok" || view.value.kind !== "stats") return null;
@@ -83,7 +83,7 @@ export async function foreignJob(vmId: string, context: Context): Promise<JobSta
  * The migration as a run of ours; null: there is none to adopt. `id`: the one under which the journal has
  * it, if it has; absent: a new one.
  */
-export async function takeOver(
+export async function adopt(
   vmId: string,
   context: Context,
   hooks: RunHooks,

@@ -17,15 +17,14 @@ export interface LocationAnswer {
   readonly record: JobStats | null;
 }
 
-/** Nobody could be asked. */
+/** No query was answered. */
 export const LOCATION_UNKNOWN: LocationAnswer = {
   location: { source: "unknown", sourceJob: false, destination: "silent" },
   record: null,
 };
 
 /**
- * `doubtful`: libvirt did not say that its job was aborted, so a guest that is active here may run over
- * there as well. Never rejects for an operating error.
+ * `doubtful`: see isDoubtful in core/locate.ts. Never rejects for an operating error.
  */
 export async function locateGuest(
   vmId: string,

@@ -1,7 +1,7 @@
 /**
- * From a slot to the call: get a slot on the destination, ask for its counts, set the first downtime
- * on the idle domain, and hand over to libvirt. A destination without a slot sends the migration back
- * into the queue; a cancel on the way ends it before there is a call.
+ * From admission to libvirt's call: gets a slot on the destination and its counts, sets the first
+ * downtime on the idle domain, and hands over. A destination without a slot sends the migration back
+ * into the queue; a cancel in between ends it without a call.
  */
 import { isoTime } from "../../clock.ts";
 import { retryAtMs } from "../../core/admission.ts";
@@ -18,8 +18,8 @@ import { NO_ANSWER, type SaveFiles } from "../hibernation/save-files.ts";
 import type { MigrationRun } from "./run.ts";
 import { noteStopped } from "./guest-end.ts";
 
-/** Never rejects: what goes wrong is the migration's outcome. */
-export async function begin(
+/** Never rejects: an error becomes the migration's outcome. */
+export async function prepare(
   run: MigrationRun,
   ownMigrationsThere: () => number,
   context: Context,
@@ -27,7 +27,7 @@ export async function begin(
   run.apply({ kind: "admitted" });
   if (run.migration.phase !== "preparing") return;
   try {
-    const prepared = await prepare(run, context);
+    const prepared = await tryToPrepare(run, context);
     switch (prepared.kind) {
       case "notBegun":
         run.apply(prepared);
@@ -47,7 +47,7 @@ export async function begin(
         });
     }
   } catch (err) {
-    context.defects.note("begin", run.vmId, err);
+    context.defects.note("prepare", run.vmId, err);
     const message = err instanceof Error ? err.message : String(err);
     run.apply(notBegun(message));
   }
@@ -66,29 +66,29 @@ type Prepared =
 
 type Hindrance = Exclude<Prepared, { kind: "ready" }>;
 
-/** `code`: an error number of this daemon's or of the destination's. */
+/** `code`: this daemon's error number, or the destination's. */
 function notBegun(message: string, code: number | null = null): NotBegun {
   return { kind: "notBegun", refusal: { kind: "other", code, message } };
 }
 
 /**
- * Looked at first, so that no destination is asked for a VM that cannot go, and last, since the
- * destination may take its time: what begins is what libvirt shows right before the call.
+ * The VM is looked at first, so that no destination is asked about a VM that cannot migrate, and again
+ * right before the call, since the destination may have taken a long time.
  */
-async function prepare(run: MigrationRun, context: Context): Promise<Prepared> {
+async function tryToPrepare(run: MigrationRun, context: Context): Promise<Prepared> {
   const before = await look(run, context);
   if (before.kind !== "ready") return before;
   return (await prepareBy(run, context)) ?? look(run, context);
 }
 
-/** The VM as it is now; where it may go, the migration and its call are made to fit. */
+/** Looks at the VM; if it may migrate, the migration and its call are adapted to what it is now. */
 async function look(run: MigrationRun, context: Context): Promise<Prepared> {
   const { hypervisor } = context;
   const details = await hypervisor.vmDetails(run.vmId);
   if (details.kind === "refused") return { kind: "notBegun", refusal: details.refusal };
   if (details.kind !== "ok") return { kind: "later", reason: "libvirt does not answer" };
   const vm = details.value;
-  if (isOff(vm.runState)) return notBegun("the VM is not running any more");
+  if (isOff(vm.runState)) return notBegun("the VM is no longer running");
   const job = await hypervisor.jobView(run.vmId);
   const othersJob = job.kind === "ok" ? inTheWay(job.value) : "libvirt does not answer";
   if (othersJob !== null) return { kind: "later", reason: othersJob };
@@ -100,7 +100,7 @@ async function look(run: MigrationRun, context: Context): Promise<Prepared> {
   return { kind: "ready", runState: vm.runState };
 }
 
-/** What the VM of one that waits is now. */
+/** Tells a waiting migration what its VM is now. */
 export async function lookAgain(run: MigrationRun, { hypervisor }: Context): Promise<void> {
   if (run.migration.call.madeAtMs !== null) return;
   const details = await hypervisor.vmDetails(run.vmId);
@@ -110,7 +110,7 @@ export async function lookAgain(run: MigrationRun, { hypervisor }: Context): Pro
   if (how !== undefined) noteStopped(run, how);
 }
 
-/** A job that somebody began while this one waited: it is waited for, whatever comes of it. */
+/** A job that somebody else started meanwhile is waited for, however it ends. */
 function inTheWay(view: JobView): string | null {
   switch (view.kind) {
     case "stats":
@@ -134,7 +134,7 @@ function prepareBy(run: MigrationRun, context: Context): Promise<Hindrance | nul
     case "remote":
       return prepareMigration(run, target.peer, context);
     case "foreign":
-      return Promise.resolve(notBegun("somebody else began it"));
+      return Promise.resolve(notBegun("somebody else started it"));
   }
 }
 
@@ -147,7 +147,7 @@ async function prepareSave(
   if (xml.kind !== "ok") return noXml(xml);
   const ours = await files.areOurs();
   if (ours === "late") return notBegun(NO_ANSWER);
-  if (!ours) return notBegun("somebody else has written to its files");
+  if (!ours) return notBegun("somebody else has written to the files of the save");
   const written = await files.writeParameters({
     vmId: run.vmId,
     name: run.migration.facts.vmName,
@@ -165,8 +165,8 @@ async function prepareMigration(
 ): Promise<Hindrance | null> {
   const peersAnswer = context.settings().peerMode === "daemon";
   if (peersAnswer) {
-    // First what is answered at once: a daemon that hangs must not hold the slot for as long as a
-    // stock VDSM may take to prepare the VM.
+    // First a query that is answered at once: a daemon that hangs must not hold the slot here for as
+    // long as a stock VDSM may take to prepare the VM.
     await peer.askCounts();
     if (peer.counts().kind !== "counted") return unanswered(peer, peer.silence);
     run.apply({ kind: "reached" });
@@ -179,7 +179,7 @@ async function prepareMigration(
   return null;
 }
 
-/** The destination expects the guest, or says why not. A cancel meanwhile does not wait for it. */
+/** Gets a slot on the destination. A cancel meanwhile does not wait for its answer. */
 async function reserveThere(
   run: MigrationRun,
   peer: Peer,
@@ -190,11 +190,11 @@ async function reserveThere(
   const asked = peer.reserve(run.vmId, xml?.value ?? null, run.request.incomingLimit);
   const reserved = await Promise.race([asked, run.stopped()]);
   if (reserved === "stopped") {
-    // Should it say yes after all, it is told that nobody comes.
+    // If it grants the slot after all, the slot is given back.
     void context.defects.containedLater("release", run.vmId, async () => {
       if ((await asked).kind === "reserved") await peer.release(run.vmId);
     });
-    return notBegun("cancelled before it began");
+    return notBegun("cancelled before the migration began");
   }
   switch (reserved.kind) {
     case "reserved":
@@ -213,9 +213,9 @@ function unanswered(peer: Peer, silence: Silence): Hindrance {
   return { kind: "unanswered", silence, reachedBefore: peer.reached };
 }
 
-/** A definition that is too large for a message now will be too large later. */
+/** A definition that is too large for one message now will be too large later. */
 function noXml(xml: Exclude<CallResult<string>, { kind: "ok" }>): Hindrance {
-  const reason = "libvirt does not give the domain's XML";
+  const reason = "libvirt does not return the domain's XML";
   if (xml.kind !== "refused" || xml.refusal.kind !== "tooLarge") return { kind: "later", reason };
   const message = `${reason}: ${xml.refusal.message}`;
   return { kind: "notBegun", refusal: { ...xml.refusal, message } };
@@ -225,20 +225,20 @@ function tryAgainAtMs({ clock, settings }: Context): number {
   return retryAtMs(clock.monotonicMs(), settings().retryAfterMs, Math.random());
 }
 
-/** libvirt keeps what is set on an idle domain, so the first value holds from the first byte. */
+/** libvirt keeps a value set on an idle domain, so the first one holds from the first byte on. */
 async function prepareDowntime(run: MigrationRun, hypervisor: Hypervisor): Promise<void> {
   const wantedMs = run.migration.downtime?.wantedMs ?? null;
   if (wantedMs === null) return;
   const found = await hypervisor.maxDowntimeMs(run.vmId);
-  // What was there before is written down before it is gone: a daemon killed in between puts it back.
+  // The value found is journaled before it is overwritten, so that a restarted daemon can restore it.
   if (found.kind === "ok") run.apply({ kind: "downtimeFound", foundMs: found.value });
   const set = await hypervisor.setMaxDowntime(run.vmId, wantedMs);
   if (found.kind !== "ok" || set.kind !== "ok") {
-    run.log.warn({ found, set }, "first downtime could not be set before the start");
+    run.log.warn({ found, set }, "could not set the first downtime before the start");
   }
   run.apply({ kind: "downtimePrepared", appliedMs: set.kind === "ok" ? wantedMs : null });
   if (!run.live && found.kind === "ok") {
-    // It ended meanwhile and knows nothing of the value that was there before.
+    // It ended meanwhile, before it knew which value to restore.
     await hypervisor.setMaxDowntime(run.vmId, run.migration.downtime?.foundMs ?? found.value);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * One migration as the daemon carries it: its state, and the only place where its effects are
- * performed. Every input goes through `apply`, which steps the pure core and performs what it asks
- * for; what comes of an effect is the next input. It decides nothing.
+ * One migration in the daemon: its state, and the only place where its effects are performed. Every
+ * input goes through `apply`, which calls the core's `step` and performs the effects; the result of an
+ * effect is the next input. It decides nothing about the migration.
  */
 import { randomUUID } from "node:crypto";
 import { type ChangeAnswer, mayChange } from "../../core/change.ts";
@@ -38,7 +38,7 @@ import { Watchers } from "./watchers.ts";
 import { logStep } from "./run-log.ts";
 
 export interface RunHooks {
-  /** Something changed that the loop should look at soon. */
+  /** Something has changed that the loop should look at soon. */
   readonly wake: () => void;
   readonly ended: (run: MigrationRun) => void;
 }
@@ -49,28 +49,28 @@ const CALL_FAILED = {
   message: "the call failed in this daemon",
 } as const;
 
-/** A run that a journal knows: what it was called and when it began and ended. */
+/** A run from the journal: its id, and when it began and ended. */
 export interface RestoredRun {
   readonly id: string;
   readonly acceptedAtWallMs: number;
-  /** Of its last record. */
+  /** The time of its last record. */
   readonly lastWallMs: number;
-  /** The same, monotonic; null: of a boot of this host before this one. */
+  /** The same, monotonic; null: from before a reboot. */
   readonly lastAtMs: number | null;
 }
 
-/** What a run begins with that is no new request. Its result is in the first record of the run. */
+/** The first input of a run that is not a new request. The first record contains its result. */
 export type FirstInput = Extract<Input, { kind: "restore" | "adopt" }>;
 
-/** setTimeout takes no more. */
+/** The longest that setTimeout takes. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class MigrationRun {
-  /** Of this migration among all; a VM may have many. */
+  /** Identifies this migration; a VM may have had others. */
   readonly id: string;
   readonly request: MigrateRequest;
   readonly log: Log;
-  /** Wall time of acceptance, for people. */
+  /** Wall-clock time of acceptance, for people. */
   readonly acceptedAtWallMs: number;
   readonly #context: Context;
   readonly #hooks: RunHooks;
@@ -83,7 +83,7 @@ export class MigrationRun {
   #target: Target;
   #endedAtWallMs: number | null = null;
 
-  /** `found`: just accepted, or as another daemon or another party left it. */
+  /** `found`: just accepted, or as a journal or somebody else left it. */
   constructor(
     found: Migration,
     request: MigrateRequest,
@@ -124,12 +124,12 @@ export class MigrationRun {
     return this.#migration.phase !== "ended";
   }
 
-  /** Monotonic; after a reboot of this host from its restart on. */
+  /** Monotonic; after a reboot of this host, since its boot. */
   endedForMs(nowMs: number): number {
     return nowMs - (this.#migration.end?.atMs ?? nowMs);
   }
 
-  /** For people. */
+  /** Wall-clock time, for people. */
   get endedAtWallMs(): number | null {
     return this.#endedAtWallMs;
   }
@@ -138,7 +138,7 @@ export class MigrationRun {
     return this.#target;
   }
 
-  /** One that waits: its VM was looked at just now. The call is to fit what it is; written down. */
+  /** The VM of a waiting one was looked at just now: adapts state and call to it, and journals that. */
   seen(vm: VmDetails): void {
     if (this.#migration.call.madeAtMs !== null) return;
     const settings = this.#context.settings();
@@ -147,17 +147,17 @@ export class MigrationRun {
     if (target === this.#target) return;
     this.#target = target;
     this.#entry.retargeted(journaled(target), this.#migration);
-    this.log.info({ persistent: vm.persistent }, "the VM has changed while it waited");
+    this.log.info({ persistent: vm.persistent }, "the VM has changed while its migration waited");
   }
 
-  /** Written down, before anything is done for it. `by`: who asked for it. */
+  /** Journaled before anything is done for it. `by`: who asked for it. */
   accepted(by: string): void {
     this.#entry.accepted(this.#migration, by);
     this.log.info({ request: this.request, by }, "migration accepted");
   }
 
-  /** Said once, by the daemon that finds it in the journal. */
-  takenOver(): void {
+  /** Logged once, by the daemon that restores it. */
+  restored(): void {
     const { call, phase } = this.#migration;
     const unwatched = call.returned?.unwatched ?? null;
     const lastAtMs = this.#restored?.lastAtMs ?? null;
@@ -165,17 +165,17 @@ export class MigrationRun {
     const downForMs = lastAtMs === null ? null : Math.round(nowMs - lastAtMs);
     const numbers = { phase, unwatched, downForMs };
     this.#entry.decided(this.#migration, [{ rule: "takeOver", what: phase, numbers }]);
-    this.log.info(numbers, "migration taken over");
+    this.log.info(numbers, "migration restored");
   }
 
-  /** The whole of it, for a new segment of the journal. */
+  /** A complete record, for a new segment of the journal. */
   journalRecord(): ReturnType<MigrationEntry["record"]> {
     return this.#entry.record(this.#migration);
   }
 
   /**
-   * One input through the core; its effects are begun before this returns. Never throws: what goes
-   * wrong where nothing may is this migration's alone, and the rest of it is done all the same.
+   * Passes one input through the core; its effects are started before this returns. Never throws: a
+   * defect is contained in the part that it occurs in, and the other parts are done all the same.
    */
   apply(input: Input): void {
     if (input.kind === "cycle" && input.timer) this.#giveMissedAgain();
@@ -184,7 +184,7 @@ export class MigrationRun {
     const stepped = this.#contained("step", () => step(before, input, nowMs));
     if (stepped !== null) this.#follow(before, stepped);
     else this.#missed.note(input, nowMs);
-    // The cycle would have asked.
+    // The step would have asked for it.
     const asks = stepped === null && input.kind === "cycle" && input.timer;
     if (asks && before.call.returned !== null) void this.locateGuest();
   }
@@ -227,7 +227,7 @@ export class MigrationRun {
     return answer;
   }
 
-  /** What the destination is known to have, as the configured peer mode sees it. */
+  /** n(destination), by the destination's daemon or, with peer.mode none, by this host's own migrations. */
   destinationCount(ownMigrationsThere: number): DestinationCount {
     if (this.target.mode !== "remote" || this.#context.settings().peerMode === "none") {
       return ownCount(ownMigrationsThere, this.#context.clock.monotonicMs());
@@ -240,7 +240,7 @@ export class MigrationRun {
     return this.#watchers.waitFor(this.#migration, fact, deadlineMs);
   }
 
-  /** Resolves when the migration is to end, or has left `preparing` in another way. */
+  /** Resolves when the migration is to stop, or has left `preparing`. */
   async stopped(): Promise<"stopped"> {
     await this.waitFor(
       ({ stop, phase }) => stop !== null || phase !== "preparing",
@@ -249,7 +249,7 @@ export class MigrationRun {
     return "stopped";
   }
 
-  /** What the end still had to put back is back. */
+  /** Resolves once the clean-up after its end is done. */
   cleanedUp(): Promise<void> {
     return this.#cleanUp.done();
   }
@@ -269,7 +269,7 @@ export class MigrationRun {
     return this.#cleanUp.mayHaveLeftover(this.#migration);
   }
 
-  /** What did not work is tried again by whoever asks again. */
+  /** One try; the caller repeats it. */
   undefineLeftover(): void {
     const confirmed = this.#migration.end?.outcome.confirmed === true;
     const { call } = this.#target.mode === "remote" ? this.#target : { call: null };
@@ -329,7 +329,7 @@ export class MigrationRun {
     }
   }
 
-  /** What a defect left out is made up for as "no answer": else the migration would wait for ever. */
+  /** A defect becomes the input `instead`, or the migration would wait forever for the answer. */
   async #reporting(where: string, work: () => Promise<void>, instead: Input): Promise<void> {
     try {
       await work();
@@ -348,10 +348,11 @@ export class MigrationRun {
     };
     const done = async (): Promise<void> => {
       const answer = await performReporting(asking, this.#subject);
-      // An abort behind a switch that is still on its way would lose the guest: only its end counts.
+      // An abort behind a switch to post-copy that is still pending would lose the guest: only the
+      // call's own end is reported.
       const waits = effect === "startPostCopy" && answer.kind === "noAnswer";
       if (!waits || answer.late === undefined) report(answer);
-      // Until then another one is `busy`, so what comes late is still the latest.
+      // Another call of this kind is `busy` until then, so a late answer is still the latest.
       if (answer.kind === "noAnswer" && answer.late !== undefined) report(await answer.late);
     };
     const instead = { kind: "effectDone", effect, asked, result: { kind: "noAnswer" } } as const;
@@ -366,11 +367,11 @@ export class MigrationRun {
       this.log.info({ refusal }, "libvirt's call returned");
       this.apply({ kind: "callEnded", refusal });
     };
-    // It may have gone out all the same: where the guest is tells.
+    // The call may have been made all the same; locating the guest shows it.
     await this.#reporting("call", work, { kind: "callEnded", refusal: CALL_FAILED });
   }
 
-  /** Where the guest is, as an input. Never rejects. */
+  /** Locates the guest and applies the answer. Never rejects. */
   async locateGuest(): Promise<void> {
     const work = async (): Promise<void> => {
       const { admission, call } = this.#migration;

@@ -36,7 +36,7 @@ export async function explainFrom(
   return explain(await read(wanted), question, journal);
 }
 
-/** As MigrationJournal writes them: `k` first, then `id`. */
+/** MigrationJournal writes `k` first, then `id`. */
 const MIGRATION_LINE = '{"k":"migration","id":"';
 const STEP_LINE = '{"k":"step","id":"';
 const DECISIONS = '"x":[';
@@ -49,7 +49,7 @@ function idIn(line: string): string | null {
   return null;
 }
 
-/** null: the journal knows no such migration. `journal`: "ok", or why it is not written. */
+/** null: no such migration in the journal. `journal`: "ok", or why it cannot be written. */
 export function explain(
   segments: readonly Segment[],
   { vmId, migrationId }: ExplainQuestion,
@@ -69,7 +69,7 @@ export function explain(
     ...summary(asked),
     vmId,
     journal,
-    // Older segments may be gone: then the beginning is.
+    // Its beginning may have been in a segment that is gone.
     complete: first?.rule === "accepted",
     omitted: decisions.length - told.length,
     decisions: told.map((decision) => ({

@@ -1,8 +1,8 @@
 /**
- * What the monitor writes into the journal, in records of its own: a migration whole when it is
- * accepted, then what each step changed, decided and told; reservations; events of no migration. A
- * step is written before its effects begin, with its events in the same line, so that after a kill
- * at any point a decision and what the engine was told of it are both there, or neither.
+ * The monitor's journal records: a migration complete when it is accepted, then what each step changed,
+ * decided and reported; reservations; events that belong to no migration. A step is written before its
+ * effects start, with its events in the same line, so that after a crash at any point a decision and
+ * the event about it are both there, or neither.
  */
 import type { JobStats } from "../../core/job-stats.ts";
 import type { Migration } from "../../core/migration.ts";
@@ -15,7 +15,7 @@ import { isNews, stateChanges, wholeState } from "./state.ts";
 import type { JournaledTarget } from "./schema.ts";
 import type { MigrateRequest, NumberedEvent } from "../service.ts";
 
-/** Decisions that the disk is to have soon. */
+/** Decisions that are synced to disk. */
 const DECISIVE: ReadonlySet<string> = new Set([
   "accepted",
   "start",
@@ -27,7 +27,7 @@ const DECISIVE: ReadonlySet<string> = new Set([
   "outcome",
 ]);
 
-/** What is fixed when a migration is accepted. */
+/** What never changes after acceptance. */
 export interface EntryFacts {
   readonly id: string;
   readonly acceptedAtWallMs: number;
@@ -46,7 +46,7 @@ export class MigrationJournal {
     this.#clock = clock;
   }
 
-  /** Why nothing is written; null: all is well. */
+  /** Why nothing can be written; null: it can. */
   get failing(): string | null {
     return this.#journal.failing;
   }
@@ -64,7 +64,7 @@ export class MigrationJournal {
     this.append(this.slotsRecord());
   }
 
-  /** VMs on their way to this host, whose arrival is not told. */
+  /** VMs arriving on this host, whose arrival is not reported yet. */
   coming(vmIds: ReadonlySet<string>): void {
     this.#coming = [...vmIds];
     this.append(this.slotsRecord());
@@ -79,12 +79,12 @@ export class MigrationJournal {
     this.append({ k: "dropped", id });
   }
 
-  /** The disk has it, or does not answer in time. */
+  /** Resolves once it is on disk, or the disk does not answer in time. */
   durable(): Promise<void> {
     return this.#journal.durable();
   }
 
-  /** The lines that the journal holds and that are wanted. */
+  /** The lines that the filter selects. */
   read(wanted: LineFilter): Promise<readonly Segment[]> {
     return this.#journal.read(wanted);
   }
@@ -98,7 +98,7 @@ export class MigrationJournal {
   }
 }
 
-/** One migration's part of the journal. */
+/** One migration's records. */
 export class MigrationEntry {
   readonly #journal: MigrationJournal;
   #facts: EntryFacts;
@@ -114,7 +114,7 @@ export class MigrationEntry {
     return this.#facts;
   }
 
-  /** The whole of it, as it begins or is carried into a new segment. */
+  /** A complete record, at acceptance and in a new segment. */
   record(migration: Migration): JournalRecord {
     const { id, acceptedAtWallMs, request, target } = this.#facts;
     const state = wholeState(migration);
@@ -128,14 +128,14 @@ export class MigrationEntry {
     this.#journal.append({ ...this.record(migration), ...this.#journal.times(), x: [why] });
   }
 
-  /** libvirt's call is to be another one: the whole of it again. */
+  /** libvirt's call has changed: a complete record again. */
   retargeted(target: JournaledTarget, migration: Migration): void {
     this.#facts = { ...this.#facts, target };
     this.#written = migration;
     this.#journal.append({ ...this.record(migration), ...this.#journal.times() });
   }
 
-  /** A change and what it was decided by; nothing is written if it was only looked. */
+  /** A change and its decisions; nothing is written if nothing has changed. */
   decided(
     after: Migration,
     decisions: readonly Decision[],

@@ -34,13 +34,13 @@ export interface ReplayedMigration {
   readonly target: JournaledTarget;
   readonly migration: Migration;
   readonly acceptedAtWallMs: number;
-  /** Of its last record, for people. */
+  /** Wall-clock time of its last record, for people. */
   readonly lastWallMs: number;
-  /** Of its last record, monotonic in that record's boot; null: it has none. */
+  /** Monotonic time of its last record, in that record's boot; null: it has none. */
   readonly lastAtMs: number | null;
-  /** How long the host was up since, as far as the journal has seen: no time when it was off. */
+  /** How long the host has been up since, according to the journal. */
   readonly uptimeSinceMs: number;
-  /** Its last record is of this boot: its monotonic times are comparable with now. */
+  /** Its last record is from this boot: its monotonic times are comparable with now. */
   readonly sameBoot: boolean;
 }
 
@@ -58,14 +58,14 @@ export interface UnusableMigration {
 export interface Replay {
   /** In the order of their acceptance. */
   readonly migrations: readonly ReplayedMigration[];
-  /** Of this boot, oldest first, the last ones in a row. */
+  /** From this boot, oldest first, those after the last gap. */
   readonly events: readonly NumberedEvent[];
-  /** The run of numbers to go on with; null: none that can be gone on with. */
+  /** The sequence of event numbers to continue; null: a new one begins. */
   readonly epoch: string | null;
   readonly nextSeq: number;
   /** Of this boot. */
   readonly reservations: readonly Reservation[];
-  /** Of this boot: VMs on their way to this host, whose arrival was not told. */
+  /** From this boot: VMs arriving on this host, whose arrival was not reported. */
   readonly coming: readonly string[];
   readonly unusable: readonly UnusableMigration[];
   /** What else could not be used, in words. */
@@ -84,13 +84,13 @@ interface Trace {
   bootId: string;
 }
 
-/** The times of one boot that the journal has seen. */
+/** The times of one boot in the journal. */
 interface Uptime {
   readonly firstMs: number;
   readonly lastMs: number;
 }
 
-/** All of a journal that is at hand. `nowMs`: monotonic, in the boot of that id; null: nobody asks for ages. */
+/** Replays a whole journal. `nowMs`: monotonic, in the boot of that id; null: ages are not needed. */
 export function replay(
   segments: readonly Segment[],
   bootId: string,
@@ -101,7 +101,7 @@ export function replay(
   return replayer.result(nowMs);
 }
 
-/** Segment by segment, the oldest first: of one that was added only what is still of use is kept. */
+/** Segment by segment, oldest first; of each only what is still needed is kept. */
 export class Replayer {
   readonly #bootId: string;
   readonly #traces = new Map<string, Trace>();
@@ -129,7 +129,7 @@ export class Replayer {
       this.#troubles.push(`${file.path}: ${unreadableLines} unreadable lines`);
     }
     if (ours && header.epoch !== this.#epoch) this.#events = [];
-    // Numbers that were on a lost line must not be given again: a new run of numbers begins.
+    // Numbers on a lost line must not be reused: a new sequence begins.
     if (ours) this.#epoch = unreadableLines > 0 ? null : header.epoch;
     if (ours) this.#nextSeq = Math.max(this.#nextSeq, header.nextSeq);
     this.#upAt(header.bootId, header.atMs);
@@ -187,7 +187,7 @@ export class Replayer {
   /** After the last segment. */
   result(nowMs: number | null = null): Replay {
     this.#upAt(this.#bootId, nowMs);
-    // Told while the disk took nothing: those before a gap are no longer all that there were.
+    // Sent while nothing could be written: the events before a gap are not complete.
     const events = this.#events.at(-1)?.seq === this.#nextSeq - 1 ? this.#events : [];
     const found = [...this.#traces].map(([id, each]) =>
       migrationOf(id, each, this.#bootId, this.#uptimeSince(each)),
@@ -286,12 +286,12 @@ function vmIdIn({ state }: RawMigration): unknown {
   return isRecord(facts) ? facts["vmId"] : null;
 }
 
-/** null: there are some that cannot be used. */
+/** null: some of them cannot be used. */
 function eventsIn(record: JournalRecord): readonly NumberedEvent[] | null {
   return record["e"] === undefined ? [] : parsed(eventsSchema, record["e"]);
 }
 
-/** One line of an explanation. */
+/** One entry of an explanation. */
 export interface ExplainedDecision extends Decision {
   /** Wall time, ms since 1970. */
   readonly wallMs: number;
@@ -300,7 +300,7 @@ export interface ExplainedDecision extends Decision {
   readonly bootId: string;
 }
 
-/** Every decision of one migration that the segments still hold, oldest first. */
+/** Every decision of one migration in the segments, oldest first. */
 export function decisionsIn(
   segments: readonly Segment[],
   id: string,

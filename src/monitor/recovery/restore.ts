@@ -8,14 +8,14 @@ import { toRestore } from "../../core/retention.ts";
 import { isOutgoing } from "../../core/job-stats.ts";
 import type { Context } from "../context.ts";
 import type { JournaledTarget } from "./schema.ts";
-import { takeOver } from "../migrations/foreign.ts";
+import { adopt } from "../migrations/foreign.ts";
 import { SaveFiles } from "../hibernation/save-files.ts";
 import { MigrationRun, type RunHooks } from "../migrations/run.ts";
 import type { Registry } from "../migrations/registry.ts";
 import type { Replay, ReplayedMigration, UnusableMigration } from "./replay.ts";
 import type { Target } from "../migrations/effects.ts";
 
-/** Verbs are answered after this at the latest; what has not settled by then settles in the cycles. */
+/** Verbs are answered after this at the latest; what is not located by then is in the cycles. */
 export const RECOVERY_MAX_MS = 10_000;
 
 /** Before the journal is continued: its new segment starts with what is live. */
@@ -26,7 +26,9 @@ export function restoreRuns(
   hooks: RunHooks,
 ): void {
   const log = context.log.child({ component: "recovery" });
-  for (const trouble of replayed.troubles) log.error({ trouble }, "part of the journal is lost");
+  for (const trouble of replayed.troubles) {
+    log.error({ trouble }, "part of the journal is unusable");
+  }
   for (const { id, vmId, live, why } of replayed.unusable) {
     const next = live ? "adopted as a foreign one if it is still running" : "ignored";
     log.error({ migrationId: id, vmId, why, next }, "a migration in the journal cannot be used");
@@ -54,7 +56,7 @@ export async function settleRestored(
 ): Promise<void> {
   const { hostView, log, defects } = context;
   const runs = registry.live();
-  for (const run of runs) defects.contained("takeOver", run.vmId, () => run.takenOver());
+  for (const run of runs) defects.contained("restore", run.vmId, () => run.restored());
   // Cancelled just before its call would have been made: there is nothing left to queue for.
   for (const run of runs) {
     const { phase, stop } = run.migration;
@@ -66,7 +68,9 @@ export async function settleRestored(
     );
     const looked = await defects.containedLater("look", null, () => hostView.refresh());
     for (const each of looked?.kind === "ok" ? replayed.unusable : []) {
-      await defects.containedLater("adopt", each.vmId, () => adopt(each, registry, context, hooks));
+      await defects.containedLater("adopt", each.vmId, () =>
+        adoptUnusable(each, registry, context, hooks),
+      );
     }
     await Promise.all(
       runs.filter((run) => run.migration.call.returned !== null).map((run) => run.locateGuest()),
@@ -86,7 +90,7 @@ export async function settleRestored(
  * it is adopted like a foreign one, but at once: it had limits, and the configured ones are better than
  * none. If the job is gone, later daemons need not report it again.
  */
-async function adopt(
+async function adoptUnusable(
   { id, vmId, live }: UnusableMigration,
   registry: Registry,
   context: Context,
@@ -98,7 +102,7 @@ async function adopt(
   }
   if (!registry.reserve(vmId)) return;
   try {
-    const run = await takeOver(vmId, context, hooks, id);
+    const run = await adopt(vmId, context, hooks, id);
     if (run === null) return;
     registry.add(run);
     run.accepted("this daemon, because its records cannot be used");
