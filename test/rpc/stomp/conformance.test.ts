@@ -5,7 +5,7 @@
 
 import { describe, expect, it } from "vitest";
 import { makeBenches } from "./bench.ts";
-import { java, type Stock, stockClients } from "./stock-clients.ts";
+import { java, type Stock, stockClients } from "../../stomp/stock-clients.ts";
 import type { Way, Wire } from "./wire.ts";
 
 const benches = makeBenches();

@@ -4,13 +4,13 @@
  */
 
 import { expect, it } from "vitest";
-import { DEFINITION_MAX_BYTES, definitionMessageBytes } from "../../src/core/definition-size.ts";
-import { defaultRpcLimits } from "../../src/rpc/limits.ts";
-import { maySendDefinitions } from "../../src/rpc/roles.ts";
-import { verbRoles } from "../../src/wire/verb.ts";
-import { verbs as all } from "../../src/wire/verbs.ts";
+import { DEFINITION_MAX_BYTES, definitionMessageBytes } from "../../../src/core/definition-size.ts";
+import { defaultRpcLimits } from "../../../src/rpc/limits.ts";
+import { maySendDefinitions } from "../../../src/rpc/roles.ts";
+import { verbRoles } from "../../../src/wire/verb.ts";
+import { verbs as all } from "../../../src/wire/verbs.ts";
 import { makeBenches, type StompBench } from "./bench.ts";
-import { python } from "./stock-clients.ts";
+import { python } from "../../stomp/stock-clients.ts";
 
 const benches = makeBenches();
 

@@ -1,10 +1,10 @@
 /** A STOMP session without sockets, what it wants shown as text, and frames to feed it. */
 
 import { expect } from "vitest";
-import { defaultRpcLimits } from "../../src/rpc/limits.ts";
-import type { SessionAction, StompRequest } from "../../src/rpc/stomp-actions.ts";
-import { StompSession } from "../../src/rpc/stomp-session.ts";
-import { type AskLarge, serializeFrame } from "../../src/stomp/index.ts";
+import { defaultRpcLimits } from "../../../src/rpc/limits.ts";
+import type { SessionAction, StompRequest } from "../../../src/rpc/stomp-actions.ts";
+import { StompSession } from "../../../src/rpc/stomp-session.ts";
+import { type AskLarge, serializeFrame } from "../../../src/stomp/index.ts";
 
 export const limits = defaultRpcLimits;
 

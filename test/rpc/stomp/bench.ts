@@ -2,7 +2,7 @@
 
 import type { ConnectionOptions } from "node:tls";
 import { onTestFinished } from "vitest";
-import type { Handlers } from "../../src/rpc/handlers.ts";
+import type { Handlers } from "../../../src/rpc/handlers.ts";
 import {
   type Bench,
   type BenchOptions,
@@ -10,7 +10,7 @@ import {
   startListener,
   tcp,
   useFolder,
-} from "../rpc/lines.ts";
+} from "../lines.ts";
 import { openTurnReader, type TurnReader } from "./turns.ts";
 import { openWire, type Way, type Wire } from "./wire.ts";
 

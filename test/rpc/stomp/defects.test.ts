@@ -3,10 +3,10 @@
  */
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { defaultRpcLimits } from "../../src/rpc/limits.ts";
-import type { BenchOptions } from "../rpc/lines.ts";
+import { defaultRpcLimits } from "../../../src/rpc/limits.ts";
+import type { BenchOptions } from "../lines.ts";
 import { makeBenches, type StompBench } from "./bench.ts";
-import { java, python, type Stock, stockClients } from "./stock-clients.ts";
+import { java, python, type Stock, stockClients } from "../../stomp/stock-clients.ts";
 import type { Way, Wire } from "./wire.ts";
 
 const benches = makeBenches();

@@ -5,7 +5,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { serializeFrame } from "../../src/stomp/index.ts";
+import { serializeFrame } from "../../../src/stomp/index.ts";
 import {
   connect,
   isError,
@@ -14,7 +14,7 @@ import {
   startSession as start,
   subscribe,
 } from "./session-bench.ts";
-import { java, python } from "./stock-clients.ts";
+import { java, python } from "../../stomp/stock-clients.ts";
 
 describe("a subscription", () => {
   it.each([

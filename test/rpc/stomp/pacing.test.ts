@@ -4,10 +4,10 @@
  */
 
 import { describe, expect, it } from "vitest";
-import { defaultRpcLimits } from "../../src/rpc/limits.ts";
-import { StompSession } from "../../src/rpc/stomp-session.ts";
+import { defaultRpcLimits } from "../../../src/rpc/limits.ts";
+import { StompSession } from "../../../src/rpc/stomp-session.ts";
 import { makeBenches, type StompBench } from "./bench.ts";
-import { java, python, type Stock } from "./stock-clients.ts";
+import { java, python, type Stock } from "../../stomp/stock-clients.ts";
 import type { Way } from "./wire.ts";
 
 const benches = makeBenches();
