@@ -139,7 +139,7 @@ function isLost(migration: Migration, location: Location): boolean {
 }
 
 /** On neither host. */
-export function isAbsent({ source, sourceJob, destination }: Location): boolean {
+function isAbsent({ source, sourceJob, destination }: Location): boolean {
   const notHere = source === "notActive" || (source === "switching" && !sourceJob);
   return notHere && destination === "absent";
 }
@@ -148,7 +148,7 @@ export function isAbsent({ source, sourceJob, destination }: Location): boolean 
  * In post-copy one half of the memory is gone: the destination's with its guest, or the source's, and
  * the destination waits for it for ever.
  */
-export function isLostInPostCopy(migration: Migration, location: Location): boolean {
+function isLostInPostCopy(migration: Migration, location: Location): boolean {
   if (!migration.postCopy.begun || saidToHaveLeft(migration)) return false;
   if (location.source === "pausedCopy") return location.destination === "absent";
   return location.source === "notActive" && location.destination === "incoming";
@@ -161,22 +161,46 @@ function isUndecided({ source, sourceJob, destination }: Location): boolean {
 }
 
 /** libvirt said that the guest has left: the call's return, its event, or the definition. */
-export function saidToHaveLeft({ call, evidence }: Migration): boolean {
+function saidToHaveLeft({ call, evidence }: Migration): boolean {
   return call.returned?.succeeded === true || evidence.stoppedByJob;
 }
 
 /** libvirt saw it end here. What it did not see may just as well have gone over, or into its image. */
-export function saidToHaveEnded({ evidence }: Migration): boolean {
+function saidToHaveEnded({ evidence }: Migration): boolean {
   return evidence.guestStopped !== null && evidence.guestStopped !== "unseen";
 }
 
-/** Active over there, and sure: libvirt says that it left here, or it was read often enough. */
-export function isSurelyThere(migration: Migration, location: Location): boolean {
-  const leftHere = location.source === "notActive" && saidToHaveLeft(migration);
-  return leftHere || migration.evidence.thereReads >= SURE_READS;
+/** A location, and what it means together with all that was known and read before. */
+export interface Reading extends Location {
+  readonly saidToHaveLeft: boolean;
+  readonly saidToHaveEnded: boolean;
+  /** Active over there: libvirt says that it left here, or it was read often enough. */
+  readonly surelyThere: boolean;
+  /** On neither host: libvirt saw it end here, or it was read often enough. */
+  readonly surelyGone: boolean;
+  /** One half of a post-copy is gone, read often enough. */
+  readonly surelyHalved: boolean;
+  /** Since the call returned, or the destination last said anything. */
+  readonly settlingForMs: number;
+  /** For how long each read has left it undecided. */
+  readonly undecidedForMs: number;
 }
 
-/** Since the call returned, or the destination last said anything. */
-export function settlingForMs({ call, evidence }: Migration, nowMs: number): number {
-  return nowMs - Math.max(call.returned?.sinceMs ?? nowMs, evidence.heardAtMs ?? 0);
+/** Of a migration whose reads are counted. */
+export function readingOf(migration: Migration, location: Location, nowMs: number): Reading {
+  const { call, evidence } = migration;
+  const { heardAtMs, lostReads, thereReads, undecidedSinceMs } = evidence;
+  const hasLeft = saidToHaveLeft(migration);
+  const hasEnded = saidToHaveEnded(migration);
+  const often = lostReads >= SURE_READS;
+  return {
+    ...location,
+    saidToHaveLeft: hasLeft,
+    saidToHaveEnded: hasEnded,
+    surelyThere: (location.source === "notActive" && hasLeft) || thereReads >= SURE_READS,
+    surelyGone: isAbsent(location) && (hasEnded || often),
+    surelyHalved: isLostInPostCopy(migration, location) && often,
+    settlingForMs: nowMs - Math.max(call.returned?.sinceMs ?? nowMs, heardAtMs ?? 0),
+    undecidedForMs: nowMs - (undecidedSinceMs ?? nowMs),
+  };
 }

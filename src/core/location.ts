@@ -10,16 +10,12 @@
 import type { EffectResult } from "./effect.ts";
 import { end } from "./end.ts";
 import {
+  countReads,
+  noteAnswer,
+  type Reading,
+  readingOf,
   SETTLE_MAX_MS,
   SURE_READS,
-  countReads,
-  isAbsent,
-  isLostInPostCopy,
-  isSurelyThere,
-  noteAnswer,
-  saidToHaveEnded,
-  saidToHaveLeft,
-  settlingForMs,
 } from "./evidence.ts";
 import type { Input, Location } from "./input.ts";
 import type { Migration } from "./migration.ts";
@@ -43,37 +39,30 @@ const ASK_AGAIN: Verdict = { kind: "askAgain" };
 
 /** Judges where the guest is; `askAgain` while it is on its way or cannot be seen yet. */
 export function judgeLocation(migration: Migration, location: Location, nowMs: number): Verdict {
-  switch (location.source) {
+  const reading = readingOf(migration, location, nowMs);
+  const { evidence, facts } = migration;
+  switch (reading.source) {
     case "active":
-      if (location.sourceJob && !migration.evidence.superseded) return ASK_AGAIN;
+      if (reading.sourceJob && !evidence.superseded) return ASK_AGAIN;
       // libvirt itself can leave it so: killed over the last step, it starts the guest there as well.
-      if (location.destination === "active") {
-        return migration.evidence.thereReads >= SURE_READS ? ended("runsTwice") : ASK_AGAIN;
+      if (reading.destination === "active") {
+        return reading.surelyThere ? ended("runsTwice") : ASK_AGAIN;
       }
       return mayStillBegin(migration, nowMs) ? ASK_AGAIN : ended("stayed");
     case "pausedCopy":
-      return judgePausedCopy(migration, location, nowMs);
+      return judgePausedCopy(migration, reading, nowMs);
     case "switching":
-      return judgeSwitching(migration, location, nowMs);
+      return judgeSwitching(migration, reading);
     case "ending":
-      if (isSurelyThere(migration, location)) return ended(there(migration));
+      if (reading.surelyThere) return ended(there(migration));
       // Taken apart it would be gone by now: it hangs, and it is here.
-      return lastsTooLong(migration, SETTLE_MAX_MS, nowMs) ? ended("stayed") : ASK_AGAIN;
+      return reading.undecidedForMs >= SETTLE_MAX_MS ? ended("stayed") : ASK_AGAIN;
     case "unknown":
       // Active and no longer incoming over there: it cannot be active here as well.
-      if (isSurelyThere(migration, location)) return ended(there(migration));
-      return undecided(migration, nowMs);
+      return reading.surelyThere ? ended(there(migration)) : undecided(reading);
     case "notActive":
-      return migration.facts.mode === "file"
-        ? judgeSave(migration, location, nowMs)
-        : judgeGone(migration, location, nowMs);
+      return facts.mode === "file" ? judgeSave(migration, reading) : judgeGone(migration, reading);
   }
-}
-
-function isSurelyGone(migration: Migration, location: Location): boolean {
-  return (
-    isAbsent(location) && (saidToHaveEnded(migration) || migration.evidence.lostReads >= SURE_READS)
-  );
 }
 
 /** Nobody saw the call come back, and no byte was seen: its job may show up yet. */
@@ -87,72 +76,58 @@ function mayStillBegin({ call, evidence, sample }: Migration, nowMs: number): bo
   );
 }
 
-/** So long in a row the place could not be told. */
-function lastsTooLong({ evidence }: Migration, maxMs: number, nowMs: number): boolean {
-  return nowMs - (evidence.undecidedSinceMs ?? nowMs) >= maxMs;
-}
-
 /** Asked for as long as it may change; then the outcome says that it is not known. */
-function undecided(migration: Migration, nowMs: number): Verdict {
-  return lastsTooLong(migration, UNDECIDED_MAX_MS, nowMs) ? ended("unseen") : ASK_AGAIN;
+function undecided({ undecidedForMs }: Reading): Verdict {
+  return undecidedForMs >= UNDECIDED_MAX_MS ? ended("unseen") : ASK_AGAIN;
 }
 
 /** Paused for the switchover, and its job is over: a libvirtd that died over it leaves it so. */
-function judgeSwitching(migration: Migration, location: Location, nowMs: number): Verdict {
-  if (location.sourceJob) return ASK_AGAIN;
-  switch (location.destination) {
+function judgeSwitching(migration: Migration, reading: Reading): Verdict {
+  if (reading.sourceJob) return ASK_AGAIN;
+  switch (reading.destination) {
     case "active":
-      return isSurelyThere(migration, location) ? ended(there(migration)) : ASK_AGAIN;
+      return reading.surelyThere ? ended(there(migration)) : ASK_AGAIN;
     case "left":
       return ended(there(migration));
     case "incoming":
-      return undecided(migration, nowMs);
+      return undecided(reading);
     case "absent":
       return migration.evidence.lostReads >= SURE_READS ? ended("stayed") : ASK_AGAIN;
     case "silent":
     case "notAsked":
-      return settlingForMs(migration, nowMs) < SETTLE_MAX_MS ? ASK_AGAIN : ended("unseen");
+      return reading.settlingForMs < SETTLE_MAX_MS ? ASK_AGAIN : ended("unseen");
   }
 }
 
-function judgePausedCopy(migration: Migration, location: Location, nowMs: number): Verdict {
-  const { advance, call, evidence } = migration;
+function judgePausedCopy(migration: Migration, reading: Reading, nowMs: number): Verdict {
+  const { destination, settlingForMs, sourceJob, surelyHalved } = reading;
   // It had all arrived and is not there any more: nobody needs the copy, and nobody comes to take it.
-  if (location.destination === "left" && !location.sourceJob) return ended(there(migration));
-  const heardAtMs = Math.max(
-    advance?.lastByteAtMs ?? 0,
-    call.returned?.sinceMs ?? 0,
-    evidence.heardAtMs ?? 0,
-  );
-  const silent = location.destination === "silent" || location.destination === "notAsked";
-  if (silent && nowMs - heardAtMs >= POSTCOPY_SILENT_MAX_MS) {
-    return ended("unseen");
-  }
-  const sure = isLostInPostCopy(migration, location) && migration.evidence.lostReads >= SURE_READS;
-  return sure ? ended("lost") : ASK_AGAIN;
+  if (destination === "left" && !sourceJob) return ended(there(migration));
+  const silent = destination === "silent" || destination === "notAsked";
+  const dataForMs = nowMs - (migration.advance?.lastByteAtMs ?? 0);
+  const silentForMs = Math.min(settlingForMs, dataForMs);
+  if (silent && silentForMs >= POSTCOPY_SILENT_MAX_MS) return ended("unseen");
+  return surelyHalved ? ended("lost") : ASK_AGAIN;
 }
 
 /** The source has it no more. */
-function judgeGone(migration: Migration, location: Location, nowMs: number): Verdict {
-  switch (location.destination) {
+function judgeGone(migration: Migration, reading: Reading): Verdict {
+  switch (reading.destination) {
     case "active":
-      return isSurelyThere(migration, location) ? ended(there(migration)) : ASK_AGAIN;
+      return reading.surelyThere ? ended(there(migration)) : ASK_AGAIN;
     case "left":
       return ended(there(migration));
-    case "incoming": {
-      const sure =
-        isLostInPostCopy(migration, location) && migration.evidence.lostReads >= SURE_READS;
-      return sure ? ended("lost") : undecided(migration, nowMs);
-    }
+    case "incoming":
+      return reading.surelyHalved ? ended("lost") : undecided(reading);
     case "absent":
-      return isSurelyGone(migration, location) ? ended(gone(migration)) : ASK_AGAIN;
+      return reading.surelyGone ? ended(gone(migration, reading)) : ASK_AGAIN;
     case "silent":
     case "notAsked":
-      return judgeUnseen(migration, location, nowMs);
+      return judgeUnseen(migration, reading);
   }
 }
 
-/** It runs over there: it has arrived, unless it may have been started anew with this host's reboot. */
+/** It runs over there: it has arrived, unless it may have been started again after this host's reboot. */
 function there({ call, evidence }: Migration): HowEnded {
   const rebooted = call.returned?.unwatched === "hostDown";
   const arrival = !rebooted || (evidence.record !== null && call.madeAtMs !== null);
@@ -161,42 +136,35 @@ function there({ call, evidence }: Migration): HowEnded {
 
 /**
  * On neither host. If libvirt said that it has left, it arrived and ended there since, which is not the
- * migration's doing. Who did not look meanwhile cannot know that it is lost: it may have gone on.
+ * migration's doing. Who did not watch meanwhile cannot know that it is lost: it may have gone on.
  */
-function gone(migration: Migration): HowEnded {
-  const { call, evidence, postCopy } = migration;
+function gone({ call, evidence, postCopy }: Migration, { saidToHaveLeft }: Reading): HowEnded {
   const unwatched = call.returned?.unwatched ?? null;
-  if (saidToHaveLeft(migration)) return "arrivedAndEnded";
+  if (saidToHaveLeft) return "arrivedAndEnded";
   const seen = unwatched === null || evidence.guestStopped !== null || postCopy.begun;
   return seen || unwatched === "hostDown" ? "lost" : "unseen";
 }
 
-function judgeSave(migration: Migration, location: Location, nowMs: number): Verdict {
-  const { call, evidence } = migration;
+function judgeSave({ call, evidence }: Migration, reading: Reading): Verdict {
+  const { image, saidToHaveEnded, saidToHaveLeft, settlingForMs } = reading;
   const unwatched = call.returned?.unwatched ?? null;
-  const isSaved =
-    saidToHaveLeft(migration) ||
-    evidence.record !== null ||
-    (unwatched !== null && location.image === "complete");
-  if (isSaved) return ended("saved");
+  const isComplete = unwatched !== null && image === "complete";
+  if (saidToHaveLeft || evidence.record !== null || isComplete) return ended("saved");
   // Nobody saw how it went, and the image cannot be looked at: it may be the guest's only copy.
-  const isUnread = unwatched !== null && location.image === undefined;
-  if (isUnread && settlingForMs(migration, nowMs) < SETTLE_MAX_MS) return ASK_AGAIN;
-  const mayBeSaved = !saidToHaveEnded(migration) && location.image !== "notComplete";
+  const isUnread = unwatched !== null && image === undefined;
+  if (isUnread && settlingForMs < SETTLE_MAX_MS) return ASK_AGAIN;
+  const mayBeSaved = !saidToHaveEnded && image !== "notComplete";
   return ended(evidence.guestStopped === null || mayBeSaved ? "notSaved" : "lost");
 }
 
 /** The source has it no more and nobody can be asked on the destination. */
-function judgeUnseen(migration: Migration, location: Location, nowMs: number): Verdict {
-  if (saidToHaveLeft(migration)) {
-    return ended(location.destination === "notAsked" ? "arrivedNotAsked" : "arrivedNotConfirmed");
+function judgeUnseen({ postCopy }: Migration, reading: Reading): Verdict {
+  if (reading.saidToHaveLeft) {
+    return ended(reading.destination === "notAsked" ? "arrivedNotAsked" : "arrivedNotConfirmed");
   }
   // libvirt said itself that the guest has ended here, before it could have gone.
-  if (saidToHaveEnded(migration) && !migration.postCopy.begun) {
-    return ended("lost");
-  }
-  if (settlingForMs(migration, nowMs) < SETTLE_MAX_MS) return ASK_AGAIN;
-  return ended("unseen");
+  if (reading.saidToHaveEnded && !postCopy.begun) return ended("lost");
+  return reading.settlingForMs < SETTLE_MAX_MS ? ASK_AGAIN : ended("unseen");
 }
 
 function ended(how: HowEnded): Verdict {
