@@ -9,6 +9,7 @@ import { groupIdOf } from "./rpc/unix-socket.ts";
 import { readTls } from "./tls/facts.ts";
 import { judge } from "./tls/judge.ts";
 import { tlsUseOf } from "./tls/watch.ts";
+import { messageOf } from "./errors.ts";
 
 /** One line each, starting with the key. */
 export interface Checked {
@@ -51,7 +52,7 @@ function groupOnHost({ addresses }: Config): Checked {
     if (addresses.unix_socket_group !== "") groupIdOf(addresses.unix_socket_group);
     return { problems: [], warnings: [] };
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = messageOf(error);
     return { problems: [problem], warnings: [] };
   }
 }

@@ -2,6 +2,7 @@
  * The command line: parsing, help text and exit statuses. Nothing is executed here; main.ts does that.
  */
 import { parseArgs } from "node:util";
+import { messageOf } from "./errors.ts";
 
 export const exitStatus = {
   /** Stopped cleanly, or the requested action is done. */
@@ -66,7 +67,7 @@ export function parseCommandLine(args: readonly string[]): Command {
     if (config !== undefined) return { kind: "run", configPath: config };
     return wrongUsage("--config is missing");
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     // Node appends advice on syntax.
     return wrongUsage(message.split(/[.\n]\s/)[0] ?? message);
   }

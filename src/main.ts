@@ -51,6 +51,7 @@ import { listenerOptions } from "./rpc/listener-options.ts";
 import { verbTable } from "./wire/verbs.ts";
 import { TlsWatch } from "./tls/watch.ts";
 import { daemonVersion } from "./version.ts";
+import { messageOf } from "./errors.ts";
 
 /** The answer to every verb until each migration in the journal has been located. */
 const RESTORING = "the daemon is restoring its migrations, try again in a moment";
@@ -90,7 +91,7 @@ async function start(configPath: string): Promise<void> {
   try {
     await run(new ReloadableConfig(configPath, config, log), log);
   } catch (error) {
-    fail(exitStatus.failed, error instanceof Error ? error.message : String(error));
+    fail(exitStatus.failed, messageOf(error));
   }
 }
 
@@ -229,7 +230,7 @@ async function connectToLibvirt(
   try {
     await hypervisor.start(onEvent);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new Error(`libvirt.uri: "${live.config.libvirt.uri}" cannot be reached: ${why}`, {
       cause,
     });

@@ -5,6 +5,7 @@
  * crash is found where everything else is found. Either way systemd decides about a restart.
  */
 import { oneLine } from "./one-line.ts";
+import { messageOf } from "./errors.ts";
 
 const COULD_NOT_START = 1;
 const CRASHED = 1;
@@ -16,7 +17,7 @@ export function fail(status: number, message: string): never {
 }
 
 function onErrorBeforeServing(error: unknown): void {
-  fail(COULD_NOT_START, error instanceof Error ? error.message : String(error));
+  fail(COULD_NOT_START, messageOf(error));
 }
 
 process.on("uncaughtException", onErrorBeforeServing);

@@ -9,6 +9,8 @@ import convict from "convict";
 import { readJsonFile } from "./file.ts";
 import { type Key, schema, show } from "./keys.ts";
 import { oneLine } from "../one-line.ts";
+import { messageOf } from "../errors.ts";
+import { isRecord } from "../core/json.ts";
 
 export { logLevels } from "./keys.ts";
 
@@ -158,7 +160,7 @@ function checkValues(json: unknown): CheckedValues {
 }
 
 function* unknownNames(json: unknown): Generator<string> {
-  if (!isObject(json)) {
+  if (!isRecord(json)) {
     yield `the configuration: ${show(json)} is invalid; expected an object`;
     return;
   }
@@ -167,7 +169,7 @@ function* unknownNames(json: unknown): Generator<string> {
     if (!Object.hasOwn(schema, section)) {
       const allowed = Object.keys(schema).join(", ");
       yield `${section}: ${show(values)} is not in a known section; expected one of ${allowed}`;
-    } else if (!isObject(values)) {
+    } else if (!isRecord(values)) {
       yield `${section}: ${show(values)} is invalid; expected an object`;
     } else {
       for (const [name, value] of Object.entries(values)) {
@@ -179,10 +181,6 @@ function* unknownNames(json: unknown): Generator<string> {
   }
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function problemOf(
   name: string,
   value: unknown,
@@ -192,7 +190,7 @@ function problemOf(
     format(value);
     return undefined;
   } catch (error) {
-    return `${name}: ${error instanceof Error ? error.message : String(error)}`;
+    return `${name}: ${messageOf(error)}`;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { jsonMistake } from "./json-position.ts";
+import { messageOf } from "../errors.ts";
 
 export type ReadJson =
   | { readonly kind: "read"; readonly value: unknown }
@@ -39,13 +40,13 @@ export function whyUnreadable(error: unknown): string {
     case "EPERM":
       return "permission denied";
     default:
-      return error instanceof Error ? error.message : String(error);
+      return messageOf(error);
   }
 }
 
 function whyNotJson(text: string, error: unknown): string {
   const mistake = jsonMistake(text);
-  if (mistake === undefined) return error instanceof Error ? error.message : String(error);
+  if (mistake === undefined) return messageOf(error);
   const { line, column, expected } = mistake;
   return `line ${line}, column ${column}: expected ${expected}`;
 }

@@ -19,7 +19,8 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { flock } from "posix";
 import { makeFolder } from "../host/folders.ts";
-import { isRecord } from "./segments.ts";
+import { isRecord } from "../core/json.ts";
+import { messageOf } from "../errors.ts";
 
 /** A daemon that is being stopped has ended by then (it takes at most a second). */
 export const LOCK_WAIT_MS = 2_000;
@@ -100,7 +101,7 @@ export class FolderLock {
     try {
       return flock(fd, { exclusive: true, nonBlocking: true });
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = messageOf(cause);
       throw new FolderNotLockableError(`${this.#folder} cannot be locked: ${why}`, { cause });
     }
   }

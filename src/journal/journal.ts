@@ -34,6 +34,7 @@ import {
   type Segment,
   type SegmentHeader,
 } from "./segments.ts";
+import { messageOf } from "../errors.ts";
 
 export interface JournalLimits {
   /** Once a segment has grown by this much beyond what it started with, the next one is started. */
@@ -282,7 +283,7 @@ export class Journal {
   }
 
   #failed(error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     if (this.#failing !== why) {
       this.#log.error(
         { why },

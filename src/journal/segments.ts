@@ -11,6 +11,8 @@ import { readdirSync } from "node:fs";
 import { lstat, open, readdir, unlink } from "node:fs/promises";
 import * as path from "node:path";
 import { hostInWords, isSameHost, type HostIdentity } from "./host-identity.ts";
+import { messageOf } from "../errors.ts";
+import { isRecord } from "../core/json.ts";
 
 /** What this code writes. All formats from 1 to this one can be read. */
 export const JOURNAL_FORMAT = 2;
@@ -120,7 +122,7 @@ export async function readSegment(
   try {
     return parseSegment(file, await readStart(file.path), owner, wanted);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return { kind: "skipped", file, reason: "unreadable", why };
   }
 }
@@ -252,8 +254,4 @@ function isCount(value: unknown): value is number {
 /** Monotonic, ms. */
 export function isTime(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value);
-}
-
-export function isRecord(value: unknown): value is JournalRecord {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -10,6 +10,7 @@ import type { Silence, SilenceCause } from "../core/destination.ts";
 import type { CertificateFacts } from "../tls/judge.ts";
 import type { PeerTls, PeerAddress } from "./peer-address.ts";
 import { PeerConnection, type Reply } from "./peer-connection.ts";
+import { isRecord } from "../core/json.ts";
 
 export type PeerAnswer =
   | { readonly kind: "result"; readonly result: unknown }
@@ -148,9 +149,9 @@ function noAnswer(message: string): PeerAnswer {
 function readAnswer(text: string): PeerAnswer {
   const value: unknown = JSON.parse(text);
   const answer: unknown = Array.isArray(value) ? value[0] : value;
-  if (!isObject(answer)) return noAnswer("the answer is not JSON-RPC");
+  if (!isRecord(answer)) return noAnswer("the answer is not JSON-RPC");
   const error = answer["error"];
-  if (isObject(error)) {
+  if (isRecord(error)) {
     const { code, message } = error;
     // Nothing is converted: an object with a `toString` of its own from JSON would throw.
     if (typeof code !== "number") return noAnswer("its error has no code");
@@ -158,8 +159,4 @@ function readAnswer(text: string): PeerAnswer {
     return { kind: "error", code, message: reason.slice(0, REASON_LENGTH_MAX) };
   }
   return { kind: "result", result: answer["result"] };
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -34,6 +34,7 @@ import {
   wordsOf,
   type Stage,
 } from "./silence.ts";
+import { messageOf } from "../errors.ts";
 
 /** A stock VDSM's answer to VM.migrationCreate contains the definition. */
 const FRAME_LIMITS = { lineBytes: 8_192, headerCount: 64, bodyBytes: definitionMessageBytes(1) };
@@ -145,7 +146,7 @@ export class PeerConnection {
       socket = this.#open();
     } catch (error) {
       // Node refuses this host's certificate: no connection is possible.
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       this.#failed(
         this.#silence("noCertificate", `this host's certificate cannot be used: ${why}`),
       );

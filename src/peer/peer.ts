@@ -18,7 +18,8 @@ import type { CertificateFacts } from "../tls/judge.ts";
 import type { Log } from "../logger.ts";
 import type { PeerAddress } from "./peer-address.ts";
 import { silence, wordsOf } from "./silence.ts";
-import { isObject, type PeerAnswer, type PeerClient } from "./peer-client.ts";
+import { type PeerAnswer, type PeerClient } from "./peer-client.ts";
+import { isRecord } from "../core/json.ts";
 
 /** VDSM's "no such VM". */
 const CODE_NO_VM = 1;
@@ -191,7 +192,7 @@ export class Peer {
     const answer = await this.#client.ask(this.address, "Host.getStats", {}, this.#deadlineMs());
     const certificate = this.#client.certificateOf(this.address);
     const migrations = migrationsIn(countsIn(answer));
-    if (migrations === null || answer.kind !== "result" || !isObject(answer.result)) {
+    if (migrations === null || answer.kind !== "result" || !isRecord(answer.result)) {
       return { kind: "silent", silence: silenceIn(answer, this.address), certificate };
     }
     this.reached = true;
@@ -219,7 +220,7 @@ export class Peer {
     }
     if (answer.kind !== "result" || !Array.isArray(answer.result)) return { kind: "silent" };
     const stats: unknown = answer.result[0];
-    if (!isObject(stats)) return { kind: "silent" };
+    if (!isRecord(stats)) return { kind: "silent" };
     return guestFrom(stats);
   }
 
@@ -292,7 +293,7 @@ function causeOfError(code: number): SilenceCause {
 }
 
 function countsIn(answer: PeerAnswer): AnsweredCount | null {
-  if (answer.kind !== "result" || !isObject(answer.result)) return null;
+  if (answer.kind !== "result" || !isRecord(answer.result)) return null;
   const { incomingVmMigrations: incoming, outgoingVmMigrations: outgoing } = answer.result;
   return {
     incoming: isCount(incoming) ? incoming : null,
@@ -304,7 +305,7 @@ function countsIn(answer: PeerAnswer): AnsweredCount | null {
 function isOurs(answer: PeerAnswer): boolean {
   return (
     answer.kind === "result" &&
-    isObject(answer.result) &&
+    isRecord(answer.result) &&
     isCount(answer.result["queuedVmMigrations"])
   );
 }
@@ -343,7 +344,7 @@ function hadArrived(stats: Record<string, unknown>): boolean {
 }
 
 function recordFrom(value: unknown): GuestRecord | null {
-  if (!isObject(value)) return null;
+  if (!isRecord(value)) return null;
   const { downtime, downtimeNet, dataProcessed } = value;
   return {
     downtimeMs: isCount(downtime) ? downtime : null,

@@ -14,6 +14,7 @@ import { lstat, stat, unlink } from "node:fs/promises";
 import { createConnection, type Server } from "node:net";
 import { dirname } from "node:path";
 import { makeFolder } from "../host/folders.ts";
+import { messageOf } from "../errors.ts";
 
 const PROBE_MS = 1000;
 /** Leaves 0600. */
@@ -68,7 +69,7 @@ function giveToGroup(path: string, uid: number, groupId: number): void {
   try {
     chownSync(path, uid, groupId);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new Error(`${path} cannot be given to group ${groupId}: ${why}`, { cause });
   }
 }

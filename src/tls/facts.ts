@@ -9,6 +9,7 @@ import { wallMsOf } from "../clock.ts";
 import { whyUnreadable } from "../config/file.ts";
 import type { CertificateFacts, PartFacts, ChainStep, TlsFacts, TlsPaths } from "./judge.ts";
 import { formatSubject } from "./subject.ts";
+import { messageOf } from "../errors.ts";
 
 const PEM_CERTIFICATE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]+-----END \1-----/g;
 const ENCRYPTED = /ENCRYPTED/;
@@ -186,7 +187,7 @@ function refusalOf(material: TlsMaterial): string | null {
 }
 
 function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   // OpenSSL's messages look like `error:0A00018F:SSL routines::ee key too small`.
   return message.replace(/^error:[0-9A-F]+:[^:]*:[^:]*:/, "");
 }

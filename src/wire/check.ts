@@ -4,6 +4,7 @@
  * here.
  */
 import { parseHost } from "../core/address.ts";
+import { isRecord } from "../core/json.ts";
 import { uuidPattern } from "../core/uuid.ts";
 import type { Field, Fields, Format, ObjectOf } from "./field.ts";
 
@@ -26,11 +27,11 @@ export function* faultsIn(field: Field, value: unknown, at = "it"): Generator<st
       }
       return;
     case "object":
-      if (!isObject(value)) yield at;
+      if (!isRecord(value)) yield at;
       else yield* faultsInMembers(field.fields, value, at);
       return;
     case "map":
-      if (!isObject(value)) yield at;
+      if (!isRecord(value)) yield at;
       return;
     case "integer":
     case "boolean":
@@ -41,8 +42,12 @@ export function* faultsIn(field: Field, value: unknown, at = "it"): Generator<st
   }
 }
 
-function* faultsInMembers(fields: Fields, value: object, at: string): Generator<string> {
-  const members = new Map<string, unknown>(Object.entries(value));
+function* faultsInMembers(
+  fields: Fields,
+  value: Readonly<Record<string, unknown>>,
+  at: string,
+): Generator<string> {
+  const members = new Map(Object.entries(value));
   const wrong = firstWrong(fields, members);
   if (wrong !== null) yield `${at}.${wrong}`;
   for (const name of members.keys()) {
@@ -123,8 +128,4 @@ function utf8Length(text: string): number {
     bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x1_0000 ? 3 : 4;
   }
   return bytes;
-}
-
-export function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

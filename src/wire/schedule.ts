@@ -4,14 +4,14 @@
  * than none. What the actions mean is the core's (schedule.ts).
  */
 import type { ConvergenceSchedule, ScheduleAction, ScheduleItem } from "../core/migration.ts";
-import { isObject } from "./check.ts";
+import { isRecord } from "../core/json.ts";
 import { readDigits, readDigitsOrMinusOne } from "./digits.ts";
 import { ranges, verbRanges } from "./ranges.ts";
 
 /** null: it is not as declared. */
 export function readSchedule(value: unknown): ConvergenceSchedule | null {
-  if (!isObject(value)) return null;
-  const { init, stalling } = membersOf(value);
+  if (!isRecord(value)) return null;
+  const { init, stalling } = value;
   const first = readList(init, readInitAction);
   const items = readList(stalling, readItem);
   return first === null || items === null ? null : { init: first, stalling: items };
@@ -26,8 +26,8 @@ function readList<T>(value: unknown, read: (each: unknown) => T | null): readonl
 }
 
 function readItem(value: unknown): ScheduleItem | null {
-  if (!isObject(value)) return null;
-  const { limit, action } = membersOf(value);
+  if (!isRecord(value)) return null;
+  const { limit, action } = value;
   const limitPasses = readNumber(limit, readDigitsOrMinusOne, verbRanges.scheduleLimit);
   const read = readAction(action);
   return limitPasses === null || read === null ? null : { limitPasses, action: read };
@@ -40,8 +40,8 @@ function readInitAction(value: unknown): ScheduleAction | null {
 }
 
 function readAction(value: unknown): ScheduleAction | null {
-  if (!isObject(value)) return null;
-  const { name, params } = membersOf(value);
+  if (!isRecord(value)) return null;
+  const { name, params } = value;
   if (params !== undefined && params !== null && !Array.isArray(params)) return null;
   switch (name) {
     case "setDowntime": {
@@ -65,17 +65,4 @@ function readNumber(
   const number = typeof value === "string" ? read(value) : value;
   if (typeof number !== "number" || !Number.isInteger(number)) return null;
   return number >= min && number <= max ? number : null;
-}
-
-interface Members {
-  readonly init?: unknown;
-  readonly stalling?: unknown;
-  readonly limit?: unknown;
-  readonly action?: unknown;
-  readonly name?: unknown;
-  readonly params?: unknown;
-}
-
-function membersOf(value: Members): Members {
-  return value;
 }

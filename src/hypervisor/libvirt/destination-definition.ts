@@ -8,6 +8,7 @@ import { type Domain, ErrorCode, LibvirtError, type MigrateParams, XmlFlag } fro
 import { destinationXml, listenAddresses } from "./destination-xml.ts";
 import type { MigrateCall } from "../port.ts";
 import { listenMap, reachableAddresses } from "./listen-map.ts";
+import { messageOf } from "../../errors.ts";
 
 const MIGRATABLE = XmlFlag.MIGRATABLE | XmlFlag.SECURE;
 
@@ -33,7 +34,7 @@ export async function definitionsFor(domain: Domain, call: MigrateCall): Promise
   } catch (error) {
     // If the caller wants no placement, libvirt's own definition will do.
     if (call.placement === undefined) return {};
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const { XML_ERROR: code } = ErrorCode;
     throw new LibvirtError("destination_xml", { code, domain: 0, level: 2, message });
   }

@@ -20,7 +20,7 @@ import {
 import { postCopyUnavailable } from "../../core/post-copy-availability.ts";
 import { refusalText } from "../../core/refusal.ts";
 import { isOff, runStateRow } from "../../core/run-state.ts";
-import { MonitorError } from "../../errors.ts";
+import { MonitorError, messageOf } from "../../errors.ts";
 import type { CallResult, DestinationHost, JobView, VmDetails } from "../../hypervisor/port.ts";
 import { checkPlacement, detailsError, limitsOf } from "../migrations/accept.ts";
 import type { Context } from "../context.ts";
@@ -103,7 +103,7 @@ async function told<T>(call: () => Promise<CallResult<T>>): Promise<CallResult<T
   try {
     return await call();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     return { kind: "disconnected", message };
   }
 }

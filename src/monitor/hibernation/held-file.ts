@@ -8,7 +8,7 @@
 import { constants } from "node:fs";
 import { lstat, open, unlink, type FileHandle } from "node:fs/promises";
 import { flock } from "posix";
-import { MonitorError } from "../../errors.ts";
+import { MonitorError, messageOf } from "../../errors.ts";
 
 export const FILE_MODE = 0o600;
 const WRITES = constants.O_WRONLY | constants.O_NOFOLLOW;
@@ -161,8 +161,4 @@ export function refused(key: string, file: string, why: string): MonitorError {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

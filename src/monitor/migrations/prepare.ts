@@ -17,6 +17,7 @@ import type { Context } from "../context.ts";
 import { NO_ANSWER, type SaveFiles } from "../hibernation/save-files.ts";
 import type { MigrationRun } from "./run.ts";
 import { noteStopped } from "./guest-end.ts";
+import { messageOf } from "../../errors.ts";
 
 /** Never rejects: an error becomes the migration's outcome. */
 export async function prepare(
@@ -48,7 +49,7 @@ export async function prepare(
     }
   } catch (err) {
     context.defects.note("prepare", run.vmId, err);
-    const message = err instanceof Error ? err.message : String(err);
+    const message = messageOf(err);
     run.apply(notBegun(message));
   }
 }

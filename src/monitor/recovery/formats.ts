@@ -9,7 +9,8 @@
  * step is added here, and `REWRITE_FORMATS=1` keeps journals of the new format in test/journal/formats.
  */
 import { withChanges } from "./state.ts";
-import { isRecord, JOURNAL_FORMAT, type JournalRecord } from "../../journal/segments.ts";
+import { JOURNAL_FORMAT, type JournalRecord } from "../../journal/segments.ts";
+import { isRecord } from "../../core/json.ts";
 
 /** A migration as its records have it, not checked. */
 export interface RawMigration {

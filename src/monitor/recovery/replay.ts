@@ -8,12 +8,7 @@ import * as v from "valibot";
 import type { Decision } from "../../core/turn.ts";
 import type { Migration } from "../../core/migration.ts";
 import type { Reservation } from "../../core/reservations.ts";
-import {
-  isRecord,
-  type JournalRecord,
-  type Segment,
-  type SegmentHeader,
-} from "../../journal/segments.ts";
+import { type JournalRecord, type Segment, type SegmentHeader } from "../../journal/segments.ts";
 import {
   comingSchema,
   decisionsSchema,
@@ -27,6 +22,7 @@ import {
 import { merged, upgraded, upgradedDecision, type RawMigration } from "./formats.ts";
 import { inWords } from "./problem.ts";
 import type { MigrateRequest, NumberedEvent } from "../service.ts";
+import { isRecord } from "../../core/json.ts";
 
 export interface ReplayedMigration {
   readonly id: string;

@@ -4,7 +4,7 @@
  * and how changes are put together again. A field is always written whole.
  */
 import type { Migration } from "../../core/migration.ts";
-import { isRecord } from "../../journal/segments.ts";
+import { isRecord } from "../../core/json.ts";
 
 /** Of this process alone: what is in flight, and whether the last look was answered. */
 const NOT_JOURNALED: ReadonlySet<string> = new Set(["pending", "sample.answered"]);
