@@ -64,3 +64,18 @@ export interface EffectDone {
   readonly asked: number | null;
   readonly result: EffectResult;
 }
+
+/** An effect whose result comes back as an `effectDone` input. */
+export type Reporting = Extract<Effect, { kind: EffectDone["effect"] }>;
+
+const reporting: ReadonlySet<string> = new Set(reportingKinds);
+
+export function isReporting(effect: Effect): effect is Reporting {
+  return effect.kind !== "locateGuest" && reporting.has(effect.kind);
+}
+
+/** The value that it sets; null: it sets none. */
+export function valueAsked(effect: Reporting): number | null {
+  if (effect.kind === "setMaxBandwidth") return effect.maxBandwidthMiBps;
+  return effect.kind === "setMaxDowntime" ? effect.maxDowntimeMs : null;
+}

@@ -10,12 +10,12 @@
 import type { EffectResult } from "./effect.ts";
 import { end } from "./end.ts";
 import {
-  countReads,
-  noteAnswer,
   type Reading,
-  readingOf,
   SETTLE_MAX_MS,
   SURE_READS,
+  countReads,
+  noteAnswer,
+  readingOf,
 } from "./evidence.ts";
 import type { Input, Location } from "./input.ts";
 import type { Migration } from "./migration.ts";

@@ -7,7 +7,7 @@
 import { isoTime, momentOf } from "../clock.ts";
 import { isQueued } from "../core/admission.ts";
 import type { VmStatus } from "../core/event.ts";
-import { downWhileWaiting, statusAfter, statusLeaving, statusHere } from "../core/vm-status.ts";
+import { downWhileWaiting, statusAfter, statusHere, statusLeaving } from "../core/vm-status.ts";
 import { MonitorError } from "../errors.ts";
 import type { VmJobView } from "../hypervisor/port.ts";
 import type { HostStats } from "../wire/results.ts";

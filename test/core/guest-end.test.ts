@@ -4,9 +4,9 @@
  */
 import { expect, it, describe } from "vitest";
 import { type GuestEnd, endFor, endOf, lookAtWaiting } from "../../src/core/guest-end.ts";
-import { RUN_STATES, type RunState, isOff, type GuestStopped } from "../../src/core/run-state.ts";
 import type { Location } from "../../src/core/input.ts";
 import type { RefusalKind } from "../../src/core/refusal.ts";
+import { type GuestStopped, RUN_STATES, type RunState, isOff } from "../../src/core/run-state.ts";
 import { FILE_REQUEST, inPhase, kinds } from "./fixtures.ts";
 
 const SAID: Partial<Record<RunState, GuestEnd>> = {

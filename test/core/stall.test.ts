@@ -4,6 +4,8 @@
  */
 import { describe, expect, it } from "vitest";
 import { advanceFrom } from "../../src/core/advance.ts";
+import type { CycleInput } from "../../src/core/input.ts";
+import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Advance, StallLedger } from "../../src/core/migration.ts";
 import { progressTimeoutReached } from "../../src/core/progress-timeout.ts";
 import {
@@ -14,8 +16,6 @@ import {
   stallNews,
   stallReason,
 } from "../../src/core/stall.ts";
-import type { CycleInput } from "../../src/core/input.ts";
-import type { JobStats } from "../../src/core/job-stats.ts";
 import { inPhase, kinds, LIMITS, sample, type Run } from "./fixtures.ts";
 
 const LIMIT = { stallingLimitMs: 10_000, advanced: false };

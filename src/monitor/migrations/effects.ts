@@ -2,10 +2,10 @@
  * Performing the effects that call libvirt or the network and report back, each as one promise of a
  * result. What the results mean is the core's.
  */
-import type { Effect, EffectDone, EffectResult } from "../../core/effect.ts";
+import type { EffectResult, Reporting } from "../../core/effect.ts";
+import type { Migration } from "../../core/migration.ts";
 import { othersJob } from "../../core/own-job.ts";
 import type { Refusal } from "../../core/refusal.ts";
-import type { Migration } from "../../core/migration.ts";
 import type { CallResult } from "../../hypervisor/port.ts";
 import type { Peer } from "../../peer/peer.ts";
 import { answersConnect } from "../../peer/probe.ts";
@@ -28,8 +28,6 @@ export interface Subject {
   readonly target: Target;
   readonly context: Context;
 }
-
-export type Reporting = Extract<Effect, { kind: EffectDone["effect"] }>;
 
 /** The deadline for a TCP connect to the destination. */
 const PROBE_MS = 2_000;

@@ -5,15 +5,15 @@
  */
 import { randomUUID } from "node:crypto";
 import { type ChangeAnswer, mayChange } from "../../core/change.ts";
-import type { Effect } from "../../core/effect.ts";
+import { type Effect, type Reporting, isReporting, valueAsked } from "../../core/effect.ts";
 import { ownCount } from "../../core/host-count.ts";
-
 import type { Changes, Input } from "../../core/input.ts";
 import { isDoubtful, isHurried } from "../../core/locate.ts";
 import type { DestinationCount, Migration } from "../../core/migration.ts";
 import { isToAbandon } from "../../core/missed.ts";
 import { step } from "../../core/step.ts";
 import type { Stepped } from "../../core/turn.ts";
+
 import type { CallResult, VmDetails } from "../../hypervisor/port.ts";
 import { momentOf } from "../../clock.ts";
 import type { Log } from "../../logger.ts";
@@ -28,7 +28,6 @@ import {
   effectResult,
   performReporting,
   refusalOf,
-  type Reporting,
   type Subject,
   type Target,
 } from "./effects.ts";
@@ -294,6 +293,7 @@ export class MigrationRun {
   }
 
   #perform(effect: Effect): void {
+    if (isReporting(effect)) return this.#report(effect);
     switch (effect.kind) {
       case "event":
         return;
@@ -311,21 +311,6 @@ export class MigrationRun {
         return;
       case "removeImage":
         this.#cleanUp.removeImage();
-        return;
-      case "setMaxBandwidth":
-        this.#report(effect, effect.maxBandwidthMiBps);
-        return;
-      case "setMaxDowntime":
-        this.#report(effect, effect.maxDowntimeMs);
-        return;
-      case "readMaxBandwidth":
-      case "startPostCopy":
-      case "pausePostCopy":
-      case "resumePostCopy":
-      case "probeAddress":
-      case "destroyPausedCopy":
-      case "abort":
-        this.#report(effect, null);
     }
   }
 
@@ -339,7 +324,8 @@ export class MigrationRun {
     }
   }
 
-  #report(asking: Reporting, asked: number | null): void {
+  #report(asking: Reporting): void {
+    const asked = valueAsked(asking);
     const effect = asking.kind;
     const report = (answer: CallResult<number | null>): void => {
       const result = effectResult(answer);
