@@ -139,7 +139,11 @@ export interface InputFields {
   /** Only if it is possible now (change.ts). `by`: who asked for it, for the record. */
   readonly change: { readonly changes: Changes; readonly by?: string };
   /** A daemon has started and found it in the journal. `after`: what ended the daemon before it. */
-  readonly restore: { readonly after: "daemonDown" | "hostDown" };
+  readonly restore: {
+    readonly after: "daemonDown" | "hostDown";
+    /** How long the host is known to have been up since the last record of the migration. */
+    readonly uptimeSinceMs: number;
+  };
   /** Another party's migration, from now on this daemon's to watch. */
   readonly adopt: { readonly stats: JobStats; readonly inPostCopy: boolean };
   /** `by`: who asked for it, for the record. */

@@ -13,11 +13,11 @@ import type { Advance, Bandwidth, CallReturn, Migration, Unwatched } from "./mig
 import type { Turn } from "./turn.ts";
 
 /** `after`: what ended the daemon before this one. */
-export function restored(migration: Migration, { after }: Input<"restore">, turn: Turn): Migration {
+export function restored(migration: Migration, input: Input<"restore">, turn: Turn): Migration {
   turn.pending.clear();
-  return after === "daemonDown"
+  return input.after === "daemonDown"
     ? afterRestart(migration, turn.nowMs)
-    : afterReboot(migration, turn.nowMs);
+    : afterReboot(migration, input.uptimeSinceMs, turn.nowMs);
 }
 
 /** Only the daemon was restarted. Ended ones stay as they are. */
@@ -76,14 +76,14 @@ function unknownBandwidth(bandwidth: Bandwidth): Bandwidth {
  * The host was rebooted: its guests are gone or were started again, and monotonic timestamps from
  * before the reboot are meaningless. All that is left to find out is whether the guest had arrived.
  */
-function afterReboot(migration: Migration, nowMs: number): Migration {
+function afterReboot(migration: Migration, uptimeSinceMs: number, nowMs: number): Migration {
   const { admission, advance, call, downtime, end, evidence } = migration;
   if (end !== null) {
-    // What counts from its end begins again in this boot.
+    // What counts from its end goes on; the time in which the host was off does not count.
     return {
       ...migration,
       admission: { ...admission, acceptedAtMs: nowMs },
-      end: { ...end, atMs: nowMs },
+      end: { ...end, atMs: nowMs - uptimeSinceMs },
       evidence: { ...evidence, thereReads: 0, readAtMs: null },
     };
   }

@@ -92,8 +92,9 @@ export function nextDaemon(
   migration: Migration,
   after: "daemonDown" | "hostDown",
   nowMs: number,
+  uptimeSinceMs = 0,
 ): Migration {
-  return step(migration, { kind: "restore", after }, nowMs).migration;
+  return step(migration, { kind: "restore", after, uptimeSinceMs }, nowMs).migration;
 }
 
 /** As a turn takes it in. */

@@ -352,13 +352,13 @@ describe("the host was restarted", () => {
     },
   );
 
-  it("an ended one keeps its outcome, and nothing of the clock of before", () => {
+  it("an ended one keeps its outcome and its age, without the time in which the host was off", () => {
     const before = inPhase("ended").migration;
     const { admission, end, evidence } = before;
-    expect(nextDaemon(before, "hostDown", NOW_MS)).toEqual({
+    expect(nextDaemon(before, "hostDown", NOW_MS, 7_000)).toEqual({
       ...before,
       admission: { ...admission, acceptedAtMs: NOW_MS },
-      end: { ...end, atMs: NOW_MS },
+      end: { ...end, atMs: NOW_MS - 7_000 },
       evidence: { ...evidence, thereReads: 0, readAtMs: null },
     });
   });

@@ -156,6 +156,7 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
   fc.record({
     kind: fc.constant("restore" as const),
     after: fc.constantFrom("daemonDown" as const, "hostDown" as const),
+    uptimeSinceMs: fc.nat({ max: 7_200_000 }),
   }),
   fc.record({ kind: fc.constant("adopt" as const), stats, inPostCopy: fc.boolean() }),
 );

@@ -48,7 +48,7 @@ describe.each([
     await expectKnown(await next.restarted());
   });
 
-  it("over a restart of the host, which begins the hour anew", async () => {
+  it("over a restart of the host, however long it was off", async () => {
     const host = await departed();
     host.clock.wallStepMs += stepMs;
     await expectKnown(await host.restarted({ bootId: "boot-2" }));
@@ -92,12 +92,15 @@ describe("an hour of the monotonic clock", () => {
 
   it("counts in later boots too, also of a host where nothing happens", async () => {
     let host = await (await departed()).restarted({ bootId: "boot-2" });
-    for (let passedMs = 0; passedMs < HOUR_MS; passedMs += HOUR_MS / 3) {
-      await expectKnown(host);
+    for (let passedMs = 0; passedMs < HOUR_MS - HOUR_MS / 3; passedMs += HOUR_MS / 3) {
       host.clock.monotonicStepMs += HOUR_MS / 3;
+      await expectKnown(host);
       host = await host.restarted();
     }
+    await expectKnown(host);
+    host.clock.monotonicStepMs += HOUR_MS / 3;
     await expectForgotten(host);
+    await expectForgotten(await host.restarted());
   });
 
   it("that the journal saw before the host was restarted is over then as well", async () => {

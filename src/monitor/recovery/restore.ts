@@ -134,14 +134,14 @@ async function holdAgain({ target, log, migration }: MigrationRun): Promise<void
 }
 
 function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): MigrationRun {
-  const { id, migration, request, acceptedAtWallMs, lastWallMs, sameBoot } = found;
+  const { id, migration, request, acceptedAtWallMs, lastWallMs, sameBoot, uptimeSinceMs } = found;
   return new MigrationRun(
     migration,
     request,
     targetFrom(found.target, context),
     context,
     hooks,
-    { kind: "restore", after: sameBoot ? "daemonDown" : "hostDown" },
+    { kind: "restore", after: sameBoot ? "daemonDown" : "hostDown", uptimeSinceMs },
     { id, acceptedAtWallMs, lastWallMs, lastAtMs: sameBoot ? found.lastAtMs : null },
   );
 }

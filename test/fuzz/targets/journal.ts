@@ -67,7 +67,11 @@ function claimReplay(segments: readonly Segment[]): void {
   claim(JSON.stringify(ring.read(0)) !== "", "the ring cannot be read");
   for (const { migration } of migrations) {
     for (const after of ["daemonDown", "hostDown"] as const) {
-      const { migration: restored } = step(migration, { kind: "restore", after }, 5000);
+      const { migration: restored } = step(
+        migration,
+        { kind: "restore", after, uptimeSinceMs: 0 },
+        5000,
+      );
       const cycle = {
         kind: "cycle",
         timer: true,
