@@ -1,8 +1,8 @@
 /**
- * What each format of the journal changed, as one step to the next format. A migration's records are put
- * together in the format that they are written in and are then brought forward step by step, so a step
- * always sees a whole migration and never part of one. Pure, and before anything is checked: whatever a
- * step does not recognise it leaves as it is, and schema.ts judges it afterwards.
+ * What changed from each journal format to the next, as one step each. A migration's records are merged in
+ * the format that they were written in, and the result is then upgraded step by step: a step always sees
+ * a whole migration, never part of one. Pure, and before any check: what a step does not recognise it
+ * leaves alone, for schema.ts to judge.
  *
  * A new field needs no step and no new format: it gets a default in schema.ts. A format of its
  * own is needed where a field is renamed, moves, or changes its meaning. Then JOURNAL_FORMAT goes up, a
@@ -12,7 +12,7 @@ import { withChanges } from "./state.ts";
 import { JOURNAL_FORMAT, type JournalRecord } from "../../journal/segments.ts";
 import { isRecord } from "../../core/json.ts";
 
-/** A migration as its records have it, not checked. */
+/** A migration as recorded, unchecked. */
 export interface RawMigration {
   readonly request: unknown;
   readonly target: unknown;
@@ -25,7 +25,7 @@ interface Step {
   readonly decision: (raw: unknown) => unknown;
 }
 
-/** By the format that a step begins with. */
+/** By the format that the step upgrades from. */
 const STEPS: ReadonlyMap<number, Step> = new Map([
   [1, { migration: from1, decision: decisionFrom1 }],
 ]);
@@ -39,7 +39,7 @@ function stepsFrom(format: number): readonly Step[] {
   return all;
 }
 
-/** In the present format. Of a newer one that this code can read it stays as it is. */
+/** In the present format. One in a newer, readable format is left as it is. */
 export function upgraded(raw: RawMigration, format: number): RawMigration {
   return stepsFrom(format).reduce((done, { migration }) => migration(done), raw);
 }

@@ -9,7 +9,7 @@ import type { CallResult, Hypervisor } from "../../hypervisor/port.ts";
 import type { HostIdentity } from "../../journal/host-identity.ts";
 import type { Log } from "../../logger.ts";
 
-/** libvirtd describes a host slowly only once, while it looks at each QEMU that is installed. */
+/** libvirtd may need seconds for its first description of a host: it probes every installed QEMU. */
 const HOST_UUID_WAIT_MS = 10_000;
 
 export class OwnIdentity {
@@ -19,7 +19,7 @@ export class OwnIdentity {
     return this.#identity;
   }
 
-  /** Never rejects: without libvirt's part of it the other two decide. */
+  /** Never rejects: without libvirt's UUID the other two decide. */
   async complete(hypervisor: Pick<Hypervisor, "hostUuid">, log: Log): Promise<void> {
     const answer = await patient(await hypervisor.hostUuid());
     const hostUuid = answer.kind === "ok" ? answer.value : null;

@@ -74,7 +74,7 @@ export class MigrationJournal {
     return { k: "slots", slots: [...this.#reservations.values()], coming: this.#coming };
   }
 
-  /** A migration whose records cannot be used, and that is not going on: later daemons forget it. */
+  /** A migration whose records cannot be used and that is no longer running: later daemons ignore it. */
   dropped(id: string): void {
     this.append({ k: "dropped", id });
   }

@@ -1,8 +1,8 @@
 /**
- * From the lines of a journal to what was known when they ended: each migration with its last state,
- * the events and their numbers, the reservations; of every format, as one of the present format. Pure,
- * and it believes nothing that was not checked: what cannot be used is left out, and reported with what
- * is wrong with it. What becomes of it is restore.ts's.
+ * Reads a journal, whatever format it is in, into what its daemon last knew: each migration with its last
+ * state, the events and their numbers, the reservations. Pure, and nothing is trusted unchecked: what
+ * cannot be used is left out and reported, with what is wrong with it. What becomes of the rest is
+ * restore.ts's.
  */
 import * as v from "valibot";
 import type { Decision } from "../../core/turn.ts";
@@ -43,11 +43,11 @@ export interface ReplayedMigration {
 /** A migration whose records cannot be used. */
 export interface UnusableMigration {
   readonly id: string;
-  /** null: not even that can be read. */
+  /** null: not even this can be read. */
   readonly vmId: string | null;
-  /** It may still be going on: it had not ended, in this boot. */
+  /** It had not ended and is of this boot, so it may still be running. */
   readonly live: boolean;
-  /** In words, with the field: `limits.progressTimeoutMs: expected number, got undefined`. */
+  /** What is wrong, with the field: `limits.progressTimeoutMs is missing`. */
   readonly why: string;
 }
 
@@ -73,7 +73,7 @@ interface Trace {
   raw: RawMigration;
   /** Of `raw`. */
   format: number;
-  /** Why there may be records of it after these; null: there are none. */
+  /** A later segment that cannot be read and may hold records of it; null: there is none. */
   overtakenBy: string | null;
   wallMs: number;
   atMs: number | null;
@@ -137,14 +137,14 @@ export class Replayer {
   }
 
   /**
-   * What it said of this host's migrations is lost: one that waited may have been cancelled, and one that
-   * ran may have ended and begun again. Nothing is begun or steered by what was so before.
+   * What it said about this host's migrations is lost: one that was queued may have been cancelled since,
+   * and one that was running may have ended. So nothing is begun or steered by what was known before.
    */
   #skip({ file, reason, why }: Extract<Segment, { kind: "skipped" }>): void {
     if (reason === "torn") return;
     this.#troubles.push(`${file.path}: ${why}`);
     if (reason === "otherHost") return;
-    // Numbers that it gave to events must not be given again.
+    // Event numbers that it used must not be used again.
     this.#epoch = null;
     for (const found of this.#traces.values()) found.overtakenBy = file.path;
   }
@@ -222,7 +222,7 @@ function trace(traces: Map<string, Trace>, record: JournalRecord, header: Segmen
   }
   if (k !== "step" || known === undefined) return;
   if (isRecord(d)) {
-    // A daemon goes on in its own format with one that ended before it was started.
+    // A daemon adds to a migration that had ended before its start, in its own format.
     if (known.format !== format) known.raw = upgraded(known.raw, known.format);
     known.format = format;
     known.raw = { ...known.raw, state: merged(known.raw.state, d, format) };

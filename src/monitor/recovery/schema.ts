@@ -1,8 +1,8 @@
 /**
- * What a journal may hold, checked before any of it is believed: a file can be cut off, or have been
- * written by another version or by somebody else. Shapes only; the compiler holds them to the core's types.
- * A field that a later version adds has its default here, beside the field, so that older journals stay
- * readable; a field that is not known here is ignored. What follows from them is restore.ts's.
+ * What a journal may contain, checked before any of it is trusted: a file can be truncated, or have been
+ * written by another version or another program. Shapes only; the compiler keeps them in line with the
+ * core's types. A field added by a later version has its default here, beside the field, so that older
+ * journals stay readable; unknown fields are ignored. What follows from a record is restore.ts's.
  */
 import * as v from "valibot";
 import { endReasons } from "../../core/end-reasons.ts";
