@@ -1,5 +1,5 @@
 /**
- * Who is at the other end of a connection, as everything behind the doors sees it: an address for the
+ * Who is at the other end of a connection, as everything behind the listeners sees it: an address for the
  * log, a name by which it is known again, and its role. What a certificate says is read here, once;
  * what a role may do is not known here.
  */
@@ -10,7 +10,7 @@ import { TLSSocket } from "node:tls";
 import { descriptorOf, peerCredentials } from "posix";
 import { formatSubject } from "../tls/subject.ts";
 import { clip } from "../wire/invalid-params.ts";
-import { type AccessRules, type DoorKind, type Role, roleOf } from "./roles.ts";
+import { type AccessRules, type ListenerKind, type Role, roleOf } from "./roles.ts";
 
 /** Characters of a name. Long enough for a rule of access to be made of it. */
 const NAME_SHOWN = 512;
@@ -44,10 +44,14 @@ export interface Client {
 }
 
 /** The client of a connection whose TLS handshake, if there is one, is done. */
-export function clientOf(socket: Socket, door: DoorKind, access: () => AccessRules): Client {
+export function clientOf(
+  socket: Socket,
+  listener: ListenerKind,
+  access: () => AccessRules,
+): Client {
   const certificate = certificateOf(socket);
   const subject = certificate === undefined ? undefined : subjectOf(certificate);
-  const isUnix = door === "unix" || door === "unixReadOnly";
+  const isUnix = listener === "unix" || listener === "unixReadOnly";
   const host = isUnix ? "unix" : hostOf(socket);
   const address = isUnix ? "unix" : addressOf(socket);
   return {
@@ -55,7 +59,7 @@ export function clientOf(socket: Socket, door: DoorKind, access: () => AccessRul
     name: clip(subject ?? (isUnix ? userOf(socket) : address), NAME_SHOWN),
     ...(subject !== undefined && { subject }),
     source: subject ?? certificate?.fingerprint256 ?? host,
-    role: () => roleOf(door, subject, access()),
+    role: () => roleOf(listener, subject, access()),
   };
 }
 

@@ -11,11 +11,11 @@ import type { Client } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { RpcLimits } from "./limits.ts";
 import { isOwnOrigin, reachedBy } from "./origin.ts";
-import type { DoorKind } from "./roles.ts";
+import type { ListenerKind } from "./roles.ts";
 
 /** Where a connection came in. */
-export interface Door {
-  readonly kind: DoorKind;
+export interface ListenerFacts {
+  readonly kind: ListenerKind;
   /** Origins besides the own address, e.g. `https://host.example:54321`. */
   readonly ownOrigins: readonly string[];
 }
@@ -35,10 +35,13 @@ const JSON_TYPES: ReadonlySet<string> = new Set([
 ]);
 
 /** Shared by POST and WebSocket: the origin, before anything else. */
-export function checkOrigin(request: IncomingMessage, door: Door): Refused | undefined {
+export function checkOrigin(
+  request: IncomingMessage,
+  listener: ListenerFacts,
+): Refused | undefined {
   const origins = request.headersDistinct["origin"] ?? [];
   if (origins.length === 0) return undefined;
-  const reached = reachedBy(request, door.kind, door.ownOrigins);
+  const reached = reachedBy(request, listener.kind, listener.ownOrigins);
   if (origins.every((origin) => isOwnOrigin(origin, reached))) return undefined;
   return { status: 403, reason: "requests from web pages are refused" };
 }
@@ -79,12 +82,12 @@ function isJson(contentType: string | undefined): boolean {
 export async function answerPost(
   dispatcher: Dispatcher,
   limits: RpcLimits,
-  door: Door,
+  listener: ListenerFacts,
   client: Client,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const refused = checkOrigin(request, door) ?? checkPost(request, limits);
+  const refused = checkOrigin(request, listener) ?? checkPost(request, limits);
   if (refused !== undefined) {
     refuse(request, response, refused);
     return;

@@ -19,7 +19,7 @@ export interface RpcLimits {
   readonly inFlightReadOnly: number;
   /**
    * Open connections, for TCP and for each Unix socket. Beyond, and beyond the two below, the oldest
-   * that is not established makes room (`Places`); if there is none, the new one is refused.
+   * that is not established makes room (`OpenConnections`); if there is none, the new one is refused.
    */
   readonly connections: number;
   readonly connectionsReadOnly: number;

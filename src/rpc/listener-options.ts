@@ -1,5 +1,5 @@
 /**
- * What the doors are opened with, and how the configuration says it. Nothing here opens one.
+ * What the listeners are opened with, and how the configuration says it. Nothing here opens one.
  */
 
 import type { Config } from "../config/config.ts";
@@ -21,7 +21,7 @@ export interface ListenerOptions {
   readonly limits: RpcLimits;
 }
 
-/** What the configuration says about doors. `access` is asked anew for each request. */
+/** What the configuration says about listeners. `access` is asked anew for each request. */
 export function listenerOptions(
   { addresses, ssl }: Config,
   access: () => AccessRules,

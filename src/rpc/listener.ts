@@ -1,5 +1,5 @@
 /**
- * The doors: TCP, with mutual TLS unless configured otherwise, and two Unix sockets, as libvirt has
+ * The listeners: TCP, with mutual TLS unless configured otherwise, and two Unix sockets, as libvirt has
  * them: one for control and one for reading.
  *
  * The listener owns every connection from accept to end. It looks at a connection's first bytes,
@@ -7,7 +7,7 @@
  * protocol; so all protocols share a port (STOMP and HTTP by `protocolOf`, WebSocket by HTTP's own
  * handshake). The HTTP server never listens itself: it is handed sockets, and since Node then checks
  * none of its timeouts, each connection has one deadline here: handshake, headers, idle. A STOMP
- * connection keeps its own time. Which connection goes when there are too many is `Places`'. Verbs
+ * connection keeps its own time. `OpenConnections` decides which connection is dropped when there are too many. Verbs
  * and their meaning are not known here.
  */
 
@@ -23,15 +23,15 @@ import { systemClock } from "../clock.ts";
 import type { Log } from "../logger.ts";
 import type { NumberedEvent } from "../monitor/service.ts";
 import { certificateFields } from "../tls/refusal.ts";
-import { Admission } from "./admission.ts";
+import { ConnectionLimits } from "./connection-limits.ts";
 import { addressOf, asStomp, type Client, clientOf, hostOf } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { EventRing } from "./event-ring.ts";
 import { type Protocol, protocolOf } from "./first-bytes.ts";
-import { answerPost, type Door } from "./http.ts";
+import { answerPost, type ListenerFacts } from "./http.ts";
 import type { ListenerOptions } from "./listener-options.ts";
 import { LogThrottle } from "./log-throttle.ts";
-import type { Place } from "./places.ts";
+import type { OpenConnection } from "./open-connections.ts";
 import { anyCertificateControls } from "./roles.ts";
 import { StompPeers } from "./stomp.ts";
 import { createMutualTls, rereadTlsFiles, type TlsFiles } from "./tls-server.ts";
@@ -43,9 +43,9 @@ const OWNER_AND_GROUP = 0o660;
 const EVERYBODY = 0o666;
 
 interface Connection {
-  readonly door: Door;
+  readonly via: ListenerFacts;
   readonly client: Client;
-  readonly place: Place;
+  readonly entry: OpenConnection;
   deadline: NodeJS.Timeout | undefined;
   /** Requests being answered; a WebSocket counts as one for its whole life. */
   active: number;
@@ -91,7 +91,7 @@ export class Listener {
     return this.#peers.size + this.#stomp.size;
   }
 
-  /** Opens all doors, or none. **Fails**: Error naming the door. */
+  /** Opens every listener, or none. **Fails**: Error naming the one that cannot open. */
   async start(): Promise<void> {
     try {
       const { tcp, unixSocket, unixSocketReadOnly } = this.#options;
@@ -176,10 +176,10 @@ export class Listener {
 
   async #listenTcp({ host, port, tls }: NonNullable<ListenerOptions["tcp"]>): Promise<void> {
     const { ownOrigins } = this.#options;
-    const door: Door = { kind: tls === undefined ? "tcp" : "tls", ownOrigins };
+    const via: ListenerFacts = { kind: tls === undefined ? "tcp" : "tls", ownOrigins };
     const server =
       tls === undefined ? createTcpServer({ allowHalfOpen: true }) : await this.#createTls(tls);
-    await this.#open(server, () => server.listen({ host, port }), `${host}:${port}`, door);
+    await this.#open(server, () => server.listen({ host, port }), `${host}:${port}`, via);
     const address = server.address();
     this.#port = typeof address === "object" && address !== null ? address.port : undefined;
     const fields = { host, port: this.#port, tls: tls !== undefined };
@@ -204,29 +204,29 @@ export class Listener {
     return this.#tls;
   }
 
-  async #open(server: Server, listen: () => void, name: string, door: Door): Promise<void> {
+  async #open(server: Server, listen: () => void, name: string, via: ListenerFacts): Promise<void> {
     const { connections, connectionsReadOnly, connectionsPerAddress } = this.#options.limits;
-    const total = door.kind === "unixReadOnly" ? connectionsReadOnly : connections;
-    const places = { total, perAddress: connectionsPerAddress };
-    const admission = new Admission(this.#clientLog, name, places);
+    const total = via.kind === "unixReadOnly" ? connectionsReadOnly : connections;
+    const bounds = { total, perAddress: connectionsPerAddress };
+    const limits = new ConnectionLimits(this.#clientLog, name, bounds);
     server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => {
         this.#sockets.delete(socket);
         if (this.#sockets.size === 0) this.#onEmpty?.();
       });
-      const place = admission.admit(socket);
-      if (place !== undefined && door.kind !== "tls") this.#accept(socket, door, place);
+      const entry = limits.accept(socket);
+      if (entry !== undefined && via.kind !== "tls") this.#accept(socket, via, entry);
     });
     server.on("secureConnection", (socket: Socket) => {
-      const place = admission.placeOf(socket);
-      if (place === undefined) {
+      const entry = limits.entryOf(socket);
+      if (entry === undefined) {
         socket.destroy();
         return;
       }
       // It has shown a certificate: whoever has none goes before it.
-      place.stage = "begun";
-      this.#accept(socket, door, place);
+      entry.stage = "begun";
+      this.#accept(socket, via, entry);
     });
     this.#servers.push(server);
     await new Promise<void>((resolve, reject) => {
@@ -236,14 +236,14 @@ export class Listener {
       });
       listen();
     });
-    server.on("error", (err) => this.#log.error({ err, door: name }, "listener failed"));
+    server.on("error", (err) => this.#log.error({ err, listener: name }, "listener failed"));
   }
 
   /** A connection, decrypted if need be, of which nothing has been read. */
-  #accept(socket: Socket, door: Door, place: Place): void {
+  #accept(socket: Socket, via: ListenerFacts, entry: OpenConnection): void {
     const access = this.#options.access ?? (() => anyCertificateControls);
-    const client = clientOf(socket, door.kind, access);
-    const connection: Connection = { door, client, place, deadline: undefined, active: 0 };
+    const client = clientOf(socket, via.kind, access);
+    const connection: Connection = { via, client, entry, deadline: undefined, active: 0 };
     this.#connections.set(socket, connection);
     socket.on("error", (error) => {
       this.#log.debug({ client: client.address, reason: error.message }, "connection failed");
@@ -257,7 +257,7 @@ export class Listener {
     const peek = (): void => {
       const first: unknown = socket.read();
       if (!Buffer.isBuffer(first)) return;
-      place.stage = "begun";
+      entry.stage = "begun";
       seen = Buffer.concat([seen, first]);
       const protocol = protocolOf(seen);
       if (protocol === undefined) return;
@@ -281,7 +281,7 @@ export class Listener {
         clearTimeout(connection.deadline);
         connection.active += 1;
         this.#stomp.open(socket, asStomp(connection.client, socket), () => {
-          connection.place.stage = "established";
+          connection.entry.stage = "established";
         });
         break;
     }
@@ -294,18 +294,18 @@ export class Listener {
       const connection = this.#begin(request);
       if (connection === undefined) return;
       request.once("end", () => {
-        connection.place.stage = "established";
+        connection.entry.stage = "established";
       });
       response.once("close", () => {
         connection.active -= 1;
         if (connection.active > 0) return;
-        connection.place.stage = "idle";
+        connection.entry.stage = "idle";
         if (this.#closing !== undefined) request.socket.destroy();
         else this.#arm(request.socket, connection, this.#options.limits.idleMs);
       });
-      const { door, client } = connection;
+      const { via, client } = connection;
       const { limits } = this.#options;
-      void answerPost(this.#dispatcher, limits, door, client, request, response).then(() => {
+      void answerPost(this.#dispatcher, limits, via, client, request, response).then(() => {
         // A reply that nobody takes must not hold the connection.
         if (connection.active <= 1) this.#arm(request.socket, connection, limits.idleMs);
       });
@@ -320,8 +320,8 @@ export class Listener {
         request.socket.destroy();
         return;
       }
-      connection.place.stage = "established";
-      this.#peers.upgrade(request, socket, head, connection.door, connection.client);
+      connection.entry.stage = "established";
+      this.#peers.upgrade(request, socket, head, connection.via, connection.client);
     });
     http.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       this.#clientLog.say("info", "", { reason: error.message }, "malformed HTTP request");

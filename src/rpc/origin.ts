@@ -17,11 +17,11 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { canonicalIp } from "../core/ip.ts";
-import type { DoorKind } from "./roles.ts";
+import type { ListenerKind } from "./roles.ts";
 
 /** How a request reached the daemon, as far as its origin goes. */
 export interface Reached {
-  readonly door: DoorKind;
+  readonly listener: ListenerKind;
   /** Of this end; absent on a Unix socket. */
   readonly address?: string;
   readonly port?: number;
@@ -53,7 +53,7 @@ const sitePattern = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+))(?::([0-9]{1,5}))?$/;
 
 export function reachedBy(
   request: IncomingMessage,
-  door: DoorKind,
+  listener: ListenerKind,
   listed: readonly string[],
 ): Reached {
   const { localAddress, localPort }: Socket = request.socket;
@@ -61,7 +61,7 @@ export function reachedBy(
   const certificate =
     request.socket instanceof TLSSocket ? request.socket.getX509Certificate() : undefined;
   return {
-    door,
+    listener,
     listed,
     ...(localAddress !== undefined && { address: localAddress }),
     ...(localPort !== undefined && { port: localPort }),
@@ -75,7 +75,7 @@ export function isOwnOrigin(text: string, reached: Reached): boolean {
   const origin = readOrigin(text);
   if (origin === undefined) return false;
   if (reached.listed.some((each) => isSame(origin, readOrigin(each)))) return true;
-  switch (reached.door) {
+  switch (reached.listener) {
     case "unix":
     case "unixReadOnly":
       return origin.scheme === "http" && origin.host === "localhost";

@@ -1,5 +1,5 @@
 /**
- * Who may do what: the role of a connection, from the door it came by, the subject of its certificate
+ * Who may do what: the role of a connection, from the listener it came through, the subject of its certificate
  * and the rules of the configuration. Pure, and asked anew for each request and event, so that a
  * changed configuration holds for open connections too. Which verbs a role has is the verb table's.
  *
@@ -25,11 +25,15 @@ export const anyCertificateControls: AccessRules = {
 };
 
 /** `unix` is for control and `unixReadOnly` for reading, whoever it is: file modes decide who. */
-export type DoorKind = "tcp" | "tls" | "unix" | "unixReadOnly";
+export type ListenerKind = "tcp" | "tls" | "unix" | "unixReadOnly";
 
 /** `subject` undefined: no certificate, or one without a subject. */
-export function roleOf(door: DoorKind, subject: string | undefined, rules: AccessRules): Role {
-  switch (door) {
+export function roleOf(
+  listener: ListenerKind,
+  subject: string | undefined,
+  rules: AccessRules,
+): Role {
+  switch (listener) {
     case "unix":
       return "control";
     case "unixReadOnly":

@@ -1,5 +1,5 @@
 /**
- * The TLS side of the TCP door: mutual TLS, 1.2 or later, from three files that can be read again
+ * The TLS side of the TCP listener: mutual TLS, 1.2 or later, from three files that can be read again
  * while it runs. A client whose certificate is refused hears why, by a TLS alert. Files that do not
  * fit together are refused before anything of the running server
  * has changed. Connections that are open keep what they were made with; sessions of before cannot be

@@ -13,7 +13,7 @@ import type { Log } from "../logger.ts";
 import type { EventMessage } from "../wire/event-message.ts";
 import type { Client } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { checkOrigin, checkPath, type Door, type Refused } from "./http.ts";
+import { checkOrigin, checkPath, type ListenerFacts, type Refused } from "./http.ts";
 import { type RpcLimits, unreadBytesOf } from "./limits.ts";
 import type { LogThrottle } from "./log-throttle.ts";
 import { mayHearEvents } from "./roles.ts";
@@ -63,10 +63,10 @@ export class WebSocketPeers {
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
-    door: Door,
+    listener: ListenerFacts,
     client: Client,
   ): void {
-    const refused = checkOrigin(request, door) ?? checkPath(request);
+    const refused = checkOrigin(request, listener) ?? checkPath(request);
     if (refused !== undefined) {
       refuse(socket, refused);
       return;

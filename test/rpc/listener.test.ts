@@ -200,7 +200,9 @@ describe("a connection is ended", () => {
     await new Promise((resolve) => first.once("connect", resolve));
     expect(bodyOf(await exchange(at, post(ping)))).toBe(pong);
     await ended;
-    expect(lines.map((line) => line["msg"])).toContain("too many connections, the quietest ended");
+    expect(lines.map((line) => line["msg"])).toContain(
+      "too many connections, dropped the least active",
+    );
   });
 });
 

@@ -25,10 +25,10 @@ const { files, client, pem } = useFolder((dir) => {
   });
 });
 
-function over(door: Reached["door"], fields: Partial<Reached> = {}): Reached {
+function over(door: Reached["listener"], fields: Partial<Reached> = {}): Reached {
   const isUnix = door === "unix" || door === "unixReadOnly";
   return {
-    door,
+    listener: door,
     listed: ["https://Listed.example", "http://listed.example:8080"],
     ...(!isUnix && { address: "::ffff:10.0.0.1", port: 54_321 }),
     ...(door === "tls" && { certificate: new X509Certificate(pem("named.pem")) }),

@@ -1,10 +1,14 @@
-/** Who goes when a door is full, as a table; and that lines about it are thinned. */
+/** Which connection is dropped when a listener is full, as a table; and that log lines about it are thinned. */
 
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { createLog } from "../../src/logger.ts";
 import { LogThrottle } from "../../src/rpc/log-throttle.ts";
-import { type Place, Places, type Stage } from "../../src/rpc/places.ts";
+import {
+  type OpenConnection,
+  OpenConnections,
+  type Stage,
+} from "../../src/rpc/open-connections.ts";
 
 interface Held {
   readonly name: string;
@@ -19,13 +23,13 @@ const held = (text: string): Held => {
   return { name, stage: found, ...(address !== undefined && { address }) };
 };
 
-function place(left: string[], { name, stage, address }: Held): Place {
+function place(left: string[], { name, stage, address }: Held): OpenConnection {
   return { address, stage, leave: () => left.push(name) };
 }
 
 describe("a new connection", () => {
   it.each<[string, readonly string[], string, string]>([
-    ["has a place where one is free", ["a silent", "b silent"], "new silent", "free"],
+    ["is added where there is room", ["a silent", "b silent"], "new silent", "added"],
     ["takes that of the oldest silent one", ["a silent", "b silent", "c silent"], "new", "a"],
     ["of a silent one before one that has begun", ["a begun", "b silent", "c idle"], "new", "b"],
     ["of one that has begun before an idle one", ["a idle", "b begun", "c begun"], "new", "b"],
@@ -60,25 +64,25 @@ describe("a new connection", () => {
       "new silent 10.0.0.2",
       "a",
     ],
-    ["without address has no limit of one", ["a silent", "b silent"], "new silent", "free"],
+    ["without address has no limit of one", ["a silent", "b silent"], "new silent", "added"],
   ])("%s", (_what, before, newcomer, outcome) => {
-    const places = new Places({ total: 3, perAddress: 2 });
+    const open = new OpenConnections({ total: 3, perAddress: 2 });
     const left: string[] = [];
-    for (const each of before) places.take(place(left, held(each)));
-    const taken = places.take(place(left, held(newcomer)));
+    for (const each of before) open.add(place(left, held(each)));
+    const taken = open.add(place(left, held(newcomer)));
     const goes = taken.kind === "evicted" ? left.join() : taken.kind;
     expect(goes).toBe(outcome);
-    expect(places.size).toBe(Math.min(3, before.length + (taken.kind === "free" ? 1 : 0)));
+    expect(open.size).toBe(Math.min(3, before.length + (taken.kind === "added" ? 1 : 0)));
   });
 
-  it("finds the place of one that has gone free, however often that is said", () => {
-    const places = new Places({ total: 1, perAddress: 1 });
+  it("counts one that has gone no more, however often that is said", () => {
+    const open = new OpenConnections({ total: 1, perAddress: 1 });
     const first = place([], held("a established 10.0.0.1"));
-    places.take(first);
-    expect(places.take(place([], held("b silent 10.0.0.1"))).kind).toBe("refused");
-    places.free(first);
-    places.free(first);
-    expect(places.take(place([], held("c silent 10.0.0.1"))).kind).toBe("free");
+    open.add(first);
+    expect(open.add(place([], held("b silent 10.0.0.1"))).kind).toBe("refused");
+    open.remove(first);
+    open.remove(first);
+    expect(open.add(place([], held("c silent 10.0.0.1"))).kind).toBe("added");
   });
 
   it("never ends an established one, and the limits hold, whatever comes", () => {
@@ -86,10 +90,10 @@ describe("a new connection", () => {
     const arrival = fc.record({ stage, address: fc.constantFrom("1", "2", "3", undefined) });
     fc.assert(
       fc.property(fc.array(arrival, { maxLength: 60 }), (arrivals) => {
-        const places = new Places({ total: 8, perAddress: 4 });
-        const all = new Set<Place>();
+        const open = new OpenConnections({ total: 8, perAddress: 4 });
+        const all = new Set<OpenConnection>();
         for (const { stage: now, address } of arrivals) {
-          const each: Place = {
+          const each: OpenConnection = {
             address,
             stage: now,
             leave: () => {
@@ -97,8 +101,8 @@ describe("a new connection", () => {
               all.delete(each);
             },
           };
-          if (places.take(each).kind !== "refused") all.add(each);
-          expect(places.size).toBe(all.size);
+          if (open.add(each).kind !== "refused") all.add(each);
+          expect(open.size).toBe(all.size);
           expect(all.size).toBeLessThanOrEqual(8);
           const ofAddress = [...all].filter((other) => other.address === address);
           if (address !== undefined) expect(ofAddress.length).toBeLessThanOrEqual(4);
