@@ -22,6 +22,14 @@ export const reportingKinds = [
 
 export type PendingKind = (typeof reportingKinds)[number];
 
+/**
+ * Whether "no answer" in time is not reported, but only what the call comes to later. An abort behind a
+ * switch to post-copy that is still pending would lose the guest.
+ */
+export function reportsLateOnly(kind: PendingKind): boolean {
+  return kind === "startPostCopy";
+}
+
 export type LogLevel = "info" | "warn" | "error";
 
 /** What the daemon must do. */

@@ -37,6 +37,10 @@ export function mayHaveLeftover(
  * Whether a definition of which libvirt does not say how its guest ended may be undefined. One that
  * libvirt says was migrated may be, at any age. `confirmedForMs` null: it is not known since when.
  */
-export function isSurelyLeft(wasPersistent: boolean, confirmedForMs: number | null): boolean {
-  return wasPersistent && (confirmedForMs ?? 0) < SURELY_LEFT_MS;
+export function isSurelyLeft(
+  wasPersistent: boolean,
+  confirmed: boolean,
+  confirmedForMs: number | null,
+): boolean {
+  return wasPersistent && confirmed && (confirmedForMs ?? 0) < SURELY_LEFT_MS;
 }

@@ -32,13 +32,14 @@ it.each<[string, Parameters<typeof mayHaveLeftover>, boolean]>([
 });
 
 it.each([
-  ["was not persistent", false, 0, false],
-  ["just confirmed", true, 0, true],
-  ["not known since when", true, null, true],
-  ["just long enough ago", true, SURELY_LEFT_MS - 1, true],
-  ["too long ago", true, SURELY_LEFT_MS, false],
-] as const)("surely left by the migration: %s", (_name, wasPersistent, forMs, expected) => {
-  expect(isSurelyLeft(wasPersistent, forMs)).toBe(expected);
+  ["was not persistent", false, true, 0, false],
+  ["not confirmed", true, false, null, false],
+  ["just confirmed", true, true, 0, true],
+  ["not known since when", true, true, null, true],
+  ["just long enough ago", true, true, SURELY_LEFT_MS - 1, true],
+  ["too long ago", true, true, SURELY_LEFT_MS, false],
+] as const)("surely left by the migration: %s", (_name, persistent, confirmed, forMs, expected) => {
+  expect(isSurelyLeft(persistent, confirmed, forMs)).toBe(expected);
 });
 
 it.each([

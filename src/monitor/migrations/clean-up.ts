@@ -75,10 +75,14 @@ export class CleanUp {
   }
 
   /** `cleared` is called once nothing is left. */
-  undefineLeftover(wasPersistent: boolean, cleared: () => void): void {
+  undefineLeftover({ end }: Migration, target: Target, cleared: () => void): void {
+    const wasPersistent = target.mode === "remote" && target.call.persistent;
+    const confirmed = end?.outcome.confirmed === true;
     const nowMs = this.#context.clock.monotonicMs();
     const confirmedForMs = this.#confirmedAtMs === null ? null : nowMs - this.#confirmedAtMs;
-    this.#begin(this.#undefineLeftover(isSurelyLeft(wasPersistent, confirmedForMs), cleared));
+    this.#begin(
+      this.#undefineLeftover(isSurelyLeft(wasPersistent, confirmed, confirmedForMs), cleared),
+    );
   }
 
   #release(release: Release | null): void {

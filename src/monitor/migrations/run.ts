@@ -5,7 +5,13 @@
  */
 import { randomUUID } from "node:crypto";
 import { type ChangeAnswer, mayChange } from "../../core/change.ts";
-import { type Effect, type Reporting, isReporting, valueAsked } from "../../core/effect.ts";
+import {
+  type Effect,
+  type Reporting,
+  isReporting,
+  valueAsked,
+  reportsLateOnly,
+} from "../../core/effect.ts";
 import { ownCount } from "../../core/host-count.ts";
 import type { Changes, Input } from "../../core/input.ts";
 import { isDoubtful, isHurried } from "../../core/locate.ts";
@@ -270,10 +276,9 @@ export class MigrationRun {
 
   /** One try; the caller repeats it. */
   undefineLeftover(): void {
-    const confirmed = this.#migration.end?.outcome.confirmed === true;
-    const { call } = this.#target.mode === "remote" ? this.#target : { call: null };
-    const wasPersistent = confirmed && call?.persistent === true;
-    this.#cleanUp.undefineLeftover(wasPersistent, () => this.apply({ kind: "cleared" }));
+    this.#cleanUp.undefineLeftover(this.#migration, this.#target, () =>
+      this.apply({ kind: "cleared" }),
+    );
   }
 
   get #subject(): Subject {
@@ -334,12 +339,10 @@ export class MigrationRun {
     };
     const done = async (): Promise<void> => {
       const answer = await performReporting(asking, this.#subject);
-      // An abort behind a switch to post-copy that is still pending would lose the guest: only the
-      // call's own end is reported.
-      const waits = effect === "startPostCopy" && answer.kind === "noAnswer";
-      if (!waits || answer.late === undefined) report(answer);
+      const late = answer.kind === "noAnswer" ? answer.late : undefined;
+      if (late === undefined || !reportsLateOnly(effect)) report(answer);
       // Another call of this kind is `busy` until then, so a late answer is still the latest.
-      if (answer.kind === "noAnswer" && answer.late !== undefined) report(await answer.late);
+      if (late !== undefined) report(await late);
     };
     const instead = { kind: "effectDone", effect, asked, result: { kind: "noAnswer" } } as const;
     void this.#reporting(effect, done, instead);
