@@ -1,7 +1,7 @@
 /**
- * Who is at the other end of a connection, as everything behind the listeners sees it: an address for the
- * log, a name by which it is known again, and its role. What a certificate says is read here, once;
- * what a role may do is not known here.
+ * Who is at the other end of a connection, as everything behind the listeners sees it: an address for
+ * the log, a name by which it is recognised, and its role. A certificate is read here, once; what a
+ * role may do is not known here.
  */
 
 import { randomUUID, type X509Certificate } from "node:crypto";
@@ -12,7 +12,7 @@ import { formatSubject } from "../tls/subject.ts";
 import { clip } from "../wire/invalid-params.ts";
 import { type AccessRules, type ListenerKind, type Role, roleOf } from "./roles.ts";
 
-/** Characters of a name. Long enough for a rule of access to be made of it. */
+/** Maximum length of a name: long enough to write an access rule from it. */
 const NAME_SHOWN = 512;
 
 /** One connection. Compared by identity. */
@@ -38,7 +38,7 @@ export interface Client {
   /**
    * A batch of one is answered with an object. JSON-RPC wants an array, but vdsm-client sends every
    * request as an array of one and VDSM has always answered an object. vdsm-client and
-   * vdsm-jsonrpc-java would take either; other programs written against VDSM know only this.
+   * vdsm-jsonrpc-java accept either; other programs written for VDSM know only this.
    */
   readonly wantsBareReply?: boolean;
 }

@@ -1,12 +1,13 @@
 /**
- * One dispatcher behind every transport: text of a message in, text of the reply out, or nothing.
+ * One dispatcher behind every transport: the text of a message in, the text of the reply out, or
+ * nothing.
  *
- * json-rpc-2.0 finds the verb and shapes the reply; what it lets through is stopped here: we parse ourselves, check ids and members, keep an id on every error that has one, answer a
- * batch with an array even if it is of one (but see `Client`), run a request that a client sends
- * again only once, and let no message of an unexpected error out. A verb that the client's role does
- * not have is refused before its parameters are looked at. Requests being answered are counted for
- * each client and in all. It never rejects, whatever comes in. It knows neither transports nor what a
- * verb does.
+ * json-rpc-2.0 finds the verb and builds the reply. What it lets through is stopped here: we parse
+ * ourselves, check ids and members, keep the id on every error that has one, answer a batch with an
+ * array even if it has one element (but see `Client`), run a request that is sent again only once, and
+ * let no message of an unexpected error out. A verb that the client's role may not call is refused
+ * before its parameters are looked at. Requests in flight are counted for each client and in total. It
+ * never rejects, whatever comes in. It knows neither transports nor what a verb does.
  */
 
 import { createJSONRPCErrorResponse, JSONRPCServer } from "json-rpc-2.0";
@@ -55,7 +56,7 @@ type Limits = Pick<
   | "logIntervalMs"
 >;
 
-/** Refusals that a client which is broken or hostile causes in any number; others are an engine's. */
+/** Refusals that a broken or hostile client can cause in any number; the others come from engines. */
 const THROTTLED: ReadonlySet<ErrorName> = new Set([
   "parse",
   "invalidRequest",
@@ -144,7 +145,7 @@ export class Dispatcher {
       const why = `Invalid Request: a batch of ${value.length}, allowed are 1 to ${batchLength}`;
       return this.#refuse(null, new MonitorError("invalidRequest", why), asker);
     }
-    // Of one it is a request in VDSM's clothes: a definition is handed back as it is without them.
+    // VDSM's clients wrap a single request in an array; it is answered as if it were not wrapped.
     const isBatch = value.length > 1;
     const room = { bytes: isBatch ? this.#limits.batchReplyBytes : Number.POSITIVE_INFINITY };
     const replies = await Promise.all(
@@ -158,7 +159,7 @@ export class Dispatcher {
     return texts.length === 0 ? undefined : `[${texts.join(",")}]`;
   }
 
-  /** The reply if the batch has room for it, else an error in its place. */
+  /** The reply if the batch has room for it, else an error instead. */
   #within(room: { bytes: number }, reply: string, value: unknown, asker: Asker): string {
     const bytes = Buffer.byteLength(reply);
     const request = checkRequest(value);
@@ -188,7 +189,7 @@ export class Dispatcher {
       const reads = client.role() === "read-only";
       if (reads) await this.#turn();
       const run = async () => await this.#run(request, asker);
-      // What only reads may run again, and must not cost others their memory.
+      // A verb that only reads may run again; remembering its reply would cost others their memory.
       const resendsAs = reads ? undefined : client.resendsAs;
       return await this.#resends.once(resendsAs, request, run, () => {
         const fields = { ...fieldsOf(asker, method), id };
@@ -218,15 +219,15 @@ export class Dispatcher {
   }
 
   /**
-   * Requests of readers begin one per turn of the event loop: any user of the host may send them, and
-   * however many he does, timers and everybody else come in between.
+   * Requests of readers start one per turn of the event loop: any user of the host may send them, and
+   * however many there are, timers and other clients get their turn in between.
    */
   async #turn(): Promise<void> {
     this.#turns = this.#turns.then(async () => await new Promise((next) => setImmediate(next)));
     await this.#turns;
   }
 
-  /** Why the client may not call this; a verb that is not there is refused by its name. */
+  /** Why the client may not call this; an unknown verb is refused by its name. */
   #denied(method: string, client: Client): MonitorError | undefined {
     if (this.#closedBecause !== null) return new MonitorError("initializing", this.#closedBecause);
     const verb = this.#verbs.get(method);
@@ -258,7 +259,7 @@ export class Dispatcher {
     return id === undefined ? undefined : JSON.stringify(toErrorResponse(id, error));
   }
 
-  /** Whoever gives a flow id wants to find it; an engine's polls have none. */
+  /** A caller that gives a flow id wants to find it in the log; an engine's polls have none. */
   #logStart(method: string, asker: Asker): void {
     if (asker.flowId === undefined || asker.client.role() !== "control") return;
     this.#log.info(fieldsOf(asker, method), "request received");
@@ -277,7 +278,7 @@ export class Dispatcher {
         : { code: number, reason: known.message, details: known.details };
     const role = client.role();
     const line = { ...fields, ...(code === "accessDenied" && { role }), ...why };
-    // Of an engine each refusal counts, but those that only a defect causes.
+    // Every refusal of an engine is logged, except those that only a defect causes.
     if (role === "control" && !THROTTLED.has(code)) {
       this.#log[level](line, message);
       return;
@@ -311,7 +312,7 @@ function toErrorResponse(id: Id, error: unknown) {
   );
 }
 
-/** The details if JSON can hold them: an error about an error helps nobody. */
+/** The details, if JSON can hold them: an error about an error helps nobody. */
 function asData(details: Readonly<Record<string, unknown>>): unknown {
   if (Object.keys(details).length === 0) return undefined;
   try {
@@ -326,7 +327,7 @@ interface Refusal {
   readonly error: MonitorError;
 }
 
-/** JSON-RPC 2.0, section 4. An id is kept wherever it is one. */
+/** JSON-RPC 2.0, section 4. A valid id is kept, whatever else is wrong. */
 function checkRequest(value: unknown): Request | Refusal {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return refusal(null, "invalidRequest", "Invalid Request: not an object");
@@ -346,7 +347,7 @@ function checkRequest(value: unknown): Request | Refusal {
   }
   const method = members.get("method");
   if (typeof method !== "string") {
-    return refusal(known ?? null, "invalidRequest", "Invalid Request: method is no string");
+    return refusal(known ?? null, "invalidRequest", "Invalid Request: method is not a string");
   }
   return { id: known, method, params: members.get("params") };
 }
@@ -355,7 +356,7 @@ function refusal(id: Id, code: ErrorName, message: string): Refusal {
   return { id, error: new MonitorError(code, message) };
 }
 
-/** A number that JSON.parse has rounded would come back as another, and match no request. */
+/** A number that JSON.parse has rounded would be returned as a different one and match no request. */
 function isId(id: unknown): id is Id {
   if (typeof id === "number") {
     return Number.isInteger(id) ? Number.isSafeInteger(id) : Number.isFinite(id);

@@ -1,11 +1,11 @@
 /**
- * The events of late, numbered, for whoever was not there: `Host.getEvents` reads them here.
+ * Recent events, numbered, for clients that were disconnected: `Host.getEvents` reads them here.
  *
- * Numbers begin at 1 with the host's boot and go on over a restart of the daemon, whose journal has
- * them; `epoch` names the run of numbers, so that a client which comes back can tell a new run from a
- * long silence. Events on the wire carry no number among their
- * params, where engine takes each key for a VM; STOMP has it in message-id. The ring is bounded in
- * count and bytes and says when something asked for is gone.
+ * Numbers start at 1 with the host's boot and continue when the daemon is restarted, since its journal
+ * has them. `epoch` names the run of numbers, so that a client that returns can tell a new run from a
+ * long silence. An event's number is not among its params on the wire, where the engine takes every
+ * key for a VM; STOMP has it in message-id. The ring is bounded in count and bytes and reports when
+ * something that is asked for is gone.
  */
 
 import { randomUUID } from "node:crypto";
@@ -14,7 +14,7 @@ import type { EventMessage } from "../wire/event-message.ts";
 import type { RecentEvents } from "../wire/verbs.ts";
 import { defaultRpcLimits, type EventLimits } from "./limits.ts";
 
-/** The run of numbers that a daemon which was killed had begun, with the events it still had. */
+/** The run of numbers that an earlier daemon had begun, with the events it still had. */
 export interface NumberedBefore {
   readonly epoch: string | null;
   readonly nextSeq: number;
@@ -28,7 +28,7 @@ interface Kept {
 
 export class EventRing {
   readonly #limits: EventLimits;
-  /** Kept ones by number, the oldest first. */
+  /** The kept events by number, oldest first. */
   readonly #kept = new Map<number, Kept>();
   #epoch: string = randomUUID();
   #bytes = 0;
@@ -39,8 +39,8 @@ export class EventRing {
   }
 
   /**
-   * What a daemon that ran before had numbered, to go on from; before anything is numbered or read
-   * here. **Fails**: Error afterwards.
+   * Continues the numbers of an earlier daemon; only before anything is numbered or read here.
+   * **Fails**: Error afterwards.
    */
   restore({ epoch, nextSeq, events }: NumberedBefore): void {
     if (this.#next !== 1) throw new Error("events have been numbered already");
@@ -78,10 +78,10 @@ export class EventRing {
   }
 
   /**
-   * The kept events from number `since` on. `gone`: some of those asked for are not among them, since
-   * they are no longer kept, or `since` is of another run, by its epoch or because it lies ahead of
-   * us; of another run's number everything kept is given. `next` is the `since` to ask with later.
-   * Asked again after `next`, with live events in between, a client may see one twice and misses none.
+   * The kept events from number `since` on. `gone`: some of those asked for are missing, because they
+   * are no longer kept or because `since` belongs to another run (by its epoch, or because it is ahead
+   * of us); for another run everything kept is returned. `next` is the `since` to ask with later. A
+   * client that also listens to live events may see one twice and misses none.
    */
   read(since: number, epoch?: string): RecentEvents {
     const first = this.#kept.keys().next().value ?? this.#next;

@@ -1,8 +1,8 @@
 /**
- * Which protocol a connection speaks, from as many of its first bytes as it takes. Both STOMP and
- * HTTP begin with a word in capitals, and some words are in both (CONNECT, SUBSCRIBE); in HTTP a
- * space follows, in STOMP the line ends. Line ends before it are both protocols' leave. What is
- * neither goes to the HTTP parser, which knows how to refuse.
+ * Which protocol a connection speaks, from as many of its first bytes as it takes. Both STOMP and HTTP
+ * begin with a word in capitals, and some words are in both (CONNECT, SUBSCRIBE); in HTTP a space
+ * follows, in STOMP the line ends. Both protocols allow line ends before it. Anything else goes to the
+ * HTTP parser, which knows how to refuse.
  */
 
 import { commands } from "../stomp/index.ts";

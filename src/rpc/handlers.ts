@@ -1,7 +1,7 @@
 /**
- * Each verb of the table bound to the one call of the monitor that it stands for. A handler checks
- * through its schema, calls, and gives the result VDSM's shape (true, an object, an array of one);
- * which transport the request came by is not known here, and libvirt even less.
+ * Each verb of the table bound to the monitor's call that it stands for. A handler reads its request
+ * (wire/requests.ts), makes the call, and gives the result VDSM's shape (true, an object, an array of
+ * one). It does not know which transport the request came by, nor anything of libvirt.
  */
 
 import { MonitorError } from "../errors.ts";
@@ -22,7 +22,7 @@ import type { VerbName } from "../wire/verbs.ts";
 import type { Client } from "./client.ts";
 import type { EventRing } from "./event-ring.ts";
 
-/** What a verb may know of who calls it. */
+/** What a verb may know of its caller. */
 export type Caller = Pick<Client, "source" | "role" | "name">;
 
 export type Handler = (params: FlatParams, caller: Caller) => Promise<unknown>;
@@ -71,7 +71,7 @@ export function bindVerbs(
   };
 }
 
-/** VM.hibernate names both files by its one parameter, and so do its errors. */
+/** VM.hibernate has one parameter for both files, so its errors name that one. */
 async function namingHandle<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;

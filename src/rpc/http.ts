@@ -1,9 +1,9 @@
 /**
  * JSON-RPC as HTTP POST /jsonrpc: what a request must look like before its body is read.
  *
- * The first look is at Origin (origin.ts): one that is not the daemon's own is answered with 403
- * before anything is parsed. Programs send none and may call the host by any name. Nothing here knows
- * JSON-RPC; the dispatcher gets bytes.
+ * Origin is checked first (origin.ts): one that is not the daemon's own gets 403 before anything is
+ * parsed. Programs send none and may call the host by any name. Nothing here knows JSON-RPC; the
+ * dispatcher gets bytes.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -13,10 +13,10 @@ import type { RpcLimits } from "./limits.ts";
 import { isOwnOrigin, reachedBy } from "./origin.ts";
 import type { ListenerKind } from "./roles.ts";
 
-/** Where a connection came in. */
+/** The listener that a connection came through. */
 export interface ListenerFacts {
   readonly kind: ListenerKind;
-  /** Origins besides the own address, e.g. `https://host.example:54321`. */
+  /** Origins besides the listener's own address, e.g. `https://host.example:54321`. */
   readonly ownOrigins: readonly string[];
 }
 
@@ -127,12 +127,12 @@ function sayContinue(response: ServerResponse): void {
   }
 }
 
-/** How long what a refused client still sends is read and dropped. */
+/** How long data that a refused client still sends is read and dropped. */
 const LINGER_MS = 1000;
 
 /**
  * The connection ends with the reply. A body on its way is read and dropped for a moment: closing
- * over unread bytes makes the kernel send a reset, which would overtake the reply.
+ * with unread bytes makes the kernel send a reset, which would overtake the reply.
  */
 function refuse(
   request: IncomingMessage,

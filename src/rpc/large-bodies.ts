@@ -1,6 +1,6 @@
 /**
- * Bodies beyond the common limit, which only a domain's definition needs: how many bytes of them the
- * daemon has in hand at a time, whoever sent them, and who waits for room, in which order. Who may send
+ * Bodies larger than the common limit, which only a domain's definition needs: how many bytes of them
+ * the daemon holds at a time, whoever sent them, and who waits for room, in which order. Who may send
  * one, and how long one may wait, is not known here.
  */
 
@@ -23,7 +23,7 @@ export class LargeBodies {
     return this.#waiting.size > 0;
   }
 
-  /** False: there are too many now, or others wait already. What was taken is to be given back. */
+  /** False: there is no room now, or others are waiting already. What was taken must be given back. */
   take(bytes: number): boolean {
     if (this.isWanted || !this.#hasRoom(bytes)) return false;
     this.#takenBytes += bytes;
@@ -35,7 +35,7 @@ export class LargeBodies {
     const waiting = { bytes, go };
     this.#waiting.add(waiting);
     return () => {
-      // The one behind it may need less.
+      // The next one may need less.
       if (this.#waiting.delete(waiting)) this.#letIn();
     };
   }

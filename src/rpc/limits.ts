@@ -1,6 +1,6 @@
 /**
- * Every bound of the RPC edge, named: a client, however broken or hostile, costs at most this.
- * Tests pass smaller ones. No limit on migrations is here; those are the configuration's.
+ * Every limit of the RPC side by name: the most that a client, however broken or hostile, can cost.
+ * Tests pass smaller ones. Limits on migrations are in the configuration.
  */
 
 import { definitionMessageBytes } from "../core/definition-size.ts";
@@ -25,7 +25,7 @@ export interface RpcLimits {
   readonly connectionsReadOnly: number;
   /** Of one TCP address. Engines and hosts have one or two; Unix sockets have no addresses. */
   readonly connectionsPerAddress: number;
-  /** Requests of one HTTP connection whose replies are not out; beyond, it is ended. */
+  /** Requests of one HTTP connection whose replies are not sent yet; beyond, it is closed. */
   readonly pipelined: number;
   /** Of a WebSocket message: its frames, and the pieces in which the network brings them. */
   readonly webSocketFragments: number;
@@ -43,7 +43,7 @@ export interface RpcLimits {
   readonly unreadBytesReadOnly: number;
   /** Warnings that clients can cause: the first at once, then one with a count per interval. */
   readonly logIntervalMs: number;
-  /** `close()`: how long replies in the making are waited for. */
+  /** `close()`: how long replies in progress are waited for. */
   readonly closeGraceMs: number;
   readonly stomp: StompLimits;
   readonly events: EventLimits;
@@ -67,25 +67,24 @@ export interface StompLimits {
   /** With two ids of the above in one frame, escaped, headers stay below the 1024 bytes that
    * vdsm-jsonrpc-java reads them from. */
   readonly destinationBytes: number;
-  /** Between two frames to a client of vdsm-jsonrpc-java's habits, and before the first. Measured with
-   * it: 15 to 20 of 100 pairs of frames waited 1 s without, none of 60 with 3 ms. */
+  /** Between two frames to a client that behaves like vdsm-jsonrpc-java, and before the first.
+   * Measured with it: without, 15 to 20 of 100 pairs of frames waited 1 s; with 3 ms, none of 60. */
   readonly frameGapMs: number;
   /** From the first byte of the connection to CONNECT, which may come after other frames. */
   readonly connectMs: number;
-  /** From the first byte of a frame to its last; as long a body beyond `messageBytes` may wait before. */
+  /** From the first byte of a frame to its last; a body beyond `messageBytes` may first wait as long. */
   readonly frameMs: number;
   /**
-   * Without a byte of a body beyond `messageBytes`, or behind the pace that `frameMs` asks for, while
-   * others wait for its room.
+   * No byte of a body beyond `messageBytes`, or too slow for `frameMs`, while others wait for its room.
    */
   readonly largeGraceMs: number;
-  /** How often heart-beats and deadlines are looked at. */
+  /** How often heart-beats and deadlines are checked. */
   readonly tickMs: number;
-  /** What a connection that was ended still sends is read and dropped this long. */
+  /** How long data that a closed connection still sends is read and dropped. */
   readonly lingerMs: number;
 }
 
-/** The events kept for `Host.getEvents`: the older end goes first. */
+/** The events kept for `Host.getEvents`; the oldest go first. */
 export interface EventLimits {
   readonly count: number;
   /** Of their JSON. */
@@ -99,7 +98,7 @@ export interface ResendLimits {
   readonly clients: number;
   readonly requestsPerClient: number;
   readonly bytesPerClient: number;
-  /** A longer reply is remembered only until it is sent; only verbs that read have such. */
+  /** A longer reply is remembered only until it is sent; only verbs that read have such replies. */
   readonly replyBytes: number;
 }
 

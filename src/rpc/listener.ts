@@ -1,14 +1,14 @@
 /**
- * The listeners: TCP, with mutual TLS unless configured otherwise, and two Unix sockets, as libvirt has
- * them: one for control and one for reading.
+ * The listeners: TCP, with mutual TLS unless configured otherwise, and two Unix sockets, as libvirt
+ * has them: one for control and one for reading.
  *
- * The listener owns every connection from accept to end. It looks at a connection's first bytes,
- * after the TLS handshake and without taking them, and hands the connection to who speaks that
- * protocol; so all protocols share a port (STOMP and HTTP by `protocolOf`, WebSocket by HTTP's own
- * handshake). The HTTP server never listens itself: it is handed sockets, and since Node then checks
- * none of its timeouts, each connection has one deadline here: handshake, headers, idle. A STOMP
- * connection keeps its own time. `OpenConnections` decides which connection is dropped when there are too many. Verbs
- * and their meaning are not known here.
+ * The listener owns every connection from accept to end. It peeks at a connection's first bytes, after
+ * the TLS handshake, and hands the connection to the protocol that they belong to, so all protocols
+ * share a port (STOMP and HTTP by `protocolOf`, WebSocket by HTTP's own handshake). The HTTP server
+ * never listens itself: it is handed sockets, and since Node then enforces none of its timeouts, each
+ * connection has one deadline here: handshake, headers, idle. A STOMP connection keeps its own time.
+ * `OpenConnections` decides which connection is dropped when there are too many. Verbs and their
+ * meaning are not known here.
  */
 
 import {
@@ -53,7 +53,7 @@ interface Connection {
 
 export class Listener {
   readonly #log: Log;
-  /** For what clients can cause. */
+  /** For log lines that clients can cause. */
   readonly #clientLog: LogThrottle;
   readonly #dispatcher: Dispatcher;
   readonly #options: ListenerOptions;
@@ -113,9 +113,8 @@ export class Listener {
   }
 
   /**
-   * Reads the TLS files again, for handshakes from now on; open connections go on with what they
-   * have. Files that cannot be used leave everything as it was, and an error in the log. **Fails**:
-   * never.
+   * Reads the TLS files again, for handshakes from now on; open connections keep what they have. Files
+   * that cannot be used change nothing and are logged as an error. **Fails**: never.
    */
   async reloadTls(): Promise<void> {
     const files = this.#options.tcp?.tls;
@@ -128,7 +127,7 @@ export class Listener {
     }
   }
 
-  /** Ends within a second: no new connections, replies in the making get a moment, the rest ends. */
+  /** Ends within a second: no new connections; replies in progress get a moment; the rest is closed. */
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
@@ -194,9 +193,9 @@ export class Listener {
       onRefused: (socket, { reason, certificate }) => {
         const shown = certificate === undefined ? {} : certificateFields(certificate);
         const fields = { client: addressOf(socket), reason, ...shown };
-        // Of one kind is what comes from one client: an engine is not lost among scanners.
+        // A kind is what one client causes: an engine must not be lost among scanners.
         const kind = `${hostOf(socket)} ${reason} ${certificate?.subject ?? ""}`;
-        // One that shows a certificate is somebody's, whose calls do not arrive.
+        // A client that shows a certificate belongs to somebody whose calls do not get through.
         const level = certificate === undefined ? "info" : "warn";
         this.#clientLog.say(level, kind, fields, "TLS handshake refused");
       },
@@ -224,7 +223,7 @@ export class Listener {
         socket.destroy();
         return;
       }
-      // It has shown a certificate: whoever has none goes before it.
+      // It has shown a certificate: those that have not are dropped before it.
       entry.stage = "begun";
       this.#accept(socket, via, entry);
     });
@@ -306,7 +305,7 @@ export class Listener {
       const { via, client } = connection;
       const { limits } = this.#options;
       void answerPost(this.#dispatcher, limits, via, client, request, response).then(() => {
-        // A reply that nobody takes must not hold the connection.
+        // A reply that nobody reads must not hold the connection.
         if (connection.active <= 1) this.#arm(request.socket, connection, limits.idleMs);
       });
     };
@@ -316,7 +315,7 @@ export class Listener {
       const connection = this.#begin(request);
       if (connection === undefined) return;
       if (connection.active > 1) {
-        // A reply that is still to come would end up among the frames.
+        // A reply still in progress would end up among the frames.
         request.socket.destroy();
         return;
       }

@@ -1,8 +1,8 @@
 /**
- * Lines that clients can cause, thinned: the first of a kind at once, and while more of it come, one
- * line per interval with how many there were (`repeated`) and the fields of the last. A client that
- * is refused a thousand times a second must not fill the disk, or hide what else is logged. What a
- * kind is, the caller says; their number is bounded, and beyond it all count as one.
+ * Throttles log lines that clients can cause: the first of a kind is logged at once, and while more
+ * follow, one line per interval with their number (`repeated`) and the fields of the last. A client
+ * that is refused a thousand times a second must not fill the disk or hide what else is logged. The
+ * caller says what a kind is; the number of kinds is bounded, and those beyond it count as one.
  */
 
 import type { LogLevel } from "../wire/errors.ts";
@@ -13,7 +13,7 @@ interface Said {
   latest: () => void;
 }
 
-/** Kinds that are counted apart at a time. */
+/** Kinds that are counted separately at a time. */
 const KINDS_MAX = 256;
 
 export class LogThrottle {
@@ -26,7 +26,7 @@ export class LogThrottle {
     this.#intervalMs = intervalMs;
   }
 
-  /** `message` is constant; of each `who` it is counted apart. **Fails**: never. */
+  /** `message` is constant; it is counted separately for each `who`. **Fails**: never. */
   say(level: LogLevel, who: string, fields: LogFields, message: string): void {
     const own = `${message}\n${who}`;
     const kind = this.#said.has(own) || this.#said.size < KINDS_MAX ? own : message;

@@ -2,13 +2,13 @@
  * Requests that arrive twice: run once, answered twice.
  *
  * Both stock clients send a request again with the same id: vdsm-client if CONNECTED came late,
- * vdsm-jsonrpc-java if a reply did; without this a VM would be migrated twice. The danger is the
- * other error, a new request answered from memory, so a request is the same only if all of this
- * holds: its client is one that resends (STOMP; an HTTP client counts its ids from 1 in every
- * process, and is never remembered), known by its certificate or by the connection; its id is a
- * UUID, as both stock clients make them; method and params are the same to the byte once parsed;
- * and the first came within `rememberMs`. While the first still runs, the second waits with it.
- * Memory is bounded for each client, so that one cannot make another's be forgotten.
+ * vdsm-jsonrpc-java if a reply did. Without this a VM would be migrated twice. The opposite mistake is
+ * to answer a new request from memory, so a request counts as the same only if all of this holds: its
+ * client is one that resends (STOMP; an HTTP client counts its ids from 1 in every process and is
+ * never remembered), recognised by its certificate or by the connection; its id is a UUID, as both
+ * stock clients generate them; method and params are identical once parsed; and the first one came
+ * within `rememberMs`. While the first is still running, the second waits for the same reply. Memory is
+ * bounded for each client, so that no client can displace another's requests.
  */
 
 import { createHash } from "node:crypto";
@@ -20,7 +20,7 @@ interface Remembered {
   /** Of method and params. */
   readonly digest: string;
   readonly reply: Promise<string | undefined>;
-  /** undefined while it runs: then it is not forgotten, requests in flight have their own bound. */
+  /** undefined while it runs: it is not forgotten then; requests in flight have their own bound. */
   bytes: number | undefined;
   readonly atMs: number;
 }
@@ -48,8 +48,8 @@ export class Resends {
   }
 
   /**
-   * The reply of the same request from before, or `run`'s. **Fails**: as `run` does, and then nothing
-   * is remembered.
+   * The remembered reply of the same request, or the reply of `run`. **Fails**: as `run` does; nothing
+   * is remembered then.
    */
   async once(
     client: string | undefined,
@@ -121,7 +121,7 @@ function forget(memory: Memory, id: string): void {
   memory.byId.delete(id);
 }
 
-/** undefined: nested deeper than JSON.stringify goes (JSON.parse goes further); not remembered. */
+/** undefined: nested deeper than JSON.stringify supports (JSON.parse supports more); not remembered. */
 function digestOf({ method, params }: Resendable): string | undefined {
   let text: string;
   try {

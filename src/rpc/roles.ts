@@ -1,7 +1,7 @@
 /**
  * Who may do what: the role of a connection, from the listener it came through, the subject of its certificate
- * and the rules of the configuration. Pure, and asked anew for each request and event, so that a
- * changed configuration holds for open connections too. Which verbs a role has is the verb table's.
+ * and the rules of the configuration. Pure, and asked for each request and event, so that a
+ * changed configuration applies to open connections too. Which verbs a role has is the verb table's.
  *
  * A subject is compared as a whole and as text, in RFC 2253's form. No part of it and no pattern is
  * ever matched: an authority that lets its clients choose an organisation must not thereby let them

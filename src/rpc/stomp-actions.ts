@@ -1,8 +1,8 @@
 /**
- * What a STOMP session wants done, and the frames that it sends: each header that this server emits
- * is written here. Values of our own contain neither colon nor backslash, since vdsm-jsonrpc-java
- * undoes no escapes; those of the client (ids, destinations) are bounded by the session so that all
- * headers stay within the 1024 bytes from which Java reads them.
+ * What a STOMP session wants done, and the frames that it sends: every header that this server emits
+ * is written here. Our own values contain neither colon nor backslash, since vdsm-jsonrpc-java does
+ * not unescape headers; the client's (ids, destinations) are bounded by the session so that all headers
+ * fit into the first 1024 bytes, where vdsm-jsonrpc-java looks for them.
  */
 
 import {
@@ -17,9 +17,9 @@ export type SessionAction =
   /** `apart` as for a frame. */
   | { readonly kind: "heartBeat"; readonly apart: boolean }
   | { readonly kind: "request"; readonly request: StompRequest }
-  /** A warning: a client does what it should not, or will wait in vain. */
+  /** A warning: a client does something wrong, or will wait in vain. */
   | { readonly kind: "log"; readonly message: string; readonly fields: SessionFields }
-  /** Once what was sent before is out. Nothing follows. */
+  /** After everything sent before. Nothing follows. */
   | { readonly kind: "end"; readonly why: string };
 
 /** `apart`: not close behind what went out before it (stomp-outbox.ts). */
@@ -42,7 +42,7 @@ export function send(frame: FrameToSend): Send {
   return { kind: "send", frame, apart: false };
 }
 
-/** Whether the client gets something to read. */
+/** Whether the client receives anything. */
 export function isOutgoing(
   action: SessionAction,
 ): action is Extract<SessionAction, { kind: "send" | "heartBeat" }> {

@@ -1,6 +1,6 @@
 /**
- * What a STOMP connection has yet to write: one frame at a time, the next when the one before has
- * left for the kernel and, where a client needs it, has had a moment to be read by itself.
+ * What a STOMP connection still has to write: one frame at a time, the next when the one before has
+ * been handed to the kernel and, where a client needs it, has had a moment to be read on its own.
  *
  * Node would join waiting writes into one TLS record. vdsm-jsonrpc-java reads one record at a turn,
  * looks at its first 1024 bytes, and takes what follows a frame in the same record only with the
@@ -16,7 +16,7 @@ import type { Clock } from "../clock.ts";
 
 interface Waiting {
   readonly bytes: Uint8Array;
-  /** Least time since the frame before it, or since the beginning. */
+  /** Minimum time since the previous frame, or since the connection was made. */
   readonly gapMs: number;
 }
 
@@ -26,11 +26,11 @@ export class StompOutbox {
   readonly #frames: Waiting[] = [];
   #unsentBytes = 0;
   #isEnding = false;
-  /** When the last frame had left. */
+  /** When the last frame was handed to the kernel. */
   #leftAtMs: number;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Made when the handshake, if there was one, is done. */
+  /** To be made when the handshake, if there is one, is done. */
   constructor(socket: Socket, clock: Clock) {
     this.#socket = socket;
     this.#clock = clock;
@@ -42,12 +42,12 @@ export class StompOutbox {
     return this.#unsentBytes;
   }
 
-  /** Those behind the frame that is being written: one long answer does not make a slow reader. */
+  /** Bytes behind the frame that is being written: one long answer does not make a slow reader. */
   get waitingBytes(): number {
     return this.#unsentBytes - (this.#frames[0]?.bytes.length ?? 0);
   }
 
-  /** Nothing after `end`. `gapMs` 0: as soon as the one before has left. **Fails**: never. */
+  /** Nothing after `end`. `gapMs` 0: as soon as the previous frame is out. **Fails**: never. */
   send(bytes: Uint8Array, gapMs: number): void {
     if (this.#isEnding || !this.#socket.writable) return;
     const frame = { bytes, gapMs };
@@ -56,7 +56,7 @@ export class StompOutbox {
     if (this.#frames.length === 1) this.#writeDue(frame);
   }
 
-  /** Closes our half once all is written. */
+  /** Closes our half once everything is written. */
   end(): void {
     this.#isEnding = true;
     if (this.#frames.length === 0) this.#socket.end();

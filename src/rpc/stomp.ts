@@ -2,8 +2,8 @@
  * STOMP connections: the sockets around the sessions, and to whom events are pushed.
  *
  * A client that does not read costs a bounded buffer and is then dropped with a warning, as with
- * WebSocket. Whoever closes his half is still answered what he has asked. What a session decides is
- * carried out here, in its order; what frames and messages mean is not known here.
+ * WebSocket. A client that closes its half still gets its answers. What a session decides is carried
+ * out here, in its order; what frames and messages mean is not known here.
  */
 
 import type { Socket } from "node:net";
@@ -21,7 +21,7 @@ import type { SessionAction, StompRequest } from "./stomp-actions.ts";
 import { StompOutbox } from "./stomp-outbox.ts";
 import { StompSession } from "./stomp-session.ts";
 
-/** For dead ends of connections without heart-beats. */
+/** Finds dead connections that have no heart-beats. */
 const KEEP_ALIVE_MS = 60_000;
 
 interface Peer {
@@ -250,7 +250,7 @@ export class StompPeers {
 
   /**
    * Closes our half once all is written; what still comes is read and dropped for a moment, since
-   * closing over unread bytes makes the kernel send a reset, which would overtake what we have said.
+   * closing with unread bytes makes the kernel send a reset, which would overtake what we have sent.
    */
   #end(socket: Socket, peer: Peer): void {
     peer.isFinishing = true;

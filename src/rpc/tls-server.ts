@@ -1,10 +1,9 @@
 /**
  * The TLS side of the TCP listener: mutual TLS, 1.2 or later, from three files that can be read again
- * while it runs. A client whose certificate is refused hears why, by a TLS alert. Files that do not
- * fit together are refused before anything of the running server
- * has changed. Connections that are open keep what they were made with; sessions of before cannot be
- * resumed, since their ticket keys go with the old certificates. What is said over a connection is
- * not known here.
+ * while it runs. A client whose certificate is refused is told why by a TLS alert. Files that do not
+ * fit together are refused before anything of the running server has changed. Open connections keep
+ * what they were made with; earlier sessions cannot be resumed, since their ticket keys go with the
+ * old certificates. What is sent over a connection is not known here.
  */
 
 import { readFile } from "node:fs/promises";

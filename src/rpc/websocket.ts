@@ -2,8 +2,8 @@
  * JSON-RPC as WebSocket /jsonrpc, and the clients to whom events are pushed.
  *
  * A client that does not read costs a bounded buffer and is then dropped with a warning: events are
- * hints, the next poll is the truth, and a daemon that buffers for a sleeping reader dies of it. The
- * handshake goes through the same origin check as a POST. Messages are the dispatcher's business.
+ * hints, the next poll is the truth, and a daemon must not run out of memory for a reader that sleeps.
+ * The handshake passes the same origin check as a POST. Messages are left to the dispatcher.
  */
 
 import { type IncomingMessage, STATUS_CODES } from "node:http";
@@ -84,7 +84,7 @@ export class WebSocketPeers {
     }
   }
 
-  /** Says good-bye; the listener ends what is still open. */
+  /** Sends a close frame; the listener closes what is still open. */
   close(): void {
     clearInterval(this.#heartbeat);
     for (const webSocket of this.#peers.keys()) webSocket.close(GOING_AWAY, "the daemon stops");
@@ -132,7 +132,7 @@ export class WebSocketPeers {
     webSocket.send(text);
   }
 
-  /** At once, also for the count: its close event comes later. */
+  /** At once, for the count too: the close event comes later. */
   #drop(webSocket: WebSocket): void {
     this.#peers.delete(webSocket);
     webSocket.terminate();

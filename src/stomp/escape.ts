@@ -1,9 +1,9 @@
 /**
  * Header text on the wire and off it: `\n`, `\r`, `\\` and `\c` (a colon), as STOMP 1.2 has them.
  *
- * Reading is more patient than the specification, which calls any other escape, and a bare colon in
+ * Reading is more lenient than the specification, which calls any other escape, and a bare colon in
  * a value, a fatal error: vdsm-jsonrpc-java escapes nothing, and an administrator's correlation id
- * such as `a\b` must not cut the engine off from the host. Both are taken as they stand.
+ * such as `a\b` must not cut the engine off from the host. Both are taken literally.
  */
 
 const toWire: ReadonlyMap<string, string> = new Map([

@@ -2,7 +2,7 @@
  * What a STOMP 1.2 frame is, and the names on the wire that server and client share.
  *
  * Headers are a map in which the first of repeated entries has won; values are unescaped. The
- * command is any text: whether one is known, and what it means, is the business of who reads it.
+ * command is any text: whether one is known, and what it means, is decided by the reader.
  * Source: https://stomp.github.io/stomp-specification-1.2.html; queue names as in VDSM's
  * configuration (addresses.request_queues, event_queue) and its clients.
  */
@@ -13,7 +13,7 @@ export interface Frame {
   readonly body: Uint8Array;
 }
 
-/** The only version that is spoken. */
+/** The only version supported. */
 export const STOMP_VERSION = "1.2";
 
 /** One end-of-line between two frames. */

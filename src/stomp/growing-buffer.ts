@@ -1,7 +1,7 @@
 /**
- * Bytes that arrive in pieces, kept in one piece: room doubles, so that a message which comes byte by
- * byte costs no more than one that comes whole, and never more than twice what has really arrived.
- * The bound is its user's, who looks at `length` before appending.
+ * Bytes that arrive in pieces, kept in one piece: capacity doubles, so that a message that comes byte
+ * by byte costs no more than one that comes whole, and never more than twice what has really arrived.
+ * Its user sets the bound, by checking `length` before appending.
  */
 
 const INITIAL_BYTES = 256;
@@ -25,7 +25,7 @@ export class GrowingBuffer {
     this.#length = needed;
   }
 
-  /** What has been appended, as a copy that nobody changes; the buffer is empty after it. */
+  /** What has been appended, as a copy that nobody changes; the buffer is empty afterwards. */
   take(): Uint8Array {
     const taken = this.#bytes.slice(0, this.#length);
     this.#length = 0;

@@ -4,14 +4,14 @@
  *
  * "x,y" says: I can send something every x ms, I want something every y ms; 0 is never. What holds
  * in a direction is the larger of the one end's can and the other's want, if neither is 0. We send
- * at three quarters of what was agreed, so that a busy moment breaks no promise, and wait twice the
- * agreed time: clients promise without a margin, and VDSM's server, which gives none either, cuts
- * off healthy ones.
+ * at three quarters of the agreed interval, so that a busy moment breaks no promise, and wait for twice
+ * the interval: clients promise without a margin, and VDSM's server, which allows none either,
+ * disconnects healthy ones.
  */
 
-/** Nobody is asked for, or promised, more than this; VDSM's floor. */
+/** Heart-beats are never asked for or promised more often than this; VDSM's minimum. */
 const MIN_INTERVAL_MS = 1000;
-/** A larger wish is answered with this one, which fulfils it too. */
+/** A longer interval is answered with this one, which satisfies it too. */
 const MAX_INTERVAL_MS = 3_600_000;
 
 const SEND_AFTER = 0.75;
@@ -64,12 +64,12 @@ export class HeartBeats {
     this.#heardAtMs = nowMs;
   }
 
-  /** Anything went out: a frame counts as well as a line feed. */
+  /** Anything was sent: a frame counts as well as a line feed. */
   sent(nowMs: number): void {
     this.#sentAtMs = nowMs;
   }
 
-  /** Anything came in. */
+  /** Anything was received. */
   heard(nowMs: number): void {
     this.#heardAtMs = nowMs;
   }

@@ -1,10 +1,10 @@
 /**
  * Bytes in, frames out: an incremental parser of STOMP 1.2 that knows no socket.
  *
- * However the bytes are cut, the same frames come out. Everything is bounded: the length of a line,
- * the number of headers, the body, which may be longer only if it says so first and its reader lets
- * it, at once or later: until then nothing is read. What is wrong is a value, and final: nothing after it is read,
- * since nobody can tell where the next frame begins. Lines may end in LF or CRLF; a body ends where
+ * However the bytes are split, the same frames come out. Everything is bounded: the length of a line,
+ * the number of headers, the body. A body may be longer only if it is announced and the reader allows
+ * it, at once or later; until then nothing is read. An error is a value, and final: nothing after it is
+ * read, since nobody can tell where the next frame begins. Lines may end in LF or CRLF; a body ends where
  * content-length says, and then a NUL must follow, or else at the first NUL; line ends between
  * frames are heart-beats. Each byte is looked at once, and copied at most twice.
  */
@@ -91,7 +91,7 @@ export class FrameParser {
     return this.#place.kind !== "between" && this.#place.kind !== "malformed";
   }
 
-  /** A body is to come for which its reader has no room yet. */
+  /** A body is about to come that the reader has no room for yet. */
   get isWaiting(): boolean {
     return this.#place.kind === "waiting";
   }
@@ -105,7 +105,7 @@ export class FrameParser {
       : undefined;
   }
 
-  /** There is room for the body that waits: what has come meanwhile is read. */
+  /** There is room for the body that waits: what has arrived in the meantime is read. */
   goOn(): Parsed {
     if (this.#place.kind !== "waiting") return { frames: [] };
     const { command, headers, bytes, rest } = this.#place;
@@ -151,7 +151,7 @@ export class FrameParser {
     const end = bytes.indexOf(LF);
     const piece = end < 0 ? bytes : bytes.subarray(0, end);
     const { lineBytes } = this.#limits;
-    // One more than allowed: the CR of a CRLF is no part of the line.
+    // One more than allowed: the CR of a CRLF is not part of the line.
     if (this.#pending.length + piece.length > lineBytes + 1) {
       return this.#fail(`a line of more than ${lineBytes} bytes`);
     }

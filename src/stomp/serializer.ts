@@ -1,8 +1,8 @@
 /**
  * A frame as bytes. content-length is always there, also for an empty body: vdsm-jsonrpc-java reads
- * a frame without it in another, less careful way. What this daemon puts into headers by itself has
- * no character that needs an escape, since Java does not undo them; a value echoed to the client
- * that chose it (subscription, receipt) is escaped by the book. In CONNECT and CONNECTED there are no
+ * a frame without it in another, less careful way. The daemon's own header values contain no
+ * character that needs an escape, since Java does not unescape them; a value echoed to the client that
+ * chose it (subscription, receipt) is escaped as the specification says. In CONNECT and CONNECTED there are no
  * escapes, and so no such characters.
  */
 

@@ -1,6 +1,6 @@
 /**
- * The words for states that callers are shown: phases of a migration, why one stalls, where a guest is,
- * what VM.migrateCheck looks at. Each with what it means; the compiler holds the names to the core's.
+ * The words for states that callers are shown: phases of a migration, why one stalls, where a guest
+ * is, what VM.migrateCheck looks at. Each with what it means; the compiler holds the names to the core's.
  */
 import type { Outcome, StallReason } from "../core/event.ts";
 import type { CheckName } from "../core/migrate-check.ts";
