@@ -147,7 +147,8 @@ function checkPushed(
   player: Player,
   endings: readonly SeenEvent[],
 ): void {
-  const kept = endings.map((event) => event.fields);
+  // As the client in lab/daemon.ts keeps them.
+  const kept = endings.map(({ fields: { migrationId: _id, time: _time, ...fields } }) => fields);
   for (const { name, fields } of site.pushed("VM_migration_ended", player.guest.uuid)) {
     const at = kept.findIndex((each) => isDeepStrictEqual(each, fields));
     if (at >= 0) kept.splice(at, 1);

@@ -4,7 +4,7 @@
  */
 import { expect, it } from "vitest";
 import { until } from "../lab/until.ts";
-import { cyclesOf, expectRunsOn, migrateRunning, stallings, useDaemons } from "./pair.ts";
+import { cyclesOf, expectRunsOn, lastStall, migrateRunning, useDaemons } from "./pair.ts";
 
 const pair = useDaemons();
 /** Of 0.2 s each: more than twice the limit. */
@@ -29,6 +29,6 @@ it("a migration in its last step does not stall", async () => {
   await pair.lab.b.exec("kill", ["-CONT", libvirtd]);
 
   expect(await pair.a.ended(vmID)).toMatchObject({ outcome: "completed", confirmed: true });
-  expect(stallings(pair.a, vmID)).toEqual([]);
+  expect(lastStall(pair.a, vmID)).toEqual([]);
   await expectRunsOn(guest, pair.lab.b);
 });
