@@ -4,13 +4,14 @@
  * confirmed in the record alone; where nobody could say where the guest is, the engine still takes its VM
  * for leaving, and is told what it is once that is seen. How it ended, and why, stays.
  */
-import type { CoreEvent, Outcome, VmStatus } from "./event.ts";
+import type { Outcome, VmStatus } from "./event.ts";
 import { SURE_READS, countReads, noteEndHere } from "./evidence.ts";
 import type { Input, Location } from "./input.ts";
 import type { JobOperation, JobStats } from "./job-stats.ts";
 import type { End, Migration } from "./migration.ts";
 import { foundAt } from "./never-began.ts";
 import { confirmedLate, locatedLate, outcomeOf } from "./outcome.ts";
+import { statusEvent } from "./sample.ts";
 import { type Turn, decide, tell } from "./turn.ts";
 import { statusAfter } from "./vm-status.ts";
 
@@ -81,15 +82,6 @@ function putBackDowntime({ downtime }: Migration, turn: Turn): void {
   if (foundMs === null) return;
   turn.effects.push({ kind: "putBackDowntime", maxDowntimeMs: foundMs });
   decide(turn, "downtime", `${foundMs} ms put back`);
-}
-
-export function statusEvent({ postCopy, sample }: Migration) {
-  return {
-    kind: "migrationStatus",
-    progressPercent: sample.progressPercent,
-    postCopy: postCopy.begun,
-    downtimeMs: null,
-  } as const satisfies CoreEvent;
 }
 
 /** Of a guest that may run elsewhere nothing is said: "Down" would have the engine start it twice. */

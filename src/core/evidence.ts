@@ -6,6 +6,7 @@
  */
 import { endFor } from "./guest-end.ts";
 import type { Input, Location } from "./input.ts";
+import { ownOperation } from "./job-stats.ts";
 import type { Evidence, Migration } from "./migration.ts";
 import { type Turn, decide } from "./turn.ts";
 
@@ -35,8 +36,8 @@ export function jobCompleted(
   { stats }: Input<"jobCompleted">,
   turn: Turn,
 ): Migration {
-  const own = migration.facts.mode === "file" ? "save" : "migrationOut";
-  if (migration.evidence.superseded || stats.operation !== own) return migration;
+  const { evidence, facts } = migration;
+  if (evidence.superseded || stats.operation !== ownOperation(facts.mode)) return migration;
   decide(turn, "record", "libvirt's record of the job", {
     downtimeMs: stats.downtimeMs ?? null,
     downtimeNetMs: stats.downtimeNetMs ?? null,

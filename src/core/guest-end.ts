@@ -34,20 +34,3 @@ export function endFor(
   if (how === (mode === "file" ? "saved" : "migrated")) return "byOwnJob";
   return how === "migrated" || how === "unknown" ? null : how;
 }
-
-/** What a look at the host means for a VM whose migration waits. */
-export type WaitingLook =
-  /** As known. */
-  | "known"
-  /** It is not here, and no event has said how it ended: ask. */
-  | "ended"
-  /** It is here although it had ended; this look may have begun before that, the next one cannot have. */
-  | "maybeStarted"
-  | "started";
-
-/** `hadEnded`: libvirt said so. `wasHere`: the look before this one was `maybeStarted`. */
-export function lookAtWaiting(isHere: boolean, hadEnded: boolean, wasHere: boolean): WaitingLook {
-  if (isHere !== hadEnded) return "known";
-  if (!isHere) return "ended";
-  return wasHere ? "started" : "maybeStarted";
-}

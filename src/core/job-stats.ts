@@ -51,7 +51,33 @@ export interface JobStats {
 
 /** A job is there and it is an outgoing migration. Type NONE is "no job", whatever its operation. */
 export function isOutgoing(stats: JobStats): boolean {
-  return stats.operation === "migrationOut" && stats.type !== "none";
+  return isOwnJob(stats, "remote");
+}
+
+type Job = Pick<JobStats, "type" | "operation">;
+
+/** The operation of a migration's own job. */
+export function ownOperation(mode: "remote" | "file"): JobOperation {
+  return mode === "file" ? "save" : "migrationOut";
+}
+
+/** libvirt shows this migration's own job, as far as its operation tells. */
+export function isOwnJob({ type, operation }: Job, mode: "remote" | "file"): boolean {
+  return type !== "none" && operation === ownOperation(mode);
+}
+
+/**
+ * The operation of a job that is not this migration's; null: it is, or there is no job. libvirt allows
+ * one job at a time and an abort ends whichever there is, so a backup or dump that somebody started
+ * meanwhile must not be mistaken for the migration.
+ */
+export function othersJob(job: Job, mode: "remote" | "file"): JobOperation | null {
+  return job.type === "none" || isOwnJob(job, mode) ? null : job.operation;
+}
+
+/** Some migration or save, which may be the one that is looked for. */
+export function takesGuestAway(job: Job): boolean {
+  return isOwnJob(job, "remote") || isOwnJob(job, "file");
 }
 
 /** Data have begun to flow: before that every byte counter is 0. */

@@ -5,7 +5,7 @@
 import { endOf } from "./guest-end.ts";
 import type { AnsweredJob } from "./host-count.ts";
 import type { Location } from "./input.ts";
-import { takesGuestAway } from "./own-job.ts";
+import { takesGuestAway } from "./job-stats.ts";
 import type { Refusal, RefusalKind } from "./refusal.ts";
 import { type RunState, runStateRow } from "./run-state.ts";
 

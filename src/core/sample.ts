@@ -2,14 +2,17 @@
  * One sample of libvirt's job stats, taken into a migration: the counts of both hosts, whether post-copy
  * has begun, and what the bytes say about advance and progress. First of all it settles whose job it is:
  * after a gap in which nobody watched, another party may have begun a job of its own.
+ *
+ * `progress` is the percentage that the engine is shown, of data no longer remaining. Not to be confused
+ * with advance (advance.ts), which decides whether a migration is stuck.
  */
 import { observePostCopy, observePreCopy } from "./advance.ts";
 import { countHosts } from "./bandwidth.ts";
+import type { CoreEvent } from "./event.ts";
 import type { AdvanceSample, CycleInput } from "./input.ts";
-import { type JobStats, dataFlow, isOutgoing } from "./job-stats.ts";
+import { type JobStats, dataFlow, isOwnJob } from "./job-stats.ts";
 import type { Advance, Migration } from "./migration.ts";
 import { beginPostCopy } from "./post-copy.ts";
-import { progressPercent } from "./progress.ts";
 import type { Turn } from "./turn.ts";
 
 /** What a cycle shows of a migration whose call is out. */
@@ -25,7 +28,7 @@ export function takeSample(before: Migration, input: CycleInput, turn: Turn): Mi
   const migration = switched ? beginPostCopy(counted, turn) : counted;
   const { advance } = migration;
   if (advance === null) return migration;
-  if (sample === null || !isOwnJob(migration, sample.stats)) {
+  if (sample === null || !isOwnJob(sample.stats, migration.facts.mode)) {
     return { ...migration, advance: { ...advance, bytesMoving: false } };
   }
   if (isSuperseded(migration, sample.stats, turn.nowMs)) return superseded(migration);
@@ -37,7 +40,7 @@ export function takeSample(before: Migration, input: CycleInput, turn: Turn): Mi
 /** A pass began just now: libvirt's event, and the sample taken at once on it. */
 export function observePassStart(before: Migration, sample: AdvanceSample, turn: Turn): Migration {
   const { advance } = before;
-  if (advance === null || !isOwnJob(before, sample.stats)) return before;
+  if (advance === null || !isOwnJob(sample.stats, before.facts.mode)) return before;
   if (isSuperseded(before, sample.stats, turn.nowMs)) {
     return { ...before, evidence: { ...before.evidence, superseded: true } };
   }
@@ -57,12 +60,6 @@ function withStats(before: Migration, advance: Advance, { stats, atMs }: Advance
       progressPercent: progressPercent(stats, migration.sample.progressPercent),
     },
   };
-}
-
-function isOwnJob({ facts }: Migration, stats: JobStats): boolean {
-  return facts.mode === "file"
-    ? stats.operation === "save" && stats.type !== "none"
-    : isOutgoing(stats);
 }
 
 function superseded(migration: Migration): Migration {
@@ -90,4 +87,30 @@ function isSuperseded(migration: Migration, stats: JobStats, nowMs: number): boo
     (dataFlow(stats) && stats.dataProcessedBytes < advance.processedBytes) ||
     stats.timeElapsedMs + ELAPSED_SHORT_MS < nowMs - call.madeAtMs
   );
+}
+
+/** Highest value while the migration is not known to have completed. */
+const PROGRESS_RUNNING_MAX = 99;
+
+/**
+ * 0 if the total is 0, else min(99, 100 - floor(100 x remaining / total)), at least `previous`.
+ * Example: 33 of 100 remaining gives 67; 1 of 100 gives 99; 0 of 100 gives 99.
+ */
+export function progressPercent(
+  stats: Pick<JobStats, "dataTotalBytes" | "dataRemainingBytes">,
+  previousPercent: number,
+): number {
+  if (stats.dataTotalBytes === 0) return previousPercent;
+  const sent = 100 - Math.floor((100 * stats.dataRemainingBytes) / stats.dataTotalBytes);
+  return Math.max(previousPercent, Math.min(PROGRESS_RUNNING_MAX, Math.max(0, sent)));
+}
+
+/** What the engine is told of it in each cycle of the timer. */
+export function statusEvent({ postCopy, sample }: Migration) {
+  return {
+    kind: "migrationStatus",
+    progressPercent: sample.progressPercent,
+    postCopy: postCopy.begun,
+    downtimeMs: null,
+  } as const satisfies CoreEvent;
 }

@@ -33,7 +33,7 @@ import { begin, returned } from "./call.ts";
 import { changed } from "./change.ts";
 import { downtimeFound, downtimePrepared, downtimeSet, steerDowntime } from "./downtime.ts";
 import type { EffectDone } from "./effect.ts";
-import { abandon, cleared, departed, learntLate, statusEvent } from "./end.ts";
+import { abandon, cleared, departed, learntLate } from "./end.ts";
 import { guestStarted, guestStopped, jobCompleted, stoppedByJob } from "./evidence.ts";
 import type { Input, InputKind } from "./input.ts";
 import { askLocation, located, pausedCopyDestroyed } from "./location.ts";
@@ -48,7 +48,7 @@ import {
 } from "./post-copy.ts";
 import { enforceProgressTimeout } from "./progress-timeout.ts";
 import { restored } from "./restore.ts";
-import { observePassStart, takeSample } from "./sample.ts";
+import { observePassStart, statusEvent, takeSample } from "./sample.ts";
 import { followSchedule } from "./schedule.ts";
 import { announceEndOfStall, announceStall, isJudged } from "./stall.ts";
 import { abortDone, cancel, pursueStop } from "./stop.ts";

@@ -13,11 +13,6 @@ export function mibpsFloor(mibps: number): number {
   return Math.max(1, Math.floor(mibps));
 }
 
-/** Whole MiB/s of a measured rate, to the nearest; 0 is a measured standstill. */
-export function bytesPerSecondToMiBpsRound(bytesPerSecond: number): number {
-  return Math.round(bytesPerSecond / MIB_BYTES);
-}
-
 export function mibpsToBytesPerSecond(mibps: number): number {
   return mibps * MIB_BYTES;
 }

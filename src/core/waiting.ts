@@ -3,19 +3,17 @@
  * resumed, renamed or given other memory meanwhile, so nothing that was seen at acceptance counts later.
  * When it may begin is admission.ts's, and how it ends without having begun never-began.ts's.
  */
-import type { VmStatus } from "./event.ts";
 import type { Input } from "./input.ts";
 import type { Admission, Downtime, Migration, PostCopy } from "./migration.ts";
 import { unavailableAs } from "./post-copy-availability.ts";
 import { type RunState, isOff } from "./run-state.ts";
 import { beginsWithPostCopy } from "./schedule.ts";
 import { type Turn, decide, tell } from "./turn.ts";
+import { statusLeaving } from "./vm-status.ts";
 
 /** The engine is told from here on, once, that the VM is leaving. */
 export function accepted(migration: Migration, _: Input<"accepted">, turn: Turn): Migration {
-  const status: VmStatus =
-    migration.facts.mode === "file" ? { kind: "savingState" } : { kind: "migrationSource" };
-  tell(turn, { kind: "vmStatus", status });
+  tell(turn, { kind: "vmStatus", status: statusLeaving(migration.facts.mode, false) });
   return migration;
 }
 
@@ -65,4 +63,21 @@ export function reserved(migration: Migration, _: Input<"reserved">, turn: Turn)
 
 function withAdmission(migration: Migration, changed: Partial<Admission>): Migration {
   return { ...migration, admission: { ...migration.admission, ...changed } };
+}
+
+/** What a look at the host means for a VM whose migration waits. */
+export type WaitingLook =
+  /** As known. */
+  | "known"
+  /** It is not here, and no event has said how it ended: ask. */
+  | "ended"
+  /** It is here although it had ended; this look may have begun before that, the next one cannot have. */
+  | "maybeStarted"
+  | "started";
+
+/** `hadEnded`: libvirt said so. `wasHere`: the look before this one was `maybeStarted`. */
+export function lookAtWaiting(isHere: boolean, hadEnded: boolean, wasHere: boolean): WaitingLook {
+  if (isHere !== hadEnded) return "known";
+  if (!isHere) return "ended";
+  return wasHere ? "started" : "maybeStarted";
 }

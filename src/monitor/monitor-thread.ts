@@ -55,9 +55,9 @@
  */
 import { isNews } from "../core/advance.ts";
 import { mayLearnLate } from "../core/end.ts";
-import { lookAtWaiting } from "../core/guest-end.ts";
 import { NEVER_COUNTED, countsThere } from "../core/host-count.ts";
 import type { CycleInput } from "../core/input.ts";
+import { lookAtWaiting } from "../core/waiting.ts";
 import type { GuestEvent, HypervisorEvent, JobView } from "../hypervisor/port.ts";
 import { Arrivals } from "./incoming/arrivals.ts";
 import { lookAgain } from "./migrations/prepare.ts";

@@ -7,7 +7,7 @@ import { floorExceedsShare } from "../core/bandwidth.ts";
 import type { JobStats } from "../core/job-stats.ts";
 import { type Migration, type ScheduleState, type Stop, stalledForMs } from "../core/migration.ts";
 import { stallFigures } from "../core/stall.ts";
-import { progressPercent } from "../core/progress.ts";
+import { progressPercent } from "../core/sample.ts";
 import { isExhausted } from "../core/schedule.ts";
 import { MS_PER_SECOND, msToSecondsCeil, msToSecondsFloor } from "../core/units.ts";
 import { shownPhase } from "../core/vm-status.ts";

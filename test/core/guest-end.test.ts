@@ -3,7 +3,7 @@
  * it migrates, in the queue, or just before its call. Its location decides as always.
  */
 import { expect, it, describe } from "vitest";
-import { type GuestEnd, endFor, endOf, lookAtWaiting } from "../../src/core/guest-end.ts";
+import { type GuestEnd, endFor, endOf } from "../../src/core/guest-end.ts";
 import type { Location } from "../../src/core/input.ts";
 import type { RefusalKind } from "../../src/core/refusal.ts";
 import { type GuestStopped, RUN_STATES, type RunState, isOff } from "../../src/core/run-state.ts";
@@ -195,14 +195,4 @@ describe("before the call", () => {
     run.locateSurely(NOWHERE);
     expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
   });
-});
-
-it.each([
-  [true, false, false, "known"],
-  [false, true, true, "known"],
-  [false, false, false, "ended"],
-  [true, true, false, "maybeStarted"],
-  [true, true, true, "started"],
-] as const)("waits, here %s, had ended %s, was here %s: %s", (isHere, hadEnded, wasHere, look) => {
-  expect(lookAtWaiting(isHere, hadEnded, wasHere)).toBe(look);
 });

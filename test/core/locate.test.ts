@@ -11,7 +11,7 @@ import {
   locatedHere,
   mayHaveJob,
 } from "../../src/core/locate.ts";
-import { othersJob } from "../../src/core/own-job.ts";
+import { othersJob } from "../../src/core/job-stats.ts";
 import type { RefusalKind } from "../../src/core/refusal.ts";
 import { NOT_BEGUN } from "./fixtures.ts";
 

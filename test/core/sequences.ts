@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { downtimeBySteps } from "../../src/core/downtime.ts";
-import type { Effect } from "../../src/core/effect.ts";
+import { type Effect, reportingKinds } from "../../src/core/effect.ts";
 import type { Changes, Input, Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Migration } from "../../src/core/migration.ts";
@@ -62,17 +62,7 @@ const stats: fc.Arbitrary<JobStats> = fc.record(
   },
 );
 
-const PENDING = [
-  "setMaxBandwidth",
-  "readMaxBandwidth",
-  "setMaxDowntime",
-  "startPostCopy",
-  "pausePostCopy",
-  "resumePostCopy",
-  "probeAddress",
-  "destroyPausedCopy",
-  "abort",
-] as const;
+const PENDING = reportingKinds.filter((kind) => kind !== "locateGuest");
 const result = fc.oneof(
   fc.record({ kind: fc.constant("ok" as const), value: fc.option(number) }),
   fc.record({ kind: fc.constant("refused" as const), refusal }),

@@ -16,6 +16,7 @@ import {
   runStateRow,
 } from "../../src/core/run-state.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
+import { lookAtWaiting } from "../../src/core/waiting.ts";
 import { bringTo, FILE_REQUEST, inPhase, kinds, nextDaemon, refusal, Run } from "./fixtures.ts";
 
 const PAUSED = { kind: "staysHere", runState: "suspended" };
@@ -366,4 +367,14 @@ describe("suspended or resumed while it waits", () => {
     seen(run, "offShutDown");
     expect(run.migration.postCopy.possible).toBe(true);
   });
+});
+
+it.each([
+  [true, false, false, "known"],
+  [false, true, true, "known"],
+  [false, false, false, "ended"],
+  [true, true, false, "maybeStarted"],
+  [true, true, true, "started"],
+] as const)("waits, here %s, had ended %s, was here %s: %s", (isHere, hadEnded, wasHere, look) => {
+  expect(lookAtWaiting(isHere, hadEnded, wasHere)).toBe(look);
 });

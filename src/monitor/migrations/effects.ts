@@ -4,7 +4,7 @@
  */
 import type { EffectResult, Reporting } from "../../core/effect.ts";
 import type { Migration } from "../../core/migration.ts";
-import { othersJob } from "../../core/own-job.ts";
+import { othersJob } from "../../core/job-stats.ts";
 import type { Refusal } from "../../core/refusal.ts";
 import type { CallResult } from "../../hypervisor/port.ts";
 import type { Peer } from "../../peer/peer.ts";

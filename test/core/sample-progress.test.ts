@@ -3,7 +3,7 @@
  * and never falling.
  */
 import { describe, expect, it } from "vitest";
-import { progressPercent } from "../../src/core/progress.ts";
+import { progressPercent } from "../../src/core/sample.ts";
 import { MIB_BYTES } from "../../src/core/units.ts";
 import { inPhase, NOT_BEGUN, sample } from "./fixtures.ts";
 
