@@ -141,7 +141,9 @@ function announce(before: Migration, migration: Migration, turn: Turn): StallLed
     advanced: hasAdvanced(before, migration),
     ...(phase === "postCopy" ? { alarmAfterMs: limits.postcopyStallTimeoutMs } : {}),
   });
-  if (news !== null) tellStalling({ ...stallFigures(migration, turn.nowMs), ...news }, turn);
+  if (news === null) return ledger;
+  const figures = stallFigures(migration, turn.nowMs);
+  tellStalling({ ...figures, ...news }, turn);
   return ledger;
 }
 

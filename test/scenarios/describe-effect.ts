@@ -4,7 +4,7 @@
  */
 import type { Effect } from "../../src/core/effect.ts";
 import type { CoreEvent, StallingEvent, VmStatus } from "../../src/core/event.ts";
-import { MIB_BYTES, bytesPerSecondToMiBpsRound } from "../../src/core/units.ts";
+import { MIB_BYTES } from "../../src/core/units.ts";
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)}s`;
 const mib = (bytes: number): string => `${Math.round(bytes / MIB_BYTES)}MiB`;
@@ -62,7 +62,7 @@ function describeVm(status: VmStatus): string {
 }
 
 function describeStalling(event: StallingEvent): string {
-  const rate = `${bytesPerSecondToMiBpsRound(event.bytesPerSecond)}MiB/s`;
+  const rate = `${mib(event.bytesPerSecond)}/s`;
   if (event.progressing) return `stalling progressing pass=${event.pass} rate=${rate}`;
   return [
     `stalling count=${event.count} stalledFor=${seconds(event.stalledForMs)} reason=${event.reason}`,
