@@ -16,7 +16,7 @@ import {
   type JournalOwner,
   type Segment,
 } from "../../src/journal/segments.ts";
-import { replay } from "../../src/monitor/recovery/replay.ts";
+import { decisionsIn, replay } from "../../src/monitor/recovery/replay.ts";
 import { SmallHost } from "../monitor/small-host.ts";
 import { BOOT, HOST } from "./fixtures.ts";
 import { known } from "./formats/known.ts";
@@ -100,6 +100,16 @@ function check(): void {
     });
   });
 }
+
+it("format 1 named the cap of a stall as if it were the engine's maximum", async () => {
+  const segments = await segmentsOf("1/source");
+  const { migrations } = replay(segments, BOOT);
+  const stalls = migrations
+    .flatMap(({ id }) => decisionsIn(segments, id))
+    .filter(({ rule }) => rule === "stalling");
+  expect(stalls[0]?.numbers["capMiBps"]).toBeGreaterThan(0);
+  for (const { numbers } of stalls) expect(numbers).not.toHaveProperty("maxBandwidthMiBps");
+});
 
 if (REWRITE) writeAnew();
 else check();

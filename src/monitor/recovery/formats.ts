@@ -199,11 +199,17 @@ const RULES_RENAMED_IN_2: ReadonlyMap<unknown, string> = new Map([
   ["shell", "pausedCopy"],
 ]);
 
+/** Of a stall format 1 gave the cap alone, under the name that 2 has for the engine's maximum. */
 function decisionFrom1(decision: unknown): unknown {
-  return changed(decision, ({ rule, ...rest }) => ({
+  return changed(decision, ({ rule, numbers, ...rest }) => ({
     ...rest,
     rule: RULES_RENAMED_IN_2.get(rule) ?? rule,
+    numbers: rule === "stalling" ? changed(numbers, stallNumbersFrom1) : numbers,
   }));
+}
+
+function stallNumbersFrom1({ maxBandwidthMiBps, ...numbers }: JournalRecord): JournalRecord {
+  return { ...numbers, capMiBps: maxBandwidthMiBps };
 }
 
 /** What is not an object stays as it is: null, or nothing that any daemon wrote. */

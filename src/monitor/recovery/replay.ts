@@ -207,12 +207,13 @@ function trace(traces: Map<string, Trace>, record: JournalRecord, header: Segmen
   if (typeof id !== "string") return;
   if (k === "dropped") traces.delete(id);
   const known = traces.get(id);
-  if (k === "migration" && isRecord(state)) {
+  if (k === "migration") {
     const sinceMs = parsed(wallMsSchema, acceptedAtWallMs) ?? 0;
     const headAtMs = isTime(atMs) ? atMs : null;
     traces.set(id, {
       head: record,
-      raw: { request, target, state },
+      // What is not even an object has none of the fields, and each is missed by name.
+      raw: { request, target, state: isRecord(state) ? state : {} },
       format,
       overtakenBy: null,
       wallMs: known?.wallMs ?? sinceMs,
@@ -248,7 +249,7 @@ function migrationOf(
     acceptedAtWallMs: head["acceptedAtWallMs"],
     ...raw,
   });
-  const vmId = parsed(uuid, vmIdIn(raw));
+  const vmId = vmIdIn(raw);
   const sameBoot = found.bootId === bootId;
   const live = sameBoot && raw.state["phase"] !== "ended";
   if (!checked.success) return { id, vmId, live, why: inWords(checked.issues) };
@@ -277,9 +278,13 @@ function migrationOf(
   };
 }
 
-function vmIdIn({ state }: RawMigration): unknown {
-  const { facts } = state;
-  return isRecord(facts) ? facts["vmId"] : null;
+/** Whichever of the two places has it: without it nobody can look after the VM. */
+function vmIdIn({ request, state }: RawMigration): string | null {
+  return idIn(state["facts"]) ?? idIn(request);
+}
+
+function idIn(part: unknown): string | null {
+  return isRecord(part) ? parsed(uuid, part["vmId"]) : null;
 }
 
 /** null: some of them cannot be used. */

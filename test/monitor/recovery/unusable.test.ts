@@ -94,6 +94,25 @@ it("a field that is missing: named once, and the migration goes on under the con
   expect(await next.event("VM_migration_ended", SPOILT)).toBeDefined();
 });
 
+it.each<[string, (line: string) => string, unknown]>([
+  [
+    "the VM's id",
+    (line) => line.replace(`"facts":{"vmId":"${SPOILT}",`, '"facts":{'),
+    "facts.vmId is missing",
+  ],
+  ["all of it", (line) => line.replace(/"state":\{.*\}/, '"state":null}'), expect.any(String)],
+])("what its state misses is %s: the request names the VM too", async (_name, spoil, why) => {
+  const before = await migrating();
+  rewrite(before, (line) =>
+    line.startsWith('{"k":"migration"') && line.includes(SPOILT) ? spoil(line) : line,
+  );
+  const host = await before.restarted();
+  expect(errors(host)).toMatchObject([{ vmId: SPOILT, why }]);
+  expect(await runs(host, SPOILT)).toMatchObject({
+    parameters: { migrationProgressTimeout: 77 },
+  });
+});
+
 it("one that runs no more is forgotten, and somebody else's later one is left alone", async () => {
   const before = await migrating();
   rewrite(before, (line) => line.replaceAll(`"vmName":"vm-1111"`, '"vmName":1'));
