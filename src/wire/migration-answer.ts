@@ -223,7 +223,10 @@ export function foreignEntry(foreign: ForeignFacts): MigrationEntry {
     phase: "foreign",
     dst: UNKNOWN_DESTINATION,
     progress: progressPercent(stats, 0),
-    pass: iteration === null || firstIteration === null ? 0 : iteration - firstIteration + 1,
+    pass:
+      iteration === null || firstIteration === null
+        ? 0
+        : Math.max(0, iteration - firstIteration + 1),
     postcopy: inPostCopy,
     dataTotal: stats.dataTotalBytes,
     dataProcessed: stats.dataProcessedBytes,

@@ -100,6 +100,7 @@ describe("a migration that somebody else started", () => {
     [1, 1, 1],
     [7, 7, 1],
     [9, 7, 3],
+    [0, 7, 0],
   ])("iteration %s, the first seen %s: pass %i", (iteration, first, pass) => {
     expectAsDeclared(object(migrationFields, ""), entry(iteration, first));
     expect(entry(iteration, first).pass).toBe(pass);

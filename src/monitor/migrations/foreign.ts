@@ -4,7 +4,7 @@
  * migration like any other, except that nobody knows its destination: libvirt does not report it.
  */
 import { UNKNOWN_DESTINATION, foreignMigration } from "../../core/adopt.ts";
-import { type JobStats, isOutgoing } from "../../core/job-stats.ts";
+import { dataFlow, type JobStats, isOutgoing } from "../../core/job-stats.ts";
 import { isPausedCopy } from "../../core/run-state.ts";
 import {
   foreignEntry,
@@ -36,7 +36,7 @@ export class ForeignMigrations {
     if (lookedAtMs === this.#notedAtMs) return;
     this.#notedAtMs = lookedAtMs;
     const seen = this.#each(({ vmId, stats }) => {
-      const first = this.#firstIterations.get(vmId) ?? stats.memoryIteration;
+      const first = firstIteration(this.#firstIterations.get(vmId), stats);
       if (first !== undefined) this.#firstIterations.set(vmId, first);
       return vmId;
     });
@@ -70,6 +70,13 @@ export class ForeignMigrations {
       return told === null ? [] : [told];
     });
   }
+}
+
+/** Only of a job whose data flow; a lower number than before is another job's. */
+function firstIteration(known: number | undefined, stats: JobStats): number | undefined {
+  const { memoryIteration: seen } = stats;
+  if (seen === undefined || !dataFlow(stats)) return known;
+  return known === undefined ? seen : Math.min(known, seen);
 }
 
 /** The VM's outgoing job, as libvirt shows it now. */
