@@ -22,19 +22,14 @@ export interface CycleInput {
   readonly timer: boolean;
   /** The VM's job as libvirt showed it; null: libvirt did not answer for this VM. */
   readonly sample: { readonly stats: JobStats; readonly atMs: number } | null;
-  /** As libvirt shows the VM; absent: it does not. */
-  readonly runState?: RunState;
-  /** libvirt says that the guest is in post-copy (paused on the source for it). */
-  readonly postCopyState: boolean;
   /**
-   * libvirt says that the guest stands still for the switchover, up to the maximum downtime. QEMU
-   * counts it as passes, but nothing is dirtied any more: every byte is advance.
+   * As libvirt shows the VM; absent: it does not. In `switching` the guest is paused for the switchover,
+   * up to the maximum downtime: QEMU counts it as passes, but nothing is dirtied any more, and every
+   * byte is advance. `postCopyFailed` is shown also while QEMU goes on (post-copy.ts).
    */
-  readonly switchover?: boolean;
+  readonly runState?: RunState;
   /** libvirt answered, and the VM is not among those that are active here. */
   readonly gone?: boolean;
-  /** libvirt says that post-copy has failed; it says so also while QEMU goes on (post-copy.ts). */
-  readonly postCopyFailed?: boolean;
   /** Outgoing and incoming migrations on this host, this one included. */
   readonly sourceMigrations: number;
   readonly destination: DestinationCount;

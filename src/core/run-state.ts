@@ -146,8 +146,8 @@ export function isOff(state: RunState): boolean {
 }
 
 /** The guest already runs on the other side; what is here is its paused copy. */
-export function isPausedCopy(state: RunState): boolean {
-  return rows[state].presence === "pausedCopy";
+export function isPausedCopy(state: RunState | undefined): boolean {
+  return state !== undefined && rows[state].presence === "pausedCopy";
 }
 
 /** If it was coming to this host, then not all of it has come: it has never run here. */

@@ -13,18 +13,19 @@ import type { AdvanceSample, CycleInput } from "./input.ts";
 import { type JobStats, dataFlow, isOwnJob } from "./job-stats.ts";
 import type { Advance, Migration } from "./migration.ts";
 import { beginPostCopy } from "./post-copy.ts";
+import { isPausedCopy } from "./run-state.ts";
 import type { Turn } from "./turn.ts";
 
 /** What a cycle shows of a migration whose call is out. */
 export function takeSample(before: Migration, input: CycleInput, turn: Turn): Migration {
-  const { sample } = input;
+  const { runState, sample } = input;
   const counted: Migration = {
     ...before,
     sample: { ...before.sample, answered: sample !== null },
     bandwidth: countHosts(before.bandwidth, input, before.sample.dataSinceMs),
   };
   // Another party's post-copy is not ours: our guest is not half gone because its paused copy is here.
-  const switched = input.postCopyState && !before.evidence.superseded;
+  const switched = isPausedCopy(runState) && !before.evidence.superseded;
   const migration = switched ? beginPostCopy(counted, turn) : counted;
   const { advance } = migration;
   if (advance === null) return migration;
@@ -32,7 +33,7 @@ export function takeSample(before: Migration, input: CycleInput, turn: Turn): Mi
     return { ...migration, advance: { ...advance, bytesMoving: false } };
   }
   if (isSuperseded(migration, sample.stats, turn.nowMs)) return superseded(migration);
-  const still = migration.phase === "postCopy" || input.switchover === true;
+  const still = migration.phase === "postCopy" || runState === "switching";
   const observe = still ? observePostCopy : observePreCopy;
   return withStats(migration, observe(advance, sample, turn), sample);
 }

@@ -81,7 +81,7 @@ export function scheduleTurn(
  */
 export function followSchedule(migration: Migration, input: CycleInput, turn: Turn): Migration {
   const { advance, downtime, evidence, phase, sample, schedule, stop } = migration;
-  const mayAct = sample.answered && !evidence.stoppedByJob && input.switchover !== true;
+  const mayAct = sample.answered && !evidence.stoppedByJob && input.runState !== "switching";
   if (!input.timer || !mayAct || schedule === null || stop !== null || phase !== "running") {
     return migration;
   }

@@ -110,7 +110,7 @@ export function isJudged({ advance, phase, sample, stop }: Migration, nowMs: num
 }
 
 /** What a cycle shows of its end. */
-export type LastStepView = Pick<CycleInput, "sample" | "switchover" | "gone">;
+export type LastStepView = Pick<CycleInput, "sample" | "runState" | "gone">;
 
 /** Announces what is to be announced in this cycle. */
 export function announceStall(
@@ -170,7 +170,7 @@ function hasAdvanced(before: Migration, { advance }: Migration): boolean {
 export function isLastStep({ advance, evidence, sample }: Migration, view: LastStepView): boolean {
   if (evidence.stoppedByJob || evidence.record !== null || view.gone === true) return true;
   // Stopped for the switchover, and libvirt is busy with just that.
-  if (view.switchover === true && view.sample === null) return true;
+  if (view.runState === "switching" && view.sample === null) return true;
   // While bytes move it is only the end of a pass, and the next one may have begun already.
   const still = advance?.bytesMoving === false;
   const { stats } = sample;

@@ -137,7 +137,7 @@ function loop(before: Migration, input: Input<"cycle">, turn: Turn): Migration {
   migration = steer(migration, input, turn);
   if (input.timer) {
     const { postCopy } = migration;
-    const recovery = recoverPostCopy(migration, input.postCopyFailed === true, turn);
+    const recovery = recoverPostCopy(migration, input.runState === "postCopyFailed", turn);
     if (recovery !== postCopy.recovery) {
       migration = { ...migration, postCopy: { ...postCopy, recovery } };
     }

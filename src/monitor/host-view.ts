@@ -10,7 +10,6 @@ import {
   sourceCount,
   transferOf,
 } from "../core/host-count.ts";
-import { isPausedCopy } from "../core/run-state.ts";
 import type { CallResult, Hypervisor, ScanOptions, VmJobView } from "../hypervisor/port.ts";
 
 interface Entry {
@@ -168,19 +167,4 @@ export class HostView {
       return [view.vm.vmId, { view, transfer: transferOf(view.job, known) }] as const;
     });
   }
-}
-
-/** The guest is paused for the last of its data: next it arrives, or continues here. */
-export function inSwitchover(view: VmJobView): boolean {
-  return view.vm.runState === "switching";
-}
-
-/** libvirt says so, which is not proof: core/post-copy.ts. */
-export function postCopyFailed(view: VmJobView): boolean {
-  return view.vm.runState === "postCopyFailed";
-}
-
-/** The guest already runs on the destination; what is here is its paused copy. */
-export function inPostCopy(view: VmJobView): boolean {
-  return isPausedCopy(view.vm.runState);
 }

@@ -62,7 +62,6 @@ import type { GuestEvent, HypervisorEvent, JobView } from "../hypervisor/port.ts
 import { Arrivals } from "./incoming/arrivals.ts";
 import { lookAgain } from "./migrations/prepare.ts";
 import type { Context } from "./context.ts";
-import { inPostCopy, inSwitchover, postCopyFailed } from "./host-view.ts";
 import type { MigrationRun } from "./migrations/run.ts";
 import type { Registry } from "./migrations/registry.ts";
 import { noteStopped } from "./migrations/guest-end.ts";
@@ -289,9 +288,6 @@ export class MonitorThread {
       ...(view === undefined ? {} : { runState: view.vm.runState }),
       sample: view === undefined ? null : sampleOf(view.job),
       gone: seen && view === undefined,
-      postCopyState: view !== undefined && inPostCopy(view),
-      postCopyFailed: view !== undefined && postCopyFailed(view),
-      switchover: view !== undefined && inSwitchover(view),
       sourceMigrations: hostView.migrationsWith(run.vmId),
       destination: run.destinationCount(this.ownMigrationsTo(run)),
     };
@@ -356,7 +352,6 @@ function hasEnded({ migration }: MigrationRun): boolean {
 
 const UNSEEN: Omit<CycleInput, "timer"> = {
   sample: null,
-  postCopyState: false,
   sourceMigrations: 1,
   destination: NEVER_COUNTED,
 };

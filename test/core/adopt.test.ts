@@ -46,7 +46,7 @@ describe("somebody else's migration", () => {
     expect(run.migration).toMatchObject({ phase: "postCopy", postCopy: { begun: true } });
     expect(kinds(run.give({ kind: "cancel" }))).toEqual([]);
     run.nowMs += LIMITS.progressTimeoutMs;
-    expect(kinds(run.cycle(stats, { postCopyState: true }))).not.toContain("abort");
+    expect(kinds(run.cycle(stats, { runState: "postCopy" }))).not.toContain("abort");
     run.locateSurely({ source: "notActive", destination: "absent" });
     expect(run.outcome()).toMatchObject({ reason: "guestLost", where: "nowhere" });
     expect(run.events("vmStatus")).toMatchObject([{ status: { why: "lostInPostCopy" } }]);

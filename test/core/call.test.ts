@@ -45,7 +45,7 @@ describe("a migrate call whose connection broke while the job goes on", () => {
     run.location({ destination: "incoming" });
     expect(run.migration.phase).toBe("postCopy");
     run.nowMs += run.migration.limits.progressTimeoutMs;
-    run.cycle(sample({ processedMiB: 2 }), { postCopyState: true });
+    run.cycle(sample({ processedMiB: 2 }), { runState: "postCopy" });
     expect(run.events("stalling").at(-1)?.stalling.reason).toBe("postcopyStalled");
   });
 });

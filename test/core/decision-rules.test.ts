@@ -30,9 +30,10 @@ const asked = (run: Run) => {
   run.give({ kind: "cancel" });
   return run;
 };
-const postCopyCycle = (run: Run) => run.cycle(sample({ processedMiB: 2 }), { postCopyState: true });
+const postCopyCycle = (run: Run) =>
+  run.cycle(sample({ processedMiB: 2 }), { runState: "postCopy" });
 const failedCycle = (run: Run) =>
-  run.cycle(sample({ processedMiB: 2 }), { postCopyState: true, postCopyFailed: true });
+  run.cycle(sample({ processedMiB: 2 }), { runState: "postCopyFailed" });
 const settling = (ended: RefusalKind | null): Run => {
   const run = inPhase("running");
   run.callEnded(ended);

@@ -184,7 +184,7 @@ describe("in the cycle", () => {
 
   it("none in post-copy", () => {
     const run = bySteps();
-    run.cycle(sample(), { postCopyState: true });
+    run.cycle(sample(), { runState: "postCopy" });
     expect(downtimeAsked(run, 100)).toEqual([]);
   });
 

@@ -160,7 +160,6 @@ export class Run {
       kind: "cycle",
       timer: true,
       sample: stats === null ? null : { stats, atMs: this.nowMs },
-      postCopyState: false,
       sourceMigrations: 1,
       destination: { kind: "counted", migrations: 1, askedAtMs: Number.MAX_SAFE_INTEGER },
       ...fields,
@@ -260,7 +259,7 @@ export function bringTo(phase: (typeof ALL_PHASES)[number], run: Run): Run {
   run.cycle(sample({ operation }));
   if (phase === "running") return run;
   if (phase === "postCopy") {
-    run.cycle(sample({ processedMiB: 2 }), { postCopyState: true });
+    run.cycle(sample({ processedMiB: 2 }), { runState: "postCopy" });
     return run;
   }
   run.callEnded(null);

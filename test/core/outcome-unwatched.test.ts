@@ -21,7 +21,7 @@ function unwatched(by: Unwatched, from: From, fields: Partial<NewMigration> = {}
   if (by === "foreign") {
     run.adopt(sample());
     if (from !== "starting") run.cycle(sample({ processedMiB: 2 }));
-    if (from === "postCopy") run.cycle(sample({ processedMiB: 3 }), { postCopyState: true });
+    if (from === "postCopy") run.cycle(sample({ processedMiB: 3 }), { runState: "postCopy" });
   }
   run.effects.length = 0;
   return run;

@@ -143,7 +143,7 @@ describe("a paused copy, and the destination is silent", () => {
     const endMs = run.nowMs + forMs;
     while (run.nowMs < endMs) {
       run.nowMs = Math.min(endMs, run.nowMs + 10_000);
-      run.cycle(sample({ processedMiB }), { postCopyState: true });
+      run.cycle(sample({ processedMiB }), { runState: "postCopy" });
       run.location(location);
     }
     return run;

@@ -53,8 +53,7 @@ class Stalled {
 
   cycle(fields: Partial<CycleInput> = {}): readonly Effect[] {
     return this.run.cycle(sample({ processedMiB: this.#processedMiB }), {
-      postCopyState: true,
-      postCopyFailed: this.#failed,
+      runState: this.#failed ? "postCopyFailed" : "postCopy",
       ...fields,
     });
   }
@@ -178,7 +177,7 @@ describe("what is done, and when", () => {
   it.each(["starting", "running", "settling", "ended"] as const)("nothing in %s", (phase) => {
     const run = inPhase(phase);
     run.nowMs += 60_000;
-    const effects = run.cycle(sample(), { postCopyFailed: true });
+    const effects = run.cycle(sample());
     expect(kinds(effects).filter((kind) => MENDING.includes(kind))).toEqual([]);
   });
 });

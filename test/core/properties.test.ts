@@ -84,7 +84,6 @@ describe("a daemon that is killed at any moment", () => {
       kind: "cycle",
       timer: true,
       sample: null,
-      postCopyState: false,
       sourceMigrations: 1,
       destination: { kind: "unknown", silentQueries: 0 },
     },

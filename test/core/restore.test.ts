@@ -304,7 +304,7 @@ describe("a stop that was decided is carried out", () => {
 
   it("never into post-copy that began meanwhile", () => {
     const run = restarted(stopped("cancel", "running"));
-    run.cycle(sample({ processedMiB: 2 }), { postCopyState: true });
+    run.cycle(sample({ processedMiB: 2 }), { runState: "postCopy" });
     expect(kinds(run.effects)).not.toContain("abort");
     expect(run.migration.phase).toBe("postCopy");
   });
@@ -317,8 +317,8 @@ it.each(ALL_PHASES.filter((phase) => phase !== "queued"))(
     const before = run.events("vmStatus").map(({ status }) => status.kind);
     restarted(run);
     if (run.migration.phase === "queued") bringTo("starting", run);
-    const postCopyState = phase === "postCopy";
-    run.cycle(sample({ processedMiB: 5 }), { postCopyState });
+    const runState = phase === "postCopy" ? "postCopy" : "running";
+    run.cycle(sample({ processedMiB: 5 }), { runState });
     run.location({ source: "notActive", destination: "active" });
     const told = [...before, ...run.events("vmStatus").map(({ status }) => status.kind)];
     expect(told).toEqual([...new Set(told)]);

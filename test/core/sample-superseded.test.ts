@@ -95,7 +95,7 @@ describe("whose job it is", () => {
     const postCopy = inPhase("postCopy");
     postCopy.nowMs += DOWN_MS;
     postCopy.restore("daemonDown");
-    postCopy.cycle(shown(1, 0), { postCopyState: true });
+    postCopy.cycle(shown(1, 0), { runState: "postCopy" });
     expect(postCopy.migration.evidence.superseded).toBe(false);
   });
 });
@@ -137,7 +137,7 @@ describe("somebody else's job", () => {
 
   it("its post-copy is none of ours: our guest is not half lost", () => {
     const run = superseded();
-    run.cycle(ANOTHER, { postCopyState: true });
+    run.cycle(ANOTHER, { runState: "postCopy" });
     run.locateSurely({ source: "pausedCopy", sourceJob: true, destination: "absent" });
     run.locateSurely({ source: "pausedCopy", destination: "absent" });
     expect(run.migration.postCopy.begun).toBe(false);

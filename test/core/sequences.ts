@@ -10,7 +10,7 @@ import type { JobStats } from "../../src/core/job-stats.ts";
 import type { Migration } from "../../src/core/migration.ts";
 import { newMigration } from "../../src/core/new-migration.ts";
 import { REFUSAL_KINDS } from "../../src/core/refusal.ts";
-import { RUN_STATES } from "../../src/core/run-state.ts";
+import { RUN_STATES, isPausedCopy } from "../../src/core/run-state.ts";
 import { step } from "../../src/core/step.ts";
 import { GIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, request } from "./fixtures.ts";
@@ -98,8 +98,10 @@ const cycle = fc.record({
   kind: fc.constant("cycle" as const),
   timer: fc.boolean(),
   sample: fc.option(fc.record({ stats, atMs })),
-  postCopyState: fc.nat({ max: 9 }).map((n) => n === 0),
-  postCopyFailed: fc.boolean(),
+  runState: fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom(...RUN_STATES.filter((each) => !isPausedCopy(each))) },
+    { weight: 1, arbitrary: fc.constantFrom("postCopy" as const, "postCopyFailed" as const) },
+  ),
   sourceMigrations: number,
   destination,
 });

@@ -201,7 +201,7 @@ describe("in its last step", () => {
     [
       "it stands for the switchover, and libvirt says nothing",
       () => {},
-      { fields: { switchover: true } },
+      { fields: { runState: "switching" } },
     ],
     ["the VM is not here any more", () => {}, { fields: { gone: true } }],
     ["libvirt said that it has left", (run) => run.give({ kind: "stoppedByJob" }), {}],
@@ -230,7 +230,7 @@ describe("not in its last step", () => {
     ["libvirt says nothing", {}],
     [
       "it stands for the switchover, and bytes that remain stand still",
-      { fields: { switchover: true }, stats: sample({ remainingMiB: 3 }) },
+      { fields: { runState: "switching" }, stats: sample({ remainingMiB: 3 }) },
     ],
   ])("%s: a stall is said", (_name, view) => {
     const run = inPhase("running", OWN);

@@ -174,7 +174,7 @@ describe("an abort is pursued", () => {
     const run = inPhase("running");
     run.give({ kind: "cancel" });
     run.refused("abort", "invalidState");
-    expect(kinds(run.cycle(sample(), { postCopyState: true }))).toEqual([]);
+    expect(kinds(run.cycle(sample(), { runState: "postCopy" }))).toEqual([]);
     for (let s = 0; s < 30; s += 1) expect(later(run, 1_000, null)).toEqual([]);
     run.callEnded(null);
     run.locateSurely({ destination: "active" });

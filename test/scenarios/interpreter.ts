@@ -10,7 +10,7 @@ import type { Changes } from "../../src/core/input.ts";
 import type { RefusalKind } from "../../src/core/refusal.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
 import type { DestinationCount } from "../../src/core/migration.ts";
-import type { GuestStopped } from "../../src/core/run-state.ts";
+import type { GuestStopped, RunState } from "../../src/core/run-state.ts";
 import { passesLeftToSchedule } from "../../src/core/schedule.ts";
 import { GIB_BYTES, MIB_BYTES } from "../../src/core/units.ts";
 import { FILE_REQUEST, NOT_BEGUN, refusal, Run, sample } from "../core/fixtures.ts";
@@ -43,8 +43,8 @@ export class Interpreter {
     migrations: 1,
     askedAtMs: Number.MAX_SAFE_INTEGER,
   };
-  #postCopy = false;
-  #postCopyFailed = false;
+  /** null: of no account. */
+  #runState: RunState | null = null;
   readonly #refusing = new Map<string, RefusalKind>();
   #lastStatus = "";
   #phase = "queued";
@@ -213,8 +213,8 @@ export class Interpreter {
 
   /** Names what changes; the rest of the last sample stays. */
   #sample(args: Arguments): void {
-    this.#postCopy = args.has("postcopy");
-    this.#postCopyFailed = args.has("failed");
+    const inPostCopy = args.has("failed") ? "postCopyFailed" : "postCopy";
+    this.#runState = args.has("postcopy") ? inPostCopy : null;
     if (args.has("no-answer")) {
       this.#stats = null;
       return;
@@ -241,8 +241,7 @@ export class Interpreter {
     this.#told(
       this.#run.cycle(this.#stats === null ? null : this.#shown(this.#stats), {
         timer: !woken,
-        postCopyState: this.#postCopy,
-        postCopyFailed: this.#postCopyFailed,
+        ...(this.#runState === null ? {} : { runState: this.#runState }),
         sourceMigrations: this.#source,
         destination: this.#destination,
       }),

@@ -13,7 +13,6 @@ import {
 } from "../../wire/migration-answer.ts";
 import type { Context } from "../context.ts";
 import { limitsOf } from "./accept.ts";
-import { inPostCopy } from "../host-view.ts";
 import { MigrationRun, type RunHooks } from "./run.ts";
 import type { Registry } from "./registry.ts";
 import { type MigrateRequest, PLAIN_OPTIONS } from "../service.ts";
@@ -64,7 +63,7 @@ export class ForeignMigrations {
       const { stats } = view.job;
       const told = defects.contained("answer", vmId, () =>
         isOutgoing(stats)
-          ? tell({ vmId, vmName: name, stats, inPostCopy: inPostCopy(view) })
+          ? tell({ vmId, vmName: name, stats, inPostCopy: isPausedCopy(view.vm.runState) })
           : null,
       );
       return told === null ? [] : [told];

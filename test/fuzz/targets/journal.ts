@@ -76,7 +76,6 @@ function claimReplay(segments: readonly Segment[]): void {
         kind: "cycle",
         timer: true,
         sample: null,
-        postCopyState: false,
         sourceMigrations: 1,
         destination: { kind: "unknown", silentQueries: 1 },
       } as const;

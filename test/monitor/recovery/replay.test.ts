@@ -76,7 +76,7 @@ describe("a migration is found as it was", () => {
       const before = own.text(1);
       for (let processedMiB = 3; processedMiB < 9; processedMiB += 1) {
         run.nowMs += 100;
-        run.cycle(sample({ processedMiB }), { timer: false, postCopyState: phase === "postCopy" });
+        run.cycle(sample({ processedMiB }), { timer: false, runState: phase });
       }
       expect(own.text(1)).toBe(before);
     },
