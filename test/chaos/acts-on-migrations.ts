@@ -69,13 +69,20 @@ async function virsh(site: Site, ...args: string[]): Promise<string> {
   }
 }
 
-function migrateByVirsh(stage: Stage, player: Player, bandwidthMiBps: number): Promise<string> {
+async function migrateByVirsh(
+  stage: Stage,
+  player: Player,
+  bandwidthMiBps: number,
+): Promise<string> {
   player.movedByOthers = true;
   const [source, destination] = [stage.site(player, "source"), stage.site(player, "destination")];
   const lasting = player.persistent ? ["--persistent", "--undefinesource"] : [];
   const how = ["--live", "--p2p", "--bandwidth", String(bandwidthMiBps), ...lasting];
   const uri = `qemu+${source.host.tls ? "tls" : "tcp"}://${destination.name}/system`;
-  return virsh(source, "migrate", ...how, player.guest.uuid, uri);
+  const said = await virsh(source, "migrate", ...how, player.guest.uuid, uri);
+  if (!said.includes("still running")) return said;
+  // No daemon gives up a migration of somebody else's, and a guest that never converges has no other end.
+  return `${said}; domjobabort: ${await virsh(source, "domjobabort", player.guest.uuid)}`;
 }
 
 export const actsOnMigrations: readonly Act[] = [
