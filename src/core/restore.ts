@@ -9,8 +9,27 @@ import { advanceFrom } from "./advance.ts";
 import { NO_READS } from "./evidence.ts";
 import { NEVER_COUNTED } from "./host-count.ts";
 import type { Input } from "./input.ts";
-import type { Advance, Bandwidth, CallReturn, Migration, Unwatched } from "./migration.ts";
+import type { Advance, Bandwidth, CallReturn, Migration, Phase, Unwatched } from "./migration.ts";
 import type { Turn } from "./turn.ts";
+
+const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
+
+/**
+ * What no step ever leaves behind: the records say so only if part of them is lost. null: there is nothing
+ * of the kind. **Example**: "call.madeAtMs: expected number in phase running, got null"
+ */
+export function contradictionIn({ phase, call, advance, end }: Migration): string | null {
+  if (CALL_OUT.includes(phase) && call.madeAtMs === null) {
+    return `call.madeAtMs: expected number in phase ${phase}, got null`;
+  }
+  if (call.madeAtMs !== null && advance === null) {
+    return "advance: expected object once the call is made, got null";
+  }
+  if ((phase === "ended") !== (end !== null)) {
+    return `end: ${end === null ? "expected object, got null" : "expected null"} in phase ${phase}`;
+  }
+  return null;
+}
 
 /** `after`: what ended the daemon before this one. */
 export function restored(migration: Migration, input: Input<"restore">, turn: Turn): Migration {

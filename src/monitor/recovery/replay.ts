@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import type { Decision } from "../../core/turn.ts";
 import type { Migration } from "../../core/migration.ts";
+import { contradictionIn } from "../../core/restore.ts";
 import type { Reservation } from "../../core/reservations.ts";
 import { type JournalRecord, type Segment, type SegmentHeader } from "../../journal/segments.ts";
 import {
@@ -257,14 +258,11 @@ function migrationOf(
     return { id, vmId, live, why: `what became of it was in ${overtakenBy}, which cannot be read` };
   }
   const { request, target, state: migration, acceptedAtWallMs } = checked.output;
-  if (migration.facts.vmId !== request.vmId) {
-    return {
-      id,
-      vmId,
-      live,
-      why: `vmId: expected ${request.vmId}, as in the request, got ${vmId}`,
-    };
-  }
+  const why =
+    migration.facts.vmId === request.vmId
+      ? contradictionIn(migration)
+      : `vmId: expected ${request.vmId}, as in the request, got ${vmId}`;
+  if (why !== null) return { id, vmId, live, why };
   return {
     id,
     request,

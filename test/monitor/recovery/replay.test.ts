@@ -212,6 +212,16 @@ describe("what cannot be believed is left out, and named", () => {
       `vmId: expected ${VM}, as in the request, got ${OTHER_VM}`,
     ],
     [
+      "a phase without the call that led to it",
+      { phase: "running" },
+      "call.madeAtMs: expected number in phase running, got null",
+    ],
+    [
+      "a call without its clocks",
+      { call: { madeAtMs: 1 } },
+      "advance: expected object once the call is made, got null",
+    ],
+    [
       "an unknown outcome",
       { end: { ...END, outcome: { outcome: "perhaps" } } },
       expect.stringMatching(/^end\.outcome\.outcome: expected .*"perhaps" \(and 9 more\)/),
