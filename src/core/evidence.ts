@@ -1,8 +1,8 @@
 /**
- * What is known of where the guest is: libvirt's events and records, and the reads of its location. What
- * cannot be taken back follows from SURE_READS consecutive reads that agree, at least READ_SPACING_MS
- * apart: a destination answers from a look of a moment ago, shows a guest that arrived half without a
- * job for a moment, and a libvirtd that was just started knows less than everything.
+ * What is known about where the guest is: libvirt's events and records, and the reads of its location. What
+ * cannot be undone takes SURE_READS consecutive reads that agree, at least READ_SPACING_MS apart, since one
+ * read may mislead: a destination answers from its last poll and may for a moment show no job for a
+ * guest that has arrived in part only, and a libvirtd that has just started does not know everything yet.
  */
 import { endFor } from "./guest-end.ts";
 import type { Input, Location } from "./input.ts";
@@ -10,13 +10,13 @@ import { ownOperation } from "./job-stats.ts";
 import type { Evidence, Migration } from "./migration.ts";
 import { type Turn, decide } from "./turn.ts";
 
-/** So many reads in a row before what cannot be taken back follows from them. */
+/** Consecutive reads that what cannot be undone takes. */
 export const SURE_READS = 2;
 export const READ_SPACING_MS = 1_000;
-/** How long an unknown location is asked for before the outcome says so. */
+/** How long the guest is located before its location counts as unknown. */
 export const SETTLE_MAX_MS = 60_000;
 
-/** Nothing is read yet, by this daemon. */
+/** This daemon has read nothing yet. */
 export const NO_READS = {
   pausedCopyReads: 0,
   thereReads: 0,
@@ -30,7 +30,7 @@ function note(migration: Migration, noted: Partial<Evidence>): Migration {
   return { ...migration, evidence: { ...migration.evidence, ...noted } };
 }
 
-/** libvirt's record of a job that ended; a backup that ends meanwhile has one, too. */
+/** libvirt's record of a completed job. A backup has one as well. */
 export function jobCompleted(
   migration: Migration,
   { stats }: Input<"jobCompleted">,
@@ -65,16 +65,26 @@ export function guestStopped(
   return note(migration, { guestStopped: how });
 }
 
-/** Only of one that waits. */
+/** Its migration still waits. */
 export function guestStarted(migration: Migration): Migration {
   return note(migration, { guestStopped: null, stoppedByJob: false });
 }
 
-/** What one answer says beside the location itself. */
-export function noteAnswer(
-  migration: Migration,
-  { location, record }: Input<"location">,
+/**
+ * An answer to where the guest is: what it says is noted, and reads that agree are counted. While the call
+ * is out, or before it is made, nothing can follow from the location, so it is not counted.
+ */
+export function noteLocation(
+  before: Migration,
+  input: Input<"location">,
+  nowMs: number,
 ): Migration {
+  const migration = noteAnswer(before, input);
+  return isLocated(migration) ? countReads(migration, input.location, nowMs) : migration;
+}
+
+/** What an answer says apart from the location itself. */
+function noteAnswer(migration: Migration, { location, record }: Input<"location">): Migration {
   const noted = noteEndHere(migration, location);
   const { evidence } = noted;
   return note(noted, {
@@ -84,16 +94,17 @@ export function noteAnswer(
   });
 }
 
-/** libvirt refused our call because the VM had a job: the one that it shows is another party's. */
-function isOthersJob({ call, sample }: Migration, location: Location): boolean {
+/** libvirt refused our call because the VM had a job: the job that it shows is another party's. */
+function isOthersJob({ call, end, sample }: Migration, location: Location): boolean {
   const { returned } = call;
+  if (end !== null) return false;
   if (returned === null || returned.unwatched !== null || sample.dataSinceMs !== null) return false;
   const refused = returned.refusal?.kind === "invalidState";
   return refused && location.job !== undefined;
 }
 
-/** What the definition left here says about its guest, where libvirt has not said otherwise. */
-export function noteEndHere(migration: Migration, { endedHere }: Location): Migration {
+/** How the guest ended here by the definition that is left, unless an event has already said. */
+function noteEndHere(migration: Migration, { endedHere }: Location): Migration {
   const { evidence, facts } = migration;
   if (endedHere === undefined || evidence.superseded) return migration;
   const end = endFor(facts.mode, endedHere);
@@ -102,8 +113,13 @@ export function noteEndHere(migration: Migration, { endedHere }: Location): Migr
   return note(migration, { guestStopped: evidence.guestStopped ?? end });
 }
 
-/** Counts the reads that agree with those before. */
-export function countReads(migration: Migration, location: Location, nowMs: number): Migration {
+/** Its location decides: the call has returned, or was never made and the migration is to end. */
+function isLocated({ admission, call, end }: Migration): boolean {
+  return call.returned !== null || admission.ending !== null || end !== null;
+}
+
+/** Counts consecutive reads that agree. */
+function countReads(migration: Migration, location: Location, nowMs: number): Migration {
   const { evidence } = migration;
   const { readAtMs, pausedCopyReads, thereReads, lostReads } = evidence;
   const spaced = readAtMs === null || nowMs - readAtMs >= READ_SPACING_MS;
@@ -133,7 +149,7 @@ function isPausedCopyLeft({ source, sourceJob, destination }: Location): boolean
   return source === "pausedCopy" && !sourceJob && destination === "active";
 }
 
-/** One that never began can be nowhere else. */
+/** Before its migration the guest can be nowhere but here. */
 function isLost(migration: Migration, location: Location): boolean {
   if (migration.admission.ending !== null) return location.source === "notActive";
   return isLostInPostCopy(migration, location) || isAbsent(location);
@@ -146,48 +162,51 @@ function isAbsent({ source, sourceJob, destination }: Location): boolean {
 }
 
 /**
- * In post-copy one half of the memory is gone: the destination's with its guest, or the source's, and
- * the destination waits for it for ever.
+ * In post-copy, half of the memory is gone: the destination's with its guest, or the source's, for which
+ * the destination waits for ever. Only post-copy leaves a paused copy here.
  */
 function isLostInPostCopy(migration: Migration, location: Location): boolean {
-  if (!migration.postCopy.begun || saidToHaveLeft(migration)) return false;
-  if (location.source === "pausedCopy") return location.destination === "absent";
-  return location.source === "notActive" && location.destination === "incoming";
+  const { evidence, postCopy } = migration;
+  if (saidToHaveLeft(migration)) return false;
+  if (location.source === "pausedCopy") {
+    return location.destination === "absent" && (postCopy.begun || !evidence.superseded);
+  }
+  return postCopy.begun && location.source === "notActive" && location.destination === "incoming";
 }
 
-/** libvirt does not say where it is, or a guest that has left here has not all come. */
+/** libvirt does not say where it is, or it has left here and arrived in part only. */
 function isUndecided({ source, sourceJob, destination }: Location): boolean {
   if (source === "unknown" || source === "ending") return true;
   return destination === "incoming" && !sourceJob && source !== "pausedCopy";
 }
 
-/** libvirt said that the guest has left: the call's return, its event, or the definition. */
+/** libvirt said that the guest left: by the call's return, an event, or the definition. */
 function saidToHaveLeft({ call, evidence }: Migration): boolean {
   return call.returned?.succeeded === true || evidence.stoppedByJob;
 }
 
-/** libvirt saw it end here. What it did not see may just as well have gone over, or into its image. */
+/** libvirt saw it end here. Unseen, it may just as well have migrated, or been saved. */
 function saidToHaveEnded({ evidence }: Migration): boolean {
   return evidence.guestStopped !== null && evidence.guestStopped !== "unseen";
 }
 
-/** A location, and what it means together with all that was known and read before. */
+/** A location, and what it means with all that is known. */
 export interface Reading extends Location {
   readonly saidToHaveLeft: boolean;
   readonly saidToHaveEnded: boolean;
-  /** Active over there: libvirt says that it left here, or it was read often enough. */
+  /** Active on the destination: libvirt says that it left here, or it was read often enough. */
   readonly surelyThere: boolean;
   /** On neither host: libvirt saw it end here, or it was read often enough. */
   readonly surelyGone: boolean;
-  /** One half of a post-copy is gone, read often enough. */
+  /** In post-copy, half of the memory is gone, read often enough. */
   readonly surelyHalved: boolean;
   /** Since the call returned, or the destination last said anything. */
   readonly settlingForMs: number;
-  /** For how long each read has left it undecided. */
+  /** For how long the reads have left it undecided. */
   readonly undecidedForMs: number;
 }
 
-/** Of a migration whose reads are counted. */
+/** `location` has been counted already. */
 export function readingOf(migration: Migration, location: Location, nowMs: number): Reading {
   const { call, evidence } = migration;
   const { heardAtMs, lostReads, thereReads, undecidedSinceMs } = evidence;

@@ -1,50 +1,58 @@
 /**
- * Where the guest is, as both ends were seen, and what follows: how its migration ended, or that it goes
- * on, or another question. The call's return is never believed without it: libvirt has reported success
- * for a guest that was nowhere. What counts as sure is evidence.ts's, the words of an end outcome.ts's.
+ * Where the guest is, by what both hosts show, and what follows: its migration has ended or goes on, or the
+ * guest is located again. The return of libvirt's call is never trusted without this: libvirt has reported
+ * success for a guest that was nowhere. evidence.ts counts what makes a location sure, outcome.ts has the
+ * words for an end, end.ts what is done then; step.ts puts them in order.
  *
- * guestLost follows where the guest is on neither host for SURE_READS reads (or at once, where libvirt saw
- * it end here), or where post-copy had begun and one half of its memory is gone; and only if somebody
- * watched or libvirt said what became of it.
+ * guestLost: the guest is on neither host for SURE_READS reads (or at once, where libvirt saw it end here),
+ * or post-copy had begun and half of the memory is gone; and only if somebody was watching, or libvirt said
+ * what became of it.
  */
 import type { EffectResult } from "./effect.ts";
-import { end } from "./end.ts";
-import {
-  type Reading,
-  SETTLE_MAX_MS,
-  SURE_READS,
-  countReads,
-  noteAnswer,
-  readingOf,
-} from "./evidence.ts";
-import type { Input, Location } from "./input.ts";
-import type { Migration } from "./migration.ts";
-import { endOfWaiting } from "./never-began.ts";
-import { type HowEnded, outcomeOf } from "./outcome.ts";
-import { beginPostCopy } from "./post-copy.ts";
+import { type Reading, SETTLE_MAX_MS, SURE_READS, readingOf } from "./evidence.ts";
+import type { Outcome } from "./event.ts";
+import type { Location } from "./input.ts";
+import type { End, Migration, WaitingEnd } from "./migration.ts";
+import type { Conclusion, Found, HowEnded } from "./outcome.ts";
 import { type Turn, ask, decide, rejected } from "./turn.ts";
 
 export type Verdict =
+  /** Nothing follows yet. */
+  | { readonly kind: "none" }
+  /** The call has returned, and its migration goes on or is not settled. */
   | { readonly kind: "askAgain" }
-  | { readonly kind: "ended"; readonly how: HowEnded };
+  | Conclusion;
 
-/** A call that a killed daemon had just made may show its job only so much later. */
+/** After a restart of the daemon: the job of a call made just before may appear only so much later. */
 export const TAKEN_OVER_GRACE_MS = 5_000;
-/** Post-copy without a byte, and without a word of the destination: its host may be gone. */
+/** Post-copy without data, and without a word from the destination: its host may be gone. */
 export const POSTCOPY_SILENT_MAX_MS = 600_000;
-/** So long libvirt may say nothing of a VM, or a guest may be half arrived, before that is the end. */
+/** How long libvirt may say nothing of a VM, or a guest may be half arrived, before that is the end. */
 export const UNDECIDED_MAX_MS = 600_000;
 
+const NONE: Verdict = { kind: "none" };
 const ASK_AGAIN: Verdict = { kind: "askAgain" };
 
-/** Judges where the guest is; `askAgain` while it is on its way or cannot be seen yet. */
+export function askLocation(turn: Turn): void {
+  ask(turn, { kind: "locateGuest" });
+}
+
+/** `location` has been noted in the migration's evidence. */
 export function judgeLocation(migration: Migration, location: Location, nowMs: number): Verdict {
+  const { admission, call, end } = migration;
   const reading = readingOf(migration, location, nowMs);
+  if (end !== null) return judgeEnded(migration, reading, end);
+  if (admission.ending !== null) return judgeWaiting(migration, reading, admission.ending, nowMs);
+  return call.returned === null ? NONE : judgeBegun(migration, reading, nowMs);
+}
+
+/** The call has returned. The guest is located again while it is under way or cannot be seen yet. */
+function judgeBegun(migration: Migration, reading: Reading, nowMs: number): Verdict {
   const { evidence, facts } = migration;
   switch (reading.source) {
     case "active":
       if (reading.sourceJob && !evidence.superseded) return ASK_AGAIN;
-      // libvirt itself can leave it so: killed over the last step, it starts the guest there as well.
+      // A libvirtd that is killed during the last step can start the guest there as well.
       if (reading.destination === "active") {
         return reading.surelyThere ? ended("runsTwice") : ASK_AGAIN;
       }
@@ -55,17 +63,17 @@ export function judgeLocation(migration: Migration, location: Location, nowMs: n
       return judgeSwitching(migration, reading);
     case "ending":
       if (reading.surelyThere) return ended(there(migration));
-      // Taken apart it would be gone by now: it hangs, and it is here.
+      // libvirt would have torn it down by now: it hangs, and is still here.
       return reading.undecidedForMs >= SETTLE_MAX_MS ? ended("stayed") : ASK_AGAIN;
     case "unknown":
-      // Active and no longer incoming over there: it cannot be active here as well.
+      // Active on the destination and no longer incoming: it cannot be active here as well.
       return reading.surelyThere ? ended(there(migration)) : undecided(reading);
     case "notActive":
       return facts.mode === "file" ? judgeSave(migration, reading) : judgeGone(migration, reading);
   }
 }
 
-/** Nobody saw the call come back, and no byte was seen: its job may show up yet. */
+/** Nobody saw the call return and no data was seen: its job may still appear. */
 function mayStillBegin({ call, evidence, sample }: Migration, nowMs: number): boolean {
   const { returned } = call;
   return (
@@ -76,12 +84,12 @@ function mayStillBegin({ call, evidence, sample }: Migration, nowMs: number): bo
   );
 }
 
-/** Asked for as long as it may change; then the outcome says that it is not known. */
+/** Located again while the answer may still change; after that the location counts as unknown. */
 function undecided({ undecidedForMs }: Reading): Verdict {
   return undecidedForMs >= UNDECIDED_MAX_MS ? ended("unseen") : ASK_AGAIN;
 }
 
-/** Paused for the switchover, and its job is over: a libvirtd that died over it leaves it so. */
+/** Paused for the switchover with its job gone: what a libvirtd leaves that died at that moment. */
 function judgeSwitching(migration: Migration, reading: Reading): Verdict {
   if (reading.sourceJob) return ASK_AGAIN;
   switch (reading.destination) {
@@ -101,7 +109,7 @@ function judgeSwitching(migration: Migration, reading: Reading): Verdict {
 
 function judgePausedCopy(migration: Migration, reading: Reading, nowMs: number): Verdict {
   const { destination, settlingForMs, sourceJob, surelyHalved } = reading;
-  // It had all arrived and is not there any more: nobody needs the copy, and nobody comes to take it.
+  // It had arrived completely and has left there since: nothing needs the copy any more.
   if (destination === "left" && !sourceJob) return ended(there(migration));
   const silent = destination === "silent" || destination === "notAsked";
   const dataForMs = nowMs - (migration.advance?.lastByteAtMs ?? 0);
@@ -110,7 +118,7 @@ function judgePausedCopy(migration: Migration, reading: Reading, nowMs: number):
   return surelyHalved ? ended("lost") : ASK_AGAIN;
 }
 
-/** The source has it no more. */
+/** Not active on the source. */
 function judgeGone(migration: Migration, reading: Reading): Verdict {
   switch (reading.destination) {
     case "active":
@@ -127,7 +135,7 @@ function judgeGone(migration: Migration, reading: Reading): Verdict {
   }
 }
 
-/** It runs over there: it has arrived, unless it may have been started again after this host's reboot. */
+/** Active on the destination: it arrived, unless it may have been started there after a reboot here. */
 function there({ call, evidence }: Migration): HowEnded {
   const rebooted = call.returned?.unwatched === "hostDown";
   const arrival = !rebooted || (evidence.record !== null && call.madeAtMs !== null);
@@ -135,8 +143,8 @@ function there({ call, evidence }: Migration): HowEnded {
 }
 
 /**
- * On neither host. If libvirt said that it has left, it arrived and ended there since, which is not the
- * migration's doing. Who did not watch meanwhile cannot know that it is lost: it may have gone on.
+ * On neither host. If libvirt said that it left, it arrived and has ended there since, which is not the
+ * migration's fault. If nobody was watching it may have migrated on, so nobody can say that it is lost.
  */
 function gone({ call, evidence, postCopy }: Migration, { saidToHaveLeft }: Reading): HowEnded {
   const unwatched = call.returned?.unwatched ?? null;
@@ -150,19 +158,19 @@ function judgeSave({ call, evidence }: Migration, reading: Reading): Verdict {
   const unwatched = call.returned?.unwatched ?? null;
   const isComplete = unwatched !== null && image === "complete";
   if (saidToHaveLeft || evidence.record !== null || isComplete) return ended("saved");
-  // Nobody saw how it went, and the image cannot be looked at: it may be the guest's only copy.
+  // Nobody saw how it ended, and the image cannot be read: it may be the guest's only copy.
   const isUnread = unwatched !== null && image === undefined;
   if (isUnread && settlingForMs < SETTLE_MAX_MS) return ASK_AGAIN;
   const mayBeSaved = !saidToHaveEnded && image !== "notComplete";
   return ended(evidence.guestStopped === null || mayBeSaved ? "notSaved" : "lost");
 }
 
-/** The source has it no more and nobody can be asked on the destination. */
+/** Not active on the source, and the destination cannot be asked. */
 function judgeUnseen({ postCopy }: Migration, reading: Reading): Verdict {
   if (reading.saidToHaveLeft) {
     return ended(reading.destination === "notAsked" ? "arrivedNotAsked" : "arrivedNotConfirmed");
   }
-  // libvirt said itself that the guest has ended here, before it could have gone.
+  // libvirt itself saw the guest end here, before it could have left.
   if (reading.saidToHaveEnded && !postCopy.begun) return ended("lost");
   return reading.settlingForMs < SETTLE_MAX_MS ? ASK_AGAIN : ended("unseen");
 }
@@ -171,40 +179,124 @@ function ended(how: HowEnded): Verdict {
   return { kind: "ended", how };
 }
 
-export function askLocation(turn: Turn): void {
-  ask(turn, { kind: "locateGuest" });
+/** The call was never made. The location is the outcome once it is clear, or after SETTLE_MAX_MS. */
+function judgeWaiting(
+  migration: Migration,
+  reading: Reading,
+  { why, sinceMs }: { readonly why: WaitingEnd; readonly sinceMs: number },
+  nowMs: number,
+): Verdict {
+  const found = foundAt(migration, reading);
+  const isPatient = nowMs - sinceMs < SETTLE_MAX_MS;
+  if (isPatient && mayBeClearSoon(migration, reading, found)) return NONE;
+  return { kind: "neverBegan", why, found };
 }
 
-/** An answer. Before the call has returned it only adds to what is known. */
-export function located(before: Migration, input: Input<"location">, turn: Turn): Migration {
-  const { location } = input;
-  const answered = noteAnswer(before, input);
-  if (answered.admission.ending !== null) return locatedWaiting(answered, location, turn);
-  if (answered.call.returned === null) return answered;
-  // A paused copy is left by post-copy alone, also by one that began while no daemon watched.
-  const begun = answered.postCopy.begun || answered.evidence.superseded;
-  const switched = location.source === "pausedCopy" && !begun;
-  const seen = switched ? beginPostCopy(answered, turn) : answered;
-  const migration = countReads(seen, location, turn.nowMs);
-  const verdict = judgeLocation(migration, location, turn.nowMs);
-  if (verdict.kind === "askAgain") {
-    destroyPausedCopy(migration, turn);
-    return resumeWatching(migration, location, turn.nowMs);
+/** libvirt may say nothing about a VM for seconds while it works on it. */
+function mayBeClearSoon({ evidence }: Migration, { source }: Reading, found: Found): boolean {
+  // The event that says why it is gone may still be on its way.
+  if (found.kind === "absent") return evidence.lostReads < SURE_READS;
+  return found.kind === "silent" || source === "ending";
+}
+
+/** The definition says best whether it ended here; an event says best how. */
+function foundAt({ facts, evidence }: Migration, reading: Reading): Found {
+  const { guestStopped, stoppedByJob } = evidence;
+  const there = reading.destination === "active" || reading.destination === "left";
+  switch (reading.source) {
+    case "active":
+    case "switching":
+    case "ending":
+      return { kind: "here" };
+    case "pausedCopy":
+      return { kind: "left", there };
+    case "unknown":
+      return { kind: "silent" };
+    case "notActive": {
+      const { endedHere } = reading;
+      if (endedHere === "migrated") return { kind: "left", there };
+      if (endedHere !== undefined) return { kind: "stopped", how: guestStopped ?? endedHere };
+      if (there) return { kind: "left", there };
+      // By another party's job, since ours had not begun.
+      if (stoppedByJob) {
+        return facts.mode === "file" ? { kind: "stopped", how: "saved" } : { kind: "left", there };
+      }
+      return guestStopped === null ? { kind: "absent" } : { kind: "stopped", how: guestStopped };
+    }
   }
-  decide(turn, "location", "where the guest is", { ...location });
-  const othersJob = migration.evidence.superseded ? location.job : undefined;
-  return end(migration, outcomeOf(migration, verdict.how, turn.nowMs), turn, othersJob);
 }
 
-function locatedWaiting(before: Migration, location: Location, turn: Turn): Migration {
-  const migration = countReads(before, location, turn.nowMs);
-  const outcome = endOfWaiting(migration, location, turn.nowMs);
-  if (outcome === null) return migration;
-  decide(turn, "location", "where the guest is", { ...location });
-  return end(migration, outcome, turn, location.job);
+/** The guest is still located after the end. */
+export function isOpen({ departureOver, outcome }: End): boolean {
+  return !outcome.confirmed || (outcome.where === "unknown" && departureOver === null);
 }
 
-/** The guest runs over there, read often enough, and needs nothing of the paused copy. */
+/**
+ * Whether locating the guest of an ended migration again can tell anything. This host's libvirt can show a
+ * guest that nobody had located; only the destination can confirm an arrival.
+ */
+export function mayLearnLate({ end }: Migration, destinationAnswers: boolean): boolean {
+  return end !== null && isOpen(end) && (end.outcome.where === "unknown" || destinationAnswers);
+}
+
+/** After the end its arrival may be confirmed, or a guest be found that nobody had located. */
+function judgeEnded(migration: Migration, reading: Reading, end: End): Verdict {
+  const { outcome, departureOver } = end;
+  const neverBegan = migration.admission.ending !== null;
+  if (!neverBegan && hasArrived(migration, reading)) return { kind: "arrivalConfirmed", outcome };
+  // A VM that has come back or was destroyed since is reported as this host shows it.
+  if (outcome.where !== "unknown" || departureOver !== null) return NONE;
+  const where = neverBegan ? whereWaiting(migration, reading) : whereBegun(reading);
+  return where === "unknown" ? NONE : { kind: "foundLate", outcome, where };
+}
+
+function hasArrived({ call, evidence }: Migration, reading: Reading): boolean {
+  const { destination, source } = reading;
+  const sure = destination === "left" || evidence.thereReads >= SURE_READS;
+  // After a reboot of this host the guest may have been started again on the destination.
+  const isArrival = call.returned?.unwatched !== "hostDown" || evidence.record !== null;
+  return sure && isArrival && source !== "active";
+}
+
+/** As judgeBegun decides it before the end. */
+function whereBegun({ source, sourceJob, destination }: Reading): Outcome["where"] {
+  return source === "active" && !sourceJob && destination !== "active" ? "source" : "unknown";
+}
+
+function whereWaiting(migration: Migration, reading: Reading): Outcome["where"] {
+  const found = foundAt(migration, reading);
+  switch (found.kind) {
+    case "here":
+      return reading.source === "active" ? "source" : "unknown";
+    case "stopped":
+      return "nowhere";
+    case "left":
+      return found.there && migration.evidence.thereReads >= SURE_READS ? "destination" : "unknown";
+    case "absent":
+    case "silent":
+      return "unknown";
+  }
+}
+
+/**
+ * The call has returned, but its migration goes on (its connection broke, or post-copy did): it is watched,
+ * limited and steered as before. Or its location is not clear yet: it stays in settling.
+ */
+export function resumeWatching(before: Migration, location: Location, turn: Turn): Migration {
+  destroyPausedCopy(before, turn);
+  const { call, postCopy, sample } = before;
+  const goesOn = location.sourceJob && location.source !== "pausedCopy";
+  // While its job is there, no time runs in which an unknown location has to become known.
+  const migration: Migration =
+    goesOn && call.returned !== null
+      ? { ...before, call: { ...call, returned: { ...call.returned, sinceMs: turn.nowMs } } }
+      : before;
+  if (!location.sourceJob && !postCopy.begun) return { ...migration, phase: "settling" };
+  const inPreCopy = sample.dataSinceMs === null ? "starting" : "running";
+  return { ...migration, phase: postCopy.begun ? "postCopy" : inPreCopy };
+}
+
+/** The guest runs on the destination, read often enough, and needs nothing of the paused copy. */
 function destroyPausedCopy({ evidence }: Migration, turn: Turn): void {
   const reads = evidence.pausedCopyReads;
   if (reads < SURE_READS || !ask(turn, { kind: "destroyPausedCopy" })) return;
@@ -213,21 +305,4 @@ function destroyPausedCopy({ evidence }: Migration, turn: Turn): void {
 
 export function pausedCopyDestroyed(result: EffectResult, turn: Turn): void {
   if (result.kind !== "ok") rejected(turn, "destroyPausedCopy", result);
-}
-
-/**
- * The call returned but what it was for goes on: its connection broke, or post-copy did. The migration
- * is watched, limited and steered as before; its end is found by locating the guest.
- */
-function resumeWatching(before: Migration, location: Location, nowMs: number): Migration {
-  const { call, postCopy, sample } = before;
-  const goesOn = location.sourceJob && location.source !== "pausedCopy";
-  // While its job is there nobody waits for an unknown location to become known.
-  const migration: Migration =
-    goesOn && call.returned !== null
-      ? { ...before, call: { ...call, returned: { ...call.returned, sinceMs: nowMs } } }
-      : before;
-  if (!location.sourceJob && !postCopy.begun) return { ...migration, phase: "settling" };
-  const inPreCopy = sample.dataSinceMs === null ? "starting" : "running";
-  return { ...migration, phase: postCopy.begun ? "postCopy" : inPreCopy };
 }

@@ -16,6 +16,7 @@
  */
 import { restartClock } from "./advance.ts";
 import type { Effect, EffectResult } from "./effect.ts";
+import type { Location } from "./input.ts";
 import type { Advance, Migration, PostCopy, PostCopyRecovery } from "./migration.ts";
 import { NOT_STALLING } from "./stall.ts";
 import { type Turn, ask, decide, rejected, tell } from "./turn.ts";
@@ -50,6 +51,18 @@ export function beginPostCopy(migration: Migration, turn: Turn): Migration {
     advance: advance === null ? null : restartClock(advance, turn.nowMs),
     stall: stall.announced ? stall : NOT_STALLING,
   };
+}
+
+/** Only post-copy leaves a paused copy: also one that began while no daemon was watching. */
+export function noticePausedCopy(
+  migration: Migration,
+  { source }: Location,
+  turn: Turn,
+): Migration {
+  const { admission, call, end, evidence, postCopy } = migration;
+  const isOut = call.returned !== null && admission.ending === null && end === null;
+  const isNew = isOut && !postCopy.begun && !evidence.superseded;
+  return isNew && source === "pausedCopy" ? beginPostCopy(migration, turn) : migration;
 }
 
 export function startPostCopy({ wanted }: PostCopy, advance: Advance | null, turn: Turn): void {

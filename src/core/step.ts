@@ -24,7 +24,7 @@
  *
  * The steps marked * belong to the timer's cycles: events of libvirt wake the loop early, and must not
  * hurry them. When the call returns, the location of the guest decides how the migration ended, or that
- * it goes on (location.ts). After the end only what is learnt late of the location counts (end.ts).
+ * it goes on. After the end only a location that nobody knew, or confirmed, still counts.
  */
 import { admitted, deferred, unanswered } from "./admission.ts";
 import { adopted } from "./adopt.ts";
@@ -33,13 +33,27 @@ import { begin, returned } from "./call.ts";
 import { changed } from "./change.ts";
 import { downtimeFound, downtimePrepared, downtimeSet, steerDowntime } from "./downtime.ts";
 import type { EffectDone } from "./effect.ts";
-import { abandon, cleared, departed, learntLate } from "./end.ts";
-import { guestStarted, guestStopped, jobCompleted, stoppedByJob } from "./evidence.ts";
+import { abandon, cleared, conclude, departed } from "./end.ts";
+import {
+  guestStarted,
+  guestStopped,
+  jobCompleted,
+  noteLocation,
+  stoppedByJob,
+} from "./evidence.ts";
 import type { Input, InputKind } from "./input.ts";
-import { askLocation, located, pausedCopyDestroyed } from "./location.ts";
+import {
+  askLocation,
+  isOpen,
+  judgeLocation,
+  pausedCopyDestroyed,
+  resumeWatching,
+} from "./location.ts";
 import { type Migration, type Phase, phases } from "./migration.ts";
 import { notAdmitted, notBegun } from "./never-began.ts";
+import { outcomeOf } from "./outcome.ts";
 import {
+  noticePausedCopy,
   postCopyStarted,
   recoverPostCopy,
   recoveryDone,
@@ -182,11 +196,20 @@ function passBegan(before: Migration, { sample }: Input<"passBegan">, turn: Turn
   return { ...migration, stall: announceEndOfStall(before, migration, turn) };
 }
 
+/**
+ * The guest was located: noted as evidence and counted, judged, put into words, carried out. The same way
+ * for a call that has returned, for a migration that never began, and after the end.
+ */
 function location(migration: Migration, input: Input<"location">, turn: Turn): Migration {
   turn.pending.delete("locateGuest");
-  return migration.phase === "ended"
-    ? learntLate(migration, input, turn)
-    : located(migration, input, turn);
+  if (migration.end !== null && !isOpen(migration.end)) return migration;
+  const noted = noteLocation(migration, input, turn.nowMs);
+  const seen = noticePausedCopy(noted, input.location, turn);
+  const verdict = judgeLocation(seen, input.location, turn.nowMs);
+  if (verdict.kind === "none") return seen;
+  if (verdict.kind === "askAgain") return resumeWatching(seen, input.location, turn);
+  decide(turn, "location", "where the guest is", { ...input.location });
+  return conclude(seen, outcomeOf(seen, verdict, turn.nowMs), input.location.job, turn);
 }
 
 /** Each result goes to the noun that asked for the effect. */

@@ -54,9 +54,9 @@
  * usual.
  */
 import { isNews } from "../core/advance.ts";
-import { mayLearnLate } from "../core/end.ts";
 import { NEVER_COUNTED, countsThere } from "../core/host-count.ts";
 import type { CycleInput } from "../core/input.ts";
+import { mayLearnLate } from "../core/location.ts";
 import { lookAtWaiting } from "../core/waiting.ts";
 import type { GuestEvent, HypervisorEvent, JobView } from "../hypervisor/port.ts";
 import { Arrivals } from "./incoming/arrivals.ts";
