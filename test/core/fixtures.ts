@@ -12,7 +12,7 @@ import type { CoreEvent, Outcome } from "../../src/core/event.ts";
 import { READ_SPACING_MS } from "../../src/core/evidence.ts";
 import type { AdvanceSample, Changes, CycleInput, Input, Location } from "../../src/core/input.ts";
 import type { JobStats } from "../../src/core/job-stats.ts";
-import type { Advance, Limits, Migration } from "../../src/core/migration.ts";
+import type { Advance, Limits, Migration, Unwatched } from "../../src/core/migration.ts";
 import { type NewMigration, newMigration } from "../../src/core/new-migration.ts";
 import type { Refusal, RefusalKind } from "../../src/core/refusal.ts";
 import type { RunState } from "../../src/core/run-state.ts";
@@ -212,6 +212,37 @@ export class Run {
     if (event === undefined || more.length > 0) throw new Error("not exactly one ended event");
     return event.outcome;
   }
+}
+
+/** How it ended, in a line, with `?` if that is not confirmed; null: it has not. */
+export function ending({ migration }: Run): string | null {
+  const outcome = migration.end?.outcome;
+  if (outcome === undefined) return null;
+  return `${outcome.outcome} ${outcome.reason} ${outcome.where}${outcome.confirmed ? "" : "?"}`;
+}
+
+/** Its call has failed, nobody knows yet where the guest is. */
+export function broken(phase: "starting" | "running" | "postCopy" = "running"): Run {
+  const run = inPhase(phase);
+  run.callEnded("other");
+  return run;
+}
+
+/** Whose end nobody watched; a second after its call. */
+export function unwatched(
+  by: Unwatched,
+  from: "starting" | "running" | "postCopy" | "settling" = "running",
+  fields: Partial<NewMigration> = {},
+): Run {
+  const run = by === "foreign" ? new Run(fields) : inPhase(from, fields);
+  run.nowMs += 1_000;
+  if (by === "foreign") {
+    run.adopt(sample());
+    if (from !== "starting") run.cycle(sample({ processedMiB: 2 }));
+    if (from === "postCopy") run.cycle(sample({ processedMiB: 3 }), { runState: "postCopy" });
+  } else run.restore(by);
+  run.effects.length = 0;
+  return run;
 }
 
 function isEvent<K extends CoreEvent["kind"]>(

@@ -3,29 +3,14 @@
  * one. Its location decides as always; where the reason is unknown, the outcome says so.
  */
 import { describe, expect, it } from "vitest";
-import type { Outcome } from "../../src/core/event.ts";
 import { SETTLE_MAX_MS } from "../../src/core/evidence.ts";
 import type { Location } from "../../src/core/input.ts";
 import { TAKEN_OVER_GRACE_MS } from "../../src/core/location.ts";
 import type { Unwatched } from "../../src/core/migration.ts";
-import type { NewMigration } from "../../src/core/new-migration.ts";
-import { FILE_REQUEST, inPhase, kinds, Run, sample } from "./fixtures.ts";
+import type { GuestStopped } from "../../src/core/run-state.ts";
+import { ending, FILE_REQUEST, inPhase, kinds, sample, unwatched } from "./fixtures.ts";
 
-type From = "starting" | "running" | "postCopy" | "settling";
-
-function unwatched(by: Unwatched, from: From, fields: Partial<NewMigration> = {}): Run {
-  const run = by === "foreign" ? new Run(fields) : inPhase(from, fields);
-  run.nowMs += 1_000;
-  if (by === "daemonDown") run.restore("daemonDown");
-  if (by === "hostDown") run.restore("hostDown");
-  if (by === "foreign") {
-    run.adopt(sample());
-    if (from !== "starting") run.cycle(sample({ processedMiB: 2 }));
-    if (from === "postCopy") run.cycle(sample({ processedMiB: 3 }), { runState: "postCopy" });
-  }
-  run.effects.length = 0;
-  return run;
-}
+type From = "starting" | "running" | "postCopy";
 
 const HERE: Partial<Location> = { source: "active" };
 const WITH_JOB: Partial<Location> = { source: "active", sourceJob: true };
@@ -34,57 +19,45 @@ const ABSENT: Partial<Location> = { destination: "absent" };
 const SILENT: Partial<Location> = { destination: "silent" };
 const PAUSED_COPY: Partial<Location> = { source: "pausedCopy", destination: "silent" };
 
-type End = readonly [Outcome["outcome"], Outcome["reason"], Outcome["where"]];
-const FAILED_UNKNOWN: End = ["failed", "unknown", "source"];
-const RESTARTED: End = ["failed", "hostRestarted", "source"];
-const ARRIVED: End = ["completed", "arrived", "destination"];
-const LOST: End = ["failed", "guestLost", "nowhere"];
-const NOT_KNOWN: End = ["failed", "unknown", "unknown"];
-const GONE_WITH_HOST: End = ["failed", "hostRestarted", "unknown"];
-const STARTED_ANEW: End = ["failed", "hostRestarted", "destination"];
+const FAILED_UNKNOWN = "failed unknown source";
+const RESTARTED = "failed hostRestarted source";
+const ARRIVED = "completed arrived destination";
+const LOST = "failed guestLost nowhere";
+const NOT_KNOWN = "failed unknown unknown?";
+const GONE_WITH_HOST = "failed hostRestarted unknown";
+const STARTED_ANEW = "failed hostRestarted destination";
 
 describe("location x why nobody watched", () => {
-  it.each<[string, Unwatched, From, Partial<Location>, End | null]>([
-    ["here without a job", "daemonDown", "running", HERE, FAILED_UNKNOWN],
-    ["here without a job", "daemonDown", "postCopy", HERE, FAILED_UNKNOWN],
-    ["here without a job", "hostDown", "starting", HERE, RESTARTED],
-    ["here without a job", "hostDown", "running", HERE, RESTARTED],
-    ["here without a job", "foreign", "starting", HERE, FAILED_UNKNOWN],
-    ["here without a job", "foreign", "running", HERE, FAILED_UNKNOWN],
-    ["here with its job", "daemonDown", "starting", WITH_JOB, null],
-    ["here with its job", "daemonDown", "running", WITH_JOB, null],
-    ["here with its job", "foreign", "running", WITH_JOB, null],
-    ["there", "daemonDown", "starting", THERE, ARRIVED],
-    ["there", "daemonDown", "running", THERE, ARRIVED],
-    ["there", "daemonDown", "postCopy", THERE, ARRIVED],
-    ["there", "hostDown", "starting", THERE, STARTED_ANEW],
-    ["there", "hostDown", "running", THERE, STARTED_ANEW],
-    ["there, not asked here", "daemonDown", "running", { source: "unknown", ...THERE }, ARRIVED],
-    ["nowhere", "daemonDown", "starting", ABSENT, NOT_KNOWN],
-    ["nowhere", "daemonDown", "running", ABSENT, NOT_KNOWN],
-    ["nowhere", "daemonDown", "postCopy", ABSENT, LOST],
-    ["nowhere", "foreign", "running", ABSENT, NOT_KNOWN],
-    ["nowhere", "foreign", "postCopy", ABSENT, LOST],
-    ["nowhere", "hostDown", "starting", ABSENT, GONE_WITH_HOST],
-    ["nowhere", "hostDown", "running", ABSENT, GONE_WITH_HOST],
-    ["nowhere", "hostDown", "postCopy", ABSENT, LOST],
-    ["gone, still incoming there", "daemonDown", "running", { destination: "incoming" }, null],
-    ["gone, nobody says where to", "daemonDown", "running", SILENT, null],
-    ["gone, nobody says where to", "hostDown", "running", SILENT, null],
-    ["gone, nobody to ask", "foreign", "running", { destination: "notAsked" }, null],
-    ["a paused copy", "daemonDown", "postCopy", PAUSED_COPY, null],
-    ["a paused copy", "foreign", "postCopy", PAUSED_COPY, null],
-    ["not known", "daemonDown", "running", { source: "unknown" }, null],
-  ])("%s; %s in %s", (_name, by, from, location, end) => {
+  it.each<[Unwatched, From, Partial<Location>, string | null]>([
+    ["daemonDown", "running", HERE, FAILED_UNKNOWN],
+    ["daemonDown", "postCopy", HERE, FAILED_UNKNOWN],
+    ["hostDown", "running", HERE, RESTARTED],
+    ["foreign", "running", HERE, FAILED_UNKNOWN],
+    ["daemonDown", "starting", WITH_JOB, null],
+    ["daemonDown", "running", WITH_JOB, null],
+    ["foreign", "running", WITH_JOB, null],
+    ["daemonDown", "starting", THERE, ARRIVED],
+    ["daemonDown", "running", THERE, ARRIVED],
+    ["daemonDown", "postCopy", THERE, ARRIVED],
+    ["hostDown", "running", THERE, STARTED_ANEW],
+    ["daemonDown", "running", { source: "unknown", ...THERE }, ARRIVED],
+    ["daemonDown", "starting", ABSENT, NOT_KNOWN],
+    ["daemonDown", "running", ABSENT, NOT_KNOWN],
+    ["daemonDown", "postCopy", ABSENT, LOST],
+    ["foreign", "running", ABSENT, NOT_KNOWN],
+    ["foreign", "postCopy", ABSENT, LOST],
+    ["hostDown", "running", ABSENT, GONE_WITH_HOST],
+    ["hostDown", "postCopy", ABSENT, LOST],
+    ["daemonDown", "running", { destination: "incoming" }, null],
+    ["daemonDown", "postCopy", PAUSED_COPY, null],
+    ["foreign", "postCopy", PAUSED_COPY, null],
+    ["daemonDown", "running", { source: "unknown" }, null],
+  ])("%s in %s, %j: %s", (by, from, location, expected) => {
     const run = unwatched(by, from);
     run.locateSurely(location);
-    if (end === null) {
-      expect(run.migration.end).toBeNull();
-      return;
-    }
-    const [outcome, reason, where] = end;
-    const confirmed = end !== NOT_KNOWN;
-    expect(run.outcome()).toMatchObject({ outcome, reason, where, confirmed });
+    expect(ending(run)).toBe(expected);
+    const told = run.events("vmStatus").some(({ status }) => status.kind === "down");
+    expect(told).toBe(expected === LOST || (expected?.endsWith("destination") ?? false));
   });
 
   it.each<[string, Unwatched, string]>([
@@ -92,10 +65,9 @@ describe("location x why nobody watched", () => {
     ["the host", "hostDown", "restart of this host"],
     ["its starter", "foreign", "somebody else"],
   ])("the words name %s", (_name, by, words) => {
-    const run = unwatched(by, "running");
+    const run = unwatched(by);
     run.locateSurely(HERE);
-    expect(run.outcome().message).toContain(words);
-    expect(run.outcome().code).toBe(12);
+    expect(run.outcome()).toMatchObject({ message: expect.stringContaining(words), code: 12 });
   });
 
   it("a call that had come back before is known as ever", () => {
@@ -103,28 +75,50 @@ describe("location x why nobody watched", () => {
     run.callEnded("other");
     run.restore("daemonDown", 1_000);
     run.locateSurely(HERE);
-    expect(run.outcome()).toMatchObject({
-      reason: "libvirt",
-      message: expect.stringContaining("38"),
-    });
+    expect(ending(run)).toBe("failed libvirt source");
+    expect(run.outcome().message).toContain("38");
   });
 
   it("a call that succeeded before is believed, though nobody there answers", () => {
-    const run = inPhase("settling");
-    run.restore("daemonDown", 1_000);
+    const run = unwatched("daemonDown", "settling");
     run.locateSurely(SILENT);
-    expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
+    expect(ending(run)).toBe("completed arrived destination?");
   });
 
-  it.each(["shutDown", "destroyed", "crashed"] as const)(
-    "the guest %s after the takeover",
-    (how) => {
-      const run = unwatched("daemonDown", "running");
-      run.give({ kind: "guestStopped", how });
-      run.locateSurely(ABSENT);
-      expect(run.outcome().reason).toBe(how === "crashed" ? "guestCrashed" : "guestStopped");
-    },
-  );
+  it.each<[Unwatched, GuestStopped, string]>([
+    ["daemonDown", "shutDown", "failed guestStopped nowhere"],
+    ["daemonDown", "crashed", "failed guestCrashed nowhere"],
+    ["foreign", "destroyed", "failed guestStopped nowhere"],
+  ])("%s, and the guest %s after that", (by, how, expected) => {
+    const run = unwatched(by);
+    run.give({ kind: "guestStopped", how });
+    run.locateSurely(ABSENT);
+    expect(ending(run)).toBe(expected);
+  });
+});
+
+describe("the host was restarted, and it is active there", () => {
+  const record = sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66 });
+
+  it.each<[string, "queued" | "preparing" | "running", boolean, string]>([
+    ["with the record of its arrival", "running", true, ARRIVED],
+    ["without one: it may have been started anew", "running", false, STARTED_ANEW],
+    ["it was never called: with somebody else's record", "preparing", true, STARTED_ANEW],
+  ])("%s", (_name, phase, known, expected) => {
+    const run = inPhase(phase);
+    run.restore("hostDown");
+    run.locateSurely(THERE, known ? record : null);
+    expect(ending(run)).toBe(expected);
+    if (expected === STARTED_ANEW) expect(run.outcome().message).toContain("started anew");
+  });
+
+  it("the record that libvirt gave before the restart is one as well", () => {
+    const run = inPhase("running");
+    run.give({ kind: "jobCompleted", stats: record });
+    run.restore("hostDown");
+    run.locateSurely(THERE);
+    expect(ending(run)).toBe(ARRIVED);
+  });
 });
 
 describe("a call of just before the daemon was killed may show its job later", () => {
@@ -157,7 +151,7 @@ describe("a call of just before the daemon was killed may show its job later", (
     run.restore("daemonDown");
     run.nowMs += TAKEN_OVER_GRACE_MS;
     run.locateSurely(HERE);
-    expect(run.outcome()).toMatchObject({ outcome: "cancelled", reason: "cancelled" });
+    expect(ending(run)).toBe("cancelled cancelled source");
   });
 });
 
@@ -165,41 +159,30 @@ describe("gone, and nobody says where to", () => {
   it.each<[Unwatched, Partial<Location>]>([
     ["daemonDown", SILENT],
     ["hostDown", SILENT],
-    ["foreign", { destination: "notAsked" }],
-  ])("%s: asked for a minute, then not known", (by, location) => {
-    const run = unwatched(by, "running");
+    ["foreign", {}],
+  ])("%s: asked for a minute, then not known; unless libvirt said that it left", (by, location) => {
+    const run = unwatched(by);
     run.nowMs += SETTLE_MAX_MS - 1;
     run.location(location);
-    expect(run.migration.end).toBeNull();
+    expect(ending(run)).toBeNull();
     run.nowMs += 1;
     run.location(location);
-    expect(run.outcome()).toMatchObject({
-      outcome: "failed",
-      reason: "unknown",
-      where: "unknown",
-      confirmed: false,
-    });
+    expect(ending(run)).toBe(NOT_KNOWN);
     expect(run.events("vmStatus")).toEqual([]);
-  });
-
-  it.each<Unwatched>(["daemonDown", "foreign"])("%s: libvirt's event says that it left", (by) => {
-    const run = unwatched(by, "running");
-    run.give({ kind: "stoppedByJob" });
-    run.locateSurely({ destination: by === "foreign" ? "notAsked" : "silent" });
-    expect(run.outcome()).toMatchObject({ outcome: "completed", confirmed: false });
+    if (by === "hostDown") return;
+    const left = unwatched(by);
+    left.give({ kind: "stoppedByJob" });
+    left.locateSurely(location);
+    expect(ending(left)).toBe("completed arrived destination?");
   });
 
   it("found later: confirmed, with the destination's downtime", () => {
-    const run = unwatched("daemonDown", "running");
+    const run = unwatched("daemonDown");
     run.nowMs += SETTLE_MAX_MS;
     run.locateSurely(SILENT);
     run.locateSurely(THERE, sample({ type: "completed", downtimeMs: 80, downtimeNetMs: 66 }));
-    expect(run.migration.end?.outcome).toMatchObject({
-      outcome: "completed",
-      reason: "arrived",
-      confirmed: true,
-      downtimeMs: 66,
-    });
+    expect(ending(run)).toBe(ARRIVED);
+    expect(run.migration.end?.outcome.downtimeMs).toBe(66);
   });
 });
 
@@ -213,12 +196,8 @@ describe("the figures", () => {
   ])("%s in %s: durations of two boots are none", (by, from, durationMs, downtimeMs) => {
     const run = unwatched(by, from);
     run.locateSurely(THERE, record);
-    expect(run.outcome()).toMatchObject({
-      durationMs,
-      downtimeMs,
-      dataProcessedBytes: record.dataProcessedBytes,
-      passes: 1,
-    });
+    const { dataProcessedBytes } = record;
+    expect(run.outcome()).toMatchObject({ durationMs, downtimeMs, dataProcessedBytes, passes: 1 });
   });
 
   it.each<[Unwatched, readonly string[]]>([
@@ -228,65 +207,38 @@ describe("the figures", () => {
     // Nothing was set.
     ["foreign", []],
   ])("%s: what is put back of a guest that stays", (by, effects) => {
-    expect(kinds(unwatched(by, "running").location(HERE))).toEqual(effects);
+    expect(kinds(unwatched(by).location(HERE))).toEqual(effects);
   });
 });
 
 describe("a save", () => {
-  it.each<[string, Unwatched, Partial<Location>, End | null, readonly string[]]>([
-    [
-      "its image is complete",
-      "daemonDown",
-      { image: "complete" },
-      ["completed", "saved", "image"],
-      [],
-    ],
-    [
-      "its image is complete",
-      "hostDown",
-      { image: "complete" },
-      ["completed", "saved", "image"],
-      [],
-    ],
-    [
-      "its image is not",
-      "daemonDown",
-      { image: "notComplete" },
-      ["failed", "unknown", "unknown"],
-      [],
-    ],
-    [
-      "its image is not",
-      "hostDown",
-      { image: "notComplete" },
-      ["failed", "unknown", "unknown"],
-      [],
-    ],
-    ["its image cannot be looked at", "daemonDown", {}, null, []],
-    ["its image cannot be looked at", "hostDown", {}, null, []],
-    ["the guest is here", "daemonDown", HERE, FAILED_UNKNOWN, ["removeImage"]],
-    ["the guest is here again", "hostDown", HERE, RESTARTED, ["removeImage"]],
-    ["its job goes on", "daemonDown", WITH_JOB, null, []],
-  ])("%s: %s", (_name, by, location, end, effects) => {
+  it.each<[Unwatched, Partial<Location>, string | null]>([
+    ["daemonDown", { image: "complete" }, "completed saved image"],
+    ["hostDown", { image: "complete" }, "completed saved image"],
+    ["daemonDown", { image: "notComplete" }, "failed unknown unknown?"],
+    ["hostDown", { image: "notComplete" }, "failed unknown unknown?"],
+    ["daemonDown", {}, null],
+    ["hostDown", {}, null],
+    ["daemonDown", HERE, FAILED_UNKNOWN],
+    ["hostDown", HERE, RESTARTED],
+    ["daemonDown", WITH_JOB, null],
+  ])("%s, %j: %s", (by, location, expected) => {
     const run = unwatched(by, "running", FILE_REQUEST);
-    expect(kinds(run.locateSurely(location))).toEqual(effects);
-    if (end === null) expect(run.migration.end).toBeNull();
-    else expect([run.outcome().outcome, run.outcome().reason, run.outcome().where]).toEqual(end);
+    const removed = location === HERE ? ["removeImage"] : [];
+    expect(kinds(run.locateSurely(location))).toEqual(removed);
+    expect(ending(run)).toBe(expected);
   });
 
-  it.each<[string, Partial<Location>, string]>([
-    ["it can again", { image: "complete" }, "image"],
-    ["it still cannot", {}, "unknown"],
-  ])(
-    "whose image cannot be looked at is waited for, but not for ever: %s",
-    (_name, location, where) => {
-      const run = unwatched("daemonDown", "running", FILE_REQUEST);
-      run.locateSurely({});
-      run.nowMs += SETTLE_MAX_MS;
-      run.locateSurely(location);
-      expect(run.outcome().where).toBe(where);
-    },
-  );
+  it.each<[Partial<Location>, string]>([
+    [{ image: "complete" }, "image"],
+    [{}, "unknown"],
+  ])("an image that cannot be looked at is waited for, but not for ever: %j", (location, where) => {
+    const run = unwatched("daemonDown", "running", FILE_REQUEST);
+    run.locateSurely({});
+    run.nowMs += SETTLE_MAX_MS;
+    run.locateSurely(location);
+    expect(run.outcome().where).toBe(where);
+  });
 
   it("of one that is watched the image alone says nothing", () => {
     const run = inPhase("running", FILE_REQUEST);
