@@ -1,7 +1,6 @@
 /**
  * Two projects. `unit`: whatever needs no hosts, in parallel. `hosts`: the folders named hosts, after
- * `unit`, one file at a time on one lab that global-setup.ts brings up once. Two labs at a time failed
- * in full runs: files got in each other's way.
+ * `unit`, one file at a time on one lab, which global-setup.ts brings up once.
  */
 import { defineConfig } from "vitest/config";
 
@@ -38,6 +37,7 @@ export default defineConfig({
           include: HOST_TESTS,
           exclude: inMatrix ? [] : [MATRIX_TESTS],
           globalSetup: ["test/lab/global-setup.ts"],
+          setupFiles: ["test/lab/each-file.ts"],
           maxWorkers: HOST_FILES_AT_A_TIME,
           testTimeout: HOST_TEST_DEADLINE_MS,
           hookTimeout: HOST_HOOK_DEADLINE_MS,

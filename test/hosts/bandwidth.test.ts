@@ -5,7 +5,6 @@
 import { expect, it } from "vitest";
 import type { Guest, Host } from "../lab/api.ts";
 import type { Daemon } from "../lab/daemon.ts";
-import { startDaemon } from "../lab/daemon.ts";
 import {
   cancelAll,
   ENDLESS,
@@ -13,6 +12,7 @@ import {
   ENDLESS_PARAMS,
   RESTLESS,
   useDaemons,
+  startForTest,
 } from "./pair.ts";
 
 const MAX_MIBPS = ENDLESS_CAP_MIBPS;
@@ -100,8 +100,7 @@ it("halves down to the floor while the destination's daemon is silent, and comes
   expect(await heldMiBps(pair.a, guest, FLOOR_MIBPS)).toBe(FLOOR_MIBPS);
   expect(pair.a.events.length).toBeGreaterThan(silenced);
 
-  const again = await startDaemon(pair.lab.b, options);
+  await startForTest(pair.lab.b, options);
   expect(await heldMiBps(pair.a, guest, MAX_MIBPS)).toBe(MAX_MIBPS);
   await cancelAll(pair.a, [guest]);
-  await again.stop();
 });

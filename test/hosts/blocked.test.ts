@@ -4,7 +4,6 @@
  */
 import { describe, expect, it } from "vitest";
 import type { CutKind, Guest } from "../lab/api.ts";
-import { startDaemon } from "../lab/daemon.ts";
 import { sharedLab } from "../lab/shared-lab.ts";
 import {
   cancelAll,
@@ -18,6 +17,7 @@ import {
   refusal,
   stallings,
   useDaemons,
+  startForTest,
 } from "./pair.ts";
 
 describe("many at a time", () => {
@@ -180,7 +180,7 @@ describe("destinations that run plain libvirtd (peer.mode none)", () => {
   const lab = sharedLab();
 
   it("are asked nothing, nothing is halved, and an arrival stays unconfirmed", async () => {
-    const a = await startDaemon(lab.a, {
+    const a = await startForTest(lab.a, {
       vars: { min_migration_bandwidth: 1 },
       peerMode: "none",
     });
@@ -211,7 +211,6 @@ describe("destinations that run plain libvirtd (peer.mode none)", () => {
     });
     await expectRunsOn(one, lab.b);
     expect(a.process.log()).not.toMatch(/destination does not answer/);
-    await a.stop();
     await lab.clear();
   });
 });

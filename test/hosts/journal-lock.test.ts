@@ -4,11 +4,18 @@
  */
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterEach, expect, it } from "vitest";
-import { Daemon, JOURNAL_FOLDER, launchDaemon, startDaemon } from "../lab/daemon.ts";
+import { afterEach, expect, it, onTestFinished } from "vitest";
+import { Daemon, JOURNAL_FOLDER, launchDaemon } from "../lab/daemon.ts";
 import { sharedLab } from "../lab/shared-lab.ts";
 import { SOCKET_PATH } from "../lab/line.ts";
-import { cancelAll, ENDLESS, ENDLESS_PARAMS, expectRunsOn, migrateRunning } from "./pair.ts";
+import {
+  cancelAll,
+  ENDLESS,
+  ENDLESS_PARAMS,
+  expectRunsOn,
+  migrateRunning,
+  startForTest,
+} from "./pair.ts";
 
 const MAIN = path.resolve(import.meta.dirname, "../../dist/main.js");
 const FOLDER = "/run/vdsm-migrationd";
@@ -31,7 +38,7 @@ async function second(journal: string) {
 
 it("is refused to a second daemon, and passes to the next one at once", async () => {
   const options = { vars: { min_migration_bandwidth: 1 }, peerMode: "none" } as const;
-  const first = await startDaemon(lab.a, options);
+  const first = await startForTest(lab.a, options);
   const guest = await lab.a.startGuest(ENDLESS);
   await migrateRunning(first, guest, { dst: "host-b", ...ENDLESS_PARAMS });
   const { migrationId } = await first.migration(guest.uuid);
@@ -65,6 +72,7 @@ it("is refused to a second daemon, and passes to the next one at once", async ()
     last.process.signal(signal);
     // Without waiting for it to exit.
     const next = await launchDaemon(lab.a);
+    onTestFinished(async () => void (await next.stop()));
     await next.waitForLog(/"msg":"ready"/);
     last = new Daemon(lab.a, next);
     await last.connect();
@@ -73,5 +81,4 @@ it("is refused to a second daemon, and passes to the next one at once", async ()
   }
   await cancelAll(last, [guest]);
   await expectRunsOn(guest, lab.a);
-  await last.stop();
 });

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import { startDaemon, writeConfig } from "../lab/daemon.ts";
+import { writeConfig } from "../lab/daemon.ts";
 import { sharedLab } from "../lab/shared-lab.ts";
 import {
   cancelAll,
@@ -13,6 +13,7 @@ import {
   expectRunsOn,
   migrateRunning,
   useDaemons,
+  startForTest,
 } from "./pair.ts";
 
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
@@ -26,7 +27,7 @@ describe("a stop", () => {
   it.each(["SIGTERM", "SIGINT"] as const)(
     "by %s is through within a second, and the migration goes on",
     async (signal) => {
-      const a = await startDaemon(lab.a, { vars: VARS, peerMode: "none" });
+      const a = await startForTest(lab.a, { vars: VARS, peerMode: "none" });
       const guest = await lab.a.startGuest({ filledMiB: 16 });
       await migrateRunning(a, guest, { dst: "host-b", maxBandwidth: 8 });
 

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
-import { type Daemon, startDaemon } from "../lab/daemon.ts";
+import type { Daemon } from "../lab/daemon.ts";
 import { sharedLab } from "../lab/shared-lab.ts";
 import { until } from "../lab/until.ts";
 import {
@@ -19,6 +19,7 @@ import {
   RESTLESS,
   useDaemons,
   vmStats,
+  startForTest,
 } from "./pair.ts";
 
 const ENDLESS_TO_B = { dst: "host-b", ...ENDLESS_PARAMS };
@@ -231,8 +232,8 @@ describe("a destination whose daemon goes away", () => {
   const lab = sharedLab();
 
   it("gets the guest all the same, and confirms it when its daemon is back", async () => {
-    const a = await startDaemon(lab.a);
-    const gone = await startDaemon(lab.b);
+    const a = await startForTest(lab.a);
+    const gone = await startForTest(lab.b);
     const guest = await lab.a.startGuest(ENDLESS);
     await migrateRunning(a, guest, { dst: "host-b", ...ENDLESS_PARAMS });
     await gone.process.kill();
@@ -246,7 +247,7 @@ describe("a destination whose daemon goes away", () => {
       confirmed: false,
     });
     await expectRunsOn(guest, lab.b);
-    const b = await startDaemon(lab.b);
+    await startForTest(lab.b);
     const confirmed = await a.migrationIs(
       guest.uuid,
       (each) => (each["outcome"] as Record<string, unknown>)["confirmed"] === true,
@@ -255,7 +256,6 @@ describe("a destination whose daemon goes away", () => {
     expect(
       heard(a, guest.uuid).filter((event) => event.name === "VM_migration_ended"),
     ).toHaveLength(1);
-    await Promise.all([a.stop(), b.stop()]);
     await lab.clear();
   });
 });

@@ -2,7 +2,7 @@
  * What most two-host tests need: the shared lab with a daemon on each host, and guests that behave
  * in known ways. `useDaemons` registers vitest's hooks; its result is usable once the tests run.
  */
-import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, onTestFinished } from "vitest";
 import type { Guest, GuestOptions, Host, LabHandle } from "../lab/api.ts";
 import { startDaemon, type Daemon, type DaemonEvent, type DaemonOptions } from "../lab/daemon.ts";
 import { Lab } from "../lab/lab.ts";
@@ -14,6 +14,13 @@ export interface Pair {
   readonly b: Daemon;
 }
 
+/** A daemon for one test: it is stopped when the test ends, also if the test fails. */
+export async function startForTest(host: Host, options: DaemonOptions = {}): Promise<Daemon> {
+  const daemon = await startDaemon(host, options);
+  onTestFinished(() => daemon.stop());
+  return daemon;
+}
+
 /** Two daemons for all tests of the file; the lab is emptied after each test. */
 export function useDaemons(options: DaemonOptions = {}): Pair {
   const lab = sharedLab();
@@ -23,11 +30,13 @@ export function useDaemons(options: DaemonOptions = {}): Pair {
     if (daemon === undefined) throw new Error("the daemons are not started yet");
     return daemon;
   };
-  beforeAll(async () => {
-    daemons.push(await startDaemon(lab.a, options), await startDaemon(lab.b, options));
-  });
   afterAll(async () => {
     await Promise.all(daemons.map((daemon) => daemon.stop()));
+  });
+  beforeAll(async () => {
+    // One by one: if the second does not start, the first is stopped all the same.
+    daemons.push(await startDaemon(lab.a, options));
+    daemons.push(await startDaemon(lab.b, options));
   });
   afterEach(() => lab.clear());
   return {
@@ -46,34 +55,39 @@ export function useDaemons(options: DaemonOptions = {}): Pair {
  * the engine does it, host-b's the way vdsm-client does.
  */
 export function useTlsDaemons(options: DaemonOptions = {}): Pair {
-  const all: { lab: Lab; daemons: readonly [Daemon, Daemon] }[] = [];
-  const up = () => {
-    const [first] = all;
-    if (first === undefined) throw new Error("the TLS lab is not up yet");
-    return first;
+  const daemons: Daemon[] = [];
+  let lab: Lab | null = null;
+  const labUp = (): Lab => {
+    if (lab === null) throw new Error("the TLS lab is not up yet");
+    return lab;
   };
-  beforeAll(async () => {
-    const lab = await Lab.up({ tls: true });
-    const a = await startDaemon(lab.a, { ...options, client: "Java" });
-    const b = await startDaemon(lab.b, { ...options, client: "Python" });
-    all.push({ lab, daemons: [a, b] });
-  });
+  const at = (index: number): Daemon => {
+    const daemon = daemons[index];
+    if (daemon === undefined) throw new Error("the daemons are not started yet");
+    return daemon;
+  };
   afterAll(async () => {
-    for (const { lab, daemons } of all) {
+    try {
       await Promise.all(daemons.map((daemon) => daemon.stop()));
-      await lab.down();
+    } finally {
+      await lab?.down();
     }
   });
-  afterEach(() => up().lab.clear());
+  beforeAll(async () => {
+    lab = await Lab.up({ tls: true });
+    daemons.push(await startDaemon(lab.a, { ...options, client: "Java" }));
+    daemons.push(await startDaemon(lab.b, { ...options, client: "Python" }));
+  });
+  afterEach(() => labUp().clear());
   return {
     get lab() {
-      return up().lab;
+      return labUp();
     },
     get a() {
-      return up().daemons[0];
+      return at(0);
     },
     get b() {
-      return up().daemons[1];
+      return at(1);
     },
   };
 }

@@ -75,17 +75,22 @@ interface Waiter {
 
 let started = 0;
 
-/** Starts a daemon and connects to it. */
+/** Starts a daemon and connects to it; if either fails, no process is left running. */
 export async function startDaemon(host: Host, options: DaemonOptions = {}): Promise<Daemon> {
   writeConfig(host, options);
   if (options.keepJournal !== true) {
     rmSync(host.outsidePath(JOURNAL_FOLDER), { recursive: true, force: true });
   }
   const daemonProcess = await launchDaemon(host, options);
-  await daemonProcess.waitForLog(/"msg":"ready"/, { deadlineMs: READY_DEADLINE_MS });
-  const daemon = new Daemon(host, daemonProcess, options.client);
-  await daemon.connect();
-  return daemon;
+  try {
+    await daemonProcess.waitForLog(/"msg":"ready"/, { deadlineMs: READY_DEADLINE_MS });
+    const daemon = new Daemon(host, daemonProcess, options.client);
+    await daemon.connect();
+    return daemon;
+  } catch (error) {
+    await daemonProcess.kill();
+    throw error;
+  }
 }
 
 /** Starts only the process, with the existing configuration; it may end without becoming ready. */
