@@ -306,7 +306,7 @@ async function lockJournal({ addresses, journal }: Config): Promise<FolderLock> 
   const lock = new FolderLock(journal.dir, {
     pid: process.pid,
     startedAt: isoTime(systemClock.wallMs()),
-    doors: [...sockets, ...tcp],
+    listeners: [...sockets, ...tcp],
   });
   try {
     await lock.takeWithin(LOCK_WAIT_MS);

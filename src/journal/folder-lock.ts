@@ -33,8 +33,8 @@ export interface Holder {
   readonly pid: number;
   /** ISO 8601. */
   readonly startedAt: string;
-  /** What it listens on. */
-  readonly doors: readonly string[];
+  /** The addresses and paths that it listens on. */
+  readonly listeners: readonly string[];
 }
 
 /** Another daemon holds the folder; the message names both. */
@@ -128,7 +128,10 @@ export class FolderLock {
   }
 }
 
-/** Written by another process: any part of it may be missing. */
+/**
+ * Written by another process, maybe of an older version that says nothing of its listeners: any part of
+ * it may be missing.
+ */
 function holderIn(folder: string): string {
   let holder: unknown;
   try {
@@ -137,11 +140,11 @@ function holderIn(folder: string): string {
     return "another daemon";
   }
   if (!isRecord(holder)) return "another daemon";
-  const { pid, startedAt, doors } = holder;
+  const { pid, startedAt, listeners } = holder;
   const parts = [
     ...(typeof pid === "number" ? [`pid ${pid}`] : []),
     ...(typeof startedAt === "string" ? [`started ${startedAt}`] : []),
-    ...(Array.isArray(doors) ? [`listening on ${doors.join(" and ")}`] : []),
+    ...(Array.isArray(listeners) ? [`listening on ${listeners.join(" and ")}`] : []),
     ...(holder["folder"] === folder ? [] : [`where it is ${String(holder["folder"])}`]),
   ];
   return `another daemon (${parts.join(", ").slice(0, HOLDER_TEXT_MAX)})`;

@@ -49,7 +49,7 @@ export const WALL_MS = 1_700_000_000_000;
 export const HOLDER = {
   pid: 4242,
   startedAt: "2023-11-14T22:13:20.000Z",
-  doors: ["/run/x/rpc.sock"],
+  listeners: ["/run/x/rpc.sock"],
 };
 
 export const TARGET: JournaledTarget = {

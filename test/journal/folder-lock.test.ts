@@ -64,7 +64,7 @@ describe("the lock", () => {
     expect(refusalOf(lockOf(alias))).toBe("taken");
   });
 
-  it.each(["", "[]", "{", '{"pid":"x","doors":7,"startedAt":{}}'])(
+  it.each(["", "[]", "{", '{"pid":"x","listeners":7,"startedAt":{}}'])(
     "names the folder also where the holder has not said who it is: %j",
     (text) => {
       const folder = temporaryFolder();

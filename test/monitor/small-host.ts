@@ -118,7 +118,7 @@ export class SmallHost {
       vars: { migration_monitor_interval: INTERVAL_SECONDS, ...options.vars },
       peer: { mode: options.destination === undefined ? "none" : "daemon" },
     });
-    this.#lock = new FolderLock(this.folder, { pid: process.pid, startedAt: "", doors: [] });
+    this.#lock = new FolderLock(this.folder, { pid: process.pid, startedAt: "", listeners: [] });
     this.#journal = new Journal(
       {
         folder: this.folder,

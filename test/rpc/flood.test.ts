@@ -1,5 +1,5 @@
 /**
- * Floods at the doors, over real sockets: silent, slow and unauthenticated connections in numbers,
+ * Floods at the listeners, over real sockets: silent, slow and unauthenticated connections in numbers,
  * and that who is established stays, who is new gets in, and the log stays short.
  */
 

@@ -1,4 +1,4 @@
-/** The doors over real sockets: HTTP, the guards in front of it, the Unix socket, the end. */
+/** The listeners over real sockets: HTTP, the guards in front of it, the Unix socket, the end. */
 
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";

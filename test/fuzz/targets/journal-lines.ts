@@ -78,7 +78,7 @@ export function acceptedRecord(id: string, vmId: string, isStepped: boolean): st
     target: { mode: "remote", host: "host-b", port: 54_321, call },
   } as const;
   const migration = migrationOf(vmId, isStepped);
-  const lock = new FolderLock(options.folder, { pid: 0, startedAt: "", doors: [] });
+  const lock = new FolderLock(options.folder, { pid: 0, startedAt: "", listeners: [] });
   const written = new Journal(options, lock, watchedLog().log);
   const journal = new MigrationJournal(written, systemClock);
   return JSON.stringify(journal.entry(facts, migration).record(migration));

@@ -122,7 +122,7 @@ export const journalFiles: Target<Segments> = {
           await writeFile(segmentPath(folder, numbers[index] ?? 1), bytes);
         }
         const options = { folder, host: () => HOST, bootId: BOOT, limits, ...clock };
-        const lock = new FolderLock(folder, { pid: process.pid, startedAt: "", doors: [] });
+        const lock = new FolderLock(folder, { pid: process.pid, startedAt: "", listeners: [] });
         const written = new Journal(options, lock, journal.log);
         const before = await written.read();
         claim(before.length === segments.length, `${before.length} segments`);
