@@ -14,7 +14,7 @@ export function invalidValue(parameter: string, value: unknown, expected: string
     "invalidParams",
     value === undefined
       ? `${parameter} is missing: ${expected}`
-      : `${parameter}: ${show(value)} is not allowed: ${expected}`,
+      : `${parameter}: ${show(value)} is invalid; expected: ${expected}`,
     { details: { parameter } },
   );
 }

@@ -287,7 +287,7 @@ describe("VM.migrate refuses, naming the parameter", () => {
     expect(missing.message).toMatch(/^dst is missing: string, host/);
     const beyond = await refusal("VM.migrate", { vmID: vm, dst: "b", downtime: "5x" });
     expect(beyond.message).toBe(
-      'downtime: "5x" is not allowed: integer or string of digits, 0 to 2000000, ms',
+      'downtime: "5x" is invalid; expected: integer or string of digits, 0 to 2000000, ms',
     );
   });
 
