@@ -135,11 +135,15 @@ function judgeGone(migration: Migration, reading: Reading): Verdict {
   }
 }
 
-/** Active on the destination: it arrived, unless it may have been started there after a reboot here. */
-function there({ call, evidence }: Migration): HowEnded {
-  const rebooted = call.returned?.unwatched === "hostDown";
-  const arrival = !rebooted || (evidence.record !== null && call.madeAtMs !== null);
-  return arrival ? "arrived" : "startedAnew";
+/** Active on the destination, or gone on from there. */
+function there(migration: Migration): HowEnded {
+  return isArrival(migration) ? "arrived" : "startedAnew";
+}
+
+/** It was called, and cannot have been started there instead, as it may be after a reboot here. */
+function isArrival({ call, evidence }: Migration): boolean {
+  if (call.madeAtMs === null) return false;
+  return call.returned?.unwatched !== "hostDown" || evidence.record !== null;
 }
 
 /**
@@ -243,19 +247,16 @@ export function mayLearnLate({ end }: Migration, destinationAnswers: boolean): b
 function judgeEnded(migration: Migration, reading: Reading, end: End): Verdict {
   const { outcome, departureOver } = end;
   const neverBegan = migration.admission.ending !== null;
-  if (!neverBegan && hasArrived(migration, reading)) return { kind: "arrivalConfirmed", outcome };
+  if (hasArrived(migration, reading)) return { kind: "arrivalConfirmed", outcome };
   // A VM that has come back or was destroyed since is reported as this host shows it.
   if (outcome.where !== "unknown" || departureOver !== null) return NONE;
   const where = neverBegan ? whereWaiting(migration, reading) : whereBegun(reading);
   return where === "unknown" ? NONE : { kind: "foundLate", outcome, where };
 }
 
-function hasArrived({ call, evidence }: Migration, reading: Reading): boolean {
-  const { destination, source } = reading;
-  const sure = destination === "left" || evidence.thereReads >= SURE_READS;
-  // After a reboot of this host the guest may have been started again on the destination.
-  const isArrival = call.returned?.unwatched !== "hostDown" || evidence.record !== null;
-  return sure && isArrival && source !== "active";
+function hasArrived(migration: Migration, { destination, source }: Reading): boolean {
+  const sure = destination === "left" || migration.evidence.thereReads >= SURE_READS;
+  return sure && isArrival(migration) && source !== "active";
 }
 
 /** As judgeBegun decides it before the end. */

@@ -132,6 +132,22 @@ describe("a late confirmation", () => {
   });
 });
 
+it.each<[string, (run: Run) => void]>([
+  ["waited when the host was rebooted", (run) => run.restore("hostDown")],
+  ["waited when it was given up", (run) => run.give({ kind: "abandoned" })],
+])(
+  "no arrival is confirmed late of one that %s, whatever the destination has",
+  (_name, happens) => {
+    const run = inPhase("preparing");
+    happens(run);
+    const silent = { source: "unknown", ...SILENT } as const;
+    const reads = [0, UNDECIDED_MAX_MS].map((ms) => [ms, silent] as const);
+    expect(after(run, reads)).toBe(NOT_KNOWN);
+    run.locateSurely(THERE, sample({ type: "completed" }));
+    expect(ending(run)).toBe(NOT_KNOWN);
+  },
+);
+
 it.each<[string, () => Run, Partial<Location>, string | null]>([
   ["watched", broken, LEFT, ARRIVED],
   ["in post-copy", () => broken("postCopy"), LEFT, ARRIVED],
