@@ -30,14 +30,19 @@ function note(migration: Migration, noted: Partial<Evidence>): Migration {
   return { ...migration, evidence: { ...migration.evidence, ...noted } };
 }
 
+/** Whether what libvirt shows or says of a job may be about ours, which no reboot leaves alive. */
+export function mayBeOurJob({ call, evidence }: Migration): boolean {
+  return !evidence.superseded && call.returned?.unwatched !== "hostDown";
+}
+
 /** libvirt's record of a completed job. A backup has one as well. */
 export function jobCompleted(
   migration: Migration,
   { stats }: Input<"jobCompleted">,
   turn: Turn,
 ): Migration {
-  const { evidence, facts } = migration;
-  if (evidence.superseded || stats.operation !== ownOperation(facts.mode)) return migration;
+  const isOurs = stats.operation === ownOperation(migration.facts.mode);
+  if (!isOurs || !mayBeOurJob(migration)) return migration;
   decide(turn, "record", "libvirt's record of the job", {
     downtimeMs: stats.downtimeMs ?? null,
     downtimeNetMs: stats.downtimeNetMs ?? null,
@@ -51,7 +56,7 @@ export function stoppedByJob(
   _: Input<"stoppedByJob">,
   turn: Turn,
 ): Migration {
-  if (migration.evidence.superseded) return migration;
+  if (!mayBeOurJob(migration)) return migration;
   decide(turn, "guest", "libvirt says that the job has taken it away from here");
   return note(migration, { stoppedByJob: true });
 }
@@ -109,7 +114,9 @@ function noteEndHere(migration: Migration, { endedHere }: Location): Migration {
   if (endedHere === undefined || evidence.superseded) return migration;
   const end = endFor(facts.mode, endedHere);
   if (end === null) return migration;
-  if (end === "byOwnJob") return note(migration, { stoppedByJob: true });
+  if (end === "byOwnJob") {
+    return mayBeOurJob(migration) ? note(migration, { stoppedByJob: true }) : migration;
+  }
   return note(migration, { guestStopped: evidence.guestStopped ?? end });
 }
 
@@ -180,8 +187,12 @@ function isUndecided({ source, sourceJob, destination }: Location): boolean {
   return destination === "incoming" && !sourceJob && source !== "pausedCopy";
 }
 
-/** libvirt said that the guest left: by the call's return, an event, or the definition. */
+/**
+ * libvirt said that the guest left: by the call's return, an event, or the definition. If it was never
+ * called, somebody else's job took it.
+ */
 function saidToHaveLeft({ call, evidence }: Migration): boolean {
+  if (call.madeAtMs === null) return false;
   return call.returned?.succeeded === true || evidence.stoppedByJob;
 }
 

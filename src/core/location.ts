@@ -9,7 +9,7 @@
  * what became of it.
  */
 import type { EffectResult } from "./effect.ts";
-import { type Reading, SETTLE_MAX_MS, SURE_READS, readingOf } from "./evidence.ts";
+import { type Reading, SETTLE_MAX_MS, SURE_READS, mayBeOurJob, readingOf } from "./evidence.ts";
 import type { Outcome } from "./event.ts";
 import type { Location } from "./input.ts";
 import type { End, Migration, WaitingEnd } from "./migration.ts";
@@ -48,10 +48,10 @@ export function judgeLocation(migration: Migration, location: Location, nowMs: n
 
 /** The call has returned. The guest is located again while it is under way or cannot be seen yet. */
 function judgeBegun(migration: Migration, reading: Reading, nowMs: number): Verdict {
-  const { evidence, facts } = migration;
+  const { facts } = migration;
   switch (reading.source) {
     case "active":
-      if (reading.sourceJob && !evidence.superseded) return ASK_AGAIN;
+      if (reading.sourceJob && mayBeOurJob(migration)) return ASK_AGAIN;
       // A libvirtd that is killed during the last step can start the guest there as well.
       if (reading.destination === "active") {
         return reading.surelyThere ? ended("runsTwice") : ASK_AGAIN;
@@ -159,6 +159,8 @@ function gone({ call, evidence, postCopy }: Migration, { saidToHaveLeft }: Readi
 
 function judgeSave({ call, evidence }: Migration, reading: Reading): Verdict {
   const { image, saidToHaveEnded, saidToHaveLeft, settlingForMs } = reading;
+  // Whatever is in the image is not ours.
+  if (call.madeAtMs === null) return ended("lost");
   const unwatched = call.returned?.unwatched ?? null;
   const isComplete = unwatched !== null && image === "complete";
   if (saidToHaveLeft || evidence.record !== null || isComplete) return ended("saved");

@@ -189,12 +189,14 @@ function lost(migration: Migration): Verbal {
   }
   if (evidence.guestStopped !== null) {
     const how = HOW_STOPPED[evidence.guestStopped];
-    const doing = mode === "file" ? "while it was being saved" : "while it migrated";
+    const out = mode === "file" ? "while it was being saved" : "while it migrated";
+    const doing = call.madeAtMs === null ? "before its migration began" : out;
     const text = `VM ${vmId} ${how.text} ${doing}, and ${elsewhere}`;
     return { ...failed(how.reason, text), where: "nowhere" };
   }
   if (call.returned?.unwatched === "hostDown") {
-    const text = `VM ${vmId} was migrating when this host was restarted; it is not active here and ${elsewhere}`;
+    const doing = call.madeAtMs === null ? "was waiting for its migration" : "was migrating";
+    const text = `VM ${vmId} ${doing} when this host was restarted; it is not active here and ${elsewhere}`;
     return { ...failed("hostRestarted", text), where: "unknown" };
   }
   const text = `VM ${vmId} is not active here and ${elsewhere}; libvirt said: ${callSaid(migration)}`;

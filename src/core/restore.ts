@@ -10,6 +10,7 @@ import { NO_READS } from "./evidence.ts";
 import { NEVER_COUNTED } from "./host-count.ts";
 import type { Input } from "./input.ts";
 import type { Advance, Bandwidth, CallReturn, Migration, Phase, Unwatched } from "./migration.ts";
+import { NO_RECOVERY } from "./post-copy.ts";
 import type { Turn } from "./turn.ts";
 
 const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
@@ -43,10 +44,14 @@ export function restored(migration: Migration, input: Input<"restore">, turn: Tu
 function afterRestart(migration: Migration, nowMs: number): Migration {
   const { advance, call, evidence, phase, sample } = migration;
   if (phase === "ended") return migration;
-  if (call.madeAtMs === null) return backInTheQueue(migration);
+  const isCalled = call.madeAtMs !== null;
+  // One that waited when the host was rebooted is not begun any more: its guest may run elsewhere by now.
+  if (!isCalled && call.returned?.unwatched !== "hostDown") return backInTheQueue(migration);
   const unwatched = call.returned?.unwatched ?? "daemonDown";
   return {
     ...migration,
+    // An earlier daemon may have put it back into the queue.
+    phase: isCalled ? phase : "settling",
     sample: { ...sample, answered: false },
     call: { ...call, returned: unseenReturn(call.returned, unwatched, nowMs) },
     // What cannot be taken back follows only from what this daemon has read itself.
@@ -96,7 +101,8 @@ function unknownBandwidth(bandwidth: Bandwidth): Bandwidth {
  * before the reboot are meaningless. All that is left to find out is whether the guest had arrived.
  */
 function afterReboot(migration: Migration, uptimeSinceMs: number, nowMs: number): Migration {
-  const { admission, advance, call, downtime, end, evidence } = migration;
+  const { admission, advance, bandwidth, call, downtime, end, evidence, postCopy, sample } =
+    migration;
   if (end !== null) {
     // What counts from its end goes on; the time in which the host was off does not count.
     return {
@@ -109,7 +115,11 @@ function afterReboot(migration: Migration, uptimeSinceMs: number, nowMs: number)
   return {
     ...migration,
     phase: "settling",
-    sample: { ...migration.sample, answered: false },
+    sample: {
+      ...sample,
+      answered: false,
+      dataSinceMs: sample.dataSinceMs === null ? null : nowMs,
+    },
     admission: {
       ...admission,
       ending: null,
@@ -123,7 +133,9 @@ function afterReboot(migration: Migration, uptimeSinceMs: number, nowMs: number)
     },
     evidence: { ...evidence, ...NO_READS },
     // The domain's own value was libvirt's, and went with it.
-    downtime: downtime === null ? null : { ...downtime, foundMs: null },
+    downtime: downtime === null ? null : { ...downtime, foundMs: null, steppedAtMs: null },
+    bandwidth: unknownBandwidth(bandwidth),
+    postCopy: { ...postCopy, recovery: NO_RECOVERY },
     stop: null,
     advance: advance === null ? null : rebased(advance, nowMs),
   };

@@ -62,6 +62,8 @@ export function whyStayed(
 /** A stop decided after the call had returned, and never accepted by libvirt, has ended nothing. */
 function effectiveStop({ stop, call }: Migration): Stop | null {
   const { returned } = call;
+  // What was decided before a reboot is forgotten, and after it there was no job to stop.
+  if (returned?.unwatched === "hostDown") return null;
   if (stop === null || returned === null || stop.acceptedAtMs !== null) return stop;
   return stop.sinceMs > returned.sinceMs ? null : stop;
 }
