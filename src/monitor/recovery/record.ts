@@ -4,7 +4,6 @@
  * effects start, with its events in the same line, so that after a crash at any point a decision and
  * the event about it are both there, or neither.
  */
-import type { JobStats } from "../../core/job-stats.ts";
 import type { Migration } from "../../core/migration.ts";
 import type { Reservations } from "../../core/reservations.ts";
 import type { Decision } from "../../core/turn.ts";
@@ -142,8 +141,7 @@ export class MigrationEntry {
     events: readonly NumberedEvent[] = [],
   ): void {
     const hasDecisions = decisions.length > 0;
-    // An answer of libvirt is by far the longest part: it is written only beside a decision.
-    const written = hasDecisions ? after : withStats(after, this.#written.sample.stats);
+    const written = hasDecisions ? after : withoutLooks(after, this.#written);
     const changes = stateChanges(this.#written, written);
     if (!isNews(changes) && !hasDecisions && events.length === 0) return;
     this.#written = written;
@@ -160,8 +158,22 @@ export class MigrationEntry {
   }
 }
 
-function withStats(migration: Migration, stats: JobStats | null): Migration {
-  return { ...migration, sample: { ...migration.sample, stats } };
+/**
+ * Without what each look changes, which is written only beside a decision: an answer of libvirt is by far
+ * the longest part; and until when the job of an unwatched call was seen, the next daemon counts anew.
+ */
+function withoutLooks(migration: Migration, { call: was, sample: before }: Migration): Migration {
+  const { call, sample } = migration;
+  const { returned } = call;
+  const sinceMs = was.returned?.sinceMs ?? returned?.sinceMs;
+  return {
+    ...migration,
+    sample: { ...sample, stats: before.stats },
+    call: {
+      ...call,
+      returned: returned === null || sinceMs === undefined ? returned : { ...returned, sinceMs },
+    },
+  };
 }
 
 function limitsOf({ facts, limits, downtime }: Migration): Decision["numbers"] {

@@ -1,4 +1,6 @@
 /** A migration that somebody else started, as the daemon shows it: its passes count from 1. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { expect, it } from "vitest";
 import type { JobStats } from "../../../src/core/job-stats.ts";
 import { NO_JOB } from "../small-hypervisor.ts";
@@ -35,4 +37,29 @@ it("counts passes from the first one whose data flow, anew for each job", async 
   // The number goes on where a job of before was cancelled.
   host.hypervisor.put(VM, {}, outgoing({ memoryIteration: 9, dataTotalBytes: 2 ** 30 }));
   expect(await host.until(() => passOf(host), "the next one")).toBe(1);
+});
+
+/** What it has of the return of the call. */
+function returns({ folder }: SmallHost): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .flatMap((name) => readFileSync(path.join(folder, name), "utf8").split("\n"))
+    .filter((line) => line.startsWith('{"k":"step"') && line.includes('"returned":'));
+}
+
+it("adopted, it is located in each cycle, which is no news for the journal", async () => {
+  const host = await SmallHost.up();
+  const job = outgoing({ memoryIteration: 1, dataTotalBytes: 2 ** 30 });
+  host.hypervisor.put(VM, {}, job);
+  await host.until(() => passOf(host), "it is seen");
+  await host.service.changeParams(VM, { progressTimeoutMs: 60_000 }, "a test");
+  const cycles = async (count: number): Promise<void> => {
+    const from = host.told("VM_migration_status", VM).length;
+    const seen = (): number => host.told("VM_migration_status", VM).length - from;
+    await host.until(() => seen() >= count || undefined, `${count} cycles`);
+  };
+  await cycles(3);
+  const before = returns(host);
+  await cycles(5);
+  expect(returns(host)).toEqual(before);
 });
