@@ -181,8 +181,12 @@ export class SmallHost {
     return SmallHost.up({ ...this.#options, folder, bootId, clock, vms, ...options });
   }
 
+  /** As when it is killed: what it held on to is free. */
   async stop(): Promise<void> {
     await this.monitor.stop();
+    for (const { target } of this.registry.live()) {
+      if (target.mode === "file") await target.files.release();
+    }
     await this.#journal.close();
     this.#lock.release();
     this.#context.peers.close();

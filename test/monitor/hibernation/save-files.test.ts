@@ -157,11 +157,12 @@ describe("the daemon after the one that took them", () => {
   });
 
   it("leaves alone what another one has meanwhile", async () => {
-    const { prepared } = await take();
-    const known = SaveFiles.known(prepared);
+    const other = await take();
+    const known = SaveFiles.known(other.prepared);
     expect(await known.takeAgain(true)).toBe(false);
     await known.undo();
     expect(files()).toEqual(["image", "parameters"]);
+    await other.release();
   });
 });
 
@@ -216,9 +217,6 @@ describe("two hibernations", () => {
     const host = await up();
     await save(host, VM);
     await host.until(() => host.hypervisor.out.has(VM) || undefined, "the call");
-    // As the kernel does it when the daemon is killed.
-    const target = host.registry.liveOf(VM)?.target;
-    if (target?.mode === "file") await target.files.release();
     const next = await host.restarted();
     await expect(save(next, OTHER)).rejects.toMatchObject(IN_USE);
     expect(files()).toEqual([`${VM}.json`, "image"]);
