@@ -63,3 +63,14 @@ describe("ssl.verify_peer_name", () => {
     }
   });
 });
+
+it.each([
+  ["of another certificate", "by-name"],
+  ["not there", "gone"],
+])("the key is %s: the present one is kept, and a line says so", async (_name, key) => {
+  const ssl = { ...files(), key: files(key).key };
+  const lines: string[] = [];
+  const log = createLog({ level: "info", stream: { write: (line) => void lines.push(line) } });
+  expect(await loadPeerTls(parseConfig({ ssl }).ssl, log)).toBeUndefined();
+  expect(lines).toEqual([expect.stringContaining("no usable certificate")]);
+});
