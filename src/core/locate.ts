@@ -12,6 +12,13 @@ import { type RunState, runStateRow } from "./run-state.ts";
 /** The VM's state here. `notHere`: libvirt has no such domain. `unknown`: it does not say. */
 export type StateHere = RunState | "notHere" | "unknown";
 
+/** No query was answered. */
+export const NOT_LOCATED: Location = {
+  source: "unknown",
+  sourceJob: false,
+  destination: "silent",
+};
+
 export function presenceOf(state: StateHere): Location["source"] {
   if (state === "notHere") return "notActive";
   return state === "unknown" ? "unknown" : runStateRow(state).presence;
@@ -44,10 +51,13 @@ function hasJob(job: AnsweredJob): boolean {
 export function locatedHere(state: StateHere, job: AnsweredJob | null): Location {
   // A guest that is arriving here again has not returned yet.
   const arrives = job?.kind === "incoming";
+  // Asked later: it has gone since its state was read, and the next look says where to.
+  const hasGone = job?.kind === "refused" && job.refusal.kind === "noVm";
+  const source = hasGone ? "unknown" : presenceOf(state);
   const stats = job?.kind === "stats" ? job.stats : null;
   const endedHere = state === "notHere" || state === "unknown" ? undefined : endOf(state);
   return {
-    source: arrives ? "notActive" : presenceOf(state),
+    source: arrives ? "notActive" : source,
     sourceJob: job !== null && hasJob(job),
     destination: "notAsked",
     ...(stats === null || stats.type === "none" ? {} : { job: stats.operation }),

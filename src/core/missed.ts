@@ -4,6 +4,7 @@
  * kept; an answer or a call's return is, or it would be waited for forever.
  */
 import type { Input } from "./input.ts";
+import { NOT_LOCATED } from "./locate.ts";
 import type { Call } from "./migration.ts";
 
 /** For so long they are given again before the migration may be given up. */
@@ -18,6 +19,11 @@ const RECURRING: ReadonlySet<Input["kind"]> = new Set([
 
 export function isKept(kind: Input["kind"]): boolean {
   return !RECURRING.has(kind);
+}
+
+/** Where the guest was then is no evidence now, and newer answers may have said more; its record is. */
+export function givenAgain(input: Input): Input {
+  return input.kind === "location" ? { ...input, location: NOT_LOCATED } : input;
 }
 
 export interface MissedFacts {

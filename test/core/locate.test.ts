@@ -30,7 +30,9 @@ describe("this host shows", () => {
     ["running", { kind: "noAnswer" }, { source: "active", sourceJob: true }],
     ["running", refused("locked"), { source: "active", sourceJob: true }],
     ["running", refused("invalidState"), { source: "active", sourceJob: false }],
-    ["running", refused("noVm"), { source: "active", sourceJob: false }],
+    // It has gone since its state was read.
+    ["running", refused("noVm"), { source: "unknown", sourceJob: false }],
+    ["switching", refused("noVm"), { source: "unknown", sourceJob: false }],
     ["switching", { kind: "incoming" }, { source: "notActive", sourceJob: false }],
     ["postCopy", job("migrationOut"), { source: "pausedCopy", sourceJob: true }],
     ["offMigrated", null, { source: "notActive", sourceJob: false, endedHere: "migrated" }],

@@ -1,10 +1,28 @@
 /** What becomes of a migration whose own steps throw: what is given again, and when it is given up. */
 import { expect, it } from "vitest";
-import { MISSED_MAX_MS, type MissedFacts, isKept, isToAbandon } from "../../src/core/missed.ts";
+import {
+  MISSED_MAX_MS,
+  type MissedFacts,
+  givenAgain,
+  isKept,
+  isToAbandon,
+} from "../../src/core/missed.ts";
+import { sample } from "./fixtures.ts";
 
 it("an answer is kept, what recurs is not", () => {
   expect(isKept("callEnded")).toBe(true);
   expect(isKept("cycle")).toBe(false);
+});
+
+it("where the guest was when it was located says nothing any more when it is given again", () => {
+  const location = { source: "active", sourceJob: false, destination: "absent" } as const;
+  const record = sample({ type: "completed" });
+  expect(givenAgain({ kind: "location", location, record })).toEqual({
+    kind: "location",
+    location: { source: "unknown", sourceJob: false, destination: "silent" },
+    record,
+  });
+  expect(givenAgain({ kind: "cancel", by: "uid 0" })).toEqual({ kind: "cancel", by: "uid 0" });
 });
 
 const WAITING: MissedFacts = {

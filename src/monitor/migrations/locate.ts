@@ -4,7 +4,13 @@
  */
 import type { Location } from "../../core/input.ts";
 import type { JobStats } from "../../core/job-stats.ts";
-import { type StateHere, isSurelyHere, locatedHere, mayHaveJob } from "../../core/locate.ts";
+import {
+  type StateHere,
+  isSurelyHere,
+  locatedHere,
+  NOT_LOCATED,
+  mayHaveJob,
+} from "../../core/locate.ts";
 import type { RunState } from "../../core/run-state.ts";
 import type { CallResult, JobView } from "../../hypervisor/port.ts";
 import type { GuestRecord } from "../../peer/peer.ts";
@@ -18,10 +24,7 @@ export interface LocationAnswer {
 }
 
 /** No query was answered. */
-export const LOCATION_UNKNOWN: LocationAnswer = {
-  location: { source: "unknown", sourceJob: false, destination: "silent" },
-  record: null,
-};
+export const LOCATION_UNKNOWN: LocationAnswer = { location: NOT_LOCATED, record: null };
 
 /**
  * `doubtful`: see isDoubtful in core/locate.ts. Never rejects for an operating error.

@@ -1,6 +1,6 @@
 /** Inputs of one migration whose step threw, kept as core/missed.ts says. */
 import type { Input } from "../../core/input.ts";
-import { isKept } from "../../core/missed.ts";
+import { givenAgain, isKept } from "../../core/missed.ts";
 
 export class MissedInputs {
   #inputs: readonly Input[] = [];
@@ -16,7 +16,7 @@ export class MissedInputs {
   giveAgain(apply: (input: Input) => void): void {
     const inputs = this.#inputs;
     this.#inputs = [];
-    for (const input of inputs) apply(input);
+    for (const input of inputs) apply(givenAgain(input));
     if (this.#inputs.length === 0) this.#sinceMs = null;
   }
 
