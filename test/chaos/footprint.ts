@@ -3,9 +3,10 @@
  * libvirtd, mounts, QEMU processes, files. Read from /proc, from libvirtd's own count of its
  * clients and from the host's folders.
  */
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { Host } from "../lab/api.ts";
+import { processesOf } from "../lab/processes.ts";
 
 const IMAGES = "/var/lib/vdsm-migrationd/images";
 const JOURNAL = "/var/lib/vdsm-migrationd/journal";
@@ -59,28 +60,6 @@ export async function hostFootprint(host: Host): Promise<HostFootprint> {
 async function libvirtClients(host: Host): Promise<number> {
   const info = await host.exec("virt-admin", ["server-clients-info", "libvirtd"]);
   return Number(/^nclients\s*:\s*(\d+)/m.exec(info)?.[1] ?? 0);
-}
-
-interface HostProcess {
-  readonly isGuest: boolean;
-  readonly network: string;
-}
-
-/** The host's process tree. */
-function processesOf(host: Host): readonly HostProcess[] {
-  const own = readlinkSync(`/proc/${host.initPid}/ns/pid`);
-  return readdirSync("/proc").flatMap((entry): HostProcess[] => {
-    if (!/^\d+$/.test(entry)) return [];
-    try {
-      if (readlinkSync(`/proc/${entry}/ns/pid`) !== own) return [];
-      const command = readFileSync(`/proc/${entry}/cmdline`, "utf8");
-      const isGuest = /^\S*qemu-system/.test(command) && command.includes("guest=");
-      return [{ isGuest, network: readlinkSync(`/proc/${entry}/ns/net`) }];
-    } catch {
-      // The process ended between listing and reading.
-      return [];
-    }
-  });
 }
 
 function filesBelow(folder: string): readonly { readonly name: string; readonly bytes: number }[] {

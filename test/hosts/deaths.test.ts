@@ -189,7 +189,7 @@ describe("the destination host", () => {
   it("dead in mid-transfer: the guest stays, within the hard limit and libvirt's own", async () => {
     const guest = await startRunning(pair);
 
-    await pair.powerOff([guest]);
+    await pair.powerOff();
 
     await expectTold(pair.a, guest, GIVEN_UP);
     await pair.powerOn();
@@ -199,7 +199,7 @@ describe("the destination host", () => {
   it("dead in post-copy: the guest is lost, and that is said once it is back to say so", async () => {
     const guest = await startPostCopy(pair);
 
-    await pair.powerOff([guest]);
+    await pair.powerOff();
     await pair.a.event("VM_migration_stalling", guest.uuid);
     await pair.powerOn();
 

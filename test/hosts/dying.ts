@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { Guest, GuestOptions, Host, LabHandle } from "../lab/api.ts";
 import { type Daemon, type DaemonOptions, startDaemon } from "../lab/daemon.ts";
+import { killProcesses, processesOf } from "../lab/processes.ts";
 import { sharedLab } from "../lab/shared-lab.ts";
 import { until } from "../lab/until.ts";
 import { expectRunsOn, heard, migrateRunning, vmStats } from "./pair.ts";
@@ -28,7 +29,7 @@ export interface Mortals {
   killDaemon(): Promise<void>;
   reviveDaemon(): Promise<void>;
   /** host-b vanishes at once: no packet and no process of it remains. */
-  powerOff(guests?: readonly Guest[]): Promise<void>;
+  powerOff(): Promise<void>;
   /** It comes back as after a boot, without guests. */
   powerOn(): Promise<void>;
   restartLibvirtd(side: Side): Promise<void>;
@@ -76,7 +77,7 @@ export function useMortals(options: DaemonOptions): Mortals {
     },
     killDaemon,
     reviveDaemon,
-    powerOff: (guests = []) => powerOff(lab, guests, killDaemon),
+    powerOff: () => powerOff(lab, killDaemon),
     powerOn: async () => {
       await lab.restore("control");
       await lab.restore("migration");
@@ -90,14 +91,13 @@ export function useMortals(options: DaemonOptions): Mortals {
   };
 }
 
-async function powerOff(
-  lab: LabHandle,
-  guests: readonly Guest[],
-  killDaemon: () => Promise<void>,
-): Promise<void> {
+async function powerOff(lab: LabHandle, killDaemon: () => Promise<void>): Promise<void> {
   await Promise.all([lab.cut("control", "swallow"), lab.cut("migration", "swallow")]);
   await Promise.all([killDaemon(), lab.b.killLibvirtd()]);
-  for (const guest of guests) await guest.killQemu(lab.b);
+  await killProcesses(
+    lab.b,
+    processesOf(lab.b).filter(({ isGuest }) => isGuest),
+  );
   await lab.b.exec("sh", ["-c", FORGET_GUESTS]);
 }
 

@@ -7,6 +7,7 @@
 import { afterAll, beforeAll } from "vitest";
 import { sharedLab } from "./shared-lab.ts";
 import { stopLeftovers } from "./leftovers.ts";
+import { stopRelays } from "./stomp-line.ts";
 
 beforeAll(async () => {
   // The file is not to blame: its predecessor's worker was killed before it could clean up.
@@ -14,6 +15,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await stopRelays();
   const stopped = await stopLeftovers(sharedLab());
   if (stopped.length > 0) throw new Error(`this test file left running: ${stopped.join("; ")}`);
 });

@@ -19,7 +19,7 @@ const PORT = 54321;
 const RELAY_SOCKET = `/run/lab-relay-${process.pid}.sock`;
 const STOCK: Readonly<Record<StockName, () => Stock>> = { Java: java, Python: python };
 
-/** One per host, until the host or this process ends. */
+/** One per host, until `stopRelays` or until the host or this process ends. */
 const relays = new Map<string, Promise<LabProcess>>();
 
 export async function openStomp(
@@ -80,6 +80,12 @@ async function startRelay(host: Host): Promise<LabProcess> {
   const relay = await host.spawn(host.nodePath, args, { logName: `relay-${process.pid}` });
   await relay.waitForLog(/relay ready/);
   return relay;
+}
+
+export async function stopRelays(): Promise<void> {
+  const started = await Promise.all(relays.values());
+  relays.clear();
+  await Promise.all(started.map((relay) => relay.kill()));
 }
 
 /** Parses whole frames and skips heart-beats. The server always sends content-length. */
