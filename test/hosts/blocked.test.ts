@@ -136,8 +136,8 @@ describe("the migration network", () => {
   );
 
   it("that never answers leaves the migration aborting, with the reason, until libvirt lets go", async () => {
-    // The kernel gives up after 15 s of unanswered connects instead of two minutes.
-    await pair.lab.a.exec("sysctl", ["-q", "net.ipv4.tcp_syn_retries=3"]);
+    // The kernel gives up after 7 s of unanswered connects instead of two minutes.
+    await pair.lab.a.exec("sysctl", ["-q", "net.ipv4.tcp_syn_retries=2"]);
     const guest = await pair.lab.a.startGuest({ filledMiB: 32 });
     await pair.lab.cut("migration", "swallow");
 

@@ -35,7 +35,7 @@ interface Point {
 const ENDLESS = { downtime: 1, maxBandwidth: 1 } as const;
 const rule = (name: string, what = ""): string => `"rule":"${name}","what":"${what}`;
 
-const ARRIVES: Way = { params: { maxBandwidth: 8 } };
+const ARRIVES: Way = { params: { maxBandwidth: 16 } };
 const CANCELLED: Way = {
   params: ENDLESS,
   steer: (daemon, vmID) => daemon.call("VM.migrateCancel", { vmID }),

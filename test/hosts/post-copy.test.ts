@@ -38,7 +38,7 @@ afterEach(async () => {
 /** A guest in post-copy over the migration link, with seconds' worth of pages left. */
 async function inPostCopy(a: Daemon, persistent = false): Promise<Guest> {
   const guest = await lab.a.startGuest({
-    filledMiB: 14,
+    filledMiB: 10,
     workingSetMiB: 4,
     ratePagesPerSecond: 64,
     persistent,

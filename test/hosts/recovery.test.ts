@@ -165,46 +165,23 @@ describe("a daemon that was killed", () => {
 });
 
 describe("a journal that cannot be gone on with", () => {
-  it("of before a reboot: what ended with the host says so", async () => {
+  it("is of a newer format: its migration is watched as somebody else's, and can be taken over", async () => {
     const [a] = [await start(), await start(lab.b)];
     const guest = await lab.a.startGuest(ENDLESS);
     await migrateRunning(a, guest, { dst: "host-b", ...ENDLESS_PARAMS });
-    const again = await killAndRestart(a, async () => {
-      await lab.a.virsh("domjobabort", guest.uuid);
-      rewriteJournal((text) => text.replaceAll(/"bootId":"[^"]*"/g, '"bootId":"another"'));
-    });
-    expect(await again.migration(guest.uuid)).toMatchObject({
-      phase: "ended",
-      outcome: { outcome: "failed", reason: "hostRestarted", where: "source" },
-    });
-    await expectRunsOn(guest, lab.a);
+    const vmID = guest.uuid;
+    const newer = (text: string): string =>
+      text.replaceAll(/"format":\d+,"readableSince":\d+/g, '"format":99,"readableSince":99');
+    const again = await killAndRestart(a, () => Promise.resolve(rewriteJournal(newer)));
+
+    expect(await again.migration(vmID)).toMatchObject({ phase: "foreign" });
+    expect(await again.call("Host.getStats")).toMatchObject({ outgoingVmMigrations: 1 });
+    const cancel = again.call("VM.migrateCancel", { vmID });
+    await expect(cancel).rejects.toMatchObject(refusal(47, /somebody else/));
+    await again.call("VM.migrateChangeParams", { vmID, downtime: 2000, maxBandwidth: 200 });
+    expect(await again.ended(vmID)).toMatchObject({ outcome: "completed", where: "destination" });
+    await expectRunsOn(guest, lab.b);
   });
-
-  it.each([
-    ["is of another host", (text: string) => text.replaceAll(/"host":\{[^}]*\}/g, OTHER_HOST)],
-    [
-      "is of a newer format",
-      (text: string) => text.replaceAll(/"format":\d+,"readableSince":\d+/g, NEWER),
-    ],
-    ["holds garbage", () => "\u0000\u0001garbage\n{}\n".repeat(50)],
-  ])(
-    "%s: its migration is watched as somebody else's, and can be taken over",
-    async (_what, spoil) => {
-      const [a] = [await start(), await start(lab.b)];
-      const guest = await lab.a.startGuest(ENDLESS);
-      await migrateRunning(a, guest, { dst: "host-b", ...ENDLESS_PARAMS });
-      const vmID = guest.uuid;
-      const again = await killAndRestart(a, () => Promise.resolve(rewriteJournal(spoil)));
-
-      expect(await again.migration(vmID)).toMatchObject({ phase: "foreign" });
-      expect(await again.call("Host.getStats")).toMatchObject({ outgoingVmMigrations: 1 });
-      const cancel = again.call("VM.migrateCancel", { vmID });
-      await expect(cancel).rejects.toMatchObject(refusal(47, /somebody else/));
-      await again.call("VM.migrateChangeParams", { vmID, downtime: 2000, maxBandwidth: 200 });
-      expect(await again.ended(vmID)).toMatchObject({ outcome: "completed", where: "destination" });
-      await expectRunsOn(guest, lab.b);
-    },
-  );
 });
 
 describe("a journal that belongs to this host", () => {
@@ -293,9 +270,6 @@ describe("a journal that belongs to this host", () => {
     }
   });
 });
-
-const OTHER_HOST = '"host":{"name":"other","machineId":null,"hostUuid":"0-0"}';
-const NEWER = '"format":99,"readableSince":99';
 
 const noTimeout = (line: string): string =>
   line.replaceAll(/"limits":\{"progressTimeoutMs":\d+,/g, '"limits":{');
