@@ -32,7 +32,7 @@ const POLICIES: readonly Claim[] = [
   {
     says: "they differ in how far they go: post-copy is sure to converge, and may lose the VM",
     shownBy: [
-      "hosts/stall > arrives when the engine answers with post-copy",
+      "hosts/policies > Post-copy arrives by post-copy",
       "hosts/post-copy > QEMU of host-%s killed: the guest is lost, and said so",
     ],
   },

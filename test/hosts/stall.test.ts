@@ -1,6 +1,6 @@
 /**
  * Migrations that make no progress, on two real hosts: what the engine hears, what the host does by
- * itself, and more bandwidth as the engine's answer (more downtime and post-copy: tls.test.ts).
+ * itself, and how the engine's answers save the migration (with post-copy: tls.test.ts).
  */
 import { describe, expect, it } from "vitest";
 import type { Guest } from "../lab/api.ts";
@@ -62,6 +62,16 @@ describe("a guest that does not converge", () => {
     for (const daemon of [pair.a, pair.b]) {
       expect(daemon.process.log()).not.toMatch(/did not release|active here/);
     }
+  });
+
+  it("arrives when the engine answers the event with more downtime", async () => {
+    const guest = await migrateRestless({ stallingLimit: 1, migrationProgressTimeout: 20 });
+    await pair.a.event("VM_migration_stalling", guest.uuid);
+
+    await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: { downtime: 5000 } });
+
+    expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
+    await expectRunsOn(guest, pair.lab.b);
   });
 
   it("arrives when the engine answers with more bandwidth", async () => {

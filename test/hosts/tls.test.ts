@@ -106,10 +106,7 @@ describe("a guest that converges", () => {
 });
 
 describe("a guest that does not converge", () => {
-  it.each([
-    { how: "more downtime", changes: { downtime: 5000 }, postcopy: false },
-    { how: "post-copy", changes: { migrationTechnique: "post-copy" }, postcopy: true },
-  ])("arrives by $how, its data encrypted", async ({ changes, postcopy }) => {
+  it("arrives when the engine answers with post-copy, its data encrypted", async () => {
     const guest = await startRestless({ encrypted: true });
     await pair.a.event(
       "VM_migration_stalling",
@@ -118,13 +115,13 @@ describe("a guest that does not converge", () => {
     );
     expect(await credentialsOf(guest)).not.toBe("");
 
-    await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params: changes });
+    const params = { migrationTechnique: "post-copy" };
+    await pair.a.call("VM.migrateChangeParams", { vmID: guest.uuid, params });
 
     expect(await pair.a.ended(guest.uuid)).toMatchObject({ outcome: "completed", confirmed: true });
-    const paused = heard(pair.a, guest.uuid).some(
-      ({ fields }) => fields["pauseCode"] === "POSTCOPY",
+    expect(heard(pair.a, guest.uuid).map(({ fields }) => fields["pauseCode"])).toContain(
+      "POSTCOPY",
     );
-    expect(paused).toBe(postcopy);
     await expectRunsOn(guest, pair.lab.b);
   });
 
