@@ -8,7 +8,7 @@ import { downtimeBySchedule } from "./downtime.ts";
 import type { Input } from "./input.ts";
 import { isOutgoing } from "./job-stats.ts";
 import type { Limits, Migration } from "./migration.ts";
-import type { Turn } from "./turn.ts";
+import { type Turn, decide } from "./turn.ts";
 import { newMigration } from "./new-migration.ts";
 
 export const UNKNOWN_DESTINATION = "a host that its starter knows";
@@ -40,10 +40,15 @@ export function foreignMigration(facts: ForeignMigration, nowMs: number): Migrat
 export function adopted(
   migration: Migration,
   { stats, inPostCopy }: Input<"adopt">,
-  { nowMs }: Turn,
+  turn: Turn,
 ): Migration {
   const { postCopy } = migration;
+  const { nowMs } = turn;
   if (!isOutgoing(stats)) return migration;
+  decide(turn, "adopted", "another party's job", {
+    timeElapsedMs: stats.timeElapsedMs,
+    inPostCopy,
+  });
   const returned = {
     sinceMs: nowMs,
     succeeded: false,

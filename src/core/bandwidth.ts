@@ -103,7 +103,7 @@ export function countHosts(
 export function bandwidthAtCall(
   bandwidth: Bandwidth,
   rule: BandwidthRule,
-  input: Input<"begin">,
+  input: Input<"prepared">,
 ): Bandwidth & { readonly capMiBps: number } {
   const { sourceMigrations } = input;
   const destination = includingSelf(input.destination);

@@ -13,7 +13,7 @@ import { type Turn, ask, decide, log } from "./turn.ts";
 import { seenWaiting } from "./waiting.ts";
 
 /** Everything is prepared. Its clocks run from here on. */
-export function begin(before: Migration, input: Input<"begin">, turn: Turn): Migration {
+export function prepared(before: Migration, input: Input<"prepared">, turn: Turn): Migration {
   if (before.stop !== null) return endWaiting(before, { kind: "stopped" }, turn);
   const seen = seenWaiting(before, { runState: input.runState });
   const { bandwidth, evidence, facts, limits, postCopy } = seen;

@@ -25,7 +25,8 @@ export const decisionRules = {
   image: "the image of a hibernation that failed has been removed",
   cleared: "nothing of the guest is left on this host",
   departure: "the VM that left is not reported as such any more: it came back, or was destroyed",
-  takeOver: "a daemon found the migration in the journal; how long nobody was watching",
+  restored: "a daemon found the migration in the journal; how long nobody was watching",
+  adopted: "a migration that another party began is looked after from now on",
   phase: "each new phase",
   note: "what the log says of it",
 } as const;

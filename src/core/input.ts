@@ -103,8 +103,8 @@ export interface InputFields {
   };
   /** vars.migration_admission_timeout is over. */
   readonly notAdmitted: object;
-  /** The destination was asked (or was silent): make the call. */
-  readonly begin: {
+  /** The destination was asked (or was silent): the call is to be made. */
+  readonly prepared: {
     readonly sourceMigrations: number;
     readonly destination: DestinationCount;
     /** As it is now; it may have been another when the migration was accepted. */
@@ -138,6 +138,8 @@ export interface InputFields {
     readonly after: "daemonDown" | "hostDown";
     /** How long the host is known to have been up since the last record of the migration. */
     readonly uptimeSinceMs: number;
+    /** The time of its last record; null: of another boot. */
+    readonly lastAtMs: number | null;
   };
   /** Another party's migration, from now on this daemon's to watch. */
   readonly adopt: { readonly stats: JobStats; readonly inPostCopy: boolean };

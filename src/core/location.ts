@@ -4,9 +4,9 @@
  * success for a guest that was nowhere. evidence.ts counts what makes a location sure, outcome.ts has the
  * words for an end, end.ts what is done then; step.ts puts them in order.
  *
- * guestLost: the guest is on neither host for SURE_READS reads (or at once, where libvirt saw it end here),
- * or post-copy had begun and half of the memory is gone; and only if somebody was watching, or libvirt said
- * what became of it.
+ * Lost: the guest is on neither host for SURE_READS reads (or at once, where libvirt saw it end here), or
+ * post-copy had begun and half of the memory is gone; and only if somebody was watching, or libvirt said
+ * what became of it. What such an end is called, guestLost being one of the names, is outcome.ts's.
  */
 import type { EffectResult } from "./effect.ts";
 import { type Reading, SETTLE_MAX_MS, SURE_READS, mayBeOurJob, readingOf } from "./evidence.ts";

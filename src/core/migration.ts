@@ -13,8 +13,8 @@
  * - settling: the call came back, or one that waited is to end; where the guest is decides how it ended.
  * - ended: has an outcome, for ever.
  *
- * A migration taken over goes on in the phase that it had, without a call of ours: its
- * end is found by asking the place, as for a call whose connection broke.
+ * A migration that is restored or adopted goes on in the phase that it had, without a call of ours: its
+ * end is found by locating the guest, as for a call whose connection broke.
  *
  * `stop` stands beside the phase: a cancel or the timeout is decided once, and is carried out until
  * libvirt's job is gone; from post-copy on it is only remembered, for the outcome's words. A call that
@@ -25,6 +25,9 @@ import type { Refusal } from "./refusal.ts";
 import type { DowntimeOwner, Outcome } from "./event.ts";
 import type { JobStats } from "./job-stats.ts";
 import type { GuestStopped, RunState } from "./run-state.ts";
+
+/** libvirt is called, and nothing has come back. */
+export const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
 
 export const phases = [
   "queued",

@@ -9,11 +9,17 @@ import { advanceFrom } from "./advance.ts";
 import { NO_READS } from "./evidence.ts";
 import { NEVER_COUNTED } from "./host-count.ts";
 import type { Input } from "./input.ts";
-import type { Advance, Bandwidth, CallReturn, Migration, Phase, Unwatched } from "./migration.ts";
+import {
+  type Advance,
+  type Bandwidth,
+  type CallReturn,
+  type Migration,
+  type Unwatched,
+  CALL_OUT,
+} from "./migration.ts";
+import { endWaiting } from "./never-began.ts";
 import { NO_RECOVERY } from "./post-copy.ts";
-import type { Turn } from "./turn.ts";
-
-const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
+import { type Turn, ask, decide } from "./turn.ts";
 
 /**
  * What no step ever leaves behind: the records say so only if part of them is lost. null: there is nothing
@@ -32,21 +38,30 @@ export function contradictionIn({ phase, call, advance, end }: Migration): strin
   return null;
 }
 
-/** `after`: what ended the daemon before this one. */
-export function restored(migration: Migration, input: Input<"restore">, turn: Turn): Migration {
+/** The guest of one that does not wait is located; an ended one is left as it is, but for its clocks. */
+export function restored(before: Migration, input: Input<"restore">, turn: Turn): Migration {
+  const { after, lastAtMs, uptimeSinceMs } = input;
   turn.pending.clear();
-  return input.after === "daemonDown"
-    ? afterRestart(migration, turn.nowMs)
-    : afterReboot(migration, input.uptimeSinceMs, turn.nowMs);
+  if (before.end !== null) {
+    return after === "daemonDown" ? before : endedBeforeReboot(before, uptimeSinceMs, turn.nowMs);
+  }
+  const migration =
+    after === "daemonDown" ? afterRestart(before, turn) : afterReboot(before, turn.nowMs);
+  if (migration.phase !== "queued") ask(turn, { kind: "locateGuest" });
+  decide(turn, "restored", migration.phase, {
+    unwatched: migration.call.returned?.unwatched ?? null,
+    downForMs: lastAtMs === null ? null : Math.round(turn.nowMs - lastAtMs),
+  });
+  return migration;
 }
 
-/** Only the daemon was restarted. Ended ones stay as they are. */
-function afterRestart(migration: Migration, nowMs: number): Migration {
+/** Only the daemon was restarted. */
+function afterRestart(migration: Migration, turn: Turn): Migration {
   const { advance, call, evidence, phase, sample } = migration;
-  if (phase === "ended") return migration;
+  const { nowMs } = turn;
   const isCalled = call.madeAtMs !== null;
   // One that waited when the host was rebooted is not begun any more: its guest may run elsewhere by now.
-  if (!isCalled && call.returned?.unwatched !== "hostDown") return backInTheQueue(migration);
+  if (!isCalled && call.returned?.unwatched !== "hostDown") return backInTheQueue(migration, turn);
   const unwatched = call.returned?.unwatched ?? "daemonDown";
   return {
     ...migration,
@@ -70,9 +85,9 @@ function unseenReturn(
 }
 
 /** Nothing of it has reached libvirt: it begins, or ends, like any other that waits. */
-function backInTheQueue(migration: Migration): Migration {
-  const { admission, evidence } = migration;
-  return {
+function backInTheQueue(migration: Migration, turn: Turn): Migration {
+  const { admission, evidence, stop } = migration;
+  const queued: Migration = {
     ...migration,
     phase: "queued",
     admission: { ...admission, ending: null },
@@ -83,6 +98,8 @@ function backInTheQueue(migration: Migration): Migration {
       heardAtMs: evidence.heardAtMs,
     },
   };
+  // Cancelled just before its call would have been made: there is nothing left to queue for.
+  return stop === null ? queued : endWaiting(queued, { kind: "stopped" }, turn);
 }
 
 /** What libvirt holds is to be set or read again; the new daemon counts silent queries from 0. */
@@ -96,22 +113,23 @@ function unknownBandwidth(bandwidth: Bandwidth): Bandwidth {
   };
 }
 
+/** What counts from its end goes on; the time in which the host was off does not count. */
+function endedBeforeReboot(migration: Migration, uptimeSinceMs: number, nowMs: number): Migration {
+  const { admission, end, evidence } = migration;
+  return {
+    ...migration,
+    admission: { ...admission, acceptedAtMs: nowMs },
+    end: end === null ? null : { ...end, atMs: nowMs - uptimeSinceMs },
+    evidence: { ...evidence, thereReads: 0, readAtMs: null },
+  };
+}
+
 /**
  * The host was rebooted: its guests are gone or were started again, and monotonic timestamps from
  * before the reboot are meaningless. All that is left to find out is whether the guest had arrived.
  */
-function afterReboot(migration: Migration, uptimeSinceMs: number, nowMs: number): Migration {
-  const { admission, advance, bandwidth, call, downtime, end, evidence, postCopy, sample } =
-    migration;
-  if (end !== null) {
-    // What counts from its end goes on; the time in which the host was off does not count.
-    return {
-      ...migration,
-      admission: { ...admission, acceptedAtMs: nowMs },
-      end: { ...end, atMs: nowMs - uptimeSinceMs },
-      evidence: { ...evidence, thereReads: 0, readAtMs: null },
-    };
-  }
+function afterReboot(migration: Migration, nowMs: number): Migration {
+  const { admission, advance, bandwidth, call, downtime, evidence, postCopy, sample } = migration;
   return {
     ...migration,
     phase: "settling",

@@ -29,7 +29,7 @@
 import { admitted, deferred, unanswered } from "./admission.ts";
 import { adopted } from "./adopt.ts";
 import { bandwidthRead, bandwidthSet, steerBandwidth } from "./bandwidth.ts";
-import { begin, returned } from "./call.ts";
+import { prepared, returned } from "./call.ts";
 import { changed } from "./change.ts";
 import { downtimeFound, downtimePrepared, downtimeSet, steerDowntime } from "./downtime.ts";
 import type { EffectDone } from "./effect.ts";
@@ -49,7 +49,7 @@ import {
   pausedCopyDestroyed,
   resumeWatching,
 } from "./location.ts";
-import { type Migration, type Phase, phases } from "./migration.ts";
+import { type Migration, type Phase, CALL_OUT, phases } from "./migration.ts";
 import { notAdmitted, notBegun } from "./never-began.ts";
 import { outcomeOf } from "./outcome.ts";
 import {
@@ -77,7 +77,6 @@ interface Row<K extends InputKind> {
 }
 
 const WAITING: readonly Phase[] = ["queued", "preparing"];
-const CALL_OUT: readonly Phase[] = ["starting", "running", "postCopy"];
 const FROM_CALL: readonly Phase[] = [...CALL_OUT, "settling"];
 const LIVE: readonly Phase[] = [...WAITING, ...FROM_CALL];
 
@@ -94,7 +93,7 @@ const RULES: { readonly [K in InputKind]: Row<K> } = {
   downtimePrepared: { phases: ["preparing"], rule: downtimePrepared },
   notAdmitted: { phases: WAITING, rule: notAdmitted },
   notBegun: { phases: WAITING, rule: notBegun },
-  begin: { phases: ["preparing"], rule: begin },
+  prepared: { phases: ["preparing"], rule: prepared },
   cycle: { phases: LIVE, rule: cycle },
   passBegan: { phases: ["starting", "running"], rule: passBegan },
   change: { phases: [...WAITING, ...CALL_OUT], rule: changed },
@@ -176,7 +175,7 @@ function judge(
 function steer(migration: Migration, { timer }: Input<"cycle">, turn: Turn): Migration {
   const { advance, bandwidth, downtime, facts, limits, phase, postCopy, stop } = migration;
   if (stop !== null) {
-    if (phase !== "postCopy") pursueStop(stop, turn);
+    pursueStop(stop, phase, turn);
     return migration;
   }
   if (facts.mode === "file" || phase !== "running") return migration;

@@ -9,7 +9,13 @@
  */
 import type { EffectResult } from "./effect.ts";
 import type { Input } from "./input.ts";
-import { type Migration, type Stop, type StopReason, stalledForMs } from "./migration.ts";
+import {
+  type Migration,
+  type Phase,
+  type Stop,
+  type StopReason,
+  stalledForMs,
+} from "./migration.ts";
 import { endWaiting } from "./never-began.ts";
 import { type Turn, ask, decide } from "./turn.ts";
 
@@ -42,8 +48,9 @@ export function cancel(migration: Migration, { by }: Input<"cancel">, turn: Turn
   return stopping;
 }
 
-/** Asks until libvirt accepts, and again if the job outlives an acceptance. */
-export function pursueStop({ acceptedAtMs }: Stop, turn: Turn): void {
+/** Asks until libvirt accepts, and again if the job outlives an acceptance; never in post-copy. */
+export function pursueStop({ acceptedAtMs }: Stop, phase: Phase, turn: Turn): void {
+  if (phase === "postCopy") return;
   const waits = acceptedAtMs !== null && turn.nowMs - acceptedAtMs < ABORT_AGAIN_AFTER_MS;
   if (!waits) askAbort(turn);
 }

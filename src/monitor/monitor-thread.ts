@@ -36,7 +36,7 @@
  * core's `step`, journals what changed, logs, and performs the effects in their order. An effect that
  * asks libvirt something reports back as `effectDone`; until then the core does not ask for it again,
  * and what libvirt refuses it asks for in the next cycle. When the call returns, the guest is located on
- * both hosts, again with each timer's cycle, until its place shows how the migration ended.
+ * both hosts, again with each timer's cycle, until that shows how the migration ended.
  *
  * **Deadlines.** Every call to libvirt but the migrate call settles within libvirt.call_timeout, and every
  * query for counts within vars.peer_timeout, if need be with "no answer". A call that is still pending

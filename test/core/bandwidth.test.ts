@@ -127,7 +127,12 @@ describe("at the start", () => {
     ["a silent destination does not prevent it", 2, unknown(1), 26],
   ])("%s", (_name, sourceMigrations, destination, bandwidthMiBps) => {
     const run = inPhase("preparing");
-    const effects = run.give({ kind: "begin", sourceMigrations, destination, runState: "running" });
+    const effects = run.give({
+      kind: "prepared",
+      sourceMigrations,
+      destination,
+      runState: "running",
+    });
     expect(effects).toEqual([{ kind: "call", bandwidthMiBps, postcopy: true }]);
   });
 });
@@ -209,7 +214,12 @@ describe("a destination that was asked before it could show this migration", () 
     const run = inPhase("preparing");
     const asked = (migrations: number, askedAtMs: number) =>
       ({ kind: "counted", migrations, askedAtMs }) as const;
-    run.give({ kind: "begin", sourceMigrations: 1, destination: asked(2, 0), runState: "running" });
+    run.give({
+      kind: "prepared",
+      sourceMigrations: 1,
+      destination: asked(2, 0),
+      runState: "running",
+    });
 
     run.cycle(sample({}), { destination: asked(2, run.nowMs - 1) });
     expect(run.migration.bandwidth.destination).toMatchObject({ migrations: 3 });

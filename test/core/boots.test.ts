@@ -45,7 +45,7 @@ function through(run: Run, way: readonly Down[], tried: (run: Run) => void): voi
 function daemon(run: Run): void {
   run.give({ kind: "admitted" });
   const destination = { kind: "unknown", silentQueries: 0 } as const;
-  run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
+  run.give({ kind: "prepared", sourceMigrations: 1, destination, runState: "running" });
   run.cycle(sample({ processedMiB: 90 }));
 }
 

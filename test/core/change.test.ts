@@ -156,7 +156,7 @@ describe("carried out", () => {
       askedAtMs: Number.MAX_SAFE_INTEGER,
     } as const;
     const effects = run.give({
-      kind: "begin",
+      kind: "prepared",
       sourceMigrations: 1,
       destination,
       runState: "running",

@@ -79,7 +79,7 @@ describe("each rule has its word and its numbers", () => {
       "libvirt is called",
       inPhase("preparing"),
       give({
-        kind: "begin",
+        kind: "prepared",
         sourceMigrations: 2,
         destination: { kind: "silent", silentQueries: 3 },
         runState: "running",

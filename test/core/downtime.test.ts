@@ -198,7 +198,7 @@ describe("in the cycle", () => {
       migrations: 0,
       askedAtMs: Number.MAX_SAFE_INTEGER,
     } as const;
-    run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
+    run.give({ kind: "prepared", sourceMigrations: 1, destination, runState: "running" });
     run.nowMs += 1_000;
     expect(run.cycle(sample())).toContainEqual({ kind: "setMaxDowntime", maxDowntimeMs: 101 });
   });

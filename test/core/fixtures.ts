@@ -94,7 +94,8 @@ export function nextDaemon(
   nowMs: number,
   uptimeSinceMs = 0,
 ): Migration {
-  return step(migration, { kind: "restore", after, uptimeSinceMs }, nowMs).migration;
+  return step(migration, { kind: "restore", after, uptimeSinceMs, lastAtMs: null }, nowMs)
+    .migration;
 }
 
 /** As a turn takes it in. */
@@ -141,8 +142,9 @@ export class Run {
   }
 
   /** The daemon, or its host, went down; another daemon goes on `lateMs` from now. */
-  restore(after: "daemonDown" | "hostDown", lateMs = 0): void {
-    this.migration = nextDaemon(this.migration, after, this.nowMs + lateMs);
+  restore(after: "daemonDown" | "hostDown", lateMs = 0): readonly Effect[] {
+    this.nowMs += lateMs;
+    return this.give({ kind: "restore", after, uptimeSinceMs: 0, lastAtMs: null });
   }
 
   /** From here on it is another party's, which the engine has asked this daemon to look after. */
@@ -280,7 +282,7 @@ export function bringTo(phase: (typeof ALL_PHASES)[number], run: Run): Run {
     askedAtMs: Number.MAX_SAFE_INTEGER,
   } as const;
   run.give({
-    kind: "begin",
+    kind: "prepared",
     sourceMigrations: 1,
     destination,
     runState: run.migration.evidence.runState,

@@ -189,7 +189,7 @@ describe("before the call", () => {
     run.give({ kind: "guestStopped", how: "shutDown" });
     run.give({ kind: "stoppedByJob" });
     const destination = { kind: "unknown", silentQueries: 0 } as const;
-    run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
+    run.give({ kind: "prepared", sourceMigrations: 1, destination, runState: "running" });
     expect(run.migration).toMatchObject({ evidence: { guestStopped: null, stoppedByJob: false } });
     run.callEnded("other");
     run.locateSurely(NOWHERE);

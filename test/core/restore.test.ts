@@ -42,7 +42,8 @@ describe("another daemon takes over in the same boot", () => {
     ["ended", "ended", true, null],
   ] as const)("%s: goes on as %s", (phase, then, callReturned, unwatched) => {
     const run = restarted(inPhase(phase));
-    expect(run.migration).toMatchObject({ phase: then, pending: [] });
+    const pending = callReturned && then !== "ended" ? ["locateGuest"] : [];
+    expect(run.migration).toMatchObject({ phase: then, pending });
     expect(run.migration.call.returned !== null).toBe(callReturned);
     expect(run.migration.call.returned?.unwatched ?? null).toBe(unwatched);
   });
@@ -344,7 +345,7 @@ describe("the host was restarted", () => {
         admission: { acceptedAtMs: NOW_MS, retryAtMs: null },
         downtime: { foundMs: null },
         stop: null,
-        pending: [],
+        pending: ["locateGuest"],
       });
       expect(stalledForMs(migration, NOW_MS)).toBe(0);
       expect(migration.advance?.pass).toBe(before.advance?.pass);
@@ -366,8 +367,8 @@ describe("the host was restarted", () => {
   it("neither a stall nor a limit of before counts, and nothing is steered", () => {
     const run = inPhase("running", limits({ stallingLimitMs: 1_000 }));
     run.nowMs = NOW_MS;
-    run.migration = nextDaemon(run.migration, "hostDown", NOW_MS);
     run.effects.length = 0;
+    run.restore("hostDown");
     for (let second = 0; second < 30; second += 1) {
       run.nowMs += 1_000;
       run.cycle(null);
@@ -388,13 +389,4 @@ it("libvirt does not answer the first look: nothing is known, nothing is aborted
   expect(kinds(run.cycle(stats))).not.toContain("abort");
   run.nowMs += 10_000;
   expect(kinds(run.cycle(null))).toContain("abort");
-});
-
-it("cancelled while preparing, then taken over: the next cancel ends it in the queue", () => {
-  const run = inPhase("preparing");
-  run.give({ kind: "cancel" });
-  run.restore("daemonDown");
-  run.give({ kind: "cancel" });
-  run.found();
-  expect(run.outcome()).toMatchObject({ outcome: "cancelled", where: "source" });
 });

@@ -129,7 +129,7 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
     appliedMs: fc.option(number),
   }),
   fc.record({
-    kind: fc.constant("begin" as const),
+    kind: fc.constant("prepared" as const),
     sourceMigrations: number,
     destination,
     runState: fc.constantFrom(...RUN_STATES),
@@ -149,6 +149,7 @@ const rare: fc.Arbitrary<Input> = fc.oneof(
     kind: fc.constant("restore" as const),
     after: fc.constantFrom("daemonDown" as const, "hostDown" as const),
     uptimeSinceMs: fc.nat({ max: 7_200_000 }),
+    lastAtMs: fc.constant(null),
   }),
   fc.record({ kind: fc.constant("adopt" as const), stats, inPostCopy: fc.boolean() }),
 );
@@ -191,7 +192,7 @@ const opening: readonly Move[] = [
   {
     waitMs: 0,
     input: {
-      kind: "begin",
+      kind: "prepared",
       sourceMigrations: 1,
       destination: { kind: "counted", migrations: 0, askedAtMs: Number.MAX_SAFE_INTEGER },
       runState: "running",

@@ -198,7 +198,7 @@ describe("cancel", () => {
     [
       "begin",
       {
-        kind: "begin",
+        kind: "prepared",
         sourceMigrations: 1,
         destination: { kind: "unknown", silentQueries: 0 },
         runState: "running",

@@ -250,17 +250,17 @@ describe.each(ENDINGS)("ended by %s", (_name, end, outcome, reason) => {
     run.give({ kind: "reserved" });
     run.give({ kind: "deferred", retryAtMs: 9_000, reason: "full" });
     const destination = { kind: "unknown", silentQueries: 0 } as const;
-    run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
+    run.give({ kind: "prepared", sourceMigrations: 1, destination, runState: "running" });
     run.give({ kind: "notBegun", refusal: REFUSAL });
     expect(run.migration).toEqual(migration);
   });
 
-  it("the daemon is killed meanwhile: it waits again", () => {
+  it("the daemon is killed meanwhile: it waits again, unless it was cancelled", () => {
     const run = ended();
     const { stop } = run.migration;
     expect(nextDaemon(run.migration, "daemonDown", 0)).toMatchObject({
-      phase: "queued",
-      admission: { ending: null },
+      ...(stop === null ? { phase: "queued" } : { phase: "settling", pending: ["locateGuest"] }),
+      admission: { ending: stop === null ? null : { why: { kind: "stopped" } } },
       stop,
     });
     expect(nextDaemon(run.migration, "hostDown", 0)).toMatchObject({
@@ -298,9 +298,9 @@ it("a save that never began leaves no file, wherever its guest is", () => {
 
 it("one that waited when the host was restarted is asked for until the destination says", () => {
   const run = inPhase("queued");
-  run.migration = nextDaemon(run.migration, "hostDown", 0);
-  expect(kinds(run.cycle(null))).toEqual(["locateGuest"]);
+  expect(kinds(run.restore("hostDown"))).toEqual(["locateGuest"]);
   run.location({ source: "unknown", destination: "silent" });
+  expect(kinds(run.cycle(null))).toEqual(["locateGuest"]);
   run.nowMs += UNDECIDED_MAX_MS;
   run.location({ source: "unknown", destination: "silent" });
   expect(run.outcome()).toMatchObject({ reason: "unknown", where: "unknown" });
@@ -339,7 +339,7 @@ describe("suspended or resumed while it waits", () => {
     run.give({ kind: "admitted" });
     seen(run, then);
     const destination = { kind: "unknown", silentQueries: 0 } as const;
-    run.give({ kind: "begin", sourceMigrations: 1, destination, runState: then });
+    run.give({ kind: "prepared", sourceMigrations: 1, destination, runState: then });
     expect(run.effects.find(({ kind }) => kind === "call")).toMatchObject({ postcopy });
     expect(run.migration.postCopy.possible).toBe(postcopy);
   });

@@ -139,7 +139,7 @@ describe("a daemon that was killed", () => {
       { vmID: guest.uuid },
     );
     expect(decisions.map(({ rule }) => rule)).toEqual(
-      expect.arrayContaining(["accepted", "start", "takeOver", "location", "outcome"]),
+      expect.arrayContaining(["accepted", "start", "restored", "location", "outcome"]),
     );
   });
 

@@ -172,18 +172,18 @@ export class Interpreter {
   #down(host: boolean, args: Arguments): void {
     const run = this.#run;
     run.nowMs += args.firstMs();
-    run.restore(host ? "hostDown" : "daemonDown");
+    const asked = run.restore(host ? "hostDown" : "daemonDown");
     this.#say(
       `taken over ${run.migration.phase} unwatched=${run.migration.call.returned?.unwatched}`,
     );
-    this.#told([]);
+    this.#told(asked);
   }
 
   #begin(args: Arguments): void {
     this.#hosts(args);
     this.#told(
       this.#run.give({
-        kind: "begin",
+        kind: "prepared",
         sourceMigrations: this.#source,
         destination: this.#destination,
         runState: args.has("paused") ? "suspended" : "running",

@@ -15,7 +15,7 @@ it("the reason of a deferral is told as long as it waits, how often for ever", (
 
   run.give({ kind: "admitted" });
   const destination = { kind: "unknown", silentQueries: 0 } as const;
-  run.give({ kind: "begin", sourceMigrations: 1, destination, runState: "running" });
+  run.give({ kind: "prepared", sourceMigrations: 1, destination, runState: "running" });
   const begun = migrationStatus(run.migration, run.nowMs);
   expect(begun).toMatchObject({ phase: "starting", deferrals: 1 });
   expect(begun).not.toHaveProperty("deferralReason");

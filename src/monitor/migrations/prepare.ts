@@ -41,7 +41,7 @@ export async function prepare(
         return;
       case "ready":
         run.apply({
-          kind: "begin",
+          kind: "prepared",
           sourceMigrations: context.hostView.migrationsWith(run.vmId),
           destination: run.destinationCount(ownMigrationsThere()),
           runState: prepared.runState,

@@ -18,7 +18,7 @@ import { isDoubtful, isHurried } from "../../core/locate.ts";
 import type { DestinationCount, Migration } from "../../core/migration.ts";
 import { isToAbandon } from "../../core/missed.ts";
 import { step } from "../../core/step.ts";
-import type { Stepped } from "../../core/turn.ts";
+import type { Decision, Stepped } from "../../core/turn.ts";
 
 import type { CallResult, VmDetails } from "../../hypervisor/port.ts";
 import { momentOf } from "../../clock.ts";
@@ -83,7 +83,7 @@ export class MigrationRun {
   readonly #cleanUp: CleanUp;
   readonly #entry: MigrationEntry;
   readonly #missed = new MissedInputs();
-  readonly #restored: RestoredRun | null;
+  readonly #firstDecisions: readonly Decision[];
   #migration: Migration;
   #target: Target;
   #endedAtWallMs: number | null = null;
@@ -99,7 +99,9 @@ export class MigrationRun {
     restored?: RestoredRun,
   ) {
     const nowMs = context.clock.monotonicMs();
-    this.#migration = first === undefined ? found : step(found, first, nowMs).migration;
+    const begun = first === undefined ? null : step(found, first, nowMs);
+    this.#migration = begun?.migration ?? found;
+    this.#firstDecisions = begun?.decisions ?? [];
     this.request = request;
     this.#target = target;
     this.#context = context;
@@ -107,7 +109,6 @@ export class MigrationRun {
     this.id = restored?.id ?? randomUUID();
     this.acceptedAtWallMs = restored?.acceptedAtWallMs ?? context.clock.wallMs();
     this.#endedAtWallMs = restored !== undefined && !this.live ? restored.lastWallMs : null;
-    this.#restored = restored ?? null;
     const { id, acceptedAtWallMs, migration } = this;
     const facts = { id, acceptedAtWallMs, request, target: journaled(target) };
     this.#entry = context.journal.entry(facts, migration);
@@ -157,20 +158,17 @@ export class MigrationRun {
 
   /** Journaled before anything is done for it. `by`: who asked for it. */
   accepted(by: string): void {
-    this.#entry.accepted(this.#migration, by);
+    this.#entry.accepted(this.#migration, by, this.#firstDecisions);
     this.log.info({ request: this.request, by }, "migration accepted");
   }
 
-  /** Logged once, by the daemon that restores it. */
+  /** Once, by the daemon that restores it. */
   restored(): void {
-    const { call, phase } = this.#migration;
-    const unwatched = call.returned?.unwatched ?? null;
-    const lastAtMs = this.#restored?.lastAtMs ?? null;
-    const nowMs = this.#context.clock.monotonicMs();
-    const downForMs = lastAtMs === null ? null : Math.round(nowMs - lastAtMs);
-    const numbers = { phase, unwatched, downForMs };
-    this.#entry.decided(this.#migration, [{ rule: "takeOver", what: phase, numbers }]);
-    this.log.info(numbers, "migration restored");
+    const { phase } = this.#migration;
+    this.#entry.decided(this.#migration, this.#firstDecisions);
+    for (const { rule, numbers } of this.#firstDecisions) {
+      if (rule === "restored") this.log.info({ phase, ...numbers }, "migration restored");
+    }
   }
 
   /** A complete record, for a new segment of the journal. */

@@ -120,11 +120,16 @@ export class MigrationEntry {
     return { k: "migration", id, acceptedAtWallMs, request, target, state };
   }
 
-  accepted(migration: Migration, by: string): void {
+  /** `first`: what was decided on the input that it began with. */
+  accepted(migration: Migration, by: string, first: readonly Decision[] = []): void {
     const numbers = { ...limitsOf(migration), by };
     const why: Decision = { rule: "accepted", what: "in the queue", numbers };
     this.#written = migration;
-    this.#journal.append({ ...this.record(migration), ...this.#journal.times(), x: [why] });
+    this.#journal.append({
+      ...this.record(migration),
+      ...this.#journal.times(),
+      x: [why, ...first],
+    });
   }
 
   /** libvirt's call has changed: a complete record again. */

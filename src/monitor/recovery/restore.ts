@@ -57,11 +57,6 @@ export async function settleRestored(
   const { hostView, log, defects } = context;
   const runs = registry.live();
   for (const run of runs) defects.contained("restore", run.vmId, () => run.restored());
-  // Cancelled just before its call would have been made: there is nothing left to queue for.
-  for (const run of runs) {
-    const { phase, stop } = run.migration;
-    if (phase === "queued" && stop !== null) run.apply({ kind: "cancel" });
-  }
   const settled = async (): Promise<void> => {
     await Promise.all(
       runs.map((run) => defects.containedLater("saveFiles", run.vmId, () => holdAgain(run))),
@@ -72,9 +67,7 @@ export async function settleRestored(
         adoptUnusable(each, registry, context, hooks),
       );
     }
-    await Promise.all(
-      runs.filter((run) => run.migration.call.returned !== null).map((run) => run.locateGuest()),
-    );
+    await Promise.all(runs.filter(isToLocate).map((run) => run.locateGuest()));
   };
   const late = Symbol("late");
   const deadline = new Promise<typeof late>((resolve) => {
@@ -113,6 +106,11 @@ async function adoptUnusable(
   }
 }
 
+/** The core has asked for it; no cycle asks again until the answer is there. */
+function isToLocate({ migration }: MigrationRun): boolean {
+  return migration.pending.includes("locateGuest");
+}
+
 /** Only if libvirt says so: a VM for which it has no answer may still be migrating. */
 function isOver(vmId: string, { hostView }: Context): boolean {
   const view = hostView.get(vmId);
@@ -135,14 +133,16 @@ async function holdAgain({ target, log, migration }: MigrationRun): Promise<void
 
 function restored(found: ReplayedMigration, context: Context, hooks: RunHooks): MigrationRun {
   const { id, migration, request, acceptedAtWallMs, lastWallMs, sameBoot, uptimeSinceMs } = found;
+  const lastAtMs = sameBoot ? found.lastAtMs : null;
+  const after = sameBoot ? "daemonDown" : "hostDown";
   return new MigrationRun(
     migration,
     request,
     targetFrom(found.target, context),
     context,
     hooks,
-    { kind: "restore", after: sameBoot ? "daemonDown" : "hostDown", uptimeSinceMs },
-    { id, acceptedAtWallMs, lastWallMs, lastAtMs: sameBoot ? found.lastAtMs : null },
+    { kind: "restore", after, uptimeSinceMs, lastAtMs },
+    { id, acceptedAtWallMs, lastWallMs, lastAtMs },
   );
 }
 

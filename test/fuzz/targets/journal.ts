@@ -69,7 +69,7 @@ function claimReplay(segments: readonly Segment[]): void {
     for (const after of ["daemonDown", "hostDown"] as const) {
       const { migration: restored } = step(
         migration,
-        { kind: "restore", after, uptimeSinceMs: 0 },
+        { kind: "restore", after, uptimeSinceMs: 0, lastAtMs: null },
         5000,
       );
       const cycle = {

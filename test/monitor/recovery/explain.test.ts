@@ -126,11 +126,11 @@ it("over a restart of the host nothing tells how much later: the clock that meas
   });
   next.live.push(written);
   await next.begin();
-  const decision = { rule: "takeOver", what: "settling", numbers: {} };
+  const decision = { rule: "restored", what: "settling", numbers: {} };
   next.migrations
     .entry(written.entry.facts, written.run.migration)
     .decided(written.run.migration, [decision]);
-  expect(await told(next)).toEqual(["accepted 0", "takeOver null"]);
+  expect(await told(next)).toEqual(["accepted 0", "restored null"]);
 });
 
 it("a cycle that only looked is no line", async () => {
