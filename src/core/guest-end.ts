@@ -3,6 +3,7 @@
  * what that is to a migration of it. A migration ends it here as `migrated`, a save to a file as
  * `saved`; any other end came from outside.
  */
+import type { Input } from "./input.ts";
 import type { GuestStopped, RunState } from "./run-state.ts";
 
 export type GuestEnd = GuestStopped | "migrated";
@@ -21,6 +22,16 @@ const BY_STATE: Readonly<Partial<Record<RunState, GuestEnd>>> = {
 /** What the definition of a guest that is off says; undefined: nothing, or it is not off. */
 export function endOf(runState: RunState): GuestEnd | undefined {
   return BY_STATE[runState];
+}
+
+/** What the hypervisor says of how it ended, as an input of its migration; null: nothing follows. */
+export function inputOfEnd(
+  mode: "remote" | "file",
+  how: GuestEnd | "unknown",
+): Input<"stoppedByJob" | "guestStopped"> | null {
+  const end = endFor(mode, how);
+  if (end === null) return null;
+  return end === "byOwnJob" ? { kind: "stoppedByJob" } : { kind: "guestStopped", how: end };
 }
 
 /**

@@ -252,7 +252,7 @@ function judgeEnded(migration: Migration, reading: Reading, end: End): Verdict {
   if (hasArrived(migration, reading)) return { kind: "arrivalConfirmed", outcome };
   // A VM that has come back or was destroyed since is reported as this host shows it.
   if (outcome.where !== "unknown" || departureOver !== null) return NONE;
-  const where = neverBegan ? whereWaiting(migration, reading) : whereBegun(reading);
+  const where = neverBegan ? whereWaiting(migration, reading) : whereBegun(migration, reading);
   return where === "unknown" ? NONE : { kind: "foundLate", outcome, where };
 }
 
@@ -261,9 +261,11 @@ function hasArrived(migration: Migration, { destination, source }: Reading): boo
   return sure && isArrival(migration) && source !== "active";
 }
 
-/** As judgeBegun decides it before the end. */
-function whereBegun({ source, sourceJob, destination }: Reading): Outcome["where"] {
-  return source === "active" && !sourceJob && destination !== "active" ? "source" : "unknown";
+/** As judgeBegun decides it before the end. On the destination without an arrival it was started anew. */
+function whereBegun({ evidence }: Migration, reading: Reading): Outcome["where"] {
+  const { source, sourceJob, destination } = reading;
+  if (source !== "active") return evidence.thereReads >= SURE_READS ? "destination" : "unknown";
+  return !sourceJob && destination !== "active" ? "source" : "unknown";
 }
 
 function whereWaiting(migration: Migration, reading: Reading): Outcome["where"] {

@@ -113,12 +113,18 @@ function unknownBandwidth(bandwidth: Bandwidth): Bandwidth {
   };
 }
 
-/** What counts from its end goes on; the time in which the host was off does not count. */
+/**
+ * What counts from its end goes on; the time in which the host was off does not count. A guest that nobody
+ * had located may have been started anew on the destination since.
+ */
 function endedBeforeReboot(migration: Migration, uptimeSinceMs: number, nowMs: number): Migration {
-  const { admission, end, evidence } = migration;
+  const { admission, call, end, evidence } = migration;
+  const { returned } = call;
+  const isUnknown = end?.outcome.where === "unknown" && returned !== null;
   return {
     ...migration,
     admission: { ...admission, acceptedAtMs: nowMs },
+    call: isUnknown ? { ...call, returned: { ...returned, unwatched: "hostDown" } } : call,
     end: end === null ? null : { ...end, atMs: nowMs - uptimeSinceMs },
     evidence: { ...evidence, thereReads: 0, readAtMs: null },
   };

@@ -27,16 +27,17 @@
  * downtime steps, the convergence schedule, the cap's read-back and all queries to peers go by the
  * timer's cycles only, so that a busy libvirt does not speed them up.
  *
- * **Events** only make a look happen earlier, since they can be lost; the poll is the truth. Three facts
+ * **Events** only make a look happen earlier, since they can be lost; the poll is the truth. Four facts
  * come from events alone and are inputs of their own: that a pass has begun (the VM is sampled at once,
- * since what remains at that moment is the pass's size), the completed job's record, and how a guest
- * ended. Each of them has a substitute for when it is lost.
+ * since what remains at that moment is the pass's size), the completed job's record, how a guest ended,
+ * and that it was started again while its migration waits. Each has a substitute for when it is lost.
  *
  * **step and effects.** `MigrationRun.apply(input)` is the only way to change a migration: it calls the
  * core's `step`, journals what changed, logs, and performs the effects in their order. An effect that
  * asks libvirt something reports back as `effectDone`; until then the core does not ask for it again,
  * and what libvirt refuses it asks for in the next cycle. When the call returns, the guest is located on
- * both hosts, again with each timer's cycle, until that shows how the migration ended.
+ * both hosts, again with each timer's cycle, until that shows how the migration ended. One that waits and
+ * is to end without a call is located likewise, but with every cycle: its VM can do anything meanwhile.
  *
  * **Deadlines.** Every call to libvirt but the migrate call settles within libvirt.call_timeout, and every
  * query for counts within vars.peer_timeout, if need be with "no answer". A call that is still pending
@@ -64,7 +65,6 @@ import { lookAgain } from "./migrations/prepare.ts";
 import type { Context } from "./context.ts";
 import type { MigrationRun } from "./migrations/run.ts";
 import type { Registry } from "./migrations/registry.ts";
-import { noteStopped } from "./migrations/guest-end.ts";
 
 export const WAKE_SPACING_MS = 100;
 /**
@@ -148,7 +148,7 @@ export class MonitorThread {
 
   #onGuestEvent(event: GuestEvent): void {
     const run = this.#registry.liveOf(event.vmId);
-    if (event.change === "stopped" && run !== undefined) noteStopped(run, event.how);
+    if (event.change === "stopped" && run !== undefined) run.guestEnded(event.how);
     if (event.change === "started") run?.apply({ kind: "guestStarted" });
     this.arrivals.onGuestEvent(event);
   }

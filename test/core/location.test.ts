@@ -6,6 +6,7 @@
 import { describe, expect, it } from "vitest";
 import { READ_SPACING_MS, SETTLE_MAX_MS } from "../../src/core/evidence.ts";
 import type { Location } from "../../src/core/input.ts";
+import type { JobStats } from "../../src/core/job-stats.ts";
 import { UNDECIDED_MAX_MS } from "../../src/core/location.ts";
 import type { GuestStopped } from "../../src/core/run-state.ts";
 import { broken, ending, inPhase, type Run, sample, unwatched } from "./fixtures.ts";
@@ -122,13 +123,18 @@ describe("a late confirmation", () => {
     expect(after(unconfirmed(), reads)).toBe(expected);
   });
 
-  it("also in the next boot, whose times begin anew", () => {
+  it.each<[string, JobStats | null, string]>([
+    ["where it may have been started anew: it is only found", null, "failed unknown destination"],
+    ["with a record of its arrival", sample({ type: "completed" }), ARRIVED],
+  ])("in the next boot, whose times begin anew, %s", (_name, record, expected) => {
     const run = unconfirmed();
     run.location(THERE);
     run.nowMs = 50;
     run.restore("hostDown");
     expect(after(run, [[0, THERE]])).toBe(NOT_KNOWN);
-    expect(after(run, [[READ_SPACING_MS, THERE]])).toBe(ARRIVED);
+    run.nowMs += READ_SPACING_MS;
+    run.location(THERE, record);
+    expect(ending(run)).toBe(expected);
   });
 });
 
@@ -144,7 +150,7 @@ it.each<[string, (run: Run) => void]>([
     const reads = [0, UNDECIDED_MAX_MS].map((ms) => [ms, silent] as const);
     expect(after(run, reads)).toBe(NOT_KNOWN);
     run.locateSurely(THERE, sample({ type: "completed" }));
-    expect(ending(run)).toBe(NOT_KNOWN);
+    expect(ending(run)).toBe("failed unknown destination");
   },
 );
 

@@ -8,15 +8,15 @@ import { retryAtMs } from "../../core/admission.ts";
 import type { Silence } from "../../core/destination.ts";
 import { endOf } from "../../core/guest-end.ts";
 import type { Refusal } from "../../core/refusal.ts";
-import { type RunState, isOff, runStateRow } from "../../core/run-state.ts";
+import { HYPERVISOR_SILENT, readinessOf } from "../../core/readiness.ts";
+import type { RunState } from "../../core/run-state.ts";
 import { errorTable } from "../../wire/errors.ts";
-import type { CallResult, Hypervisor, JobView } from "../../hypervisor/port.ts";
+import type { CallResult, Hypervisor } from "../../hypervisor/port.ts";
 import type { Peer } from "../../peer/peer.ts";
 import { misplaced } from "./accept.ts";
 import type { Context } from "../context.ts";
 import { NO_ANSWER, type SaveFiles } from "../hibernation/save-files.ts";
 import type { MigrationRun } from "./run.ts";
-import { noteStopped } from "./guest-end.ts";
 import { messageOf } from "../../errors.ts";
 
 /** Never rejects: an error becomes the migration's outcome. */
@@ -87,18 +87,26 @@ async function look(run: MigrationRun, context: Context): Promise<Prepared> {
   const { hypervisor } = context;
   const details = await hypervisor.vmDetails(run.vmId);
   if (details.kind === "refused") return { kind: "notBegun", refusal: details.refusal };
-  if (details.kind !== "ok") return { kind: "later", reason: "libvirt does not answer" };
+  if (details.kind !== "ok") return { kind: "later", reason: HYPERVISOR_SILENT };
   const vm = details.value;
-  if (isOff(vm.runState)) return notBegun("the VM is no longer running");
+  const { runState } = vm;
   const job = await hypervisor.jobView(run.vmId);
-  const othersJob = job.kind === "ok" ? inTheWay(job.value) : "libvirt does not answer";
-  if (othersJob !== null) return { kind: "later", reason: othersJob };
-  const { mayNotMigrate } = runStateRow(vm.runState);
-  if (mayNotMigrate !== null) return notBegun(`the VM ${mayNotMigrate}`);
-  const fault = misplaced(run.request, vm);
-  if (fault !== null) return notBegun(fault, errorTable.invalidParameter.number);
-  run.seen(vm);
-  return { kind: "ready", runState: vm.runState };
+  const readiness = readinessOf({
+    runState,
+    job: job.kind === "ok" ? job.value : { kind: "noAnswer" },
+    placementFault: misplaced(run.request, vm),
+  });
+  switch (readiness.kind) {
+    case "ready":
+      run.seen(vm);
+      return { kind: "ready", runState };
+    case "later":
+      return readiness;
+    case "never": {
+      const { message, isRequestAtFault } = readiness;
+      return notBegun(message, isRequestAtFault ? errorTable.invalidParameter.number : null);
+    }
+  }
 }
 
 /** Tells a waiting migration what its VM is now. */
@@ -108,23 +116,7 @@ export async function lookAgain(run: MigrationRun, { hypervisor }: Context): Pro
   if (details.kind !== "ok" || run.migration.call.madeAtMs !== null) return;
   run.seen(details.value);
   const how = endOf(details.value.runState);
-  if (how !== undefined) noteStopped(run, how);
-}
-
-/** A job that somebody else started meanwhile is waited for, however it ends. */
-function inTheWay(view: JobView): string | null {
-  switch (view.kind) {
-    case "stats":
-      return view.stats.type === "none"
-        ? null
-        : `the VM has a libvirt job: ${view.stats.operation}`;
-    case "incoming":
-      return "the VM is arriving on this host";
-    case "noAnswer":
-      return "libvirt does not answer";
-    case "refused":
-      return view.refusal.message;
-  }
+  if (how !== undefined) run.guestEnded(how);
 }
 
 function prepareBy(run: MigrationRun, context: Context): Promise<Hindrance | null> {

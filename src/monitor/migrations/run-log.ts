@@ -3,10 +3,11 @@
  * end it, stalls with their reason, and its cap with what that follows from. Samples and passes go to the
  * journal. A rule that logs something itself does so with a `log` effect.
  */
+import { shareNumbers } from "../../core/bandwidth.ts";
 import type { Effect } from "../../core/effect.ts";
 import type { StallingEvent } from "../../core/event.ts";
 import type { Migration } from "../../core/migration.ts";
-import type { Log, LogFields } from "../../logger.ts";
+import type { Log } from "../../logger.ts";
 
 /** One step, before its effects are performed. */
 export function logStep(
@@ -22,27 +23,14 @@ export function logStep(
     log.info({ why: after.stop.why, phase: after.phase }, "migration is to end");
   }
   if (after.bandwidth.capMiBps !== before.bandwidth.capMiBps) {
-    log.info({ fromMiBps: before.bandwidth.capMiBps, ...shareOf(after) }, "bandwidth cap changed");
+    const { bandwidth, limits } = after;
+    const fields = { fromMiBps: before.bandwidth.capMiBps, capMiBps: bandwidth.capMiBps };
+    log.info({ ...fields, ...shareNumbers(bandwidth, limits) }, "bandwidth cap changed");
   }
   for (const effect of effects) {
     if (effect.kind !== "event" || effect.event.kind !== "stalling") continue;
     logStall(log, effect.event.stalling, after);
   }
-}
-
-/** The cap, and what it follows from. */
-function shareOf({ bandwidth, limits }: Migration): LogFields {
-  const { capMiBps, destination, sourceMigrations } = bandwidth;
-  return {
-    capMiBps,
-    maxBandwidthMiBps: limits.maxBandwidthMiBps,
-    minBandwidthMiBps: limits.minBandwidthMiBps,
-    sourceMigrations,
-    destination: destination.kind,
-    ...(destination.kind === "counted"
-      ? { destinationMigrations: destination.migrations }
-      : { silentQueries: destination.silentQueries }),
-  };
 }
 
 function logStall(log: Log, stalling: StallingEvent, { bandwidth, limits }: Migration): void {

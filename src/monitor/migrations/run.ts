@@ -12,6 +12,7 @@ import {
   valueAsked,
   reportsLateOnly,
 } from "../../core/effect.ts";
+import { inputOfEnd } from "../../core/guest-end.ts";
 import { ownCount } from "../../core/host-count.ts";
 import type { Changes, Input } from "../../core/input.ts";
 import { isDoubtful, isHurried } from "../../core/locate.ts";
@@ -20,7 +21,7 @@ import { isToAbandon } from "../../core/missed.ts";
 import { step } from "../../core/step.ts";
 import type { Decision, Stepped } from "../../core/turn.ts";
 
-import type { CallResult, VmDetails } from "../../hypervisor/port.ts";
+import type { CallResult, StoppedHow, VmDetails } from "../../hypervisor/port.ts";
 import { momentOf } from "../../clock.ts";
 import type { Log } from "../../logger.ts";
 import { eventMessage } from "../../wire/event-message.ts";
@@ -154,6 +155,12 @@ export class MigrationRun {
     this.#target = target;
     this.#entry.retargeted(journaled(target), this.#migration);
     this.log.info({ persistent: vm.persistent }, "the VM has changed while its migration waited");
+  }
+
+  /** How its guest ended on this host, by libvirt's event or by its definition. */
+  guestEnded(how: StoppedHow): void {
+    const input = inputOfEnd(this.#migration.facts.mode, how);
+    if (input !== null) this.apply(input);
   }
 
   /** Journaled before anything is done for it. `by`: who asked for it. */
