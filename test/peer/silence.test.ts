@@ -21,6 +21,15 @@ const { client, pem } = useFolder((dir) => {
 });
 
 const tcp = (onConnect: (socket: Socket) => void): Server => createTcpServer(onConnect);
+const ssh = (): Server => tcp((socket) => socket.write("SSH-2.0-OpenSSH_9.2p1\r\n"));
+const says = (text: string) => (): Server => tcp((socket) => socket.end(text));
+const bytewise = (socket: Socket): void =>
+  [1, 2, 3].forEach((byte) => socket.write(Buffer.from([byte])));
+/** A daemon that answers each question with this error. */
+const fails = (code: number, message: string) => (): Server =>
+  tcp(daemonLike({ error: { code, message } }));
+const engine = (): PeerTls => client("engine");
+const tlsWith = (certificate: string) => (): Server => createTlsServer(client(certificate));
 
 const ANSWER_MS = 300;
 
@@ -36,57 +45,17 @@ const counts = { incomingVmMigrations: 0, outgoingVmMigrations: 0 };
 describe("without TLS", () => {
   it.each<[string, () => Server, SilenceCause, RegExp]>([
     ["an HTTP server", () => createHttpServer(), "notADaemon", /it is an HTTP server/],
-    [
-      "an SSH server",
-      () => tcp((socket) => socket.write("SSH-2.0-OpenSSH_9.2p1\r\n")),
-      "notADaemon",
-      /SSH server/,
-    ],
+    ["an SSH server", ssh, "notADaemon", /SSH server/],
     ["an echo", () => tcp((socket) => socket.pipe(socket)), "notADaemon", /does not speak STOMP/],
-    [
-      "garbage, byte by byte",
-      () => tcp((socket) => [1, 2, 3].forEach((byte) => socket.write(Buffer.from([byte])))),
-      "notADaemon",
-      /does not speak STOMP/,
-    ],
-    ["a TLS server", () => createTlsServer(client("host")), "closed", /does it require TLS/],
-    ["one that closes at once", () => tcp((socket) => socket.end()), "closed", /without answering/],
-    [
-      "a broker that refuses the login",
-      () => tcp((socket) => socket.end("ERROR\nmessage:Bad CONNECT\n\n\0")),
-      "closed",
-      /it sent ERROR: Bad CONNECT/,
-    ],
-    [
-      "a daemon of something else",
-      () => tcp(daemonLike({ result: { uptime: 1 } })),
-      "notADaemon",
-      /no migration counts/,
-    ],
-    [
-      "one that does not know the question",
-      () => tcp(daemonLike({ error: { code: -32601, message: "no such method" } })),
-      "notADaemon",
-      /no such method/,
-    ],
-    [
-      "one where this host may not ask",
-      () => tcp(daemonLike({ error: { code: 1101, message: "role none" } })),
-      "denied",
-      /role none/,
-    ],
-    [
-      "one that is just starting",
-      () => tcp(daemonLike({ error: { code: 99, message: "recovering" } })),
-      "busy",
-      /recovering/,
-    ],
-    [
-      "one with an error of its own",
-      () => tcp(daemonLike({ error: { code: -32603, message: "oops" } })),
-      "failed",
-      /oops/,
-    ],
+    ["garbage, byte by byte", () => tcp(bytewise), "notADaemon", /does not speak STOMP/],
+    ["a TLS server", tlsWith("host"), "closed", /does it require TLS/],
+    ["one that closes at once", says(""), "closed", /without answering/],
+    ["a broker", says("ERROR\nmessage:Bad CONNECT\n\n\0"), "closed", /it sent ERROR: Bad CONNECT/],
+    ["another daemon", () => tcp(daemonLike({ result: {} })), "notADaemon", /no migration counts/],
+    ["one without the verb", fails(-32601, "no such method"), "notADaemon", /no such method/],
+    ["one where this host may not ask", fails(1101, "role none"), "denied", /role none/],
+    ["one that is just starting", fails(99, "recovering"), "busy", /recovering/],
+    ["one with an error of its own", fails(-32603, "oops"), "failed", /oops/],
   ])("%s", async (_name, server, cause, text) => {
     const peer = await countsOf((await listen(server())).port, null);
     expect(peer.silence).toMatchObject({ cause, text: expect.stringMatching(text) });
@@ -122,63 +91,18 @@ describe("without TLS", () => {
 
 describe("with TLS", () => {
   const mutual = { requestCert: true, rejectUnauthorized: true } as const;
+  const https = (): Server => createHttpsServer(client("host"));
+  const closes = (): Server => tcp((socket) => socket.once("data", () => socket.end()));
+  const nonsense = (): PeerTls => ({ ...engine(), cert: Buffer.from("nonsense") });
   it.each<[string, () => Server, () => PeerTls, SilenceCause, RegExp]>([
-    [
-      "an HTTPS server",
-      () => createHttpsServer(client("host")),
-      () => client("engine"),
-      "notADaemon",
-      /it is an HTTP server/,
-    ],
-    [
-      "an HTTP server",
-      () => createHttpServer(),
-      () => client("engine"),
-      "notADaemon",
-      /does not use TLS/,
-    ],
-    [
-      "an SSH server",
-      () => tcp((socket) => socket.write("SSH-2.0-OpenSSH_9.2p1\r\n")),
-      () => client("engine"),
-      "notADaemon",
-      /does not use TLS/,
-    ],
-    [
-      "a daemon without TLS, which closes",
-      () => tcp((socket) => socket.once("data", () => socket.end())),
-      () => client("engine"),
-      "closed",
-      /TLS/,
-    ],
-    [
-      "a certificate that has expired",
-      () => createTlsServer(client("expired")),
-      () => client("engine"),
-      "certificateThere",
-      /expired/,
-    ],
-    [
-      "a certificate of another authority",
-      () => createTlsServer(client("stranger")),
-      () => client("engine"),
-      "certificateThere",
-      /not accepted here/,
-    ],
-    [
-      "this host's certificate is not there",
-      () => createTlsServer(client("host")),
-      () => ({}),
-      "noCertificate",
-      /no usable client certificate/,
-    ],
-    [
-      "this host's certificate is no certificate",
-      () => createTlsServer(client("host")),
-      () => ({ ...client("engine"), cert: Buffer.from("nonsense") }),
-      "noCertificate",
-      /cannot be used/,
-    ],
+    ["an HTTPS server", https, engine, "notADaemon", /it is an HTTP server/],
+    ["an HTTP server", () => createHttpServer(), engine, "notADaemon", /does not use TLS/],
+    ["an SSH server", ssh, engine, "notADaemon", /does not use TLS/],
+    ["a daemon without TLS, which closes", closes, engine, "closed", /TLS/],
+    ["an expired certificate", tlsWith("expired"), engine, "certificateThere", /expired/],
+    ["another authority's", tlsWith("stranger"), engine, "certificateThere", /not accepted here/],
+    ["none here", tlsWith("host"), () => ({}), "noCertificate", /no usable client certificate/],
+    ["nonsense here", tlsWith("host"), nonsense, "noCertificate", /cannot be used/],
   ])("%s", async (_name, server, own, cause, text) => {
     const { silence } = await countsOf((await listen(server())).port, own());
     expect(silence).toMatchObject({ cause, text: expect.stringMatching(text) });
@@ -203,6 +127,9 @@ describe("with TLS", () => {
 describe("silenceOf", () => {
   const error = (code: string, message = `it said ${code}`): Error =>
     Object.assign(new Error(message), { code });
+  const failed = (...codes: string[]): Error =>
+    new AggregateError(codes.map((code) => error(code)));
+  const alert = (text: string): Error => error("ERR_SSL_X", `tlsv1 alert ${text}`);
   it.each<[string, Error, SilenceCause]>([
     ["a name that does not exist", error("ENOTFOUND"), "nameUnknown"],
     ["a resolver that does not answer", error("EAI_AGAIN"), "resolverSilent"],
@@ -211,26 +138,10 @@ describe("silenceOf", () => {
     ["no answer to the first packet", error("ETIMEDOUT"), "timeout"],
     ["an address without its scope", error("EINVAL"), "badAddress"],
     ["no descriptor left here", error("EMFILE"), "unreachable"],
-    [
-      "refused at one address, silent at another",
-      new AggregateError([error("ECONNREFUSED"), error("ETIMEDOUT")]),
-      "timeout",
-    ],
-    [
-      "refused at all of them",
-      new AggregateError([error("ECONNREFUSED"), error("ECONNREFUSED")]),
-      "refused",
-    ],
-    [
-      "an alert about this certificate",
-      error("ERR_SSL_X", "tlsv13 alert certificate required"),
-      "certificateHere",
-    ],
-    [
-      "an alert about its authority",
-      error("ERR_SSL_X", "tlsv1 alert unknown ca"),
-      "certificateHere",
-    ],
+    ["refused at one address, silent at another", failed("ECONNREFUSED", "ETIMEDOUT"), "timeout"],
+    ["refused at all of them", failed("ECONNREFUSED", "ECONNREFUSED"), "refused"],
+    ["an alert about this certificate", alert("certificate required"), "certificateHere"],
+    ["an alert about its authority", alert("unknown ca"), "certificateHere"],
     ["another TLS error", error("ERR_SSL_UNSUPPORTED_PROTOCOL"), "notADaemon"],
   ])("%s", (_name, from, cause) => {
     const found = silenceOf(from, "host-b:54321", "host-b", "connect");

@@ -64,54 +64,41 @@ const failed = (id: unknown, code: number) => ({
   id,
   error: expect.objectContaining({ code, message: expect.any(String) }),
 });
-const ping = '{"jsonrpc":"2.0","method":"Host.ping2","id":1}';
-const note = '{"jsonrpc":"2.0","method":"Host.ping2"}';
+/** A message with these members, and one that asks for a ping. */
+const said = (members: string): string => `{"jsonrpc":"2.0",${members}}`;
+const pinged = (members: string): string => said(`"method":"Host.ping2",${members}`);
+const ping = pinged('"id":1');
+const note = said('"method":"Host.ping2"');
 
 describe("one message", () => {
   it.each<[string, string, unknown]>([
     ["a request is answered", ping, ok(1)],
-    ["an id may be text", '{"jsonrpc":"2.0","method":"Host.ping2","id":"a"}', ok("a")],
-    ["an id may be empty text", '{"jsonrpc":"2.0","method":"Host.ping2","id":""}', ok("")],
+    ["an id may be text", pinged('"id":"a"'), ok("a")],
+    ["an id may be empty text", pinged('"id":""'), ok("")],
+    ["an id may be null: no notification", pinged('"id":null'), ok(null)],
+    ["an id may be a fraction", pinged('"id":1.5'), ok(1.5)],
+    ["unknown members do no harm", pinged('"id":1,"x":{}'), ok(1)],
     [
-      "an id may be null, which is no notification",
-      '{"jsonrpc":"2.0","method":"Host.ping2","id":null}',
-      ok(null),
-    ],
-    ["an id may be a fraction", '{"jsonrpc":"2.0","method":"Host.ping2","id":1.5}', ok(1.5)],
-    [
-      "members that nobody knows do no harm",
-      '{"jsonrpc":"2.0","method":"Host.ping2","id":1,"x":{}}',
-      ok(1),
-    ],
-    [
-      "named parameters reach the verb",
-      '{"jsonrpc":"2.0","method":"VM.echo","params":{"vmId":"v","flag":"true"},"id":1}',
+      "params by name reach the verb",
+      said('"method":"VM.echo","params":{"vmId":"v","flag":"true"},"id":1'),
       ok(1, { vmID: "v", flag: true }),
     ],
     [
-      "parameters by position reach it too",
-      '{"jsonrpc":"2.0","method":"VM.echo","params":["v",{"flag":false}],"id":1}',
+      "params by position do, too",
+      said('"method":"VM.echo","params":["v",{"flag":false}],"id":1'),
       ok(1, { vmID: "v", flag: false }),
     ],
     ["a notification gets no reply", note, "no reply"],
-    ["nor if its verb fails", '{"jsonrpc":"2.0","method":"Bad.plain"}', "no reply"],
-    ["nor if there is no such verb", '{"jsonrpc":"2.0","method":"foobar"}', "no reply"],
-    [
-      "nor if its params are wrong",
-      '{"jsonrpc":"2.0","method":"Host.ping2","params":"bar"}',
-      "no reply",
-    ],
+    ["nor if its verb fails", said('"method":"Bad.plain"'), "no reply"],
+    ["nor if there is no such verb", said('"method":"foobar"'), "no reply"],
+    ["nor if its params are wrong", pinged('"params":"bar"'), "no reply"],
     [
       "a verb that is not there: -32601 with the id",
-      '{"jsonrpc":"2.0","method":"foobar","id":"1"}',
+      said('"method":"foobar","id":"1"'),
       failed("1", -32601),
     ],
-    [
-      "an inherited name is no verb",
-      '{"jsonrpc":"2.0","method":"constructor","id":1}',
-      failed(1, -32601),
-    ],
-    ["nor is __proto__", '{"jsonrpc":"2.0","method":"__proto__","id":1}', failed(1, -32601)],
+    ["an inherited name is no verb", said('"method":"constructor","id":1'), failed(1, -32601)],
+    ["nor is __proto__", said('"method":"__proto__","id":1'), failed(1, -32601)],
     [
       "no JSON: -32700",
       '{"jsonrpc":"2.0","method":"foobar,"params":"bar","baz]',
@@ -120,12 +107,8 @@ describe("one message", () => {
     ["nothing at all: -32700", "", failed(null, -32700)],
     ["null is JSON, but no request: -32600", "null", failed(null, -32600)],
     ["a number: -32600", "5", failed(null, -32600)],
-    [
-      "a method that is no text: -32600",
-      '{"jsonrpc":"2.0","method":1,"params":"bar"}',
-      failed(null, -32600),
-    ],
-    ["and the id is kept", '{"jsonrpc":"2.0","method":1,"id":7}', failed(7, -32600)],
+    ["a method that is no text: -32600", said('"method":1,"params":"bar"'), failed(null, -32600)],
+    ["and the id is kept", said('"method":1,"id":7'), failed(7, -32600)],
     ["no jsonrpc member: -32600 with the id", '{"method":"Host.ping2","id":7}', failed(7, -32600)],
     [
       "another version: -32600 with the id",
@@ -137,46 +120,18 @@ describe("one message", () => {
       '{"jsonrpc":2.0,"method":"Host.ping2","id":7}',
       failed(7, -32600),
     ],
-    [
-      "an id that is an object: -32600",
-      '{"jsonrpc":"2.0","method":"Host.ping2","id":{}}',
-      failed(null, -32600),
-    ],
-    [
-      "an id that is a list: -32600",
-      '{"jsonrpc":"2.0","method":"Host.ping2","id":[1]}',
-      failed(null, -32600),
-    ],
-    [
-      "an id that is a boolean: -32600",
-      '{"jsonrpc":"2.0","method":"Host.ping2","id":true}',
-      failed(null, -32600),
-    ],
+    ["an id that is an object: -32600", pinged('"id":{}'), failed(null, -32600)],
+    ["an id that is a list: -32600", pinged('"id":[1]'), failed(null, -32600)],
+    ["an id that is a boolean: -32600", pinged('"id":true'), failed(null, -32600)],
     [
       "an id that a number cannot hold: -32600",
-      '{"jsonrpc":"2.0","method":"Host.ping2","id":9007199254740993}',
+      pinged('"id":9007199254740993'),
       failed(null, -32600),
     ],
-    [
-      "an id beyond all numbers: -32600",
-      '{"jsonrpc":"2.0","method":"Host.ping2","id":1e999}',
-      failed(null, -32600),
-    ],
-    [
-      "params as text: -32602 with the id",
-      '{"jsonrpc":"2.0","method":"Host.ping2","params":"bar","id":1}',
-      failed(1, -32602),
-    ],
-    [
-      "params as null: -32602 with the id",
-      '{"jsonrpc":"2.0","method":"Host.ping2","params":null,"id":1}',
-      failed(1, -32602),
-    ],
-    [
-      "params as a number: -32602 with the id",
-      '{"jsonrpc":"2.0","method":"Host.ping2","params":5,"id":1}',
-      failed(1, -32602),
-    ],
+    ["an id beyond all numbers: -32600", pinged('"id":1e999'), failed(null, -32600)],
+    ["params as text: -32602 with the id", pinged('"params":"bar","id":1'), failed(1, -32602)],
+    ["params as null: -32602 with the id", pinged('"params":null,"id":1'), failed(1, -32602)],
+    ["params as a number: -32602 with the id", pinged('"params":5,"id":1'), failed(1, -32602)],
     [
       "a reply is no request: -32600 with the id",
       '{"jsonrpc":"2.0","result":true,"id":1}',
@@ -246,13 +201,13 @@ describe("a verb that fails", () => {
 
   it("in a notification is logged as well, once", async () => {
     const { ask, lines } = start();
-    await ask('{"jsonrpc":"2.0","method":"Bad.plain"}');
+    await ask(said('"method":"Bad.plain"'));
     expect(lines).toMatchObject([{ level: "error", method: "Bad.plain" }]);
   });
 
   it("with an operating error answers the table's number, the message and the details", async () => {
     const { ask, lines } = start();
-    expect(await ask('{"jsonrpc":"2.0","method":"Bad.noVm","id":"x"}')).toEqual({
+    expect(await ask(said('"method":"Bad.noVm","id":"x"'))).toEqual({
       jsonrpc: "2.0",
       id: "x",
       error: { code: 1, message: "no VM v here", data: { vmId: "v" } },
@@ -261,7 +216,7 @@ describe("a verb that fails", () => {
   });
 
   it("with details that JSON cannot hold answers without them", async () => {
-    expect(await start().ask('{"jsonrpc":"2.0","method":"Bad.details","id":1}')).toEqual({
+    expect(await start().ask(said('"method":"Bad.details","id":1'))).toEqual({
       jsonrpc: "2.0",
       id: 1,
       error: { code: 1, message: "no VM" },
