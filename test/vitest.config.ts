@@ -1,6 +1,6 @@
 /**
- * Two projects. `unit`: whatever needs no hosts, in parallel. `hosts`: the folders named hosts, after
- * `unit`, one file at a time on one lab, which global-setup.ts brings up once.
+ * Two projects, which run.mjs runs side by side. `unit`: whatever needs no hosts, in parallel. `hosts`:
+ * the folders named hosts, one file at a time on one lab, which global-setup.ts brings up once.
  */
 import { defineConfig } from "vitest/config";
 
@@ -28,6 +28,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: [...HOST_TESTS, "test/.build/**"],
+          setupFiles: ["test/lab/give-way.ts"],
           isolate: false,
           maxWorkers: UNIT_WORKERS,
           testTimeout: UNIT_TEST_DEADLINE_MS,

@@ -125,8 +125,13 @@ describe("a daemon killed at a place of its journal", () => {
     const asked = doomed.call("VM.migrate", { vmID, params: { dst, ...params } });
     const steered = asked.then(async () => {
       if (steer === undefined) return;
+      // Before data flow the next daemon waits for seconds whether libvirt's job appears.
       const isMoving = (): boolean =>
-        doomed.events.slice(before).some(({ name }) => name === "VM_migration_status");
+        doomed.events
+          .slice(before)
+          .some(
+            ({ name, fields }) => name === "VM_migration_status" && Number(fields["progress"]) > 0,
+          );
       await until(isMoving, SETTLED_MS, "data flow");
       await steer(doomed, vmID);
     });
