@@ -26,9 +26,9 @@ function fail(line) {
   process.exit(1);
 }
 
-function setUp() {
+function setUp(packages) {
   try {
-    ensureSystemPackages();
+    ensureSystemPackages(packages);
     ensureNodeModules();
     ensureNative();
     ensureBuild();
@@ -42,12 +42,15 @@ function setUp() {
   if (built.status !== 0) fail("setup failed: the lab does not compile");
 }
 
-/** `entry`: the file that was started; `built`: the program to run, relative to test/.build. */
-export async function play(entry, built) {
+/**
+ * `entry`: the file that was started; `built`: the program to run, relative to test/.build; `packages`:
+ * system packages that it needs and the lab does not.
+ */
+export async function play(entry, built, packages = []) {
   const parentPid = process.ppid;
   const needed = whatRootIsNeededFor();
   if (needed !== undefined) fail(needed);
-  if (process.argv[2] === SET_UP) return setUp();
+  if (process.argv[2] === SET_UP) return setUp(packages);
   const locked = [path.join(CHECKOUT, "package.json"), process.execPath, entry, SET_UP];
   const done = spawnSync("flock", locked, { stdio: "inherit" });
   if (done.error !== undefined) fail(`setup failed: ${done.error.message}`);

@@ -75,8 +75,9 @@ export function whatRootIsNeededFor() {
   return `root is needed for the two hosts (network namespaces and libvirtd)${packages}`;
 }
 
-export function ensureSystemPackages() {
-  const missing = SYSTEM_PACKAGES.filter((name) => !isInstalled(name));
+/** `more`: packages that only the caller needs. */
+export function ensureSystemPackages(more = []) {
+  const missing = [...SYSTEM_PACKAGES, ...more].filter((name) => !isInstalled(name));
   if (missing.length === 0) return;
   if (!isRoot()) throw new Error(whatRootIsNeededFor());
   say(`installing ${missing.join(" ")}`);
