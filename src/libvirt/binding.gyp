@@ -9,6 +9,7 @@
         "native/domain-job.cc",
         "native/environment.cc",
         "native/errors.cc",
+        "native/event-loop.cc",
         "native/events.cc",
         "native/handles.cc",
         "native/job-stats.cc",

@@ -3,8 +3,8 @@
 
 #include <utility>
 
+#include "event-loop.h"
 #include "job-stats.h"
-#include "worker-pool.h"
 
 namespace vdsm {
 namespace {
@@ -16,19 +16,6 @@ struct Subscription {
 };
 
 void FreeSubscription(void* opaque) { delete static_cast<Subscription*>(opaque); }
-
-// The loop must wake up regularly: each turn checks whether the process is ending.
-constexpr int kTurnMs = 1000;
-
-void Turn(int, void*) {}
-
-void* RunEventLoop(void*) {
-  virEventAddTimeout(kTurnMs, &Turn, nullptr, nullptr);
-  for (;;) {
-    if (WorkerPool::Get().frozen()) PauseForever();
-    virEventRunDefaultImpl();
-  }
-}
 
 struct EventDomain {
   std::string uuid;
@@ -126,8 +113,7 @@ bool EnsureEventLoop() {
   std::lock_guard<std::mutex> lock(*mutex);
   if (running) return true;
   SilenceErrorPrinting();
-  if (virEventRegisterDefaultImpl() < 0) return false;
-  running = StartDetachedThread(&RunEventLoop, nullptr);
+  running = StartEventLoop();
   return running;
 }
 

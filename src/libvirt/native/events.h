@@ -1,5 +1,5 @@
-// libvirt's event loop on its own thread, and the callbacks that carry its events to the JavaScript
-// thread, identified by subscription number.
+// The callbacks that carry libvirt's events to the JavaScript thread, identified by subscription
+// number.
 #pragma once
 
 #include <libvirt/libvirt.h>
@@ -13,8 +13,8 @@
 
 namespace vdsm {
 
-// On the first call, registers libvirt's default event loop and starts its thread; must precede the
-// first virConnectOpen of the process. False if no thread can be started.
+// On the first call, starts the event loop (event-loop.h); must precede the first virConnectOpen of
+// the process. False if the system refuses.
 bool EnsureEventLoop();
 
 // Reports the loss of the connection to the subscription. Runs on a pool thread.

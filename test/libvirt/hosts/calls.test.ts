@@ -136,6 +136,35 @@ describe("a connection that breaks", () => {
   });
 });
 
+describe("the thread of libvirt's event loop", () => {
+  const CALLS = 400;
+
+  it("sleeps while calls are made", async () => {
+    const idle = await lab.a.startGuest();
+    const end = await runChild(
+      `
+      import { readdirSync, readFileSync } from "node:fs";
+      import { open } from "libvirt";
+      const [uri, uuid] = process.argv.slice(1);
+      const connection = await open(uri);
+      await connection.setKeepAlive(5, 3);
+      const domain = await connection.lookupByUuid(uuid);
+      const [loop] = readdirSync("/proc/self/task").filter((task) =>
+        readFileSync(\`/proc/self/task/\${task}/comm\`, "utf8") === "libvirt-events\\n");
+      const wakeUps = () => Number(/^voluntary_ctxt_switches:\\s+(\\d+)/m.exec(
+        readFileSync(\`/proc/self/task/\${loop}/status\`, "utf8"))[1]);
+      const before = wakeUps();
+      for (let call = 0; call < ${CALLS}; call++) await domain.getJobStats();
+      console.log(wakeUps() - before);
+      await connection.close();`,
+      { args: [lab.a.libvirtUri, idle.uuid] },
+    );
+    expect(end).toMatchObject({ code: 0, stderr: "" });
+    // Keepalive's timer, which each answer puts off, wakes it now and then.
+    expect(Number(end.stdout)).toBeLessThan(CALLS / 10);
+  });
+});
+
 describe("10,000 stats calls", () => {
   it("leak nothing, of a job with all its fields as of a refusal", async () => {
     const migrating = await lab.a.startGuest(endless);
