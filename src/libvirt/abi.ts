@@ -1,6 +1,6 @@
 /**
  * The boundary to C++: what build/Release/node_libvirt.node exports, and how it is loaded. Each
- * function is one libvirt call; arguments are checked beforehand, because C++ trusts them. Calls run on
+ * function but a lane of job samples is one libvirt call; arguments are checked beforehand, because C++ trusts them. Calls run on
  * the addon's own threads and reject with a NativeFailure. Nothing outside this package can import this
  * file: package.json exports only index.js.
  */
@@ -10,6 +10,7 @@ import type { JobStats, JobStatsFields } from "./job-stats.ts";
 
 declare const connectionBrand: unique symbol;
 declare const domainBrand: unique symbol;
+declare const jobSamplesBrand: unique symbol;
 
 /** Owns a virConnectPtr, released by garbage collection or connectClose. */
 export interface ConnectionHandle {
@@ -19,6 +20,25 @@ export interface ConnectionHandle {
 /** Owns a virDomainPtr until garbage collection, or until its connection is closed. */
 export interface DomainHandle {
   readonly [domainBrand]: never;
+}
+
+/** Domains to be sampled, and what they have answered. */
+export interface JobSamplesHandle {
+  readonly [jobSamplesBrand]: never;
+}
+
+/** What lanes have collected. */
+export interface NativeTaken {
+  /** For each answer: index in the list, age in ms, type, then each of job-samples.ts's fields or NaN. */
+  readonly rows: Float64Array;
+  readonly refused: readonly {
+    readonly index: number;
+    readonly failure: NativeFailure;
+    /** It was the look-up of the domain that failed. */
+    readonly lookingUp: boolean;
+    /** The connection is gone. */
+    readonly lost: boolean;
+  }[];
 }
 
 /** libvirt's virError, or the addon's own (6: the connection is closed; 38: no thread could be started). */
@@ -165,6 +185,14 @@ export interface NativeAddon {
   domainMigrateStartPostCopy(domain: DomainHandle): Promise<void>;
   domainMigrateSetCompressionCache(domain: DomainHandle, bytes: Int64): Promise<void>;
   domainMigrateGetCompressionCache(domain: DomainHandle): Promise<Int64>;
+
+  jobSamplesNew(uuids: readonly string[]): JobSamplesHandle;
+  /** Asks domain after domain; resolves when none is left. Rejects if the connection is gone. */
+  jobSamplesRunLane(connection: ConnectionHandle, samples: JobSamplesHandle): Promise<void>;
+  jobSamplesTake(samples: JobSamplesHandle): NativeTaken;
+  jobSamplesClose(samples: JobSamplesHandle): void;
+  jobSamplesLeft(samples: JobSamplesHandle): number;
+  jobSamplesInFlight(samples: JobSamplesHandle): number[];
 }
 
 const load = createRequire(import.meta.url);

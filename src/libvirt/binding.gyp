@@ -12,6 +12,7 @@
         "native/event-loop.cc",
         "native/events.cc",
         "native/handles.cc",
+        "native/job-samples.cc",
         "native/job-stats.cc",
         "native/typed-params.cc",
         "native/worker-pool.cc"

@@ -25,6 +25,7 @@ import {
   subscribe,
   unsubscribe,
 } from "./events.ts";
+import { handleOf, type JobSamples } from "./job-samples.ts";
 import { encodeParams, type SaveParams, saveParams } from "./typed-params.ts";
 
 /** Why the connection closed: an I/O error, end of file, no reply to keepalive, or the client. */
@@ -217,6 +218,17 @@ export class Connection {
   async lookupByName(name: string): Promise<Domain> {
     const call = native.connectLookupByName(this.#handle, checkString("name", name));
     return new Domain(await settle("virDomainLookupByName", call));
+  }
+
+  /**
+   * Runs a lane: asks domains of the list for their job stats, one after the other, until none is left
+   * or the list is closed. Any number of connections may do so at a time. Each domain is looked up once
+   * on a connection; a refused look-up or call concerns its domain alone. Rejects if the connection is
+   * lost or closed.
+   */
+  async sampleJobs(samples: JobSamples): Promise<void> {
+    const call = native.jobSamplesRunLane(this.#handle, handleOf(samples));
+    return settle("virDomainGetJobStats", call);
   }
 
   /** Defines a persistent domain or changes its definition. `flags`: see DefineFlag. */

@@ -20,6 +20,7 @@ export * from "./constants-job.ts";
 export type { Domain, DomainInfo, DomainStateView, SaveOptions } from "./domain.ts";
 export { LibvirtError } from "./errors.ts";
 export type { DomainEventKind, DomainEvents, EventDomain } from "./events.ts";
+export { JobSamples, type JobSample, type SampledStats } from "./job-samples.ts";
 export type { JobStats, JobStatsFields } from "./job-stats.ts";
 export { type MigrateParams, migrateParams, type SaveParams, saveParams } from "./typed-params.ts";
 

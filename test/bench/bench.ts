@@ -69,6 +69,8 @@ async function waysOf(): Promise<ReadonlyMap<string, readonly string[]>> {
     ["python3-libvirt", ["/usr/bin/python3", path.join(SOURCES, "job-stats.py")]],
     ["binding, call after call", [...inNode, "calls"]],
     ["binding, look-up and call, 4 at once", [...inNode, "lookups"]],
+    ["binding, one lane", [...inNode, "lane"]],
+    ["binding, 4 lanes", [...inNode, "lanes"]],
     ["a look of the adapter, all in", [...inNode, "scan"]],
   ]);
 }

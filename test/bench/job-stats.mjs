@@ -3,7 +3,7 @@
  * `job-stats.mjs WAY URI SAMPLES UUID...` prints what job-stats.c does. Plain JavaScript, because it
  * measures what dist holds.
  */
-import { open } from "libvirt";
+import { JobSamples, open } from "libvirt";
 
 const [way, uri, samplesText, ...uuids] = process.argv.slice(2);
 const SAMPLES = Number(samplesText);
@@ -32,6 +32,16 @@ async function lookups() {
   };
 }
 
+/** A list worked off by lanes of the binding. */
+async function lanes(count = LANES) {
+  const connections = await Promise.all(Array.from({ length: count }, () => open(uri)));
+  return async () => {
+    const samples = new JobSamples(uuids);
+    await Promise.all(connections.map((connection) => connection.sampleJobs(samples)));
+    if (samples.take().length !== uuids.length) throw new Error("not every VM was sampled");
+  };
+}
+
 /** A whole look of the adapter at these VMs, the list of domains and their states included. */
 async function scan() {
   const [{ LibvirtHypervisor }, { systemClock }, { createLog }] = await Promise.all([
@@ -50,7 +60,7 @@ async function scan() {
   };
 }
 
-const ways = { calls, lookups, scan };
+const ways = { calls, lookups, lanes, lane: () => lanes(1), scan };
 const once = await ways[way]();
 const rounds = Math.ceil(SAMPLES / uuids.length);
 for (let round = 0; round < rounds / 10; round++) await once();

@@ -31,6 +31,20 @@ describe("the addon", () => {
     );
   });
 
+  it("samples the fields of job-samples.ts, in their order", () => {
+    const table = readFileSync(path.join(PACKAGE, "native/job-stats.cc"), "utf8");
+    const names = new Map(
+      [...table.matchAll(/\{(VIR_DOMAIN_JOB_\w+), "(\w+)"\}/g)].map(([, key, name]) => [key, name]),
+    );
+    const native = readFileSync(path.join(PACKAGE, "native/job-samples.cc"), "utf8");
+    const list = /kSampledKeys\[.*?\] = \{(.*?)\};/s.exec(native)?.[1] ?? "";
+    const sampled = [...list.matchAll(/VIR_DOMAIN_JOB_\w+/g)].map(([key]) => names.get(key));
+    const source = readFileSync(path.join(PACKAGE, "job-samples.ts"), "utf8");
+    const declared = /sampledFields = \[(.*?)\]/s.exec(source)?.[1] ?? "";
+    expect(sampled.length).toBeGreaterThan(10);
+    expect(sampled).toEqual([...declared.matchAll(/"(\w+)"/g)].map((match) => match[1]));
+  });
+
   it("knows every key of a job that the installed libvirt documents", () => {
     const header = readFileSync("/usr/include/libvirt/libvirt-domain.h", "utf8");
     const macros = [...header.matchAll(/# *define (VIR_DOMAIN_JOB_\w+)\s+"(\w+)"/g)];

@@ -57,6 +57,11 @@ export class ConnectionPool {
     return this.#broken.has(connection);
   }
 
+  /** A call has found it lost, before anybody was told. It is not used again. */
+  abandon(connection: Connection): void {
+    this.#broke(connection);
+  }
+
   /** Idle connections are closed now, others when their call has returned. Never rejects. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -80,6 +80,11 @@ export class Connections {
     }
   }
 
+  /** For a call that has found its connection lost: it is not used again. */
+  abandon(connection: Connection): void {
+    this.#pool.abandon(connection);
+  }
+
   async close(): Promise<void> {
     await this.#pool.close();
   }

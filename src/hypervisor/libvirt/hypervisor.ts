@@ -30,7 +30,8 @@ import type {
 } from "../port.ts";
 import { jobStatsFromLibvirt } from "./translate/job-stats.ts";
 import { guestDevicesIn } from "./guest-devices.ts";
-import { HostScan, STATS_CALLS_MAX } from "./scan.ts";
+import { HostScan } from "./scan.ts";
+import { FIRST_LANES_MAX } from "./lanes.ts";
 import { destroyPausedCopy, undefineMigrated } from "./leftovers.ts";
 import { readJobView } from "./job-view.ts";
 import { Connections, messageOf, openConnection, resultOf } from "./connections.ts";
@@ -81,7 +82,7 @@ export class LibvirtHypervisor implements Hypervisor {
     const connections = (idleMax = IDLE_MAX): Connections =>
       new Connections({ uri: options.uri, deadlineMs: options.callTimeoutMs, idleMax });
     const lists = connections();
-    const stats = connections(STATS_CALLS_MAX);
+    const stats = connections(FIRST_LANES_MAX);
     const queries = connections();
     const control = connections();
     this.#connections = { lists, stats, queries, control };

@@ -11,12 +11,10 @@ import type { Defects } from "../../defects.ts";
 import { type RunState, isOff } from "../../core/run-state.ts";
 import type { CallResult, JobView, ScanOptions, VmJobView } from "../port.ts";
 import type { Connections } from "./connections.ts";
-import { inTurns } from "./in-turns.ts";
-import { readJobView } from "./job-view.ts";
+import { JobLanes } from "./job-lanes.ts";
+import { FIRST_LANES_MAX } from "./lanes.ts";
 import { runStateFromLibvirt } from "./translate/run-state.ts";
 
-/** Job-stats calls at a time, each on a connection of its own. */
-export const STATS_CALLS_MAX = 4;
 /** Active, and in a state that has to be asked for: running ones cost no call. */
 const NOT_RUNNING = ListDomainsFlag.ACTIVE | ListDomainsFlag.PAUSED | ListDomainsFlag.OTHER;
 const NO_ANSWER: JobView = { kind: "noAnswer" };
@@ -29,23 +27,17 @@ export interface ScanConnections {
 }
 
 export class HostScan {
-  readonly #connections: ScanConnections;
-  readonly #clock: Clock;
-  readonly #defects: Defects;
-  /** VMs whose call has not come back. */
-  readonly #out = new Set<string>();
-  /** What came after the scan that asked for it. */
-  readonly #late = new Map<string, JobView>();
+  readonly #lists: Connections;
+  readonly #lanes: JobLanes;
   #turn = 0;
 
-  constructor(connections: ScanConnections, clock: Clock, defects: Defects) {
-    this.#connections = connections;
-    this.#clock = clock;
-    this.#defects = defects;
+  constructor({ lists, stats }: ScanConnections, clock: Clock, defects: Defects) {
+    this.#lists = lists;
+    this.#lanes = new JobLanes(stats, clock, defects);
   }
 
   scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
-    return this.#connections.lists.run(async (connection) => {
+    return this.#lists.run(async (connection) => {
       const all = await connection.listDomains(ListDomainsFlag.ACTIVE);
       const stopped = await connection.listDomains(NOT_RUNNING);
       const { only } = options;
@@ -66,47 +58,15 @@ export class HostScan {
     domains: readonly Domain[],
     { waitMs, first, only }: ScanOptions,
   ): Promise<ReadonlyMap<string, JobView>> {
-    const jobs = new Map<string, JobView>();
-    for (const domain of domains) this.#takeLate(domain.uuid, jobs);
-    // This was a list of all VMs: late answers that remain are of VMs that are gone.
-    if (only === undefined) this.#late.clear();
-    const ask = this.#inOrder(domains, first).filter(({ uuid }) => !this.#out.has(uuid));
-    let over = false;
-    await inTurns(ask, { atOnce: STATS_CALLS_MAX, deadlineMs: waitMs }, async ({ uuid }) => {
-      this.#out.add(uuid);
-      const view = await this.#defects.containedLater("jobStats", uuid, () => this.#jobOf(uuid));
-      this.#out.delete(uuid);
-      (over ? this.#late : jobs).set(uuid, view ?? NO_ANSWER);
-    });
-    over = true;
-    return jobs;
-  }
-
-  async #jobOf(uuid: string): Promise<JobView> {
-    const asked = await this.#connections.stats.untilEnd(async (connection) =>
-      readJobView(await connection.lookupByUuid(uuid), this.#clock),
-    );
-    switch (asked.kind) {
-      case "ok":
-        return asked.value;
-      case "refused":
-        return asked;
-      case "disconnected":
-        return { kind: "refused", refusal: { ...asked, kind: "other", code: null } };
-    }
-  }
-
-  #takeLate(uuid: string, jobs: Map<string, JobView>): void {
-    const view = this.#late.get(uuid);
-    if (view === undefined) return;
-    this.#late.delete(uuid);
-    jobs.set(uuid, view);
+    const ordered = this.#inOrder(domains, first).map(({ uuid }) => uuid);
+    if (only === undefined) this.#lanes.forgetOthers(ordered);
+    return this.#lanes.ask(ordered, waitMs);
   }
 
   #inOrder(domains: readonly Domain[], first: ReadonlySet<string>): readonly Domain[] {
     const early = domains.filter(({ uuid }) => first.has(uuid));
     const rest = domains.filter(({ uuid }) => !first.has(uuid));
-    this.#turn = rest.length === 0 ? 0 : (this.#turn + STATS_CALLS_MAX) % rest.length;
+    this.#turn = rest.length === 0 ? 0 : (this.#turn + FIRST_LANES_MAX) % rest.length;
     return [...early, ...rest.slice(this.#turn), ...rest.slice(0, this.#turn)];
   }
 }

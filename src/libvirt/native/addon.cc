@@ -51,6 +51,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportConnection(env, exports);
   ExportDomain(env, exports);
   ExportDomainJob(env, exports);
+  ExportJobSamples(env, exports);
   return exports;
 }
 

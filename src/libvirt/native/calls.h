@@ -76,6 +76,7 @@ inline std::shared_ptr<TypedParams> ParamsOf(const Napi::Value& value) {
 void ExportConnection(Napi::Env env, Napi::Object exports);
 void ExportDomain(Napi::Env env, Napi::Object exports);
 void ExportDomainJob(Napi::Env env, Napi::Object exports);
+void ExportJobSamples(Napi::Env env, Napi::Object exports);
 
 inline void Export(Napi::Object exports, const char* name,
                    Napi::Value (*function)(const Napi::CallbackInfo&)) {

@@ -59,6 +59,7 @@ class Abandoned {
 
 Connection::~Connection() {
   if (closed_) return;
+  ForgetAll();
   Abandoned::Get().Close([open = ptr, callbacks = TakeCallbacks()] {
     UnhookAndClose(open, callbacks);
   });
@@ -78,6 +79,7 @@ std::vector<int> Connection::TakeCallbacks() {
 
 void Connection::Close(std::shared_ptr<Connection> connection) {
   const std::vector<int> callbacks = connection->TakeCallbacks();
+  connection->ForgetAll();
   // The boxes are empty, so no new share can be taken: a count of 1 cannot grow.
   if (connection.use_count() == 1) {
     connection->closed_ = true;
@@ -100,6 +102,47 @@ bool Connection::DropCallback(int id) {
   if (found == callbacks_.end()) return false;
   callbacks_.erase(found);
   return true;
+}
+
+virDomainPtr Connection::KnownDomain(const std::string& uuid) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto known = known_domains_.find(uuid);
+    if (known != known_domains_.end()) {
+      virDomainRef(known->second);
+      return known->second;
+    }
+  }
+  const virDomainPtr found = virDomainLookupByUUIDString(ptr, uuid.c_str());
+  if (found == nullptr) return nullptr;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closing_) return found;
+  if (known_domains_.size() >= kKnownDomainsMax) DropKnownDomains();
+  if (known_domains_.emplace(uuid, found).second) virDomainRef(found);
+  return found;
+}
+
+void Connection::Forget(const std::string& uuid) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto known = known_domains_.find(uuid);
+  if (known == known_domains_.end()) return;
+  virDomainFree(known->second);
+  known_domains_.erase(known);
+}
+
+void Connection::ForgetAll() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  DropKnownDomains();
+}
+
+void Connection::DropKnownDomains() {
+  for (const auto& [uuid, domain] : known_domains_) virDomainFree(domain);
+  known_domains_.clear();
+}
+
+bool Connection::closing() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return closing_;
 }
 
 std::optional<unsigned int> IdOf(virDomainPtr domain) {

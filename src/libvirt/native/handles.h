@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -38,16 +39,31 @@ class Connection {
   // False: it is not registered, or no longer.
   bool DropCallback(int id);
 
+  // The domain, looked up unless its handle is known; a reference that the caller frees. nullptr:
+  // the look-up failed, as libvirt's last error says. Sampling alone uses these (job-samples.h).
+  virDomainPtr KnownDomain(const std::string& uuid);
+  void Forget(const std::string& uuid);
+
+  bool closing();
+
   const virConnectPtr ptr;
 
  private:
+  // Handles of domains that are gone stay until there are so many; then all are dropped.
+  static constexpr size_t kKnownDomainsMax = 2048;
+
   static void UnhookAndClose(virConnectPtr ptr, const std::vector<int>& callbacks);
   std::vector<int> TakeCallbacks();
+  // libvirt keeps a connection open as long as there is a domain of it.
+  void ForgetAll();
+  // The same, with the mutex held.
+  void DropKnownDomains();
 
   std::mutex mutex_;
   bool closing_ = false;
   bool closed_ = false;
   std::vector<int> callbacks_;
+  std::unordered_map<std::string, virDomainPtr> known_domains_;
 };
 
 // A virDomainPtr. Freeing it never sends a request, because its connection outlives it.

@@ -119,3 +119,15 @@ it("closed: nobody gets one any more, and who waits is told", async () => {
   await one;
   await expect(connections.use((connection) => connection.hostname())).rejects.toThrow("closed");
 });
+
+it("a connection that a call has found lost is not used again", async () => {
+  const connections = pool(1);
+  const found = await connections.use(async (connection) => {
+    connections.abandon(connection);
+    return Promise.resolve(connection);
+  });
+  expect(connections.isBroken(found)).toBe(true);
+  expect(connections.size).toBe(0);
+  expect(await connections.use(async (connection) => Promise.resolve(connection))).not.toBe(found);
+  await connections.close();
+});

@@ -33,55 +33,52 @@ const operations: ReadonlyMap<number, Operation> = byNumber(JobOperation, {
   SNAPSHOT_DELETE: "snapshotDelete",
 });
 
-/** The expected downtime that QEMU 11 reports before it has measured one: INT64_MAX. */
-const DOWNTIME_UNKNOWN_MS = 2n ** 63n - 1n;
-
+/** QEMU 11 reports INT64_MAX before it has measured one; in a sample that is 2^53 - 1. */
 function knownDowntimeMs(downtimeMs: Int64 | undefined): Int64 | undefined {
-  return downtimeMs === undefined || BigInt(downtimeMs) >= DOWNTIME_UNKNOWN_MS
+  return downtimeMs === undefined || Number(downtimeMs) >= Number.MAX_SAFE_INTEGER
     ? undefined
     : downtimeMs;
 }
 
 function toNumber(value: Int64): number {
-  const number = Number(value);
-  return Math.min(Number.MAX_SAFE_INTEGER, number);
+  return Math.min(Number.MAX_SAFE_INTEGER, Number(value));
 }
 
-/** A job-completed event's record has no `type`: that job is completed. */
+type Filled = { -readonly [Field in keyof JobStats]: JobStats[Field] };
+
+/**
+ * A job-completed event's record has no `type`: that job is completed. Made for each VM in each cycle, so
+ * field by field, without objects in between.
+ */
 export function jobStatsFromLibvirt(
   stats: Omit<LibvirtJobStats, "type"> & { readonly type?: number },
 ): JobStats {
-  const optional = {
-    memoryIteration: stats.memoryIteration,
-    memoryBytesPerSecond: stats.memoryBytesPerSecond,
-    dirtyRatePagesPerSecond: stats.memoryDirtyRatePagesPerSecond,
-    pageSizeBytes: stats.memoryPageSizeBytes,
-    memoryRemainingBytes: stats.memoryRemainingBytes,
-    normalPages: stats.memoryNormalPages,
-    constantPages: stats.memoryConstantPages,
-    compressedPages: stats.compressionPages,
-    downtimeMs: knownDowntimeMs(stats.downtimeMs),
-    downtimeNetMs: stats.downtimeNetMs,
-  };
-  return {
+  const filled: Filled = {
     type: stats.type === undefined ? "completed" : (types.get(stats.type) ?? "unbounded"),
     operation: operations.get(stats.operation ?? JobOperation.UNKNOWN) ?? "unknown",
     timeElapsedMs: toNumber(stats.timeElapsedMs ?? 0),
     dataTotalBytes: toNumber(stats.dataTotalBytes ?? 0),
     dataProcessedBytes: toNumber(stats.dataProcessedBytes ?? 0),
     dataRemainingBytes: toNumber(stats.dataRemainingBytes ?? 0),
-    ...present(optional),
   };
+  fill(filled, "memoryIteration", stats.memoryIteration);
+  fill(filled, "memoryBytesPerSecond", stats.memoryBytesPerSecond);
+  fill(filled, "dirtyRatePagesPerSecond", stats.memoryDirtyRatePagesPerSecond);
+  fill(filled, "pageSizeBytes", stats.memoryPageSizeBytes);
+  fill(filled, "memoryRemainingBytes", stats.memoryRemainingBytes);
+  fill(filled, "normalPages", stats.memoryNormalPages);
+  fill(filled, "constantPages", stats.memoryConstantPages);
+  fill(filled, "compressedPages", stats.compressionPages);
+  fill(filled, "downtimeMs", knownDowntimeMs(stats.downtimeMs));
+  fill(filled, "downtimeNetMs", stats.downtimeNetMs);
+  return filled;
 }
 
-/** Only fields that libvirt sent. */
-function present<K extends string>(
-  fields: Readonly<Record<K, Int64 | undefined>>,
-): Partial<Record<K, number>> {
-  const found: Partial<Record<K, number>> = {};
-  for (const key in fields) {
-    const value = fields[key];
-    if (value !== undefined) found[key] = toNumber(value);
-  }
-  return found;
+/** Only fields that libvirt sent are there. */
+function fill(
+  filled: Filled,
+  field: Exclude<keyof JobStats, "type" | "operation">,
+  value: Int64 | undefined,
+): void {
+  if (value !== undefined) filled[field] = toNumber(value);
 }

@@ -7,8 +7,10 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { systemClock } from "../../../../src/clock.ts";
 import { Defects } from "../../../../src/defects.ts";
 import { Connections } from "../../../../src/hypervisor/libvirt/connections.ts";
+import { FIRST_LANES_MAX } from "../../../../src/hypervisor/libvirt/lanes.ts";
 import { HostScan } from "../../../../src/hypervisor/libvirt/scan.ts";
 import { createLog } from "../../../../src/logger.ts";
+import type { Guest } from "../../../lab/api.ts";
 import { sharedLab } from "../../../lab/shared-lab.ts";
 import { until } from "../../../lab/until.ts";
 
@@ -39,6 +41,55 @@ async function jobs(waitMs = WAIT_MS): Promise<ReadonlyMap<string, string>> {
   if (result.kind !== "ok") throw new Error(`the scan came to ${result.kind}`);
   return new Map(result.value.map(({ vm, job }) => [vm.vmId, job.kind]));
 }
+
+/** Its QEMU stopped and its job lock held: what is asked of it waits until the function is called. */
+async function hang(guest: Guest): Promise<() => Promise<void>> {
+  await guest.stopQemu(lab.a);
+  const holder = await open(lab.a.libvirtUri);
+  const holding = (await holder.lookupByUuid(guest.uuid)).suspend().catch(() => undefined);
+  return async () => {
+    await guest.contQemu(lab.a);
+    await holding;
+    await holder.close();
+  };
+}
+
+it("more VMs that hang than lanes begin keep no other from being sampled in the same scan", async () => {
+  const guests = await Promise.all(
+    Array.from({ length: FIRST_LANES_MAX + 2 }, () => lab.a.startGuest()),
+  );
+  const hung = guests.slice(0, -1);
+  const last = guests.at(-1);
+  if (last === undefined) throw new Error("unreachable");
+  const releases = await Promise.all(hung.map(hang));
+  const first = new Set(hung.map(({ uuid }) => uuid));
+  // Each time without knowing of any that it hangs, until one finds all of them hanging.
+  const seen = await until(
+    async () => {
+      const fresh = new HostScan(connections, systemClock, new Defects(log, systemClock));
+      const result = await fresh.scan({ waitMs: WAIT_MS, first });
+      if (result.kind !== "ok") throw new Error(`the scan came to ${result.kind}`);
+      const kinds = new Map(result.value.map(({ vm, job }) => [vm.vmId, job.kind]));
+      return hung.every(({ uuid }) => kinds.get(uuid) === "noAnswer") ? kinds : undefined;
+    },
+    DEADLINE_MS,
+    "they hang",
+  );
+  expect(seen.get(last.uuid)).toBe("stats");
+  for (const release of releases) await release();
+});
+
+it("after a restart of libvirtd, the next scan has every VM; while it is down, none", async () => {
+  const guests = await Promise.all([lab.a.startGuest(), lab.a.startGuest()]);
+  const all = new Map(guests.map(({ uuid }) => [uuid, "stats"]));
+  expect(await jobs()).toEqual(all);
+  await lab.a.killLibvirtd();
+  const down = await scan.scan({ waitMs: WAIT_MS, first: new Set() });
+  expect(["disconnected", "refused"]).toContain(down.kind);
+  await lab.a.startLibvirtd();
+  // Connections that broke while idle are found out by whoever uses them next, or by their event.
+  expect(await jobs()).toEqual(all);
+});
 
 it("one VM that hangs delays none of the others, and answers late", async () => {
   const [stopped, ...others] = await Promise.all(

@@ -10,6 +10,7 @@ it.each([
   ["none said", undefined, undefined],
   ["a figure", 8_719, 8_719],
   ["QEMU 11 before it has measured", 9_223_372_036_854_775_807n, undefined],
+  ["the same in a sample", Number.MAX_SAFE_INTEGER, undefined],
 ])("expected downtime: %s", (_name, downtimeMs, expected) => {
   const given = downtimeMs === undefined ? RUNNING : { ...RUNNING, downtimeMs };
   expect(jobStatsFromLibvirt(given).downtimeMs).toBe(expected);
