@@ -1,6 +1,6 @@
 /**
  * The boundary to C++: what build/Release/node_libvirt.node exports, and how it is loaded. Each
- * function but a lane of job samples is one libvirt call; arguments are checked beforehand, because C++ trusts them. Calls run on
+ * function is one libvirt call, but for those that ask many domains; arguments are checked beforehand, because C++ trusts them. Calls run on
  * the addon's own threads and reject with a NativeFailure. Nothing outside this package can import this
  * file: package.json exports only index.js.
  */
@@ -54,6 +54,13 @@ export interface NativeDomain {
   readonly handle: DomainHandle;
   readonly uuid: string;
   readonly name: string;
+}
+
+/** An active domain. */
+export interface NativeActive {
+  readonly uuid: string;
+  readonly name: string;
+  readonly running: boolean;
 }
 
 /** One virTypedParameter. The value's type matches the kind; a list repeats the name. */
@@ -124,6 +131,13 @@ export interface NativeAddon {
     flags: number,
   ): Promise<number>;
   connectListAllDomains(connection: ConnectionHandle, flags: number): Promise<NativeDomain[]>;
+  /** Two calls: which domains are active, and which of them are not running. */
+  connectListActive(connection: ConnectionHandle): Promise<NativeActive[]>;
+  /** A call for each, whose domain is looked up once; null: it was refused. */
+  connectGetStates(
+    connection: ConnectionHandle,
+    uuids: readonly string[],
+  ): Promise<({ state: number; reason: number } | null)[]>;
   connectLookupByUuid(connection: ConnectionHandle, uuid: string): Promise<NativeDomain>;
   connectLookupByName(connection: ConnectionHandle, name: string): Promise<NativeDomain>;
   connectDefineXml(c: ConnectionHandle, xml: string, flags: number): Promise<NativeDomain>;

@@ -6,6 +6,7 @@ import { type NativeThreads, native } from "./abi.ts";
 
 export type { Int64 } from "./arguments.ts";
 export {
+  type ActiveDomain,
   type CloseReason,
   type Connection,
   type GuestKind,

@@ -7,10 +7,12 @@ import {
   DomainState,
   DefinedDetail,
   ErrorCode,
+  JobSamples,
   LibvirtError,
   ListDomainsFlag,
   open,
   PausedReason,
+  RunningReason,
   ShutoffReason,
   UndefinedDetail,
   XmlFlag,
@@ -92,6 +94,34 @@ describe("domains", () => {
     expect(await names(0)).toEqual(["idle", "test"]);
     expect(await names(ListDomainsFlag.ACTIVE)).toEqual(["test"]);
     expect(await names(ListDomainsFlag.INACTIVE)).toEqual(["idle"]);
+  });
+
+  it("active ones are listed as data, and asked for their states together", async () => {
+    const idle = await connection.defineXml(xmlOf("idle"));
+    const paused = await connection.createXml(xmlOf("paused"));
+    await paused.suspend();
+    const test = await connection.lookupByName("test");
+    const active = (await connection.listActive()).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    expect(active).toEqual([
+      { uuid: paused.uuid, name: "paused", running: false },
+      { uuid: test.uuid, name: "test", running: true },
+    ]);
+    const nobody = "00000000-0000-4000-8000-000000000001";
+    const asked = [paused.uuid, nobody, test.uuid, idle.uuid];
+    const states = [
+      { state: DomainState.PAUSED, reason: PausedReason.USER },
+      null,
+      { state: DomainState.RUNNING, reason: RunningReason.UNKNOWN },
+      { state: DomainState.SHUTOFF, reason: ShutoffReason.UNKNOWN },
+    ];
+    expect(await connection.getStates(asked)).toEqual(states);
+    // Their handles are known by now; one is gone, and then back.
+    await idle.undefine();
+    expect(await connection.getStates(asked)).toEqual([...states.slice(0, 3), null]);
+    const again = `<uuid>${idle.uuid}</uuid><memory>`;
+    await connection.defineXml(xmlOf("again").replace("<memory>", again));
+    expect(await connection.getStates(asked)).toEqual(states);
+    await paused.destroy();
   });
 
   it("are found by name and by UUID, or not", async () => {
@@ -255,6 +285,9 @@ describe("after close", () => {
     ["compareCpu", (c) => c.compareCpu("<cpu/>")],
     ["compareHypervisorCpu", (c) => c.compareHypervisorCpu("<cpu/>", {})],
     ["listDomains", (c) => c.listDomains()],
+    ["listActive", (c) => c.listActive()],
+    ["getStates", (c) => c.getStates(["6695eb01-f6a4-8304-79aa-97f2502e193f"])],
+    ["sampleJobs", (c) => c.sampleJobs(new JobSamples([]))],
     ["lookupByUuid", (c) => c.lookupByUuid("6695eb01-f6a4-8304-79aa-97f2502e193f")],
     ["lookupByName", (c) => c.lookupByName("test")],
     ["defineXml", (c) => c.defineXml(xmlOf("late"))],

@@ -4,8 +4,7 @@
  * matter most are asked first; the others take turns at being early, so that on a host with more VMs
  * than a scan has time for none is left out for ever.
  */
-import { ListDomainsFlag } from "libvirt";
-import type { Domain } from "libvirt";
+import type { ActiveDomain, Connection } from "libvirt";
 import type { Clock } from "../../clock.ts";
 import type { Defects } from "../../defects.ts";
 import { type RunState, isOff } from "../../core/run-state.ts";
@@ -15,8 +14,6 @@ import { JobLanes } from "./job-lanes.ts";
 import { FIRST_LANES_MAX } from "./lanes.ts";
 import { runStateFromLibvirt } from "./translate/run-state.ts";
 
-/** Active, and in a state that has to be asked for: running ones cost no call. */
-const NOT_RUNNING = ListDomainsFlag.ACTIVE | ListDomainsFlag.PAUSED | ListDomainsFlag.OTHER;
 const NO_ANSWER: JobView = { kind: "noAnswer" };
 const BROKEN: JobView = { kind: "incoming", broken: true };
 
@@ -38,15 +35,15 @@ export class HostScan {
 
   scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
     return this.#lists.run(async (connection) => {
-      const all = await connection.listDomains(ListDomainsFlag.ACTIVE);
-      const stopped = await connection.listDomains(NOT_RUNNING);
+      const all = await connection.listActive();
       const { only } = options;
-      const wanted = (domain: Domain): boolean => only === undefined || only.has(domain.uuid);
-      const states = await statesOf(stopped.filter(wanted));
-      const stateOf = ({ uuid }: Domain): RunState => states.get(uuid) ?? "running";
-      const active = all.filter((domain) => wanted(domain) && !isOff(stateOf(domain)));
+      const wanted = only === undefined ? all : all.filter(({ uuid }) => only.has(uuid));
+      const states = await notRunning(connection, wanted);
+      const stateOf = ({ uuid }: ActiveDomain): RunState => states.get(uuid) ?? "running";
+      const active = wanted.filter((domain) => !isOff(stateOf(domain)));
       const jobs = await this.#jobs(active, options);
-      const broken = await brokenIncoming(active.filter(({ uuid }) => isIncoming(jobs.get(uuid))));
+      const incoming = active.filter(({ uuid }) => jobs.get(uuid)?.kind === "incoming");
+      const broken = await brokenIncoming(connection, incoming);
       return active.map((domain) => ({
         vm: { vmId: domain.uuid, name: domain.name, runState: stateOf(domain) },
         job: broken.has(domain.uuid) ? BROKEN : (jobs.get(domain.uuid) ?? NO_ANSWER),
@@ -55,7 +52,7 @@ export class HostScan {
   }
 
   async #jobs(
-    domains: readonly Domain[],
+    domains: readonly ActiveDomain[],
     { waitMs, first, only }: ScanOptions,
   ): Promise<ReadonlyMap<string, JobView>> {
     const ordered = this.#inOrder(domains, first).map(({ uuid }) => uuid);
@@ -63,7 +60,7 @@ export class HostScan {
     return this.#lanes.ask(ordered, waitMs);
   }
 
-  #inOrder(domains: readonly Domain[], first: ReadonlySet<string>): readonly Domain[] {
+  #inOrder(domains: readonly ActiveDomain[], first: ReadonlySet<string>): readonly ActiveDomain[] {
     const early = domains.filter(({ uuid }) => first.has(uuid));
     const rest = domains.filter(({ uuid }) => !first.has(uuid));
     this.#turn = rest.length === 0 ? 0 : (this.#turn + FIRST_LANES_MAX) % rest.length;
@@ -71,28 +68,33 @@ export class HostScan {
   }
 }
 
-/** One after the other: these are calls on one connection, and few. */
-async function statesOf(domains: readonly Domain[]): Promise<ReadonlyMap<string, RunState>> {
-  const states = new Map<string, RunState>();
-  for (const domain of domains) {
-    // A domain may have gone since it was listed: all that is known is that it was not running.
-    const state = await domain.getState().catch(() => null);
-    states.set(domain.uuid, state === null ? "suspended" : runStateFromLibvirt(state));
-  }
-  return states;
-}
-
-function isIncoming(job: JobView | undefined): boolean {
-  return job?.kind === "incoming";
+/** States of those that have to be asked for: running ones cost no call. */
+async function notRunning(
+  connection: Connection,
+  domains: readonly ActiveDomain[],
+): Promise<ReadonlyMap<string, RunState>> {
+  const asked = domains.filter(({ running }) => !running).map(({ uuid }) => uuid);
+  const states = asked.length === 0 ? [] : await connection.getStates(asked);
+  // A domain may have gone since it was listed: all that is known is that it was not running.
+  return new Map(
+    asked.map((uuid, at) => {
+      const state = states[at] ?? null;
+      return [uuid, state === null ? "suspended" : runStateFromLibvirt(state)] as const;
+    }),
+  );
 }
 
 /** Arriving guests whose post-copy has failed. */
-async function brokenIncoming(incoming: readonly Domain[]): Promise<ReadonlySet<string>> {
-  const broken = new Set<string>();
-  for (const domain of incoming) {
-    const state = await domain.getState().catch(() => null);
-    if (state === null) continue;
-    if (runStateFromLibvirt(state) === "incomingPostCopyFailed") broken.add(domain.uuid);
-  }
-  return broken;
+async function brokenIncoming(
+  connection: Connection,
+  incoming: readonly ActiveDomain[],
+): Promise<ReadonlySet<string>> {
+  const asked = incoming.map(({ uuid }) => uuid);
+  const states = asked.length === 0 ? [] : await connection.getStates(asked);
+  return new Set(
+    asked.filter((_, at) => {
+      const state = states[at] ?? null;
+      return state !== null && runStateFromLibvirt(state) === "incomingPostCopyFailed";
+    }),
+  );
 }

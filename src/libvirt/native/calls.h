@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "call.h"
 #include "handles.h"
@@ -68,6 +69,12 @@ class OptionalText {
 };
 
 inline std::string TextOf(const Napi::Value& value) { return value.As<Napi::String>(); }
+inline std::vector<std::string> TextsOf(const Napi::Value& value) {
+  const auto list = value.As<Napi::Array>();
+  std::vector<std::string> texts;
+  for (uint32_t i = 0; i < list.Length(); i++) texts.push_back(TextOf(list[i]));
+  return texts;
+}
 inline uint32_t UIntOf(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 inline std::shared_ptr<TypedParams> ParamsOf(const Napi::Value& value) {
   return std::make_shared<TypedParams>(TypedParams::FromJs(value.As<Napi::Array>()));

@@ -2,6 +2,7 @@
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 
+#include <unordered_set>
 #include <vector>
 
 #include "calls.h"
@@ -182,6 +183,116 @@ Napi::Value ConnectListAllDomains(const Info& info) {
   return Domains(info, true, list);
 }
 
+// A list of domains for as long as this exists.
+class Listed {
+ public:
+  Listed(virConnectPtr connection, unsigned int flags)
+      : count_(virConnectListAllDomains(connection, &domains_, flags)) {}
+  ~Listed() {
+    for (int i = 0; i < count_; i++) virDomainFree(domains_[i]);
+    std::free(domains_);
+  }
+  Listed(const Listed&) = delete;
+  Listed& operator=(const Listed&) = delete;
+
+  bool failed() const { return count_ < 0; }
+  size_t size() const { return count_; }
+  virDomainPtr operator[](size_t i) const { return domains_[i]; }
+
+ private:
+  virDomainPtr* domains_ = nullptr;
+  const int count_;
+};
+
+std::string UuidOf(virDomainPtr domain) {
+  char uuid[VIR_UUID_STRING_BUFLEN] = "";
+  virDomainGetUUIDString(domain, uuid);
+  return uuid;
+}
+
+struct Active {
+  std::string uuid;
+  std::string name;
+  bool running;
+};
+
+// In two calls: which of the active ones are not running.
+Napi::Value ConnectListActive(const Info& info) {
+  return OnConnection<std::vector<Active>>(
+      info,
+      [](Connection& c) -> Outcome<std::vector<Active>> {
+        const Listed all(c.ptr, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+        if (all.failed()) return LastFailure();
+        const Listed others(c.ptr, VIR_CONNECT_LIST_DOMAINS_ACTIVE |
+                                       VIR_CONNECT_LIST_DOMAINS_PAUSED |
+                                       VIR_CONNECT_LIST_DOMAINS_OTHER);
+        if (others.failed()) return LastFailure();
+        std::unordered_set<std::string> not_running;
+        for (size_t i = 0; i < others.size(); i++) not_running.insert(UuidOf(others[i]));
+        std::vector<Active> active;
+        for (size_t i = 0; i < all.size(); i++) {
+          std::string uuid = UuidOf(all[i]);
+          const bool running = not_running.count(uuid) == 0;
+          active.push_back({std::move(uuid), virDomainGetName(all[i]), running});
+        }
+        return active;
+      },
+      [](Napi::Env env, std::vector<Active>& active) -> Napi::Value {
+        Napi::Array list = Napi::Array::New(env, active.size());
+        for (uint32_t i = 0; i < active.size(); i++) {
+          Napi::Object domain = Napi::Object::New(env);
+          domain.Set("uuid", active[i].uuid);
+          domain.Set("name", active[i].name);
+          domain.Set("running", active[i].running);
+          list.Set(i, domain);
+        }
+        return list;
+      });
+}
+
+struct State {
+  bool known = false;
+  int state = 0;
+  int reason = 0;
+};
+
+State StateOf(Connection& connection, const std::string& uuid) {
+  State found;
+  const virDomainPtr domain = connection.KnownDomain(uuid);
+  if (domain == nullptr) return found;
+  found.known = virDomainGetState(domain, &found.state, &found.reason, 0) == 0;
+  virDomainFree(domain);
+  if (!found.known) connection.Forget(uuid);
+  return found;
+}
+
+Napi::Value ConnectGetStates(const Info& info) {
+  return OnConnection<std::vector<State>>(
+      info,
+      [uuids = TextsOf(info[1])](Connection& c) -> Outcome<std::vector<State>> {
+        std::vector<State> states;
+        for (const std::string& uuid : uuids) {
+          if (WorkerPool::Get().frozen()) PauseForever();
+          states.push_back(StateOf(c, uuid));
+        }
+        return states;
+      },
+      [](Napi::Env env, std::vector<State>& states) -> Napi::Value {
+        Napi::Array list = Napi::Array::New(env, states.size());
+        for (uint32_t i = 0; i < states.size(); i++) {
+          if (!states[i].known) {
+            list.Set(i, env.Null());
+            continue;
+          }
+          Napi::Object state = Napi::Object::New(env);
+          state.Set("state", states[i].state);
+          state.Set("reason", states[i].reason);
+          list.Set(i, state);
+        }
+        return list;
+      });
+}
+
 Napi::Value ConnectLookupByUuid(const Info& info) {
   return Domains(info, false, [uuid = TextOf(info[1])](virConnectPtr connection) {
     return One(virDomainLookupByUUIDString(connection, uuid.c_str()));
@@ -261,6 +372,8 @@ void ExportConnection(Napi::Env, Napi::Object exports) {
   Export(exports, "connectCompareCpu", ConnectCompareCpu);
   Export(exports, "connectCompareHypervisorCpu", ConnectCompareHypervisorCpu);
   Export(exports, "connectListAllDomains", ConnectListAllDomains);
+  Export(exports, "connectListActive", ConnectListActive);
+  Export(exports, "connectGetStates", ConnectGetStates);
   Export(exports, "connectLookupByUuid", ConnectLookupByUuid);
   Export(exports, "connectLookupByName", ConnectLookupByName);
   Export(exports, "connectDefineXml", ConnectDefineXml);

@@ -163,10 +163,7 @@ JobSamples& SamplesOf(const Napi::Value& handle) {
 }
 
 Napi::Value JobSamplesNew(const Info& info) {
-  const auto list = info[0].As<Napi::Array>();
-  std::vector<std::string> uuids;
-  for (uint32_t i = 0; i < list.Length(); i++) uuids.push_back(TextOf(list[i]));
-  auto* const box = new Box(std::make_shared<JobSamples>(std::move(uuids)));
+  auto* const box = new Box(std::make_shared<JobSamples>(TextsOf(info[0])));
   return Napi::External<Box>::New(info.Env(), box, [](Napi::BasicEnv, Box* gone) { delete gone; });
 }
 
