@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: what one job-stats sample costs its client, in C, in Python, through the binding and
- * as the daemon's loop takes it. The same migrating guests of the lab are sampled by each way in turn,
- * each in a process of its own, for several rounds; medians and the ratios within a round are printed,
- * and everything is written to a file. It judges nothing. Exit status: 0, 1 if something failed, 2 for
+ * as the daemon's loop takes it; then what two daemons cost while the same guests migrate. The guests are
+ * sampled by each way in turn, each in a process of its own, for several rounds; medians and the ratios
+ * within a round are printed, and everything is written to a file. It judges nothing. Exit status: 0, 1 if something failed, 2 for
  * wrong usage.
  */
 import { execFile } from "node:child_process";
@@ -16,10 +16,12 @@ import { wholeNumber } from "../chaos/options.ts";
 import type { Guest, LabHandle } from "../lab/api.ts";
 import { checkoutFolder } from "../lab/checkout.ts";
 import { until } from "../lab/until.ts";
+import { type DaemonFigure, daemonFigures } from "./daemons.ts";
 import { figuresOf, type Measured, type Round, tableOf } from "./figures.ts";
 
 const USAGE =
-  "usage: npm run bench -- [--rounds 1-50] [--guests 1-12] [--samples 100-100000] [--out FILE]";
+  "usage: npm run bench -- [--rounds 1-50] [--guests 1-12] [--samples 100-100000] " +
+  "[--seconds 5-3600] [--out FILE]";
 const FLOW_DEADLINE_MS = 60_000;
 /** Never done at this cap, and little work for an emulated CPU. */
 const LOAD = { filledMiB: 32, workingSetMiB: 16, ratePagesPerSecond: 512 } as const;
@@ -34,6 +36,8 @@ interface Options {
   readonly rounds: number;
   readonly guests: number;
   readonly samples: number;
+  /** How long the daemons are watched. */
+  readonly seconds: number;
   readonly out: string;
 }
 
@@ -41,12 +45,13 @@ function optionsOrExit(): Options {
   const text = { type: "string" } as const;
   try {
     const { values } = parseArgs({
-      options: { rounds: text, guests: text, samples: text, out: text },
+      options: { rounds: text, guests: text, samples: text, seconds: text, out: text },
     });
     return {
       rounds: wholeNumber("rounds", values.rounds, 1, 50) ?? 5,
       guests: wholeNumber("guests", values.guests, 1, 12) ?? 6,
       samples: wholeNumber("samples", values.samples, 100, 100_000) ?? 3000,
+      seconds: wholeNumber("seconds", values.seconds, 5, 3_600) ?? 20,
       out: values.out ?? path.join(BUILT, "bench.json"),
     };
   } catch (error) {
@@ -75,14 +80,18 @@ async function waysOf(): Promise<ReadonlyMap<string, readonly string[]>> {
   ]);
 }
 
-/** Starts a migration that does not end; resolves once data flow. */
-async function migrates(lab: LabHandle, guest: Guest, watching: Connection): Promise<void> {
+/** Starts a migration that does not end; resolves once data flow, with a function that cancels it. */
+async function migrates(
+  lab: LabHandle,
+  guest: Guest,
+  watching: Connection,
+): Promise<() => Promise<void>> {
   const calling = await open(lab.a.libvirtUri);
   const domain = await calling.lookupByUuid(guest.uuid);
   const flags = MigrateFlag.LIVE | MigrateFlag.PEER2PEER;
   const destination = `qemu+tcp://${lab.b.controlAddress}/system`;
   let ended: string | undefined;
-  domain.migrateToUri3(destination, { bandwidth: CAP_MIBPS }, flags).then(
+  const call = domain.migrateToUri3(destination, { bandwidth: CAP_MIBPS }, flags).then(
     () => (ended = "arrived"),
     (error: unknown) => (ended = messageOf(error)),
   );
@@ -96,6 +105,11 @@ async function migrates(lab: LabHandle, guest: Guest, watching: Connection): Pro
     FLOW_DEADLINE_MS,
     () => `${guest.name} migrates`,
   );
+  return async () => {
+    await watched.abortJob();
+    await call;
+    await calling.close();
+  };
 }
 
 function messageOf(error: unknown): string {
@@ -109,13 +123,15 @@ async function measure(command: readonly string[], args: readonly string[]): Pro
   return { cpuMs: Number(cpuMs), wallMs: Number(wallMs), samples: Number(samples) };
 }
 
-async function bench(lab: LabHandle, options: Options): Promise<number> {
+async function sampleRounds(
+  lab: LabHandle,
+  guests: readonly Guest[],
+  options: Options,
+): Promise<readonly Round[]> {
   const ways = await waysOf();
-  const guests = await Promise.all(
-    Array.from({ length: options.guests }, () => lab.a.startGuest(LOAD)),
-  );
   const watching = await open(lab.a.libvirtUri);
-  for (const guest of guests) await migrates(lab, guest, watching);
+  const cancels: (() => Promise<void>)[] = [];
+  for (const guest of guests) cancels.push(await migrates(lab, guest, watching));
   const args = [lab.a.libvirtUri, String(options.samples), ...guests.map(({ uuid }) => uuid)];
   const rounds: Round[] = [];
   for (let number = 1; number <= options.rounds; number++) {
@@ -124,24 +140,40 @@ async function bench(lab: LabHandle, options: Options): Promise<number> {
     rounds.push(round);
     print(`round ${number} of ${options.rounds} measured`);
   }
+  for (const cancel of cancels) await cancel();
+  await watching.close();
+  return rounds;
+}
+
+async function bench(lab: LabHandle, options: Options): Promise<number> {
+  const guests = await Promise.all(
+    Array.from({ length: options.guests }, () => lab.a.startGuest(LOAD)),
+  );
+  const rounds = await sampleRounds(lab, guests, options);
   const figures = figuresOf(rounds, YARDSTICK);
+  const daemons = await daemonFigures(lab, guests, options.seconds);
   const about = {
     guests: options.guests,
     samples: options.samples,
+    seconds: options.seconds,
     processors: cpus().length,
     processor: cpus()[0]?.model ?? "",
     node: process.version,
     libvirt: libraryVersion(),
   };
-  const everything = {
-    about,
-    jobStats: { yardstick: YARDSTICK, figures, rounds: rounds.map(raw) },
-  };
-  writeFileSync(options.out, `${JSON.stringify(everything, null, 2)}\n`);
+  const jobStats = { yardstick: YARDSTICK, figures, rounds: rounds.map(raw) };
+  writeFileSync(options.out, `${JSON.stringify({ about, jobStats, daemons }, null, 2)}\n`);
   print(`\n${JSON.stringify(about)}\n`);
-  for (const line of tableOf(figures)) print(line);
+  for (const line of [...tableOf(figures), "", ...daemons.map(daemonLine)]) print(line);
   print(`\n${path.relative(process.cwd(), options.out)} has every round`);
   return 0;
+}
+
+function daemonLine({ role, cpuMsPerSecond, cpuMsPerVmCycle, rssMiB }: DaemonFigure): string {
+  return (
+    `daemon, ${role}: ${cpuMsPerSecond.toFixed(1)} ms of CPU a second, ` +
+    `${cpuMsPerVmCycle.toFixed(2)} ms a migration and cycle, ${rssMiB.toFixed(0)} MiB`
+  );
 }
 
 function raw(round: Round): Readonly<Record<string, Measured>> {
