@@ -42,7 +42,9 @@ export class HostScan {
       const stateOf = ({ uuid }: ActiveDomain): RunState => states.get(uuid) ?? "running";
       const active = wanted.filter((domain) => !isOff(stateOf(domain)));
       const jobs = await this.#jobs(active, options);
-      const incoming = active.filter(({ uuid }) => jobs.get(uuid)?.kind === "incoming");
+      const incoming = active.filter(
+        ({ uuid, running }) => running && jobs.get(uuid)?.kind === "incoming",
+      );
       const broken = await brokenIncoming(connection, incoming);
       return active.map((domain) => ({
         vm: { vmId: domain.uuid, name: domain.name, runState: stateOf(domain) },
@@ -84,7 +86,7 @@ async function notRunning(
   );
 }
 
-/** Arriving guests whose post-copy has failed. */
+/** Arriving guests whose post-copy has failed. Those are running: before post-copy they are paused. */
 async function brokenIncoming(
   connection: Connection,
   incoming: readonly ActiveDomain[],
