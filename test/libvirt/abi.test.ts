@@ -42,7 +42,12 @@ describe("the addon", () => {
     const source = readFileSync(path.join(PACKAGE, "job-samples.ts"), "utf8");
     const declared = /sampledFields = \[(.*?)\]/s.exec(source)?.[1] ?? "";
     expect(sampled.length).toBeGreaterThan(10);
-    expect(sampled).toEqual([...declared.matchAll(/"(\w+)"/g)].map((match) => match[1]));
+    const fields = [...declared.matchAll(/"(\w+)"/g)].map((match) => match[1]);
+    expect(sampled).toEqual(fields);
+    const read = [...source.matchAll(/^ {4}(\w+): sent\(rows\[first(?: \+ (\d+))?\]\),$/gm)];
+    expect(read.map(([, name, at]) => [name, Number(at ?? 0)])).toEqual(
+      [...fields.entries()].map(([at, name]) => [name, at]),
+    );
   });
 
   it("knows every key of a job that the installed libvirt documents", () => {

@@ -44,15 +44,16 @@ function toNumber(value: Int64): number {
   return Math.min(Number.MAX_SAFE_INTEGER, Number(value));
 }
 
+/** Of a record or a sample. */
+type Fields = { readonly [Field in keyof LibvirtJobStats]?: LibvirtJobStats[Field] | undefined };
+
 type Filled = { -readonly [Field in keyof JobStats]: JobStats[Field] };
 
 /**
  * A job-completed event's record has no `type`: that job is completed. Made for each VM in each cycle, so
  * field by field, without objects in between.
  */
-export function jobStatsFromLibvirt(
-  stats: Omit<LibvirtJobStats, "type"> & { readonly type?: number },
-): JobStats {
+export function jobStatsFromLibvirt(stats: Fields): JobStats {
   const filled: Filled = {
     type: stats.type === undefined ? "completed" : (types.get(stats.type) ?? "unbounded"),
     operation: operations.get(stats.operation ?? JobOperation.UNKNOWN) ?? "unknown",
