@@ -31,6 +31,7 @@ export class HostView {
   #shown = 0;
   /** Grows with each invalidation. */
   #age = 0;
+  #expiries = 0;
 
   /**
    * `waitMs`: how long one look may take; VMs that have not answered by then show nothing. `first`: VMs to
@@ -74,6 +75,12 @@ export class HostView {
   async freshWithin(maxAgeMs: number): Promise<CallResult<null>> {
     const fresh = this.#scannedAtMs !== null && this.#nowMs() - this.#scannedAtMs <= maxAgeMs;
     return fresh ? { kind: "ok", value: null } : this.refresh();
+  }
+
+  /** Something may have changed since: the next question looks again. A look in progress still counts. */
+  expire(): void {
+    this.#expiries += 1;
+    this.#scannedAtMs = null;
   }
 
   /** Something has changed that the present view does not show. */
@@ -139,6 +146,7 @@ export class HostView {
 
   async #scan(): Promise<CallResult<null>> {
     const age = this.#age;
+    const expiries = this.#expiries;
     this.#begun += 1;
     const look = this.#begun;
     const beganAtMs = this.#nowMs();
@@ -147,7 +155,7 @@ export class HostView {
     this.#entries = new Map(this.#entriesOf(views.value));
     this.#lookedAtMs = beganAtMs;
     this.#shown = look;
-    if (age === this.#age) this.#scannedAtMs = this.#nowMs();
+    if (age === this.#age && expiries === this.#expiries) this.#scannedAtMs = this.#nowMs();
     return { kind: "ok", value: null };
   }
 

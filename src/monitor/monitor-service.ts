@@ -51,8 +51,6 @@ import { VmAnswers } from "./vm-answers.ts";
 export const CANCEL_WAIT_MAX_MS = 10_000;
 /** The longest that a save waits for the files of ended saves. */
 const CLEAN_UP_WAIT_MAX_MS = 2_000;
-/** A view of the host not older than this answers a query without asking libvirt again. */
-export const STATS_MAX_AGE_MS = 200;
 
 export class MonitorService implements MigrationService {
   readonly #context: Context;
@@ -322,7 +320,7 @@ export class MonitorService implements MigrationService {
 
   /** null: the host view is fresh; otherwise why it is not. */
   async #tryLook(): Promise<MonitorError | null> {
-    const looked = await this.#context.hostView.freshWithin(STATS_MAX_AGE_MS);
+    const looked = await this.#context.hostView.freshWithin(this.#monitor.viewMaxAgeMs);
     if (looked.kind === "ok") {
       this.#slots.note();
       this.#departures.note();

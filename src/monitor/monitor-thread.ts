@@ -73,6 +73,11 @@ export const WAKE_SPACING_MS = 100;
  */
 export const CONFIRM_AGAIN_MS = 5_000;
 
+/** A view of the host not older than this answers a question without asking libvirt, while the loop rests. */
+export const STATS_MAX_AGE_MS = 200;
+/** The same in intervals of the loop, while it looks by itself: a look takes up to half of one. */
+const LOOKS_MAX_AGE_INTERVALS = 1.5;
+
 export class MonitorThread {
   readonly #context: Context;
   readonly #registry: Registry;
@@ -147,10 +152,21 @@ export class MonitorThread {
   }
 
   #onGuestEvent(event: GuestEvent): void {
+    this.#context.hostView.expire();
     const run = this.#registry.liveOf(event.vmId);
     if (event.change === "stopped" && run !== undefined) run.guestEnded(event.how);
     if (event.change === "started") run?.apply({ kind: "guestStarted" });
     this.arrivals.onGuestEvent(event);
+  }
+
+  /**
+   * How old a view may be to answer a question. While the loop looks in each cycle, a question costs no look
+   * of its own; events say what has changed since.
+   */
+  get viewMaxAgeMs(): number {
+    if (!this.#busy()) return STATS_MAX_AGE_MS;
+    const { monitorIntervalMs } = this.#context.settings();
+    return Math.max(STATS_MAX_AGE_MS, LOOKS_MAX_AGE_INTERVALS * monitorIntervalMs);
   }
 
   /** The host was looked at outside a cycle: a guest may have arrived. */

@@ -105,3 +105,18 @@ it("a look that began before something changed is no answer for after it", async
   expect(view.get(VM)).toBeUndefined();
   expect(hypervisor.called.filter((call) => call.startsWith("scan"))).toHaveLength(2);
 });
+
+it("once it has expired the next question looks again; a look in progress is shown all the same", async () => {
+  const { hypervisor, view } = slowView();
+  const look = view.refresh();
+  await hypervisor.holds();
+  view.expire();
+  await hypervisor.letGo();
+  await look;
+  expect(view.get(VM)).toBeDefined();
+  const question = view.freshWithin(60_000);
+  await hypervisor.letGo();
+  await question;
+  await view.freshWithin(60_000);
+  expect(hypervisor.called.filter((call) => call.startsWith("scan"))).toHaveLength(2);
+});

@@ -67,3 +67,26 @@ describe("VM.migrate", () => {
     expect(told[0]).toContain('["zerocopy","convergenceFoo"]');
   });
 });
+
+describe("while the loop looks at the host in each cycle", () => {
+  const OTHER = "22222222-2222-4222-8222-222222222222";
+
+  /** Looks within so many questions in a row. */
+  async function looksFor(host: SmallHost, questions: number): Promise<number> {
+    const before = host.hypervisor.called.filter((call) => call.startsWith("scan")).length;
+    for (let each = 0; each < questions; each += 1) await host.service.hostStats();
+    return host.hypervisor.called.filter((call) => call.startsWith("scan")).length - before;
+  }
+
+  it("a question costs no look, until an event says that a guest has changed", async () => {
+    const host = await SmallHost.up({ vars: { migration_monitor_interval: 60 } });
+    host.hypervisor.put(VM);
+    await host.migrate(VM);
+    await host.until(() => host.hypervisor.out.has(VM) || undefined, "the call");
+    await host.service.hostStats();
+    expect(await looksFor(host, 5)).toBe(0);
+    host.hypervisor.put(OTHER);
+    host.hypervisor.tell({ kind: "guest", vmId: OTHER, change: "started", incoming: false });
+    expect(await host.service.hostStats()).toMatchObject({ vmCount: 2 });
+  });
+});
