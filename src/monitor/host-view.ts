@@ -23,6 +23,8 @@ export class HostView {
   readonly #waitMs: () => number;
   readonly #first: () => ReadonlySet<string>;
   #entries: ReadonlyMap<string, Entry> = new Map();
+  /** Of these entries; null: not counted yet. */
+  #counts: HostCount | null = null;
   #scannedAtMs: number | null = null;
   #lookedAtMs: number | null = null;
   #scanning: { readonly promise: Promise<CallResult<null>>; readonly age: number } | null = null;
@@ -102,7 +104,9 @@ export class HostView {
   }
 
   counts(): HostCount {
-    return countTransfers([...this.#entries.values()].map(({ transfer }) => transfer));
+    // Counted once a look, not once a migration and cycle.
+    this.#counts ??= countTransfers([...this.#entries.values()].map(({ transfer }) => transfer));
+    return this.#counts;
   }
 
   /** n(source) for a migration of this VM. */
@@ -135,7 +139,7 @@ export class HostView {
     if (age !== this.#age) return { kind: "outdated" };
     if (views.kind !== "ok") return views;
     const others = [...this.#entries].filter(([vmId]) => !vmIds.has(vmId));
-    this.#entries = new Map([...others, ...this.#entriesOf(views.value)]);
+    this.#show([...others, ...this.#entriesOf(views.value)]);
     return { kind: "ok", value: null };
   }
 
@@ -152,7 +156,7 @@ export class HostView {
     const beganAtMs = this.#nowMs();
     const views = await this.#views({ waitMs: this.#waitMs(), first: this.#first() });
     if (views.kind !== "ok") return views;
-    this.#entries = new Map(this.#entriesOf(views.value));
+    this.#show(this.#entriesOf(views.value));
     this.#lookedAtMs = beganAtMs;
     this.#shown = look;
     if (age === this.#age && expiries === this.#expiries) this.#scannedAtMs = this.#nowMs();
@@ -167,6 +171,11 @@ export class HostView {
   > {
     const scanned = await this.#hypervisor.scan(options);
     return scanned.kind === "noAnswer" ? { kind: "noAnswer" } : scanned;
+  }
+
+  #show(entries: readonly (readonly [string, Entry])[]): void {
+    this.#entries = new Map(entries);
+    this.#counts = null;
   }
 
   #entriesOf(views: readonly VmJobView[]): readonly (readonly [string, Entry])[] {

@@ -60,6 +60,7 @@ import type { CycleInput } from "../core/input.ts";
 import { mayLearnLate } from "../core/location.ts";
 import { lookAtWaiting } from "../core/waiting.ts";
 import type { GuestEvent, HypervisorEvent, JobView } from "../hypervisor/port.ts";
+import type { Peer } from "../peer/peer.ts";
 import { Arrivals } from "./incoming/arrivals.ts";
 import { lookAgain } from "./migrations/prepare.ts";
 import type { Context } from "./context.ts";
@@ -240,7 +241,10 @@ export class MonitorThread {
       const look = () => (timer ? hostView.refresh() : hostView.refreshOnly(vmIds));
       const seen = await defects.containedLater("look", null, look);
       if (seen?.kind === "ok") defects.contained("arrivals", null, () => this.arrivals.looked());
-      for (const run of this.#registry.live()) this.#cycleOf(run, timer, seen?.kind === "ok");
+      const ownTo = this.#ownMigrations();
+      for (const run of this.#registry.live()) {
+        this.#cycleOf(run, timer, seen?.kind === "ok", ownTo);
+      }
       if (timer && seen?.kind === "ok") this.#lookAtWaiting();
     }
     if (this.arrivals.soon) this.wake();
@@ -277,9 +281,14 @@ export class MonitorThread {
   }
 
   /** A defect is this migration's alone; without any input it goes by the clock. */
-  #cycleOf(run: MigrationRun, timer: boolean, seen: boolean): void {
+  #cycleOf(
+    run: MigrationRun,
+    timer: boolean,
+    seen: boolean,
+    ownTo: ReadonlyMap<Peer, number>,
+  ): void {
     const input = this.#context.defects.contained("cycle", run.vmId, () =>
-      this.#inputFor(run, seen),
+      this.#inputFor(run, seen, ownTo),
     );
     run.apply({ kind: "cycle", timer, ...(input ?? UNSEEN) });
   }
@@ -297,7 +306,11 @@ export class MonitorThread {
     }
   }
 
-  #inputFor(run: MigrationRun, seen: boolean): Omit<CycleInput, "timer"> {
+  #inputFor(
+    run: MigrationRun,
+    seen: boolean,
+    ownTo: ReadonlyMap<Peer, number>,
+  ): Omit<CycleInput, "timer"> {
     const { hostView } = this.#context;
     const view = seen ? hostView.get(run.vmId) : undefined;
     return {
@@ -305,22 +318,22 @@ export class MonitorThread {
       sample: view === undefined ? null : sampleOf(view.job),
       gone: seen && view === undefined,
       sourceMigrations: hostView.migrationsWith(run.vmId),
-      destination: run.destinationCount(this.ownMigrationsTo(run)),
+      destination: run.destinationCount(countOf(run, ownTo)),
     };
   }
 
   /** This host's own migrations to the same destination whose call is out. */
   ownMigrationsTo(run: MigrationRun): number {
-    const { target } = run;
-    if (target.mode !== "remote") return 1;
-    return this.#registry
-      .live()
-      .filter(
-        (other) =>
-          other.target.mode === "remote" &&
-          other.target.peer === target.peer &&
-          countsThere(other.migration),
-      ).length;
+    return countOf(run, this.#ownMigrations());
+  }
+
+  #ownMigrations(): ReadonlyMap<Peer, number> {
+    const counts = new Map<Peer, number>();
+    for (const { migration, target } of this.#registry.live()) {
+      if (target.mode !== "remote" || !countsThere(migration)) continue;
+      counts.set(target.peer, (counts.get(target.peer) ?? 0) + 1);
+    }
+    return counts;
   }
 
   /** What remains right now is the pass's size; a moment later it is only a lower bound. */
@@ -360,6 +373,11 @@ export class MonitorThread {
     if (this.#isAsked(run)) await run.locateGuest();
     if (run.mayHaveLeftover) run.undefineLeftover();
   }
+}
+
+/** One for the destination that a foreign one goes to, and a save. */
+function countOf({ target }: MigrationRun, ownTo: ReadonlyMap<Peer, number>): number {
+  return target.mode === "remote" ? (ownTo.get(target.peer) ?? 0) : 1;
 }
 
 function hasEnded({ migration }: MigrationRun): boolean {

@@ -42,7 +42,10 @@ function fieldChanges(group: string, was: unknown, is: object): StateChanges | n
 
 /** By content: a part that was only looked at may be another object with the same fields. */
 function deepEqual(before: unknown, after: unknown): boolean {
-  return before === after || JSON.stringify(before) === JSON.stringify(after);
+  if (before === after) return true;
+  // Most parts are numbers, and most of those that differ are, too.
+  if (typeof before !== "object" || typeof after !== "object") return false;
+  return JSON.stringify(before) === JSON.stringify(after);
 }
 
 /** Whether there is more in them than what each sample changes. */
