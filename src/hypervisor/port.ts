@@ -50,12 +50,20 @@ export interface VmJobView {
   readonly job: JobView;
 }
 
+/** `job` null: it was not asked. */
+export interface ScannedVm {
+  readonly vm: VmView;
+  readonly job: JobView | null;
+}
+
 export interface ScanOptions {
   readonly waitMs: number;
   /** VMs that are asked before the others. */
   readonly first: ReadonlySet<string>;
   /** Absent: every active VM. */
   readonly only?: ReadonlySet<string>;
+  /** VMs whose state is enough. */
+  readonly notAsked?: ReadonlySet<string>;
 }
 
 export interface VmDetails extends VmView {
@@ -163,7 +171,7 @@ export interface Hypervisor {
    * has not answered by then has `noAnswer`, and is not asked again until it has; its late answer is in
    * the next scan.
    */
-  scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>>;
+  scan(options: ScanOptions): Promise<CallResult<readonly ScannedVm[]>>;
   jobView(vmId: string): Promise<CallResult<JobView>>;
   /** Of an active VM or of a definition. Refused with `noVm` if there is neither. */
   vmDetails(vmId: string): Promise<CallResult<VmDetails>>;

@@ -10,12 +10,24 @@ import {
   sourceCount,
   transferOf,
 } from "../core/host-count.ts";
-import type { CallResult, Hypervisor, ScanOptions, VmJobView } from "../hypervisor/port.ts";
+import { type LookedAt, notAskedIn } from "../core/look-plan.ts";
+import type {
+  CallResult,
+  Hypervisor,
+  JobView,
+  ScannedVm,
+  ScanOptions,
+  VmJobView,
+} from "../hypervisor/port.ts";
 
 interface Entry {
   readonly view: VmJobView;
   readonly transfer: Transfer;
+  /** When its job was last asked. */
+  readonly askedAtMs: number;
 }
+
+const NO_ANSWER: JobView = { kind: "noAnswer" };
 
 export class HostView {
   readonly #hypervisor: Hypervisor;
@@ -34,6 +46,8 @@ export class HostView {
   /** Grows with each invalidation. */
   #age = 0;
   #expiries = 0;
+  /** VMs to ask in the next look at all. */
+  readonly #heardOf = new Set<string>();
 
   /**
    * `waitMs`: how long one look may take; VMs that have not answered by then show nothing. `first`: VMs to
@@ -79,8 +93,12 @@ export class HostView {
     return fresh ? { kind: "ok", value: null } : this.refresh();
   }
 
-  /** Something may have changed since: the next question looks again. A look in progress still counts. */
-  expire(): void {
+  /**
+   * Something about this VM may have changed since: the next question looks again, and the next look asks
+   * it. A look in progress still counts.
+   */
+  heardOf(vmId: string): void {
+    this.#heardOf.add(vmId);
     this.#expiries += 1;
     this.#scannedAtMs = null;
   }
@@ -154,7 +172,10 @@ export class HostView {
     this.#begun += 1;
     const look = this.#begun;
     const beganAtMs = this.#nowMs();
-    const views = await this.#views({ waitMs: this.#waitMs(), first: this.#first() });
+    const first = this.#first();
+    const notAsked = this.#notAsked(first, beganAtMs);
+    this.#heardOf.clear();
+    const views = await this.#views({ waitMs: this.#waitMs(), first, notAsked });
     if (views.kind !== "ok") return views;
     this.#show(this.#entriesOf(views.value));
     this.#lookedAtMs = beganAtMs;
@@ -166,7 +187,7 @@ export class HostView {
   async #views(
     options: ScanOptions,
   ): Promise<
-    | { readonly kind: "ok"; readonly value: readonly VmJobView[] }
+    | { readonly kind: "ok"; readonly value: readonly ScannedVm[] }
     | Exclude<CallResult<null>, { kind: "ok" }>
   > {
     const scanned = await this.#hypervisor.scan(options);
@@ -178,10 +199,28 @@ export class HostView {
     this.#counts = null;
   }
 
-  #entriesOf(views: readonly VmJobView[]): readonly (readonly [string, Entry])[] {
-    return views.map((view) => {
-      const known = this.#entries.get(view.vm.vmId)?.transfer;
-      return [view.vm.vmId, { view, transfer: transferOf(view.job, known) }] as const;
+  #entriesOf(scanned: readonly ScannedVm[]): readonly (readonly [string, Entry])[] {
+    const nowMs = this.#nowMs();
+    return scanned.map(({ vm, job }) => {
+      const known = this.#entries.get(vm.vmId);
+      if (job === null && known !== undefined) {
+        return [vm.vmId, { ...known, view: { vm, job: known.view.job } }] as const;
+      }
+      const view = { vm, job: job ?? NO_ANSWER };
+      const transfer = transferOf(view.job, known?.transfer);
+      return [vm.vmId, { view, transfer, askedAtMs: nowMs }] as const;
     });
+  }
+
+  /** Whose state is enough in a look at all. */
+  #notAsked(first: ReadonlySet<string>, nowMs: number): ReadonlySet<string> {
+    if (this.#lookedAtMs === null) return new Set();
+    const known = [...this.#entries].map(([vmId, entry]): LookedAt => {
+      const { askedAtMs, view } = entry;
+      const hasNoJob = view.job.kind === "stats" && view.job.stats.type === "none";
+      const isWanted = first.has(vmId) || this.#heardOf.has(vmId);
+      return { vmId, askedAtMs, isIdle: hasNoJob && !isWanted };
+    });
+    return notAskedIn(known, nowMs - this.#lookedAtMs);
   }
 }

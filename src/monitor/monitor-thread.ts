@@ -12,9 +12,9 @@
  *
  * 1. Timer only: each destination's daemon is asked for its migration counts. Not awaited: the answer is
  *    there for the next cycle. One query per destination at a time (peer.ts).
- * 2. One look at the host: in a timer's cycle at every VM, in a woken one only at those that migrate or
- *    arrive. The look has one deadline; a VM that has not answered by then has no sample in this cycle
- *    and costs the others nothing (host-view.ts).
+ * 2. One look at the host: in a timer's cycle at every VM, of which idle ones are asked for a job in turn
+ *    (core/look-plan.ts), in a woken one only at those that migrate or arrive. The look has one deadline;
+ *    a VM that has not answered by then has no sample and costs the others nothing (host-view.ts).
  * 3. Guests that arrive on this host are recognised and reported (arrivals.ts).
  * 4. Each live migration gets one `cycle` input: its sample, its VM's state, n(source) and the
  *    destination's count. The core decides everything that follows, and asks for it as effects.
@@ -153,7 +153,7 @@ export class MonitorThread {
   }
 
   #onGuestEvent(event: GuestEvent): void {
-    this.#context.hostView.expire();
+    this.#context.hostView.heardOf(event.vmId);
     const run = this.#registry.liveOf(event.vmId);
     if (event.change === "stopped" && run !== undefined) run.guestEnded(event.how);
     if (event.change === "started") run?.apply({ kind: "guestStarted" });
@@ -339,7 +339,8 @@ export class MonitorThread {
   /** What remains right now is the pass's size; a moment later it is only a lower bound. */
   async #samplePassStart(vmId: string, iteration: number): Promise<void> {
     const run = this.#registry.liveOf(vmId);
-    if (run === undefined) return;
+    // Another party's: it counts from now on.
+    if (run === undefined) return this.#context.hostView.heardOf(vmId);
     const eventAtMs = this.#context.clock.monotonicMs();
     const view = await this.#context.hypervisor.jobView(vmId);
     if (view.kind === "ok" && view.value.kind === "stats") {

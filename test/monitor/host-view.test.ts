@@ -1,10 +1,19 @@
 /** What a look at the host's VMs shows when something changes while it is on its way. */
 import { describe, expect, it } from "vitest";
+import type { JobStats } from "../../src/core/job-stats.ts";
 import { HostView } from "../../src/monitor/host-view.ts";
 import { SteppingClock } from "./small-host.ts";
 import { SmallHypervisor } from "./small-hypervisor.ts";
 
 const VM = "11111111-1111-4111-8111-111111111111";
+const JOB: JobStats = {
+  type: "unbounded",
+  operation: "migrationOut",
+  timeElapsedMs: 1,
+  dataTotalBytes: 0,
+  dataProcessedBytes: 0,
+  dataRemainingBytes: 0,
+};
 
 /** Each look is held until it is let go. */
 class SlowHypervisor extends SmallHypervisor {
@@ -110,7 +119,7 @@ it("once it has expired the next question looks again; a look in progress is sho
   const { hypervisor, view } = slowView();
   const look = view.refresh();
   await hypervisor.holds();
-  view.expire();
+  view.heardOf(VM);
   await hypervisor.letGo();
   await look;
   expect(view.get(VM)).toBeDefined();
@@ -119,4 +128,66 @@ it("once it has expired the next question looks again; a look in progress is sho
   await question;
   await view.freshWithin(60_000);
   expect(hypervisor.called.filter((call) => call.startsWith("scan"))).toHaveLength(2);
+});
+
+describe("a look at all", () => {
+  const IDLE = Array.from({ length: 20 }, (_, n) => `00000000-0000-4000-8000-0000000000${n + 10}`);
+
+  function crowded(): {
+    readonly view: HostView;
+    readonly asked: (sinceMs: number) => Promise<readonly string[]>;
+    readonly hypervisor: SmallHypervisor;
+  } {
+    const clock = new SteppingClock();
+    const hypervisor = new SmallHypervisor(clock);
+    hypervisor.put(VM);
+    for (const vmId of IDLE) hypervisor.put(vmId);
+    const view = new HostView(
+      hypervisor,
+      () => clock.monotonicStepMs,
+      () => 1_000,
+      () => new Set([VM]),
+    );
+    const asked = async (sinceMs: number): Promise<readonly string[]> => {
+      clock.monotonicStepMs += sinceMs;
+      hypervisor.asked.length = 0;
+      await view.refresh();
+      return [...hypervisor.asked];
+    };
+    return { view, asked, hypervisor };
+  }
+
+  it("asks whose migration is live each time, the idle ones in turn, and knows all", async () => {
+    const { view, asked } = crowded();
+    expect(await asked(0)).toHaveLength(1 + IDLE.length);
+    const seen = new Set<string>();
+    for (let second = 0; second < 10; second += 1) {
+      const now = await asked(1_000);
+      expect(now).toHaveLength(1 + IDLE.length / 10);
+      expect(now).toContain(VM);
+      for (const vmId of now) seen.add(vmId);
+    }
+    expect(seen.size).toBe(1 + IDLE.length);
+    expect(view.views()).toHaveLength(1 + IDLE.length);
+  });
+
+  it("asks one that an event spoke of at once, and from then on while it has a job", async () => {
+    const { view, asked, hypervisor } = crowded();
+    const foreign = IDLE[19] ?? "";
+    await asked(0);
+    hypervisor.put(foreign, {}, { ...JOB });
+    expect(await asked(1_000)).not.toContain(foreign);
+    expect(view.counts().outgoing).toBe(0);
+    view.heardOf(foreign);
+    expect(await asked(1_000)).toContain(foreign);
+    expect(view.counts().outgoing).toBe(1);
+    expect(await asked(1_000)).toContain(foreign);
+  });
+
+  it("asks a new one at once", async () => {
+    const { asked, hypervisor } = crowded();
+    await asked(0);
+    hypervisor.put("33333333-3333-4333-8333-333333333333");
+    expect(await asked(1)).toContain("33333333-3333-4333-8333-333333333333");
+  });
 });

@@ -13,9 +13,9 @@ import type {
   HypervisorEvent,
   JobView,
   MigrateCall,
+  ScannedVm,
   ScanOptions,
   VmDetails,
-  VmJobView,
 } from "../../src/hypervisor/port.ts";
 import { NOT_BEGUN } from "../core/fixtures.ts";
 
@@ -49,6 +49,8 @@ export class SmallHypervisor implements Hypervisor {
   };
   /** The last migrate call of each VM. */
   readonly calls = new Map<string, MigrateCall>();
+  /** VMs that scans have asked for their job. */
+  readonly asked: string[] = [];
   /** What was called, as "method vmId". */
   readonly called: string[] = [];
   /** libvirt works on these VMs and says nothing of them alone: in its lists they stand. */
@@ -164,12 +166,16 @@ export class SmallHypervisor implements Hypervisor {
     return Promise.resolve();
   }
 
-  scan({ only }: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
+  scan({ notAsked, only }: ScanOptions): Promise<CallResult<readonly ScannedVm[]>> {
     this.#at("scan", "*");
     const value = [...this.vms.values()]
       .filter(({ details }) => !isOff(details.runState))
       .filter(({ details }) => only === undefined || only.has(details.vmId))
-      .map((vm) => ({ vm: vm.details, job: this.#view(vm) }));
+      .map((vm) => {
+        const isAsked = notAsked?.has(vm.details.vmId) !== true;
+        if (isAsked) this.asked.push(vm.details.vmId);
+        return { vm: vm.details, job: isAsked ? this.#view(vm) : null };
+      });
     return Promise.resolve({ kind: "ok", value });
   }
 

@@ -24,9 +24,9 @@ import type {
   HypervisorEvent,
   JobView,
   MigrateCall,
+  ScannedVm,
   ScanOptions,
   VmDetails,
-  VmJobView,
 } from "../port.ts";
 import { jobStatsFromLibvirt } from "./translate/job-stats.ts";
 import { guestDevicesIn } from "./guest-devices.ts";
@@ -121,7 +121,7 @@ export class LibvirtHypervisor implements Hypervisor {
     ]);
   }
 
-  scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
+  scan(options: ScanOptions): Promise<CallResult<readonly ScannedVm[]>> {
     return this.#scan.scan(options);
   }
 

@@ -8,7 +8,7 @@ import type { ActiveDomain, Connection } from "libvirt";
 import type { Clock } from "../../clock.ts";
 import type { Defects } from "../../defects.ts";
 import { type RunState, isOff } from "../../core/run-state.ts";
-import type { CallResult, JobView, ScanOptions, VmJobView } from "../port.ts";
+import type { CallResult, JobView, ScannedVm, ScanOptions } from "../port.ts";
 import type { Connections } from "./connections.ts";
 import { JobLanes } from "./job-lanes.ts";
 import { FIRST_LANES_MAX } from "./lanes.ts";
@@ -33,32 +33,35 @@ export class HostScan {
     this.#lanes = new JobLanes(stats, clock, defects);
   }
 
-  scan(options: ScanOptions): Promise<CallResult<readonly VmJobView[]>> {
+  scan(options: ScanOptions): Promise<CallResult<readonly ScannedVm[]>> {
     return this.#lists.run(async (connection) => {
       const all = await connection.listActive();
-      const { only } = options;
+      const { notAsked, only } = options;
       const wanted = only === undefined ? all : all.filter(({ uuid }) => only.has(uuid));
       const states = await notRunning(connection, wanted);
       const stateOf = ({ uuid }: ActiveDomain): RunState => states.get(uuid) ?? "running";
       const active = wanted.filter((domain) => !isOff(stateOf(domain)));
-      const jobs = await this.#jobs(active, options);
+      if (only === undefined) this.#lanes.forgetOthers(active.map(({ uuid }) => uuid));
+      const asked =
+        notAsked === undefined ? active : active.filter(({ uuid }) => !notAsked.has(uuid));
+      const jobs = await this.#jobs(asked, options);
       const incoming = active.filter(
         ({ uuid, running }) => running && jobs.get(uuid)?.kind === "incoming",
       );
       const broken = await brokenIncoming(connection, incoming);
+      const silence = (uuid: string) => (notAsked?.has(uuid) === true ? null : NO_ANSWER);
       return active.map((domain) => ({
         vm: { vmId: domain.uuid, name: domain.name, runState: stateOf(domain) },
-        job: broken.has(domain.uuid) ? BROKEN : (jobs.get(domain.uuid) ?? NO_ANSWER),
+        job: broken.has(domain.uuid) ? BROKEN : (jobs.get(domain.uuid) ?? silence(domain.uuid)),
       }));
     });
   }
 
   async #jobs(
     domains: readonly ActiveDomain[],
-    { waitMs, first, only }: ScanOptions,
+    { waitMs, first }: ScanOptions,
   ): Promise<ReadonlyMap<string, JobView>> {
     const ordered = this.#inOrder(domains, first).map(({ uuid }) => uuid);
-    if (only === undefined) this.#lanes.forgetOthers(ordered);
     return this.#lanes.ask(ordered, waitMs);
   }
 

@@ -36,10 +36,10 @@ afterEach(async () => {
   await lab.clear();
 });
 
-async function jobs(waitMs = WAIT_MS): Promise<ReadonlyMap<string, string>> {
+async function jobs(waitMs = WAIT_MS): Promise<ReadonlyMap<string, string | undefined>> {
   const result = await scan.scan({ waitMs, first: new Set() });
   if (result.kind !== "ok") throw new Error(`the scan came to ${result.kind}`);
-  return new Map(result.value.map(({ vm, job }) => [vm.vmId, job.kind]));
+  return new Map(result.value.map(({ vm, job }) => [vm.vmId, job?.kind]));
 }
 
 /** Its QEMU stopped and its job lock held: what is asked of it waits until the function is called. */
@@ -69,7 +69,7 @@ it("more VMs that hang than lanes begin keep no other from being sampled in the 
       const fresh = new HostScan(connections, systemClock, new Defects(log, systemClock));
       const result = await fresh.scan({ waitMs: WAIT_MS, first });
       if (result.kind !== "ok") throw new Error(`the scan came to ${result.kind}`);
-      const kinds = new Map(result.value.map(({ vm, job }) => [vm.vmId, job.kind]));
+      const kinds = new Map(result.value.map(({ vm, job }) => [vm.vmId, job?.kind]));
       return hung.every(({ uuid }) => kinds.get(uuid) === "noAnswer") ? kinds : undefined;
     },
     DEADLINE_MS,
