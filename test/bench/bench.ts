@@ -1,9 +1,9 @@
 /**
  * `npm run bench`: what one job-stats sample costs its client, in C, in Python, through the binding and
- * as the daemon's loop takes it; then what two daemons cost while the same guests migrate. The guests are
- * sampled by each way in turn, each in a process of its own, for several rounds; medians and the ratios
- * within a round are printed, and everything is written to a file. It judges nothing. Exit status: 0, 1 if something failed, 2 for
- * wrong usage.
+ * as the daemon's loop takes it; then what two daemons cost while the same guests migrate, all of them or
+ * one. The guests are sampled by each way in turn, each in a process of its own, for several rounds;
+ * medians and the ratios within a round are printed, and everything is written to a file. It judges
+ * nothing. Exit status: 0, 1 if something failed, 2 for wrong usage.
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -151,7 +151,11 @@ async function bench(lab: LabHandle, options: Options): Promise<number> {
   );
   const rounds = await sampleRounds(lab, guests, options);
   const figures = figuresOf(rounds, YARDSTICK);
-  const daemons = await daemonFigures(lab, guests, options.seconds);
+  // All of them, and one beside guests that only run.
+  const daemons = [
+    ...(await daemonFigures(lab, guests, options.seconds)),
+    ...(await daemonFigures(lab, guests.slice(0, 1), options.seconds)),
+  ];
   const about = {
     guests: options.guests,
     samples: options.samples,
@@ -169,9 +173,10 @@ async function bench(lab: LabHandle, options: Options): Promise<number> {
   return 0;
 }
 
-function daemonLine({ role, cpuMsPerSecond, cpuMsPerVmCycle, rssMiB }: DaemonFigure): string {
+function daemonLine(figure: DaemonFigure): string {
+  const { role, migrating, cpuMsPerSecond, cpuMsPerVmCycle, rssMiB } = figure;
   return (
-    `daemon, ${role}: ${cpuMsPerSecond.toFixed(1)} ms of CPU a second, ` +
+    `daemon, ${role}, ${migrating} migrating: ${cpuMsPerSecond.toFixed(1)} ms of CPU a second, ` +
     `${cpuMsPerVmCycle.toFixed(2)} ms a migration and cycle, ${rssMiB.toFixed(0)} MiB`
   );
 }

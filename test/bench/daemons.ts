@@ -22,6 +22,7 @@ const VARS = {
 
 export interface DaemonFigure {
   readonly role: "source" | "destination";
+  readonly migrating: number;
   readonly cpuMsPerSecond: number;
   /** For each migration in each cycle. */
   readonly cpuMsPerVmCycle: number;
@@ -52,6 +53,7 @@ export async function daemonFigures(
     const spentMs = (after[at] ?? Number.NaN) - (before[at] ?? Number.NaN);
     return {
       role: daemon === source ? "source" : "destination",
+      migrating: guests.length,
       cpuMsPerSecond: (spentMs / tookMs) * 1_000,
       cpuMsPerVmCycle: spentMs / (tookMs / CYCLE_MS) / guests.length,
       rssMiB: processFootprint(daemon.process.pid).rssMiB,
@@ -61,6 +63,8 @@ export async function daemonFigures(
     const { phase } = await source.migration(uuid);
     if (phase !== "running") throw new Error(`a migration was ${String(phase)} before its time`);
   }
+  // libvirt would carry them on without the daemons.
+  for (const { uuid } of guests) await source.call("VM.migrateCancel", { vmID: uuid });
   await Promise.all(daemons.map((daemon) => daemon.stop()));
   return figures;
 }
