@@ -47,7 +47,7 @@ export class HostView {
   #age = 0;
   #expiries = 0;
   /** VMs to ask in the next look at all. */
-  readonly #heardOf = new Set<string>();
+  #heardOf: ReadonlySet<string> = new Set();
 
   /**
    * `waitMs`: how long one look may take; VMs that have not answered by then show nothing. `first`: VMs to
@@ -98,7 +98,7 @@ export class HostView {
    * it. A look in progress still counts.
    */
   heardOf(vmId: string): void {
-    this.#heardOf.add(vmId);
+    this.#heardOf = new Set([...this.#heardOf, vmId]);
     this.#expiries += 1;
     this.#scannedAtMs = null;
   }
@@ -174,9 +174,13 @@ export class HostView {
     const beganAtMs = this.#nowMs();
     const first = this.#first();
     const notAsked = this.#notAsked(first, beganAtMs);
-    this.#heardOf.clear();
+    const heardOf = this.#heardOf;
+    this.#heardOf = new Set();
     const views = await this.#views({ waitMs: this.#waitMs(), first, notAsked });
-    if (views.kind !== "ok") return views;
+    if (views.kind !== "ok") {
+      this.#heardOf = new Set([...heardOf, ...this.#heardOf]);
+      return views;
+    }
     this.#show(this.#entriesOf(views.value));
     this.#lookedAtMs = beganAtMs;
     this.#shown = look;

@@ -184,6 +184,18 @@ describe("a look at all", () => {
     expect(await asked(1_000)).toContain(foreign);
   });
 
+  it("asks it, too, if the first look after the event failed", async () => {
+    const { view, asked, hypervisor } = crowded();
+    const foreign = IDLE[19] ?? "";
+    await asked(0);
+    view.heardOf(foreign);
+    const scan = hypervisor.scan.bind(hypervisor);
+    hypervisor.scan = () => Promise.resolve({ kind: "disconnected", message: "gone" });
+    await asked(1_000);
+    hypervisor.scan = scan;
+    expect(await asked(0)).toContain(foreign);
+  });
+
   it("asks a new one at once", async () => {
     const { asked, hypervisor } = crowded();
     await asked(0);
