@@ -139,6 +139,13 @@ export async function startConnecting(mortals: Mortals): Promise<Guest> {
   await mortals.lab.cut("migration", "swallow");
   await mortals.a.call("VM.migrate", { vmID: guest.uuid, params: slowParams(mortals) });
   await mortals.a.migrationIs(guest.uuid, (each) => each["phase"] === "starting");
+  // A host that vanishes while libvirt still opens its own connection to it is given up only by TCP,
+  // after a quarter of an hour: keepalive begins once that connection is open.
+  await until(
+    async () => (await guest.residence()).length === 2,
+    DEADLINE.deadlineMs,
+    "host-b has prepared its half",
+  );
   return guest;
 }
 
