@@ -4,6 +4,7 @@
  */
 import { systemClock } from "./clock.ts";
 import { ConfigError, examineConfig, type Config } from "./config/config.ts";
+import { readScenario } from "./hypervisor/simulated/scenario-file.ts";
 import { oneLine } from "./one-line.ts";
 import { groupIdOf } from "./rpc/unix-socket.ts";
 import { readTls } from "./tls/facts.ts";
@@ -38,6 +39,7 @@ export function checkOnHost(config: Config, wrong: ReadonlySet<string> = new Set
   const looked = [
     { keys: ["addresses.unix_socket_group"], look: groupOnHost },
     { keys: TLS_KEYS, look: tlsOnHost },
+    { keys: ["hypervisor.kind", "hypervisor.scenario", "hypervisor.host"], look: scenarioOnHost },
   ]
     .filter(({ keys }) => !keys.some((key) => wrong.has(key)))
     .map(({ look }) => look(config));
@@ -54,6 +56,19 @@ function groupOnHost({ addresses }: Config): Checked {
   } catch (error) {
     const problem = messageOf(error);
     return { problems: [problem], warnings: [] };
+  }
+}
+
+function scenarioOnHost({ hypervisor }: Config): Checked {
+  const { scenario, host } = hypervisor;
+  if (scenario === "") return { problems: [], warnings: [] };
+  try {
+    const names = readScenario(scenario).hosts.map(({ name }) => name);
+    if (names.includes(host)) return { problems: [], warnings: [] };
+    const problem = `hypervisor.host: "${host}" is none of the scenario's hosts (${names.join(", ")})`;
+    return { problems: [problem], warnings: [] };
+  } catch (error) {
+    return { problems: [`hypervisor.scenario: ${messageOf(error)}`], warnings: [] };
   }
 }
 

@@ -8,7 +8,6 @@
  */
 import type { PeerTls } from "./peer/peer-address.ts";
 import { fail, logCrashes } from "./process-errors.ts";
-import { hostname } from "node:os";
 import { checkConfigFile, checkOnHost } from "./check-config.ts";
 import { bootId, isoTime, systemClock } from "./clock.ts";
 import { exitStatus, HELP, parseCommandLine } from "./command-line.ts";
@@ -16,7 +15,7 @@ import { ConfigError, loadConfig, type Config } from "./config/config.ts";
 import { secondsToMs } from "./core/units.ts";
 import { makeFolder } from "./host/folders.ts";
 import type { HypervisorEvent } from "./hypervisor/port.ts";
-import { LibvirtHypervisor } from "./hypervisor/libvirt/hypervisor.ts";
+import { type ChosenHypervisor, createHypervisor, thisHostOf } from "./create-hypervisor.ts";
 import {
   FolderHeldError,
   FolderLock,
@@ -39,6 +38,7 @@ import { OwnIdentity } from "./monitor/recovery/own-identity.ts";
 import { Replayer, type Replay } from "./monitor/recovery/replay.ts";
 import { settingsFrom } from "./config/settings.ts";
 import { ownAddresses } from "./host/own-addresses.ts";
+import type { ThisHost } from "./host/this-host.ts";
 import { loadPeerTls } from "./peer/peer-tls.ts";
 import { PeerClient } from "./peer/peer-client.ts";
 import { Peers } from "./peer/peers.ts";
@@ -86,7 +86,9 @@ async function start(configPath: string): Promise<void> {
   const config = readConfigOrExit(configPath);
   const log = createLog({ level: config.log.level });
   const { pid, version: node } = process;
-  log.info({ host: hostname(), version: daemonVersion(), pid, node, configPath }, "starting");
+  const { name: host } = thisHostOf(config);
+  const hypervisor = config.hypervisor.kind;
+  log.info({ host, hypervisor, version: daemonVersion(), pid, node, configPath }, "starting");
   ownAddresses((err) => log.error({ err }, "cannot read this host's own addresses"));
   try {
     await run(new ReloadableConfig(configPath, config, log), log);
@@ -99,7 +101,7 @@ interface Daemon {
   readonly live: ReloadableConfig;
   readonly log: RootLog;
   readonly tlsWatch: TlsWatch;
-  readonly hypervisor: LibvirtHypervisor;
+  readonly chosen: ChosenHypervisor;
   readonly peerClient: PeerClient;
   readonly context: Context;
   readonly registry: Registry;
@@ -120,25 +122,20 @@ async function run(live: ReloadableConfig, rootLog: RootLog): Promise<void> {
   makeHibernationFolder(live.config, rootLog);
   await bringUp(daemon);
   logCrashes(rootLog);
-  rootLog.info({ uri: live.config.libvirt.uri, pid: process.pid }, "ready");
+  rootLog.info({ hypervisor: daemon.chosen.name, pid: process.pid }, "ready");
 }
 
 /** Every part, constructed and wired up; nothing is started yet. */
 async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog): Promise<Daemon> {
   const nowMs = (): number => systemClock.monotonicMs();
-  const hypervisor = new LibvirtHypervisor(
-    {
-      uri: live.config.libvirt.uri,
-      callTimeoutMs: () => secondsToMs(live.config.libvirt.call_timeout),
-    },
-    systemClock,
-    log,
-  );
+  const chosen = await createHypervisor(() => live.config, log);
+  const { hypervisor } = chosen;
+  const thisHost: ThisHost = thisHostOf(live.config);
   const tlsWatch = new TlsWatch(() => live.config, systemClock, log);
   const peerDeadlineMs = (): number => secondsToMs(live.config.vars.peer_timeout);
   const peerTls = (await loadPeerTls(live.config.ssl, log)) ?? noTls(live.config);
   const peerClient = new PeerClient(peerTls, nowMs, peerDeadlineMs);
-  const identity = new OwnIdentity();
+  const identity = new OwnIdentity(thisHost);
   const journal = journalOf(live.config, identity, lock, log);
   const events = new EventRing();
   const registry = new Registry();
@@ -160,7 +157,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
       send: (event) => listener.broadcast(event),
     },
     journal: new MigrationJournal(journal, systemClock),
-    hostName: hostname(),
+    thisHost,
     version: daemonVersion(),
   };
   const monitor = new MonitorThread(context, registry, () => service.admit());
@@ -172,7 +169,7 @@ async function assemble(live: ReloadableConfig, lock: FolderLock, log: RootLog):
     live,
     log,
     tlsWatch,
-    hypervisor,
+    chosen,
     peerClient,
     context,
     registry,
@@ -206,13 +203,13 @@ async function bringUp(daemon: Daemon): Promise<void> {
 async function serve(daemon: Daemon): Promise<void> {
   const { context, registry, service, dispatcher } = daemon;
   let recorded = false;
-  await connectToLibvirt(daemon, (event) => {
+  await connect(daemon.chosen, (event) => {
     // Ignored until there is a journal; the first scan shows whatever was missed.
     if (!recorded) return;
     service.onHypervisorEvent(event);
     daemon.monitor.onHypervisorEvent(event);
   });
-  await daemon.identity.complete(daemon.hypervisor, daemon.log);
+  await daemon.identity.complete(daemon.chosen.hypervisor, daemon.log);
   const known = await replayed(daemon.journal);
   await restore(daemon, known);
   recorded = true;
@@ -223,17 +220,15 @@ async function serve(daemon: Daemon): Promise<void> {
 }
 
 /** **Fails**: Error that names the configuration key. */
-async function connectToLibvirt(
-  { hypervisor, live }: Daemon,
+async function connect(
+  { hypervisor, name }: ChosenHypervisor,
   onEvent: (event: HypervisorEvent) => void,
 ): Promise<void> {
   try {
     await hypervisor.start(onEvent);
   } catch (cause) {
     const why = messageOf(cause);
-    throw new Error(`libvirt.uri: "${live.config.libvirt.uri}" cannot be reached: ${why}`, {
-      cause,
-    });
+    throw new Error(`${name} cannot be reached: ${why}`, { cause });
   }
 }
 
@@ -284,7 +279,7 @@ function handleSignals(daemon: Daemon): void {
     stopping = true;
     log.info({ signal, live: registry.live().length }, "stopping; migrations continue in libvirt");
     setTimeout(() => process.exit(0), STOP_WITHIN_MS);
-    Promise.all([listener.close(), daemon.monitor.stop(), daemon.hypervisor.stop()])
+    Promise.all([listener.close(), daemon.monitor.stop(), daemon.chosen.hypervisor.stop()])
       .then(() => daemon.journal.close())
       .catch((err: unknown) => log.error({ err }, "stop failed"))
       .finally(() => process.exit(0));

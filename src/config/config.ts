@@ -122,6 +122,7 @@ export function applyReload(old: Config, next: Config): Config {
     addresses: old.addresses,
     ssl: old.ssl,
     journal: old.journal,
+    hypervisor: old.hypervisor,
     libvirt: { ...next.libvirt, uri },
   });
 }
@@ -233,6 +234,7 @@ function brokenRelations(config: Config): readonly BrokenRelation[] {
       named.set(subject, role);
     }
   }
+  broken.push(...brokenSimulation(config));
   return broken;
 }
 
@@ -251,4 +253,32 @@ function deepFreeze(config: Config): Config {
     Object.freeze(section);
   }
   return Object.freeze(config);
+}
+
+/** A simulated host needs its name and one world; with libvirt neither may be left over. */
+function brokenSimulation({ hypervisor }: Config): readonly BrokenRelation[] {
+  const { kind, host, scenario, world_socket: socket } = hypervisor;
+  const named = { host, scenario, world_socket: socket };
+  if (kind === "libvirt") {
+    return Object.entries(named)
+      .filter(([, value]) => value !== "")
+      .map(([name, value]) => ({
+        keys: ["hypervisor.kind", `hypervisor.${name}`],
+        problem: `hypervisor.${name}: ${show(value)} is invalid while hypervisor.kind is "libvirt"; leave it empty`,
+      }));
+  }
+  const broken: BrokenRelation[] = [];
+  if (host === "") {
+    broken.push({
+      keys: ["hypervisor.kind", "hypervisor.host"],
+      problem: `hypervisor.host: "" is invalid while hypervisor.kind is "simulated"; name a host of the world`,
+    });
+  }
+  if ((scenario === "") === (socket === "")) {
+    broken.push({
+      keys: ["hypervisor.kind", "hypervisor.scenario", "hypervisor.world_socket"],
+      problem: `hypervisor.scenario: ${show(scenario)} is invalid while hypervisor.world_socket is ${show(socket)}; a simulated host has exactly one of them`,
+    });
+  }
+  return broken;
 }

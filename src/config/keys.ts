@@ -111,6 +111,13 @@ function path(text: KeyText<string>): Key<string> {
 /** The maximum length of a Unix socket's path on Linux (sun_path is 108 bytes with the NUL). */
 const SOCKET_PATH_BYTES = 107;
 
+const pathOrNone = (spec: KeyText<string>): Key<string> =>
+  text(
+    `absolute path, at most ${SOCKET_PATH_BYTES} bytes, or empty`,
+    spec,
+    (value) => value === "" || isSocketPath(value),
+  );
+
 const uriPattern = /^[a-z][a-z0-9]*(\+[a-z0-9]+)?:\/\/\S*$/;
 const vars = {
   migration_max_bandwidth: integer(ranges.bandwidthMiBps, {
@@ -230,14 +237,10 @@ const addresses = {
     ),
   ),
   unix_socket_ro: restartOnly(
-    text(
-      `absolute path, at most ${SOCKET_PATH_BYTES} bytes, or empty`,
-      {
-        default: "/run/vdsm-migrationd/rpc-ro.sock",
-        doc: "Unix socket for reading, mode 0666: open to every user of the host. Empty = none.",
-      },
-      (value) => value === "" || isSocketPath(value),
-    ),
+    pathOrNone({
+      default: "/run/vdsm-migrationd/rpc-ro.sock",
+      doc: "Unix socket for reading, mode 0666: open to every user of the host. Empty = none.",
+    }),
   ),
 };
 
@@ -309,6 +312,34 @@ const libvirt = {
   }),
 };
 
+const hypervisor = {
+  kind: restartOnly(
+    oneOf(["libvirt", "simulated"], {
+      default: "libvirt",
+      doc: "simulated: for trying the daemon without hosts; nothing that it says is about a real guest.",
+    }),
+  ),
+  host: restartOnly(
+    text(
+      "name of a host, or empty",
+      { default: "", doc: "Which host of the simulated world this is the daemon of." },
+      (value) => value === "" || /^[\w.-]+$/.test(value),
+    ),
+  ),
+  scenario: restartOnly(
+    pathOrNone({
+      default: "",
+      doc: "Scenario file of a simulated world that lives and ends with this daemon. Empty = none.",
+    }),
+  ),
+  world_socket: restartOnly(
+    pathOrNone({
+      default: "",
+      doc: "Unix socket of a simulated world that another process runs, so that several daemons share it. Empty = none.",
+    }),
+  ),
+};
+
 const peer = {
   mode: oneOf(["daemon", "none"], {
     default: "daemon",
@@ -329,7 +360,7 @@ const log = {
   level: oneOf(logLevels, { default: "info", doc: "Lowest level that is written." }),
 };
 
-export const schema = { vars, addresses, ssl, access, libvirt, peer, journal, log };
+export const schema = { vars, addresses, ssl, access, hypervisor, libvirt, peer, journal, log };
 
 /** A value as error messages show it. */
 export function show(value: unknown): string {

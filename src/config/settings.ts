@@ -25,6 +25,7 @@ export interface Settings {
   readonly reservationLapsesMs: number;
   readonly hibernationFolder: string;
   /** The destination's libvirt URI, with `{host}` as placeholder. */
+  readonly hypervisorKind: "libvirt" | "simulated";
   readonly destinationUri: string;
   readonly managementPort: number;
   readonly peerMode: "daemon" | "none";
@@ -51,6 +52,7 @@ export function settingsFrom(config: Config): Settings {
     admissionTimeoutMs: secondsToMs(vars.migration_admission_timeout),
     reservationLapsesMs: secondsToMs(vars.migration_listener_timeout),
     hibernationFolder: vars.hibernation_dir,
+    hypervisorKind: config.hypervisor.kind,
     destinationUri: config.libvirt.destination_uri,
     managementPort: config.addresses.management_port,
     peerMode: config.peer.mode,

@@ -18,6 +18,8 @@ export interface OwnHost {
   readonly name: string;
   /** Of all its interfaces. */
   readonly addresses: readonly OwnAddress[];
+  /** Every loopback address is its own. Not so for simulated hosts, which share those of one machine. */
+  readonly ownsLoopback: boolean;
 }
 
 /** RFC 6761, 6.3, and what distributions write into their hosts files. */
@@ -37,7 +39,7 @@ export function isOwnHost(host: string, own: OwnHost): boolean {
     host === name ||
     LOOPBACK_NAMES.has(host) ||
     host.endsWith(".localhost") ||
-    isOwnAddress(host, own.addresses)
+    isOwnAddress(host, own)
   );
 }
 
@@ -46,12 +48,15 @@ export function isOwnHost(host: string, own: OwnHost): boolean {
  * whatever spelling. With a zone it must be that interface's: another host of another link may have
  * the same link-local address. False for a name.
  */
-export function isOwnAddress(text: string, addresses: readonly OwnAddress[]): boolean {
+export function isOwnAddress(
+  text: string,
+  { addresses, ownsLoopback }: Omit<OwnHost, "name">,
+): boolean {
   const [written = "", zone] = text.split("%");
   const address = canonicalIp(written);
   if (address === undefined) return false;
   return (
-    isLoopback(address) ||
+    (ownsLoopback && isLoopback(address)) ||
     addresses.some(
       (each) =>
         canonicalIp(each.address.split("%", 1)[0] ?? "") === address &&

@@ -8,7 +8,7 @@ import type { Capabilities as CapabilitiesAnswer } from "../wire/results.ts";
 /** libvirt queries QEMU each time, and the answer changes with a kernel module at most. */
 const KVM_KEPT_MS = 60_000;
 
-export type CapabilitiesContext = Pick<Context, "settings" | "clock" | "hostName" | "version"> & {
+export type CapabilitiesContext = Pick<Context, "settings" | "clock" | "thisHost" | "version"> & {
   readonly hypervisor: Pick<Context["hypervisor"], "hasKvm">;
 };
 
@@ -23,10 +23,11 @@ export class Capabilities {
   }
 
   async answer(): Promise<CapabilitiesAnswer> {
-    const { hostName, settings, version } = this.#context;
+    const { thisHost, settings, version } = this.#context;
     return {
-      hostName,
+      hostName: thisHost.name,
       version,
+      hypervisor: settings().hypervisorKind,
       vmTypes: ["kvm"],
       kvmEnabled: (await this.#hasKvm()) ? "true" : "false",
       zerocopy_migrations: false,

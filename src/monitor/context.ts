@@ -3,6 +3,7 @@
  * main.ts.
  */
 import type { Clock } from "../clock.ts";
+import type { ThisHost } from "../host/this-host.ts";
 import type { Hypervisor } from "../hypervisor/port.ts";
 import type { Log } from "../logger.ts";
 import type { Peers } from "../peer/peers.ts";
@@ -23,8 +24,7 @@ export interface Context {
   readonly settings: () => Settings;
   readonly events: EventSink;
   readonly journal: MigrationJournal;
-  /** This host's name, for messages and files. */
-  readonly hostName: string;
+  readonly thisHost: ThisHost;
   /** This daemon's version. */
   readonly version: string;
 }

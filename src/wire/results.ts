@@ -130,6 +130,10 @@ export type HostStats = ObjectOf<typeof hostStatsFields>;
 export const capabilitiesFields = {
   hostName: text("This host's name."),
   version: text("The daemon's."),
+  hypervisor: oneOf(
+    ["libvirt", "simulated"],
+    "simulated: no guest of this host is real, and neither is any figure about one.",
+  ),
   vmTypes: listOf(text("kvm."), "Always kvm."),
   kvmEnabled: oneOf(["true", "false"], "A string, as in VDSM."),
   zerocopy_migrations: boolean("Always false."),

@@ -230,6 +230,20 @@ describe("combinations", () => {
     );
   });
 
+  it.each([
+    [{ kind: "simulated", scenario: "/s" }, /^hypervisor\.host: "" is invalid/],
+    [{ kind: "simulated", host: "a" }, /^hypervisor\.scenario: "" is invalid while/],
+    [
+      { kind: "simulated", host: "a", scenario: "/s", world_socket: "/w" },
+      /^hypervisor\.scenario: "\/s" is invalid while hypervisor\.world_socket is "\/w"/,
+    ],
+    [{ host: "a" }, /^hypervisor\.host: "a" is invalid while hypervisor\.kind is "libvirt"/],
+    [{ world_socket: "/w" }, /^hypervisor\.world_socket: "\/w" is invalid/],
+    [{ kind: "qemu" }, /^hypervisor\.kind: "qemu" is invalid; expected libvirt \| simulated/],
+  ])("rejects the hypervisor %j", (hypervisor, message) => {
+    expect(messageOf(() => parseConfig({ hypervisor }))).toMatch(message);
+  });
+
   it("accepts a floor above the maximum: the lower of the two applies", () => {
     const vars = { migration_max_bandwidth: 5, min_migration_bandwidth: 10 };
     expect(parseConfig({ vars }).vars).toMatchObject(vars);
@@ -274,7 +288,21 @@ describe("a changed file", () => {
     return other[row.key] ?? `${row.default}.new`;
   };
 
-  it.each(configRows())("$key: listed, and applied only if reloadable", (row: ConfigRow) => {
+  /** Those of a simulated host make sense only together. */
+  const apart = configRows().filter(({ key }) => !key.startsWith("hypervisor."));
+
+  it("the hypervisor is listed, and stays what it is", () => {
+    const old = parseConfig({});
+    const hypervisor = { kind: "simulated", host: "host-a", scenario: "/etc/scenario.json" };
+    const next = parseConfig({ hypervisor });
+    expect(diffConfig(old, next)).toEqual({
+      changed: [],
+      needsRestart: ["hypervisor.kind", "hypervisor.host", "hypervisor.scenario"],
+    });
+    expect(applyReload(old, next)).toEqual(old);
+  });
+
+  it.each(apart)("$key: listed, and applied only if reloadable", (row: ConfigRow) => {
     const old = parseConfig({});
     const next = parseConfig(nested(row.key, changed(row)));
     expect(diffConfig(old, next)).toEqual({

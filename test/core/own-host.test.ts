@@ -12,6 +12,7 @@ const own: OwnHost = {
     { address: "2001:db8::1", interfaceName: "eth0", scopeId: 0 },
     { address: "fe80::a", interfaceName: "eth0", scopeId: 2 },
   ],
+  ownsLoopback: true,
 };
 
 /** As a caller writes it. */
@@ -76,4 +77,11 @@ describe("another host", () => {
   ])("%s", (dst) => {
     expect(isOwn(dst)).toBe(false);
   });
+});
+
+it("a simulated host, which shares one machine with others, owns only its own loopback address", () => {
+  const simulated = { ...own, addresses: own.addresses.slice(0, 1), ownsLoopback: false };
+  expect(isOwnHost("127.0.0.1", simulated)).toBe(true);
+  expect(isOwnHost("127.0.0.2", simulated)).toBe(false);
+  expect(isOwnHost("localhost", simulated)).toBe(true);
 });

@@ -144,7 +144,7 @@ describe("who may import what", () => {
       "version.ts",
     ],
     stomp: [],
-    host: ["clock.ts"],
+    host: ["core", "clock.ts"],
     config: ["core", "wire", "errors.ts", "logger.ts", "one-line.ts"],
     hypervisor: ["core", "host", "clock.ts", "defects.ts", "errors.ts", "logger.ts"],
     tls: shared,
@@ -176,7 +176,7 @@ describe("who may import what", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("only src/hypervisor/libvirt imports libvirt, and only main.ts imports that folder", () => {
+  it("only src/hypervisor/libvirt imports libvirt, and only create-hypervisor.ts imports that folder", () => {
     const adapter = "src/hypervisor/libvirt/";
     const importing = (wanted: (target: string) => boolean): readonly string[] =>
       daemon
@@ -192,7 +192,7 @@ describe("who may import what", () => {
     expect(
       importing((target) => target === "libvirt" || target.startsWith("src/libvirt/")),
     ).toEqual([]);
-    expect(importing((target) => target.startsWith(adapter))).toEqual(["src/main.ts"]);
+    expect(importing((target) => target.startsWith(adapter))).toEqual(["src/create-hypervisor.ts"]);
   });
 
   it("src has no import circle, types included", () => {

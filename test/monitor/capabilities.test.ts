@@ -3,6 +3,7 @@
 import { expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
 import type { CallResult } from "../../src/hypervisor/port.ts";
+import { simulatedHost } from "../../src/host/this-host.ts";
 import { Capabilities } from "../../src/monitor/capabilities.ts";
 import { settingsFrom } from "../../src/config/settings.ts";
 
@@ -15,7 +16,7 @@ it("is what libvirt says, kept for a minute, and what it said last while it is s
   let answer = silent();
   let asked = 0;
   const capabilities = new Capabilities({
-    hostName: "host-a",
+    thisHost: simulatedHost("host-a", ""),
     version: "1.2.3",
     settings: () => settingsFrom(parseConfig({})),
     clock: { monotonicMs: () => nowMs, wallMs: () => 0 },

@@ -3,6 +3,7 @@
  * daemon's own; below them stand small-hypervisor.ts and a clock that steps, and where a test gives
  * one, the destination's daemon as a function.
  */
+import { realHost } from "../../src/host/this-host.ts";
 import { onTestFinished } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import { parseConfig } from "../../src/config/config.ts";
@@ -159,7 +160,7 @@ export class SmallHost {
         },
       },
       journal: new MigrationJournal(this.#journal, this.clock),
-      hostName: "host1",
+      thisHost: { ...realHost(), name: "host1" },
       version: "1.2.3",
     };
     this.monitor = new MonitorThread(this.#context, this.registry, () => this.service.admit());

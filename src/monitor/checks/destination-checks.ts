@@ -16,6 +16,7 @@ import { certificatesFinding } from "../../peer/certificates.ts";
 import { answersConnect } from "../../peer/probe.ts";
 import type { GuestThere, Peer, PeerLook } from "../../peer/peer.ts";
 import { resolver } from "../../host/resolver.ts";
+import type { ThisHost } from "../../host/this-host.ts";
 import type { Context } from "../context.ts";
 import { ownByResolving } from "../migrations/own-host.ts";
 import type { MigrateRequest } from "../service.ts";
@@ -100,8 +101,15 @@ function guestFinding({ kind }: GuestThere): Finding {
 }
 
 /** Whether the name in dst resolves, and not to this host. */
-export async function resolved(request: MigrateRequest, host: string): Promise<Finding> {
-  const [itself, finding] = await Promise.all([ownByResolving(request), lookedUp(host)]);
+export async function resolved(
+  request: MigrateRequest,
+  host: string,
+  thisHost: ThisHost,
+): Promise<Finding> {
+  const [itself, finding] = await Promise.all([
+    ownByResolving(request, () => thisHost.ownHost()),
+    lookedUp(host),
+  ]);
   return itself === null ? finding : bad(itself.message);
 }
 

@@ -50,7 +50,7 @@ export async function migrateCheck(
     told(() => hypervisor.guestDevices(request.vmId)),
     told(() => hypervisor.destinationHost(request.vmId, uri)),
     daemonChecks(request.vmId, destination, context),
-    resolved(request, host),
+    resolved(request, host, context.thisHost),
     migrationAddress(request.dstqemu ?? host, destination.port),
     told(() => hostView.refresh()),
   ]);
@@ -84,7 +84,7 @@ function destinationOf(
   if (request.mode === "file") {
     throw new MonitorError("invalidParams", "mode: VM.migrateCheck is for mode remote");
   }
-  refuseOwnHost(request, context.hostName);
+  refuseOwnHost(request, context.thisHost.ownHost());
   const parsed = parseDestination(request.dst);
   if (parsed === undefined) {
     throw new MonitorError("invalidParams", `dst: ${JSON.stringify(request.dst)}: not a host`);

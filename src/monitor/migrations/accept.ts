@@ -33,8 +33,8 @@ export async function accept(
   hooks: RunHooks,
 ): Promise<MigrationRun> {
   const settings = context.settings();
-  refuseOwnHost(request, context.hostName);
-  const resolved = ownByResolving(request);
+  refuseOwnHost(request, context.thisHost.ownHost());
+  const resolved = ownByResolving(request, () => context.thisHost.ownHost());
   const vm = await runningVm(request.vmId, context);
   checkPlacement(request, vm);
   checkNoJob(request.vmId, await context.hypervisor.jobView(request.vmId));

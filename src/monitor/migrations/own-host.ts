@@ -4,9 +4,8 @@
  * resolver does not delay acceptance, and libvirt refuses in the end.
  */
 import { parseDestination } from "../../core/address.ts";
-import { isOwnAddress, isOwnHost } from "../../core/own-host.ts";
+import { isOwnAddress, isOwnHost, type OwnHost } from "../../core/own-host.ts";
 import { MonitorError } from "../../errors.ts";
-import { ownAddresses } from "../../host/own-addresses.ts";
 import { resolver } from "../../host/resolver.ts";
 import type { MigrateRequest } from "../service.ts";
 
@@ -14,9 +13,8 @@ import type { MigrateRequest } from "../service.ts";
 export const RESOLVE_WAIT_MS = 300;
 
 /** **Fails**: invalidParams if dst or dstqemu is this host by name or address. */
-export function refuseOwnHost(request: MigrateRequest, hostName: string): void {
+export function refuseOwnHost(request: MigrateRequest, own: OwnHost): void {
   if (request.mode === "file") return;
-  const own = { name: hostName, addresses: ownAddresses() };
   const host = parseDestination(request.dst)?.host;
   if (host !== undefined && isOwnHost(host, own)) throw itself("dst", request.dst);
   const { dstqemu } = request;
@@ -27,17 +25,21 @@ export function refuseOwnHost(request: MigrateRequest, hostName: string): void {
  * The same for names, once they are resolved: the refusal, or null. Settles within RESOLVE_WAIT_MS and
  * never rejects.
  */
-export async function ownByResolving(request: MigrateRequest): Promise<MonitorError | null> {
+export async function ownByResolving(
+  request: MigrateRequest,
+  own: () => OwnHost,
+): Promise<MonitorError | null> {
   if (request.mode === "file") return null;
   const { dst, dstqemu } = request;
   const found = await Promise.all([
-    resolvesToOwn("dst", dst, parseDestination(dst)?.host),
-    resolvesToOwn("dstqemu", dstqemu, dstqemu),
+    resolvesToOwn(own, "dst", dst, parseDestination(dst)?.host),
+    resolvesToOwn(own, "dstqemu", dstqemu, dstqemu),
   ]);
   return found.find((each) => each !== null) ?? null;
 }
 
 async function resolvesToOwn(
+  ownNow: () => OwnHost,
   parameter: string,
   value: string | undefined,
   host: string | undefined,
@@ -45,7 +47,7 @@ async function resolvesToOwn(
   if (value === undefined || host === undefined) return null;
   const resolved = await resolver.resolve(host, AbortSignal.timeout(RESOLVE_WAIT_MS));
   if (resolved.kind !== "found") return null;
-  const own = ownAddresses();
+  const own = ownNow();
   const found = resolved.all.find(({ address }) => isOwnAddress(address, own));
   return found === undefined ? null : itself(parameter, value, found.address);
 }

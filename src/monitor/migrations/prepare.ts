@@ -144,7 +144,7 @@ async function prepareSave(
   const written = await files.writeParameters({
     vmId: run.vmId,
     name: run.migration.facts.vmName,
-    host: context.hostName,
+    host: context.thisHost.name,
     time: isoTime(context.clock.wallMs()),
     domainXml: xml.value,
   });

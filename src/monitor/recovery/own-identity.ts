@@ -3,8 +3,7 @@
  * once; libvirt's host UUID only when libvirt is, so it is asked for before the journal is read. What
  * makes two identities the same host is journal/host-identity.ts's.
  */
-import { hostname } from "node:os";
-import { machineId } from "../../host/machine-id.ts";
+import type { ThisHost } from "../../host/this-host.ts";
 import type { CallResult, Hypervisor } from "../../hypervisor/port.ts";
 import type { HostIdentity } from "../../journal/host-identity.ts";
 import type { Log } from "../../logger.ts";
@@ -13,7 +12,11 @@ import type { Log } from "../../logger.ts";
 const HOST_UUID_WAIT_MS = 10_000;
 
 export class OwnIdentity {
-  #identity: HostIdentity = { name: hostname(), machineId: machineId(), hostUuid: null };
+  #identity: HostIdentity;
+
+  constructor({ name, machineId }: Pick<ThisHost, "name" | "machineId">) {
+    this.#identity = { name, machineId, hostUuid: null };
+  }
 
   get current(): HostIdentity {
     return this.#identity;

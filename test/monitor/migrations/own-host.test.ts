@@ -3,7 +3,11 @@
 import { expect, it } from "vitest";
 import { type MigrateRequest, PLAIN_OPTIONS } from "../../../src/monitor/service.ts";
 import { ownByResolving, refuseOwnHost } from "../../../src/monitor/migrations/own-host.ts";
+import type { OwnHost } from "../../../src/core/own-host.ts";
+import { realHost } from "../../../src/host/this-host.ts";
 import { ownAddresses } from "../../../src/host/own-addresses.ts";
+
+const named = (name: string) => (): OwnHost => ({ ...realHost().ownHost(), name });
 
 const request = (fields: Partial<MigrateRequest>): MigrateRequest => ({
   vmId: "v",
@@ -18,7 +22,7 @@ it.each<[string, Partial<MigrateRequest>]>([
   ["dstqemu", { dstqemu: "localhost" }],
   ["dst", { dst: "[::ffff:127.0.0.1]" }],
 ])("%s resolves to this host: %j", async (parameter, fields) => {
-  const itself = await ownByResolving(request(fields));
+  const itself = await ownByResolving(request(fields), named("host-a"));
   expect(itself).toMatchObject({ code: "invalidParams", details: { parameter } });
   expect(itself?.message).toMatch(new RegExp(`^${parameter}: ".*" \\(.*\\) is this host itself$`));
 });
@@ -26,7 +30,7 @@ it.each<[string, Partial<MigrateRequest>]>([
 it.each([[{}], [{ dst: "no-such-name.invalid" }], [{ mode: "file", dst: "/localhost" } as const]])(
   "%j does not",
   async (fields) => {
-    expect(await ownByResolving(request(fields))).toBeNull();
+    expect(await ownByResolving(request(fields), named("host-a"))).toBeNull();
   },
 );
 
@@ -34,10 +38,12 @@ it("the addresses of its interfaces are refused at once, whatever its name", () 
   const own = ownAddresses().map(({ address }) => address);
   expect(own).toContain("127.0.0.1");
   for (const address of own.filter((each) => !each.includes(":"))) {
-    expect(() => refuseOwnHost(request({ dst: `${address}:1` }), "host-a")).toThrow(
+    expect(() => refuseOwnHost(request({ dst: `${address}:1` }), named("host-a")())).toThrow(
       /this host itself/,
     );
   }
-  expect(() => refuseOwnHost(request({ dst: "HOST-A".toLowerCase() }), "HOST-A")).toThrow();
-  expect(() => refuseOwnHost(request({}), "host-a")).not.toThrow();
+  expect(() =>
+    refuseOwnHost(request({ dst: "HOST-A".toLowerCase() }), named("HOST-A")()),
+  ).toThrow();
+  expect(() => refuseOwnHost(request({}), named("host-a")())).not.toThrow();
 });

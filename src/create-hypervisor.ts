@@ -1,0 +1,53 @@
+/**
+ * Which hypervisor the configuration chooses. libvirt's binding is loaded only where it is wanted: a
+ * simulated host needs no libvirt.
+ */
+import { systemClock } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import { secondsToMs } from "./core/units.ts";
+import { realHost, simulatedHost, type ThisHost } from "./host/this-host.ts";
+import type { Hypervisor } from "./hypervisor/port.ts";
+import type { Log } from "./logger.ts";
+
+export interface ChosenHypervisor {
+  readonly hypervisor: Hypervisor;
+  /** As it stands in messages, after the configuration key. Example: `libvirt.uri: "qemu:///system"`. */
+  readonly name: string;
+}
+
+/** `config`: now, as a reload may have changed it. Rejects if a scenario cannot be used. */
+export async function createHypervisor(config: () => Config, log: Log): Promise<ChosenHypervisor> {
+  const { hypervisor, libvirt } = config();
+  const callTimeoutMs = (): number => secondsToMs(config().libvirt.call_timeout);
+  if (hypervisor.kind === "libvirt") {
+    const { LibvirtHypervisor } = await import("./hypervisor/libvirt/hypervisor.ts");
+    const { uri } = libvirt;
+    return {
+      hypervisor: new LibvirtHypervisor({ uri, callTimeoutMs }, systemClock, log),
+      name: `libvirt.uri: "${uri}"`,
+    };
+  }
+  log.warn({ host: hypervisor.host }, "SIMULATED: no guest of this host is real");
+  const { host, scenario, world_socket: socket } = hypervisor;
+  const { SimulatedHypervisor } = await import("./hypervisor/simulated/hypervisor.ts");
+  if (socket !== "") {
+    const { WorldClient } = await import("./hypervisor/simulated/world-client.ts");
+    return {
+      hypervisor: new SimulatedHypervisor(new WorldClient(socket, host), callTimeoutMs),
+      name: `hypervisor.world_socket: "${socket}"`,
+    };
+  }
+  const { liveWorldOf } = await import("./hypervisor/simulated/scenario-file.ts");
+  const { LocalLink } = await import("./hypervisor/simulated/live-world.ts");
+  const world = liveWorldOf(scenario, systemClock);
+  return {
+    hypervisor: new SimulatedHypervisor(new LocalLink(world, host), callTimeoutMs),
+    name: `hypervisor.scenario: "${scenario}"`,
+  };
+}
+
+export function thisHostOf({ hypervisor, addresses }: Config): ThisHost {
+  return hypervisor.kind === "libvirt"
+    ? realHost()
+    : simulatedHost(hypervisor.host, addresses.management_ip);
+}
