@@ -134,14 +134,18 @@ export class HostCalls {
   setMaxBandwidth(vmId: string, maxBandwidthMiBps: number, done: Done<null>): void {
     this.#unlessSaved(vmId, done, (domain) => {
       if (!domain.isActive) return refused(refusals.NOT_RUNNING);
-      domain.maxBandwidthMiBps = maxBandwidthMiBps;
-      if (domain.job instanceof Migration) domain.job.setMaxBandwidth(maxBandwidthMiBps);
+      // Before the first data the domain takes it, and the job begins with its call's.
+      const flowing = flowingIn(domain);
+      if (flowing === null) domain.maxBandwidthMiBps = maxBandwidthMiBps;
+      else flowing.setMaxBandwidth(maxBandwidthMiBps);
       return OK;
     });
   }
 
   maxBandwidthMiBps(vmId: string, done: Done<number>): void {
-    this.#of(vmId, done, (domain) => ok(domain.maxBandwidthMiBps));
+    this.#of(vmId, done, (domain) =>
+      ok(flowingIn(domain)?.maxBandwidthMiBps ?? domain.maxBandwidthMiBps),
+    );
   }
 
   setMaxDowntime(vmId: string, maxDowntimeMs: number, done: Done<null>): void {
@@ -277,6 +281,11 @@ export class HostCalls {
       return why === null ? OK : refused(why);
     });
   }
+}
+
+/** Its migration, if that has data to limit. */
+function flowingIn({ job }: Domain): Migration | null {
+  return job instanceof Migration && job.maxBandwidthMiBps !== null ? job : null;
 }
 
 function ok<T>(value: T): Outcome<T> {

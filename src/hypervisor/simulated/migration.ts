@@ -33,7 +33,7 @@ export class Migration implements Job {
   #phase: Phase = "called";
   #half: DestinationHalf | null = null;
   #preCopy: PreCopy | null = null;
-  #capBytesPerSecond: number;
+  #maxBandwidthMiBps: number;
   #done: Done<null> | null;
   /** Aborts that came too late, and are told so at the end. */
   #tooLate: Done<null>[] = [];
@@ -63,7 +63,7 @@ export class Migration implements Job {
     this.#done = done;
     this.#profile = world.profile(source.host);
     this.#startedAtMs = world.nowMs;
-    this.#capBytesPerSecond = capBytesPerSecond(this.#profile, call.bandwidthMiBps);
+    this.#maxBandwidthMiBps = call.bandwidthMiBps;
     source.job = this;
     this.#then(this.#profile.jobAfterMs, () => this.#prepare());
   }
@@ -130,10 +130,13 @@ export class Migration implements Job {
     }
   }
 
-  /** MiB/s as libvirt takes them, 0: no limit. Before the first data it is overwritten by the call's. */
+  /** MiB/s as libvirt takes them, 0: no limit. null before the first data: the domain's own holds. */
+  get maxBandwidthMiBps(): number | null {
+    return FLOWING.has(this.#phase) ? this.#maxBandwidthMiBps : null;
+  }
+
   setMaxBandwidth(maxBandwidthMiBps: number): void {
-    if (!FLOWING.has(this.#phase)) return;
-    this.#capBytesPerSecond = capBytesPerSecond(this.#profile, maxBandwidthMiBps);
+    this.#maxBandwidthMiBps = maxBandwidthMiBps;
     this.#world.flowsChanged();
   }
 
@@ -243,9 +246,10 @@ export class Migration implements Job {
 
   #flowCap(): number {
     if (this.#phase === "switching") return Infinity;
-    if (this.#phase !== "postCopy") return this.#capBytesPerSecond;
+    const cap = capBytesPerSecond(this.#profile, this.#maxBandwidthMiBps);
+    if (this.#phase !== "postCopy") return cap;
     // A page that the guest waits for goes out at once, whatever the cap.
-    return Math.max(this.#capBytesPerSecond, this.#preCopy?.faultedBytesPerSecond() ?? 0);
+    return Math.max(cap, this.#preCopy?.faultedBytesPerSecond() ?? 0);
   }
 
   #enter(phase: Phase): void {
@@ -352,7 +356,7 @@ export class Migration implements Job {
       this.#leave();
       return;
     }
-    this.#capBytesPerSecond = capBytesPerSecond(this.#profile, this.#call.postcopyBandwidthMiBps);
+    this.#maxBandwidthMiBps = this.#call.postcopyBandwidthMiBps;
     this.#half?.beginPostCopy();
     this.#guestRuns(true);
     this.#enter("postCopy");

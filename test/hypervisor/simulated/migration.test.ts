@@ -123,6 +123,25 @@ describe("a plain migration", () => {
     });
   });
 
+  it("a limit set before the first data is overwritten by the call's, and stays on the domain", () => {
+    const hosts = twoHosts([BUSY]);
+    const read = (): unknown[] => {
+      const answers: unknown[] = [];
+      hosts.a.maxBandwidthMiBps(vmId(1), (outcome) => answers.push(outcome));
+      return answers;
+    };
+    hosts.migrate();
+    hosts.world.advance(300);
+    hosts.a.setMaxBandwidth(vmId(1), 3, () => undefined);
+    expect(read()).toEqual([{ kind: "ok", value: 3 }]);
+    hosts.world.advance(2000);
+    expect(read()).toEqual([{ kind: "ok", value: 16 }]);
+    hosts.a.setMaxBandwidth(vmId(1), 5, () => undefined);
+    expect(read()).toEqual([{ kind: "ok", value: 5 }]);
+    abort(hosts);
+    expect(read()).toEqual([{ kind: "ok", value: 3 }]);
+  });
+
   it("auto-converge slows a guest down until it fits", () => {
     const hosts = twoHosts([BUSY]);
     hosts.migrate(1, { autoConverge: true });
