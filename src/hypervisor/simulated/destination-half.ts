@@ -63,6 +63,10 @@ export class DestinationHalf {
     this.#gone = true;
   }
 
+  takeApartIn(delayMs: number): void {
+    this.#world.in(delayMs, () => this.takeApart());
+  }
+
   takeApart(): void {
     if (this.#gone) return;
     this.#gone = true;

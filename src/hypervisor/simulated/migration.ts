@@ -193,7 +193,7 @@ export class Migration implements Job {
       this.#tell({ kind: "guest", vmId: this.source.vmId, change: "resumed", byMigration: true });
     }
     this.#answer(refused(refusal));
-    this.#cleanUpThere();
+    this.#half?.takeApartIn(this.#profile.cleanUpMs);
   }
 
   /** The other host's libvirt is dead, or keepalive gave up on it. */
@@ -221,7 +221,7 @@ export class Migration implements Job {
     this.#end();
     this.#answer(refused(refusals.QEMU_GONE));
     if (lost) this.#half?.breakPostCopy();
-    else this.#cleanUpThere();
+    else this.#half?.takeApartIn(this.#profile.cleanUpMs);
     this.#guestRuns(false);
   }
 
@@ -387,11 +387,6 @@ export class Migration implements Job {
     this.#tell({ kind: "guest", vmId: this.source.vmId, change: "stopped", how: "migrated" });
     this.#tell({ kind: "jobCompleted", vmId: this.source.vmId, stats: record });
     this.#answer(OK);
-  }
-
-  #cleanUpThere(): void {
-    const half = this.#half;
-    if (half !== null) this.#world.in(this.#profile.cleanUpMs, () => half.takeApart());
   }
 
   #end(): void {
