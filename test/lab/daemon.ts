@@ -7,16 +7,17 @@ import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node
 import path from "node:path";
 import type { Host, LabProcess } from "./api.ts";
 import { checkoutFolder } from "./checkout.ts";
-import { type Line, openWebSocket, type RpcId, type RpcMessage, SOCKET_PATH } from "./line.ts";
+import { DaemonClient } from "./daemon-client.ts";
+import { openWebSocket, SOCKET_PATH } from "./line.ts";
 import { openStomp, type StockName } from "./stomp-line.ts";
-import { until } from "./until.ts";
+
+export { type DaemonEvent, RpcError, type Waiting } from "./daemon-client.ts";
 
 /** The default from the configuration. */
 export const JOURNAL_FOLDER = "/var/lib/vdsm-migrationd/journal";
 const CONFIG_PATH = "/run/vdsm-migrationd/vdsm.json";
 const CRASH_POINT_PATH = "/run/vdsm-migrationd/crash-point.json";
 const READY_DEADLINE_MS = 20_000;
-const EVENT_DEADLINE_MS = 60_000;
 
 export type DaemonVars = Readonly<Record<string, number | string | boolean>>;
 
@@ -46,32 +47,6 @@ export interface CrashPoint {
 
 /** How a client connects: as a tool on the daemon's host, or like a stock client over TCP. */
 export type ClientName = "WebSocket" | StockName;
-
-/** One event as received: its name without prefix and VM, and the VM's fields without
- * migrationId and time, which every event of a migration has. */
-export interface DaemonEvent {
-  readonly name: string;
-  readonly vmId: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-}
-
-export class RpcError extends Error {
-  readonly code: number;
-
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-export interface Waiting {
-  readonly deadlineMs?: number;
-}
-
-interface Waiter {
-  readonly resolve: (message: RpcMessage) => void;
-  readonly reject: (error: Error) => void;
-}
 
 let started = 0;
 
@@ -152,30 +127,25 @@ export function writeConfig(host: Host, options: DaemonOptions = {}): void {
   writeFileSync(file, JSON.stringify(config, null, 2));
 }
 
-export class Daemon {
+export class Daemon extends DaemonClient {
   readonly host: Host;
   readonly process: LabProcess;
-  /** Every event since connecting, oldest first. */
-  readonly events: DaemonEvent[] = [];
   readonly #client: ClientName;
-  readonly #answers = new Map<RpcId, Waiter>();
-  #line: Line | null = null;
 
   constructor(host: Host, daemonProcess: LabProcess, client: ClientName = "WebSocket") {
+    super();
     this.host = host;
     this.process = daemonProcess;
     this.#client = client;
   }
 
   async connect(): Promise<void> {
-    const end = {
-      onMessage: (message: RpcMessage) => this.#take(message),
-      onClose: (why: string) => this.#closed(why),
-    };
-    this.#line =
-      this.#client === "WebSocket"
-        ? await openWebSocket(this.host, end)
-        : await openStomp(this.host, this.#client, end);
+    const client = this.#client;
+    await this.connectBy((end) =>
+      client === "WebSocket"
+        ? openWebSocket(this.host.outsidePath(SOCKET_PATH), end)
+        : openStomp(this.host, client, end),
+    );
   }
 
   /** Connects another client to the same daemon. */
@@ -185,96 +155,17 @@ export class Daemon {
     return other;
   }
 
-  /** The verb's result; rejects with RpcError, or if the connection closes. */
-  async call<T = unknown>(method: string, params: Record<string, unknown> = {}): Promise<T> {
-    const line = this.#line;
-    if (line === null) throw new Error("not connected");
-    const message = await new Promise<RpcMessage>((resolve, reject) => {
-      this.#answers.set(line.call(method, params), { resolve, reject });
-    });
-    const error = message["error"] as { code: number; message: string } | undefined;
-    if (error !== undefined) throw new RpcError(error.code, error.message);
-    return message["result"] as T;
-  }
-
-  /** The first event with this name, past or future, that passes the check. */
-  async event(
-    name: string,
-    vmId: string,
-    passes: (fields: DaemonEvent["fields"]) => boolean = () => true,
-    { deadlineMs = EVENT_DEADLINE_MS }: Waiting = {},
-  ): Promise<DaemonEvent> {
-    const find = (): DaemonEvent | undefined =>
-      this.events.find(
-        (event) => event.name === name && event.vmId === vmId && passes(event.fields),
-      );
-    return until(find, deadlineMs, () => this.#told(`event ${name} of ${vmId}`));
-  }
-
-  /** The fields of the event that ended the migration. */
-  async ended(vmId: string, waiting: Waiting = {}): Promise<DaemonEvent["fields"]> {
-    return (await this.event("VM_migration_ended", vmId, undefined, waiting)).fields;
-  }
-
-  /** This VM's latest migration as Host.getMigrations shows it. */
-  async migration(vmId: string): Promise<Readonly<Record<string, unknown>>> {
-    const all = await this.call<Record<string, unknown>[]>("Host.getMigrations");
-    const found = all.find((each) => each["vmId"] === vmId);
-    if (found === undefined) throw new Error(`Host.getMigrations does not know ${vmId}`);
-    return found;
-  }
-
-  /** Waits until Host.getMigrations shows this. */
-  async migrationIs(
-    vmId: string,
-    passes: (migration: Readonly<Record<string, unknown>>) => boolean,
-    { deadlineMs = EVENT_DEADLINE_MS }: Waiting = {},
-  ): Promise<Readonly<Record<string, unknown>>> {
-    let seen: unknown;
-    return until(
-      async () => {
-        const migration = await this.migration(vmId);
-        seen = migration;
-        return passes(migration) ? migration : undefined;
-      },
-      deadlineMs,
-      () => this.#told(`migration ${JSON.stringify(seen)}`),
-    );
-  }
-
-  /** Disconnects; the daemon keeps running. */
-  hangUp(): void {
-    this.#line?.close();
-    this.#line = null;
-  }
-
   async stop(): Promise<void> {
     this.hangUp();
     await this.process.stop();
   }
 
-  /** What failed, with the last lines of the daemon's log. */
-  #told(what: string): string {
-    const log = this.process.log().split("\n").slice(-40).join("\n");
-    return `${what}\n${this.host.name} says:\n${log}`;
+  protected saying(): string {
+    return `${this.host.name} says:\n${lastLines(this.process)}`;
   }
+}
 
-  #closed(why: string): void {
-    this.#line = null;
-    for (const { reject } of this.#answers.values()) reject(new Error(this.#told(why)));
-    this.#answers.clear();
-  }
-
-  #take(message: RpcMessage): void {
-    const id = message["id"];
-    if (typeof id === "number" || typeof id === "string") {
-      this.#answers.get(id)?.resolve(message);
-      this.#answers.delete(id);
-      return;
-    }
-    const [, , name = "", vmId = ""] = String(message["method"]).split("|");
-    const params = message["params"] as Record<string, Record<string, unknown>>;
-    const { migrationId: _id, time: _time, ...fields } = params[vmId] ?? {};
-    this.events.push({ name, vmId, fields });
-  }
+/** The end of its log. */
+export function lastLines(daemonProcess: LabProcess): string {
+  return daemonProcess.log().split("\n").slice(-40).join("\n");
 }

@@ -87,11 +87,7 @@ export async function spawnInside(
     detached: true,
   });
   closeSync(logFd);
-  const exited = new Promise<ProcessExit>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", (code, signal) => resolve({ code, signal }));
-  });
-  exited.catch(() => undefined);
+  const exited = exitOf(child);
   const pid = await until(
     () => (child.pid === undefined || hasEnded(child) ? -1 : childOf(child.pid)),
     LOG_DEADLINE_MS,
@@ -102,6 +98,36 @@ export async function spawnInside(
     throw new Error(`${command} exited immediately: ${readFileSync(logPath, "utf8")}`);
   }
   return labProcess(command, child, pid, logPath, exited);
+}
+
+/** The same on this machine itself; it ends with this process. */
+export async function spawnHere(
+  command: string,
+  args: readonly string[],
+  logPath: string,
+  options: SpawnOptions = {},
+): Promise<LabProcess> {
+  const logFd = openSync(logPath, "a");
+  const [program, ...rest] = [...DIES_WITH_PARENT, command, ...args];
+  const child = spawn(program, rest, {
+    stdio: ["ignore", logFd, logFd],
+    env: { ...process.env, ...options.env },
+    detached: true,
+  });
+  closeSync(logFd);
+  const exited = exitOf(child);
+  // setpriv becomes the command.
+  if (child.pid === undefined) throw new Error(`${command} cannot be started`);
+  return labProcess(command, child, child.pid, logPath, exited);
+}
+
+function exitOf(child: ChildProcess): Promise<ProcessExit> {
+  const exited = new Promise<ProcessExit>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => resolve({ code, signal }));
+  });
+  exited.catch(() => undefined);
+  return exited;
 }
 
 function hasEnded(child: ChildProcess): boolean {

@@ -4,7 +4,6 @@
  * the Unix socket); stomp-line.ts has those of the stock clients.
  */
 import { WebSocket } from "ws";
-import type { Host } from "./api.ts";
 
 export type RpcId = string | number;
 export type RpcMessage = Readonly<Record<string, unknown>>;
@@ -23,8 +22,11 @@ export interface LineEnd {
 
 export const SOCKET_PATH = "/run/vdsm-migrationd/rpc.sock";
 
-export async function openWebSocket(host: Host, { onMessage, onClose }: LineEnd): Promise<Line> {
-  const socket = new WebSocket(`ws+unix:${host.outsidePath(SOCKET_PATH)}:/jsonrpc`);
+export async function openWebSocket(
+  socketPath: string,
+  { onMessage, onClose }: LineEnd,
+): Promise<Line> {
+  const socket = new WebSocket(`ws+unix:${socketPath}:/jsonrpc`);
   socket.on("message", (data: Buffer) => onMessage(JSON.parse(data.toString("utf8"))));
   await new Promise<void>((resolve, reject) => {
     socket.once("open", resolve);
