@@ -104,7 +104,8 @@ export class Domain {
   }
 }
 
-const NO_JOB_STATS: JobStats = {
+/** What statistics show where there is no job, or no record of one. */
+export const NO_JOB_STATS: JobStats = {
   type: "none",
   operation: "unknown",
   timeElapsedMs: 0,

@@ -13,7 +13,7 @@ import type {
   ScannedVm,
   VmDetails,
 } from "../port.ts";
-import type { Domain } from "./domain.ts";
+import { type Domain, NO_JOB_STATS } from "./domain.ts";
 import type { Host } from "./host.ts";
 import { Migration } from "./migration.ts";
 import * as refusals from "./refusals.ts";
@@ -190,9 +190,7 @@ export class HostCalls {
   }
 
   completedJob(vmId: string, done: Done<JobStats>): void {
-    this.#of(vmId, done, ({ record }) =>
-      record === null ? refused(refusals.NO_RECORD) : ok(record),
-    );
+    this.#of(vmId, done, ({ record }) => ok(record ?? NO_JOB_STATS));
   }
 
   #migrate(vmId: string, call: MigrateCall, answer: Done<null>): void {

@@ -43,7 +43,8 @@ export class Migration implements Job {
   #stoppedAtMs = 0;
   /** null: post-copy, where nobody measures it. */
   #downtimeMs: number | null = null;
-  #arrivesSuspended = false;
+  /** As it was at the call: one that is suspended later runs on arrival, as libvirt has it. */
+  readonly #arrivesSuspended: boolean;
   /** libvirt here was restarted and has forgotten that the definition was to go. */
   #forgotten = false;
   /** Nothing is heard of the other side's libvirt any more. */
@@ -64,6 +65,7 @@ export class Migration implements Job {
     this.#profile = world.profile(source.host);
     this.#startedAtMs = world.nowMs;
     this.#maxBandwidthMiBps = call.bandwidthMiBps;
+    this.#arrivesSuspended = source.state !== "running";
     source.job = this;
     this.#then(this.#profile.jobAfterMs, () => this.#prepare());
   }
@@ -184,7 +186,7 @@ export class Migration implements Job {
   /** It comes to nothing, and the guest goes on here. Not in post-copy: from there is no way back. */
   fail(refusal: Refusal): void {
     if (this.#phase === "ended" || this.#phase === "finishing" || this.inPostCopy) return;
-    const stood = this.#phase === "switching" && !this.#arrivesSuspended;
+    const stood = this.source.state === "switching";
     this.#end();
     this.source.guest.throttle(this.#world.nowMs, 0);
     if (stood) {
@@ -330,10 +332,9 @@ export class Migration implements Job {
 
   #switchOver(preCopy: PreCopy): void {
     const { nowMs } = this.#world;
-    this.#arrivesSuspended = this.source.state !== "running";
     this.#stoppedAtMs = nowMs;
     this.#guestRuns(false);
-    if (!this.#arrivesSuspended) {
+    if (this.source.state === "running") {
       this.source.state = "switching";
       this.#tell({ kind: "guest", vmId: this.source.vmId, change: "suspended" });
     }

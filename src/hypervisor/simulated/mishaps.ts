@@ -6,7 +6,8 @@ import * as v from "valibot";
 import { MIB_BYTES } from "../../core/units.ts";
 import type { StoppedHow } from "../port.ts";
 import type { Domain } from "./domain.ts";
-import { PAGE_BYTES, type PageSet } from "./guest-memory.ts";
+import { PAGE_BYTES } from "./guest-memory.ts";
+import { guestSchema, guestSpec } from "./guest-schema.ts";
 import { Migration } from "./migration.ts";
 import { OtherJob } from "./other-job.ts";
 import { ABORTED, refusal } from "./refusals.ts";
@@ -14,28 +15,12 @@ import { Save } from "./save.ts";
 import type { World } from "./world.ts";
 
 const name = v.pipe(v.string(), v.minLength(1));
-const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
 const notNegative = v.pipe(v.number(), v.finite(), v.minValue(0));
 const ofVm = { host: name, vmId: name };
 
-export const pageSetSchema = v.strictObject({
-  MiB: positive,
-  dirtyMiBps: notNegative,
-  order: v.optional(v.picklist(["sweep", "random"]), "sweep"),
-  /** What xbzrle sends of a changed page. */
-  deltaBytes: v.optional(notNegative, 64),
-});
-
-export function pageSetFrom(set: v.InferOutput<typeof pageSetSchema>): PageSet {
-  return {
-    pages: Math.round((set.MiB * MIB_BYTES) / PAGE_BYTES),
-    writesPerSecond: (set.dirtyMiBps * MIB_BYTES) / PAGE_BYTES,
-    order: set.order,
-    deltaBytes: set.deltaBytes,
-  };
-}
-
 export const mishapSchema = v.variant("do", [
+  /** A guest is started, or only defined. */
+  v.strictObject({ do: v.picklist(["start", "define"]), guest: guestSchema }),
   v.strictObject({ do: v.picklist(["libvirtDown", "libvirtUp"]), host: name }),
   v.strictObject({ do: v.picklist(["eventsLost", "eventsBack"]), host: name }),
   v.strictObject({
@@ -88,6 +73,13 @@ export function befall(world: World, mishap: Mishap): void {
       return;
     case "mend":
       world.mend(...mishap.between, mishap.network);
+      return;
+    case "start":
+    case "define":
+      world.boot(mishap.guest.host, guestSpec(mishap.guest), {
+        persistent: mishap.guest.persistent,
+        running: mishap.do === "start",
+      });
       return;
     case "refuseStart":
       world.host(mishap.host).startRefusals.push({
@@ -180,10 +172,13 @@ function hold(world: World, domain: Domain, stopped: boolean): void {
 }
 
 function suspend(world: World, domain: Domain, suspended: boolean): void {
-  if (domain.state !== (suspended ? "running" : "suspended")) {
-    throw new Error(`${domain.vmId} is ${domain.state}`);
+  const { state } = domain;
+  if (suspended ? state !== "running" : state !== "suspended" && state !== "switching") {
+    throw new Error(`${domain.vmId} is ${state}`);
   }
-  domain.state = suspended ? "suspended" : "running";
+  // libvirt takes one in mid-migration for the migration's own.
+  const paused = domain.job instanceof Migration ? "switching" : "suspended";
+  domain.state = suspended ? paused : "running";
   domain.guest.run(world.nowMs, !suspended);
   const { vmId } = domain;
   if (suspended) world.tell(domain.host, { kind: "guest", vmId, change: "suspended" });

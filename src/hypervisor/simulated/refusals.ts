@@ -22,7 +22,6 @@ export const CLIENT_CLOSED = refusal(
 export const UNREACHABLE = refusal("other", "the destination cannot be reached");
 export const QEMU_GONE = refusal("operationFailed", "the VM's QEMU is gone");
 export const NO_PAUSED_COPY = refusal("invalidState", "the VM is no paused copy");
-export const NO_RECORD = refusal("invalidState", "the VM has no record of a job");
 export const TUNNELED_ALONE = refusal(
   "other",
   "a tunnelled migration takes no post-copy and one connection",

@@ -4,9 +4,8 @@
  */
 import * as v from "valibot";
 import { MIB_BYTES } from "../../core/units.ts";
-import type { GuestSpec } from "./guest.ts";
-import { PAGE_BYTES } from "./guest-memory.ts";
-import { befall, mishapSchema, pageSetFrom, pageSetSchema } from "./mishaps.ts";
+import { guestSchema, guestSpec } from "./guest-schema.ts";
+import { befall, mishapSchema } from "./mishaps.ts";
 import { qemuProfiles } from "./qemu-profile.ts";
 import { World } from "./world.ts";
 
@@ -25,22 +24,6 @@ const hostSchema = v.strictObject({
   diskMiBps: v.optional(positive, 200),
 });
 
-const guestSchema = v.strictObject({
-  vmId: uuid,
-  name,
-  host: name,
-  memoryMiB: positive,
-  /** Of its memory, what holds something and lies still; the rest, but for the sets, is zero. */
-  filledMiB: v.optional(notNegative, 0),
-  sets: v.optional(v.array(pageSetSchema), []),
-  persistent: v.optional(v.boolean(), true),
-  vcpus: v.optional(v.pipe(positive, v.integer()), 1),
-  numaNodes: v.optional(v.pipe(notNegative, v.integer()), 0),
-  graphics: v.optional(v.array(v.picklist(["spice", "vnc", "other"])), []),
-  /** Of its CPUs' time, what it needs to write as fast as it does. */
-  busyShare: v.optional(v.pipe(positive, v.maxValue(1)), 1),
-});
-
 const scenarioSchema = v.pipe(
   v.strictObject({
     hosts: v.pipe(v.array(hostSchema), v.minLength(1)),
@@ -52,14 +35,6 @@ const scenarioSchema = v.pipe(
   v.check(
     ({ guests }) => isDistinct(guests.map(({ vmId, host }) => `${vmId} ${host}`)),
     "a guest is twice on one host",
-  ),
-  v.check(
-    ({ guests }) =>
-      guests.every(({ memoryMiB, filledMiB, sets }) => {
-        const used = sets.reduce((sum, { MiB }) => sum + MiB, filledMiB);
-        return used <= memoryMiB;
-      }),
-    "a guest's sets and what is filled exceed its memory",
   ),
   v.check(({ hosts, guests }) => {
     const names = new Set(hosts.map((each) => each.name));
@@ -90,29 +65,13 @@ export function worldOf(scenario: Scenario, nowMs: number): World {
     })),
     nowMs,
   );
-  for (const guest of scenario.guests) world.boot(guest.host, guestSpec(guest), guest.persistent);
+  for (const guest of scenario.guests) {
+    world.boot(guest.host, guestSpec(guest), { persistent: guest.persistent, running: true });
+  }
   for (const { atSeconds, what } of scenario.events) {
     world.in(atSeconds * 1000, () => befall(world, what));
   }
   return world;
-}
-
-export function guestSpec(guest: Scenario["guests"][number]): GuestSpec {
-  const pagesOf = (MiB: number): number => Math.round((MiB * MIB_BYTES) / PAGE_BYTES);
-  const sets = guest.sets.map(pageSetFrom);
-  const used = sets.reduce((sum, { pages }) => sum + pages, pagesOf(guest.filledMiB));
-  const pages = pagesOf(guest.memoryMiB);
-  return {
-    vmId: guest.vmId,
-    name: guest.name,
-    memory: { pages, zeroPages: Math.max(0, pages - used), sets },
-    vcpus: guest.vcpus,
-    numaNodes: guest.numaNodes,
-    graphics: guest.graphics,
-    disks: [],
-    hostDevices: [],
-    busyShare: guest.busyShare,
-  };
 }
 
 function isDistinct(values: readonly string[]): boolean {

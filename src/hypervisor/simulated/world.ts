@@ -15,6 +15,12 @@ import { type Timer, Timers } from "./timers.ts";
 /** libvirt gives a peer up that has been silent for so long (5 s x 5, and the last probe). */
 const KEEPALIVE_MS = 30_000;
 
+export interface BootOptions {
+  /** It has a definition that stays when it is off. */
+  readonly persistent: boolean;
+  readonly running: boolean;
+}
+
 export class World implements Surroundings {
   readonly #timers: Timers;
   readonly #hosts = new Map<string, Host>();
@@ -70,13 +76,14 @@ export class World implements Surroundings {
     this.host(host).tell(event);
   }
 
-  /** A guest that runs there. */
-  boot(host: string, spec: GuestSpec, persistent: boolean): Domain {
+  /** A guest that runs there, or the definition of one. */
+  boot(host: string, spec: GuestSpec, { persistent, running }: BootOptions): Domain {
     const guest = new Guest(spec, this.nowMs);
-    const domain = new Domain(host, guest, "running", persistent);
-    guest.run(this.nowMs, true);
+    const domain = new Domain(host, guest, running ? "running" : "off", persistent || !running);
+    guest.run(this.nowMs, running);
     this.place(domain);
-    this.tell(host, { kind: "guest", vmId: spec.vmId, change: "started", incoming: false });
+    if (running)
+      this.tell(host, { kind: "guest", vmId: spec.vmId, change: "started", incoming: false });
     return domain;
   }
 
