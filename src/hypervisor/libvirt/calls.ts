@@ -1,12 +1,6 @@
-/**
- * At most one call of a kind in flight for a VM, however many callers there are and however long it
- * hangs.
- *
- * A read that is requested while the same read is in flight shares its answer. A call that changes
- * something is `busy` instead, because it may carry another value. Past its deadline either kind is
- * `busy` until libvirt has returned from the call.
- */
+/** Calls of one domain over connections of one purpose, as the adapters' books have them (in-flight.ts). */
 import type { Connection, Domain } from "libvirt";
+import { ExclusiveCalls, SharedReads } from "../in-flight.ts";
 import type { CallResult } from "../port.ts";
 import type { Connections } from "./connections.ts";
 
@@ -16,8 +10,7 @@ type Call<T> = (domain: Domain, connection: Connection) => Promise<T>;
 export class SharedRead<T> {
   readonly #connections: Connections;
   readonly #call: Call<T>;
-  /** null: past its deadline. */
-  readonly #inFlight = new Map<string, Promise<CallResult<T>> | null>();
+  readonly #reads = new SharedReads();
 
   constructor(connections: Connections, call: Call<T>) {
     this.#connections = connections;
@@ -25,43 +18,30 @@ export class SharedRead<T> {
   }
 
   ask(vmId: string): Promise<CallResult<T>> {
-    const known = this.#inFlight.get(vmId);
-    if (known === null) return Promise.resolve({ kind: "busy" });
-    if (known !== undefined) return known;
-    const asked = this.#ask(vmId);
-    this.#inFlight.set(vmId, asked);
-    return asked;
-  }
-
-  async #ask(vmId: string): Promise<CallResult<T>> {
-    const result = await this.#connections.run(
-      async (connection) => this.#call(await connection.lookupByUuid(vmId), connection),
-      () => this.#inFlight.delete(vmId),
+    return this.#reads.ask(vmId, (settled) =>
+      this.#connections.run(
+        async (connection) => this.#call(await connection.lookupByUuid(vmId), connection),
+        settled,
+      ),
     );
-    if (result.kind === "noAnswer") this.#inFlight.set(vmId, null);
-    return result;
   }
 }
 
 /** Calls that change something, of any kind. */
-export class ExclusiveCalls {
+export class DomainChanges {
   readonly #connections: Connections;
-  readonly #inFlight = new Set<string>();
+  readonly #calls = new ExclusiveCalls();
 
   constructor(connections: Connections) {
     this.#connections = connections;
   }
 
-  async make(kind: string, vmId: string, call: Call<void>): Promise<CallResult<null>> {
-    const key = `${kind} ${vmId}`;
-    if (this.#inFlight.has(key)) return { kind: "busy" };
-    this.#inFlight.add(key);
-    return this.#connections.run(
-      async (connection) => {
+  make(kind: string, vmId: string, call: Call<void>): Promise<CallResult<null>> {
+    return this.#calls.make(`${kind} ${vmId}`, (settled) =>
+      this.#connections.run(async (connection) => {
         await call(await connection.lookupByUuid(vmId), connection);
         return null;
-      },
-      () => this.#inFlight.delete(key),
+      }, settled),
     );
   }
 }

@@ -6,6 +6,7 @@
  */
 import { LibvirtError, open, type Connection } from "libvirt";
 import type { Refusal } from "../../core/refusal.ts";
+import { type EndedCall, withinDeadline } from "../in-flight.ts";
 import type { CallResult } from "../port.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { refusalFrom } from "./translate/refusal.ts";
@@ -21,9 +22,6 @@ export interface ConnectionsOptions {
   /** Connections kept open while they are not used. */
   readonly idleMax: number;
 }
-
-/** What a call that has ended came to. */
-export type EndedCall<T> = Extract<CallResult<T>, { kind: "ok" | "refused" | "disconnected" }>;
 
 export class Connections {
   readonly #deadlineMs: () => number;
@@ -46,23 +44,7 @@ export class Connections {
     call: (connection: Connection) => Promise<T>,
     settled: () => void = () => {},
   ): Promise<CallResult<T>> {
-    const ended = this.untilEnd(call);
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => resolve({ kind: "noAnswer", late: ended }),
-        this.#deadlineMs(),
-      );
-      const end = (tell: () => void): void => {
-        clearTimeout(timer);
-        settled();
-        tell();
-      };
-      ended.then(
-        (result) => end(() => resolve(result)),
-        // The caller is told of a defect, which must not leave the VM busy for ever.
-        (error: unknown) => end(() => reject(error)),
-      );
-    });
+    return withinDeadline(this.untilEnd(call), this.#deadlineMs(), settled);
   }
 
   /** Makes the call, however long it takes. */

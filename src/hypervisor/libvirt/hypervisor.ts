@@ -42,7 +42,7 @@ import { devicesIn } from "./devices.ts";
 import { EventStream } from "./events.ts";
 import { hostUuidIn } from "./host-uuid.ts";
 import { offersKvm } from "./offers-kvm.ts";
-import { ExclusiveCalls, SharedRead } from "./calls.ts";
+import { DomainChanges, SharedRead } from "./calls.ts";
 import { migrateFlags, migrateParamsOf } from "./translate/migrate-call.ts";
 import { postCopyCallRefusalFrom, refusalFrom } from "./translate/refusal.ts";
 import { COMPLETE_IMAGE_MAGIC } from "./translate/save-image.ts";
@@ -73,7 +73,7 @@ export class LibvirtHypervisor implements Hypervisor {
   readonly #bandwidths: SharedRead<number>;
   readonly #downtimes: SharedRead<number>;
   readonly #undefines: Readonly<Record<"persistent" | "transient", SharedRead<boolean>>>;
-  readonly #changes: ExclusiveCalls;
+  readonly #changes: DomainChanges;
   readonly #scan: HostScan;
 
   constructor(options: LibvirtHypervisorOptions, clock: Clock, log: Log) {
@@ -107,7 +107,7 @@ export class LibvirtHypervisor implements Hypervisor {
     const undefine = (wasPersistent: boolean): SharedRead<boolean> =>
       new SharedRead(control, (domain) => undefineMigrated(domain, wasPersistent));
     this.#undefines = { persistent: undefine(true), transient: undefine(false) };
-    this.#changes = new ExclusiveCalls(control);
+    this.#changes = new DomainChanges(control);
   }
 
   async start(onEvent: (event: HypervisorEvent) => void): Promise<void> {
