@@ -5,16 +5,13 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import path from "node:path";
+import { checkoutFolder } from "./checkout.ts";
 
 const FLAGS =
   "-m32 -ffreestanding -nostdlib -static -no-pie -fno-pic -fno-pie -fno-stack-protector " +
   "-fcf-protection=none -mno-sse -O2 -Wall -Wextra -Werror -Wl,--build-id=none -Wl,-z,noexecstack";
 
-/** The folder test/, from the sources as well as from what `tsc -b` puts into test/.build. */
-function testFolder(): string {
-  const here = import.meta.dirname;
-  return here.endsWith("/.build/lab") ? path.resolve(here, "../..") : path.resolve(here, "..");
-}
+const TEST_FOLDER = path.join(checkoutFolder(), "test");
 
 function modifiedMs(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
@@ -22,8 +19,8 @@ function modifiedMs(file: string): number {
 
 /** Returns the compiled kernel's path. Fails with the compiler's output. */
 export function guestImage(): string {
-  const sources = path.join(testFolder(), "lab/guest");
-  const image = path.join(testFolder(), ".build/guest.elf");
+  const sources = path.join(TEST_FOLDER, "lab/guest");
+  const image = path.join(TEST_FOLDER, ".build/guest.elf");
   const newestMs = Math.max(...readdirSync(sources).map((f) => modifiedMs(path.join(sources, f))));
   if (modifiedMs(image) > newestMs) return image;
   mkdirSync(path.dirname(image), { recursive: true });

@@ -38,8 +38,7 @@ rm -rf "$1"`;
 const NAMESPACES = ["--net", "--mount", "--uts", "--pid", "--fork", "--kill-child=KILL"];
 
 function hostInitScript(): string {
-  const here = import.meta.dirname.replace(/\/\.build\/lab$/, "/lab");
-  return path.join(here, "host-init.sh");
+  return path.join(checkoutFolder(), "test/lab/host-init.sh");
 }
 
 /** Starts a host's process 1 and resolves with its ID once its mounts are done. */

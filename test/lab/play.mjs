@@ -26,7 +26,7 @@ function fail(line) {
   process.exit(1);
 }
 
-function setUp(packages) {
+function setUp(packages, project) {
   try {
     ensureSystemPackages(packages);
     ensureNodeModules();
@@ -35,22 +35,19 @@ function setUp(packages) {
   } catch (error) {
     fail(`setup failed: ${error.message}`);
   }
-  const built = spawnSync(process.execPath, [TSC, "-b", "test/lab"], {
-    cwd: CHECKOUT,
-    stdio: "inherit",
-  });
+  const built = spawnSync(process.execPath, [TSC, ...project], { cwd: CHECKOUT, stdio: "inherit" });
   if (built.status !== 0) fail("setup failed: the lab does not compile");
 }
 
 /**
  * `entry`: the file that was started; `built`: the program to run, relative to test/.build; `packages`:
- * system packages that it needs and the lab does not.
+ * system packages that it needs and the lab does not; `project`: how the compiler builds it.
  */
-export async function play(entry, built, packages = []) {
+export async function play(entry, built, packages = [], project = ["-b", "test/lab"]) {
   const parentPid = process.ppid;
   const needed = whatRootIsNeededFor();
   if (needed !== undefined) fail(needed);
-  if (process.argv[2] === SET_UP) return setUp(packages);
+  if (process.argv[2] === SET_UP) return setUp(packages, project);
   const locked = [path.join(CHECKOUT, "package.json"), process.execPath, entry, SET_UP];
   const done = spawnSync("flock", locked, { stdio: "inherit" });
   if (done.error !== undefined) fail(`setup failed: ${done.error.message}`);

@@ -56,6 +56,12 @@ export class LiveWorld {
     this.#moveOn();
   }
 
+  /** For a world whose clock is set by hand. */
+  moveOnTo(setClock: () => void): void {
+    setClock();
+    this.#moveOn();
+  }
+
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }

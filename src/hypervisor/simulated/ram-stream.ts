@@ -49,7 +49,8 @@ export class RamStream {
   readonly sent: SentPages = { whole: 0, zero: 0, delta: 0 };
   readonly #options: StreamOptions;
   readonly #log: DirtyLog;
-  readonly #runs: readonly Run[];
+  /** In the order in which they go next: QEMU goes on where it was, and round again. */
+  #runs: Run[];
   #pass = 1;
   #sentBytes = 0;
   #passPages: number;
@@ -108,9 +109,10 @@ export class RamStream {
   send(ms: number, bytesPerSecond: number): void {
     let leftMs = ms;
     this.#passMs += ms;
-    for (const run of this.#runs) {
+    for (const run of [...this.#runs]) {
       if (leftMs <= 0) return;
       if (run.left <= 0) continue;
+      this.#goOnFrom(run);
       const pagesPerMs = this.#pagesPerMs(run, bytesPerSecond);
       if (pagesPerMs <= 0) return;
       const usedMs = Math.min(leftMs, run.left / pagesPerMs);
@@ -203,6 +205,11 @@ export class RamStream {
     this.#passMs = 0;
     this.#runMs = 0;
     return fresh;
+  }
+
+  #goOnFrom(run: Run): void {
+    const at = this.#runs.indexOf(run);
+    if (at > 0) this.#runs = [...this.#runs.slice(at), ...this.#runs.slice(0, at)];
   }
 
   #take(run: Run, pages: number): void {
