@@ -17,18 +17,33 @@ export interface ChosenHypervisor {
 
 /** `config`: now, as a reload may have changed it. Rejects if a scenario cannot be used. */
 export async function createHypervisor(config: () => Config, log: Log): Promise<ChosenHypervisor> {
-  const { hypervisor, libvirt } = config();
   const callTimeoutMs = (): number => secondsToMs(config().libvirt.call_timeout);
-  if (hypervisor.kind === "libvirt") {
-    const { LibvirtHypervisor } = await import("./hypervisor/libvirt/hypervisor.ts");
-    const { uri } = libvirt;
-    return {
-      hypervisor: new LibvirtHypervisor({ uri, callTimeoutMs }, systemClock, log),
-      name: `libvirt.uri: "${uri}"`,
-    };
+  switch (config().hypervisor.kind) {
+    case "libvirt":
+      return await onLibvirt(config().libvirt.uri, callTimeoutMs, log);
+    case "simulated":
+      return await onSimulation(config().hypervisor, callTimeoutMs, log);
   }
-  log.warn({ host: hypervisor.host }, "SIMULATED: no guest of this host is real");
-  const { host, scenario, world_socket: socket } = hypervisor;
+}
+
+async function onLibvirt(
+  uri: string,
+  callTimeoutMs: () => number,
+  log: Log,
+): Promise<ChosenHypervisor> {
+  const { LibvirtHypervisor } = await import("./hypervisor/libvirt/hypervisor.ts");
+  return {
+    hypervisor: new LibvirtHypervisor({ uri, callTimeoutMs }, systemClock, log),
+    name: `libvirt.uri: "${uri}"`,
+  };
+}
+
+async function onSimulation(
+  { host, scenario, world_socket: socket }: Config["hypervisor"],
+  callTimeoutMs: () => number,
+  log: Log,
+): Promise<ChosenHypervisor> {
+  log.warn({ host }, "SIMULATED: no guest of this host is real");
   const { SimulatedHypervisor } = await import("./hypervisor/simulated/hypervisor.ts");
   if (socket !== "") {
     const { WorldClient } = await import("./hypervisor/simulated/world-client.ts");
@@ -47,7 +62,10 @@ export async function createHypervisor(config: () => Config, log: Log): Promise<
 }
 
 export function thisHostOf({ hypervisor, addresses }: Config): ThisHost {
-  return hypervisor.kind === "libvirt"
-    ? realHost()
-    : simulatedHost(hypervisor.host, addresses.management_ip);
+  switch (hypervisor.kind) {
+    case "libvirt":
+      return realHost();
+    case "simulated":
+      return simulatedHost(hypervisor.host, addresses.management_ip);
+  }
 }
