@@ -1,4 +1,4 @@
-/** kvmEnabled as libvirt said it last, and how often it is asked. */
+/** kvmEnabled as libvirt said it last, how often it is asked, and which hypervisor an answer is about. */
 
 import { expect, it } from "vitest";
 import { parseConfig } from "../../src/config/config.ts";
@@ -42,4 +42,18 @@ it("is what libvirt says, kept for a minute, and what it said last while it is s
   answer = says(false);
   expect(await kvmEnabled()).toBe("false");
   expect(asked).toBe(4);
+});
+
+it.each([
+  ["libvirt", {}],
+  ["simulated", { kind: "simulated", host: "host-a", scenario: "/scenario.json" }],
+])("says that its hypervisor is %s", async (kind, hypervisor) => {
+  const capabilities = new Capabilities({
+    thisHost: simulatedHost("host-a", ""),
+    version: "1.2.3",
+    settings: () => settingsFrom(parseConfig({ hypervisor })),
+    clock: { monotonicMs: () => 0, wallMs: () => 0 },
+    hypervisor: { hasKvm: () => Promise.resolve(says(true)) },
+  });
+  expect(await capabilities.answer()).toMatchObject({ hostName: "host-a", hypervisor: kind });
 });

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { type MigrateRequest, PLAIN_OPTIONS } from "../../../src/monitor/service.ts";
 import { ownByResolving, refuseOwnHost } from "../../../src/monitor/migrations/own-host.ts";
 import type { OwnHost } from "../../../src/core/own-host.ts";
-import { realHost } from "../../../src/host/this-host.ts";
+import { realHost, simulatedHost } from "../../../src/host/this-host.ts";
 import { ownAddresses } from "../../../src/host/own-addresses.ts";
 
 const named = (name: string) => (): OwnHost => ({ ...realHost().ownHost(), name });
@@ -46,4 +46,16 @@ it("the addresses of its interfaces are refused at once, whatever its name", () 
     refuseOwnHost(request({ dst: "HOST-A".toLowerCase() }), named("HOST-A")()),
   ).toThrow();
   expect(() => refuseOwnHost(request({}), named("host-a")())).not.toThrow();
+});
+
+it("simulated hosts on one machine's loopback addresses are not each other", async () => {
+  const ownHost = (): OwnHost => simulatedHost("host-a", "127.0.0.2").ownHost();
+  const toItself = request({ dst: "127.0.0.2:1" });
+  expect(() => refuseOwnHost(toItself, ownHost())).toThrow(/this host itself/);
+  expect(await ownByResolving(toItself, ownHost)).toMatchObject({ code: "invalidParams" });
+  expect(() => refuseOwnHost(request({ dst: "localhost" }), ownHost())).toThrow();
+  for (const dst of ["127.0.0.3:1", "127.0.0.1", "[::1]"]) {
+    expect(() => refuseOwnHost(request({ dst }), ownHost())).not.toThrow();
+    expect(await ownByResolving(request({ dst }), ownHost)).toBeNull();
+  }
 });
