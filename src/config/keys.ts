@@ -111,7 +111,14 @@ function path(text: KeyText<string>): Key<string> {
 /** The maximum length of a Unix socket's path on Linux (sun_path is 108 bytes with the NUL). */
 const SOCKET_PATH_BYTES = 107;
 
-const pathOrNone = (spec: KeyText<string>): Key<string> =>
+const fileOrNone = (spec: KeyText<string>): Key<string> =>
+  text(
+    "absolute path in its shortest form, or empty",
+    spec,
+    (value) => value === "" || isPlainPath(value),
+  );
+
+const socketOrNone = (spec: KeyText<string>): Key<string> =>
   text(
     `absolute path, at most ${SOCKET_PATH_BYTES} bytes, or empty`,
     spec,
@@ -237,7 +244,7 @@ const addresses = {
     ),
   ),
   unix_socket_ro: restartOnly(
-    pathOrNone({
+    socketOrNone({
       default: "/run/vdsm-migrationd/rpc-ro.sock",
       doc: "Unix socket for reading, mode 0666: open to every user of the host. Empty = none.",
     }),
@@ -327,13 +334,13 @@ const hypervisor = {
     ),
   ),
   scenario: restartOnly(
-    pathOrNone({
+    fileOrNone({
       default: "",
       doc: "Scenario file of a simulated world that lives and ends with this daemon. Empty = none.",
     }),
   ),
   world_socket: restartOnly(
-    pathOrNone({
+    socketOrNone({
       default: "",
       doc: "Unix socket of a simulated world that another process runs, so that several daemons share it. Empty = none.",
     }),

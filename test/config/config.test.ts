@@ -244,6 +244,15 @@ describe("combinations", () => {
     expect(messageOf(() => parseConfig({ hypervisor }))).toMatch(message);
   });
 
+  it("a scenario is a file, whose path may be longer than a socket's", () => {
+    const long = `/${"s".repeat(108)}`;
+    const simulated = { kind: "simulated", host: "a" };
+    const scenario = { hypervisor: { ...simulated, scenario: long } };
+    expect(messageOf(() => parseConfig(scenario))).toBe("accepted");
+    const socket = { hypervisor: { ...simulated, world_socket: long } };
+    expect(messageOf(() => parseConfig(socket))).toMatch(/^hypervisor\.world_socket: .* 107 bytes/);
+  });
+
   it("accepts a floor above the maximum: the lower of the two applies", () => {
     const vars = { migration_max_bandwidth: 5, min_migration_bandwidth: 10 };
     expect(parseConfig({ vars }).vars).toMatchObject(vars);
