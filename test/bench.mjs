@@ -7,4 +7,4 @@ import { play } from "./lab/play.mjs";
 /** What is measured against. */
 const PACKAGES = ["python3-libvirt"];
 
-await play(fileURLToPath(import.meta.url), "bench/bench.js", PACKAGES);
+await play(fileURLToPath(import.meta.url), "bench/bench.js", { packages: PACKAGES });

@@ -204,6 +204,9 @@ interface BrokenRelation {
  * min_migration_bandwidth may exceed migration_max_bandwidth: a migration's floor is the lower of the
  * two.
  */
+/** Each holds one of libvirtd's 20 workers (max_workers), and the other calls need some, too. */
+const LIBVIRT_OUTGOING_MAX = 15;
+
 function brokenRelations(config: Config): readonly BrokenRelation[] {
   const { addresses: at, ssl: tls, access } = config;
   const broken: BrokenRelation[] = [];
@@ -233,6 +236,13 @@ function brokenRelations(config: Config): readonly BrokenRelation[] {
       }
       named.set(subject, role);
     }
+  }
+  const { max_outgoing_migrations: outgoing } = config.vars;
+  if (config.hypervisor.kind === "libvirt" && outgoing > LIBVIRT_OUTGOING_MAX) {
+    broken.push({
+      keys: ["vars.max_outgoing_migrations", "hypervisor.kind"],
+      problem: `vars.max_outgoing_migrations: ${outgoing} is invalid; expected integer, 1 to ${LIBVIRT_OUTGOING_MAX} with libvirt`,
+    });
   }
   broken.push(...brokenSimulation(config));
   return broken;

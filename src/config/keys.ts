@@ -161,9 +161,9 @@ const vars = {
     default: 100,
     doc: "Wait between two downtime steps: this x GiB of guest memory / steps, at most 60 s. 0 = a step in each cycle.",
   }),
-  max_outgoing_migrations: integer(between(1, 15), {
+  max_outgoing_migrations: integer(between(1, 1_000), {
     default: 2,
-    doc: "Outgoing migrations at a time; others are queued. Each occupies one of libvirtd's workers.",
+    doc: "Outgoing migrations at a time; others are queued. Each occupies one of libvirtd's workers: with libvirt 15 at most.",
   }),
   max_incoming_migrations: integer(between(1, 100), {
     default: 2,

@@ -3,6 +3,7 @@
  * down, also after Ctrl-C, a closed terminal or a failure. The hosts cannot outlive this process
  * anyway (lab.ts); the teardown here makes sure that they are gone before the prompt returns.
  */
+import type { LabOptions } from "../lab/api.ts";
 import { Lab } from "../lab/lab.ts";
 
 const SIGNAL_STATUS = { SIGINT: 128 + 2, SIGTERM: 128 + 15, SIGHUP: 128 + 1 } as const;
@@ -13,11 +14,14 @@ export function print(line: string): void {
 }
 
 /** The exit status: the one returned by `work`, 1 if it fails, or 128 + the signal's number. */
-export async function withLab(work: (lab: Lab) => Promise<number>): Promise<number> {
+export async function withLab(
+  work: (lab: Lab) => Promise<number>,
+  options: LabOptions = {},
+): Promise<number> {
   const interrupted = interruption();
   let lab: Lab | undefined;
   try {
-    const up = Lab.up();
+    const up = Lab.up(options);
     lab = await Promise.race([up, interrupted]);
     return await Promise.race([work(lab), interrupted]);
   } catch (error) {

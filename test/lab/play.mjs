@@ -41,9 +41,13 @@ function setUp(packages, project) {
 
 /**
  * `entry`: the file that was started; `built`: the program to run, relative to test/.build; `packages`:
- * system packages that it needs and the lab does not; `project`: how the compiler builds it.
+ * system packages that it needs and the lab does not; `project`: how the compiler builds it; `before`: called when all is set up.
  */
-export async function play(entry, built, packages = [], project = ["-b", "test/lab"]) {
+export async function play(
+  entry,
+  built,
+  { packages = [], project = ["-b", "test/lab"], before } = {},
+) {
   const parentPid = process.ppid;
   const needed = whatRootIsNeededFor();
   if (needed !== undefined) fail(needed);
@@ -55,5 +59,6 @@ export async function play(entry, built, packages = [], project = ["-b", "test/l
   // Our starter is gone: npm's shell dies of a SIGTERM without telling anyone.
   if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parentPid)
     process.exit(143);
+  before?.();
   await import(pathToFileURL(path.join(CHECKOUT, "test/.build", built)).href);
 }

@@ -7,7 +7,13 @@
  * (migration_update_counters): a look comes as soon as what is left could be sent within the allowed
  * downtime at the rate that was measured last.
  */
-import { type DirtyLog, type MemoryShape, PAGE_BYTES, stillPages } from "./guest-memory.ts";
+import {
+  type DirtyLog,
+  type MemoryShape,
+  PAGE_BYTES,
+  type PageSet,
+  stillPages,
+} from "./guest-memory.ts";
 
 /** The page's place and its flags. */
 const PAGE_HEADER_BYTES = 8;
@@ -20,6 +26,8 @@ const DELTA_HEADER_BYTES = 11;
 const SLICE_MS = 100;
 /** A pass over nothing takes some time, too. */
 const PASS_MIN_MS = 1;
+/** Of a slice: one that is over but for a rounding error is over. */
+const ROUNDING_SLICES = 1e-9;
 /** Of a page: what is left after a computation that should have left nothing. */
 const ROUNDING_PAGES = 1e-6;
 
@@ -64,8 +72,8 @@ export class RamStream {
     this.#log = log;
     const whole = { kind: "whole", pageBytes: WHOLE_PAGE_BYTES } as const;
     this.#runs = [
-      { ...whole, set: -1, left: stillPages(shape) },
       ...shape.sets.map(({ pages }, set): Run => ({ ...whole, set, left: pages })),
+      { ...whole, set: -1, left: stillPages(shape) },
       { kind: "zero", pageBytes: ZERO_PAGE_BYTES, set: -1, left: shape.zeroPages },
     ];
     this.#passPages = this.leftPages;
@@ -109,7 +117,8 @@ export class RamStream {
   send(ms: number, bytesPerSecond: number): void {
     let leftMs = ms;
     this.#passMs += ms;
-    for (const run of [...this.#runs]) {
+    const inOrder = this.#runs;
+    for (const run of inOrder) {
       if (leftMs <= 0) return;
       if (run.left <= 0) continue;
       this.#goOnFrom(run);
@@ -129,7 +138,8 @@ export class RamStream {
   looksInMs(bytesPerSecond: number, downtimeMs: number): number {
     const sentInMs = this.sentInMs(bytesPerSecond);
     const fewInMs = this.#fewInMs(bytesPerSecond, downtimeMs);
-    const soonestMs = Math.max(fewInMs, SLICE_MS - this.#passMs);
+    const slices = Math.max(1, Math.ceil((this.#passMs + fewInMs) / SLICE_MS - ROUNDING_SLICES));
+    const soonestMs = slices * SLICE_MS - this.#passMs;
     return Math.max(Math.min(sentInMs, soonestMs), PASS_MIN_MS - this.#passMs, 0);
   }
 
@@ -192,8 +202,7 @@ export class RamStream {
       const set = this.#log.sets[run.set];
       if (set === undefined) continue;
       const written = this.#log.written(run.set);
-      // Which of those still to be sent were written, too, is as likely as for any page.
-      const added = set.pages === 0 ? 0 : written * (1 - run.left / set.pages);
+      const added = addedBy(set, written, run.left);
       fresh += added;
       run.kind = kind;
       run.pageBytes = kind === "delta" ? DELTA_HEADER_BYTES + set.deltaBytes : WHOLE_PAGE_BYTES;
@@ -229,6 +238,15 @@ export class RamStream {
     const perSecond = kind === "zero" ? Math.min(byLink, this.#options.zeroPagesPerSecond) : byLink;
     return perSecond / 1000;
   }
+}
+
+/**
+ * Pages that become dirty and were not. A sweep goes the way that QEMU goes, and comes last to those that
+ * are still to be sent; at random it hits them as likely as any other.
+ */
+function addedBy({ pages, order }: PageSet, written: number, left: number): number {
+  if (pages === 0) return 0;
+  return order === "sweep" ? Math.min(written, pages - left) : written * (1 - left / pages);
 }
 
 function bytesOf({ pageBytes }: Run, pagesPerMs: number): number {

@@ -8,8 +8,12 @@ import { isRecord } from "../../core/json.ts";
 
 /** Of this process alone: what is in flight, and whether the last look was answered. */
 const NOT_JOURNALED: ReadonlySet<string> = new Set(["pending", "sample.answered"]);
-/** They change with each sample. */
-const VOLATILE = /^(advance\.|sample\.stats$|bandwidth\.(sourceMigrations|destination)$)/;
+/** They change with each sample, and so does the whole of `advance`. */
+const VOLATILE: ReadonlySet<string> = new Set([
+  "sample.stats",
+  "bandwidth.sourceMigrations",
+  "bandwidth.destination",
+]);
 
 export type StateChanges = Readonly<Record<string, unknown>>;
 
@@ -18,26 +22,38 @@ export function wholeState(migration: Migration): StateChanges {
   return stateChanges({}, migration);
 }
 
-/** What is to be written so that `before` becomes `after`. */
+/**
+ * What is to be written so that `before` becomes `after`. Asked of each migration in each cycle, mostly
+ * for nothing: it makes no object but its answer, and a group that a step left alone is the same object.
+ */
 export function stateChanges(before: Partial<Migration>, after: Migration): StateChanges {
-  const was = new Map<string, unknown>(Object.entries(before));
-  return Object.fromEntries(
-    Object.entries(after).flatMap(([group, is]) => {
-      if (NOT_JOURNALED.has(group)) return [];
-      const changes = isRecord(is) ? fieldChanges(group, was.get(group), is) : is;
-      const isSame = isRecord(is) ? changes === null : deepEqual(was.get(group), is);
-      return isSame ? [] : [[group, changes]];
-    }),
-  );
+  const was: StateChanges = before;
+  const is: StateChanges = { ...after };
+  const changes: Record<string, unknown> = {};
+  for (const group in is) {
+    const [older, newer] = [was[group], is[group]];
+    if (older === newer || NOT_JOURNALED.has(group)) continue;
+    if (!isRecord(newer)) {
+      if (!deepEqual(older, newer)) changes[group] = newer;
+      continue;
+    }
+    const changed = fieldChanges(group, older, newer);
+    if (changed !== null) changes[group] = changed;
+  }
+  return changes;
 }
 
 /** null: there are none. */
-function fieldChanges(group: string, was: unknown, is: object): StateChanges | null {
+function fieldChanges(group: string, was: unknown, is: StateChanges): StateChanges | null {
   const before = isRecord(was) ? was : {};
-  const changed = Object.entries(is).filter(
-    ([field, value]) => !NOT_JOURNALED.has(`${group}.${field}`) && !deepEqual(before[field], value),
-  );
-  return changed.length === 0 ? null : Object.fromEntries(changed);
+  let changed: Record<string, unknown> | null = null;
+  for (const field in is) {
+    const value = is[field];
+    if (deepEqual(before[field], value) || NOT_JOURNALED.has(`${group}.${field}`)) continue;
+    changed ??= {};
+    changed[field] = value;
+  }
+  return changed;
 }
 
 /** By content: a part that was only looked at may be another object with the same fields. */
@@ -50,11 +66,13 @@ function deepEqual(before: unknown, after: unknown): boolean {
 
 /** Whether there is more in them than what each sample changes. */
 export function isNews(changes: StateChanges): boolean {
-  return Object.entries(changes).some(([group, changed]) =>
-    isRecord(changed)
-      ? Object.keys(changed).some((field) => !VOLATILE.test(`${group}.${field}`))
-      : true,
-  );
+  for (const group in changes) {
+    const changed = changes[group];
+    if (!isRecord(changed)) return true;
+    if (group === "advance") continue;
+    for (const field in changed) if (!VOLATILE.has(`${group}.${field}`)) return true;
+  }
+  return false;
 }
 
 /** The state once the changes are made to it. */

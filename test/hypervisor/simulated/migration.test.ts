@@ -65,7 +65,7 @@ describe("a plain migration", () => {
   it("shows no data before they flow, and then a pass that shrinks at the rate of the cap", () => {
     const hosts = twoHosts([QUIET]);
     hosts.migrate();
-    hosts.world.advance(300);
+    hosts.world.advance(200);
     expect(statsOf(hosts)).toMatchObject({ type: "unbounded", dataTotalBytes: 0 });
     hosts.world.advance(1600);
     const one = statsOf(hosts);
@@ -131,7 +131,7 @@ describe("a plain migration", () => {
       return answers;
     };
     hosts.migrate();
-    hosts.world.advance(300);
+    hosts.world.advance(200);
     hosts.a.setMaxBandwidth(vmId(1), 3, () => undefined);
     expect(read()).toEqual([{ kind: "ok", value: 3 }]);
     hosts.world.advance(2000);
@@ -192,7 +192,7 @@ describe("a plain migration", () => {
 describe("an abort", () => {
   it.each([
     { when: "before the job", atMs: 10, answer: "invalidState", ends: undefined },
-    { when: "while it prepares", atMs: 300, answer: undefined, ends: "aborted" },
+    { when: "while it prepares", atMs: 200, answer: undefined, ends: "aborted" },
     { when: "while data flow", atMs: 2000, answer: undefined, ends: "aborted" },
   ])("$when", ({ atMs, answer, ends }) => {
     const hosts = twoHosts([BUSY]);
