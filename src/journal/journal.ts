@@ -90,6 +90,8 @@ export class Journal {
   #fd: number | null = null;
   #number = 0;
   #grownBytes = 0;
+  /** Appended and not written yet; null: each is written as it comes. */
+  #held: JournalRecord[] | null = null;
   #failing: string | null = null;
   #retryAtMs = 0;
   #pruning: Promise<void> = Promise.resolve();
@@ -143,20 +145,40 @@ export class Journal {
     }
   }
 
-  /** Writes one record; the kernel has it when this returns. **Fails**: never, see `failing`. */
+  /**
+   * Writes one record; the kernel has it when this returns, or within `together` when that does.
+   * **Fails**: never, see `failing`.
+   */
   append(record: JournalRecord): void {
+    if (this.#held === null) this.#append([record]);
+    else this.#held.push(record);
+  }
+
+  /** What `work` appends is written at once, when it returns. **Fails**: with whatever `work` throws. */
+  together<T>(work: () => T): T {
+    const held: JournalRecord[] = [];
+    this.#held = held;
+    try {
+      return work();
+    } finally {
+      this.#held = null;
+      if (held.length > 0) this.#append(held);
+    }
+  }
+
+  #append(records: readonly JournalRecord[]): void {
     const source = this.#source;
     if (source === null) return;
     try {
       if (this.#isGone()) this.#lost();
       if (this.#fd === null) {
         if (this.#options.nowMs() < this.#retryAtMs) return;
-        // The complete records of everything live already include what this record says.
+        // The complete records of everything live already include what these say.
         this.#nextSegment(source);
       } else if (this.#grownBytes > this.#options.limits.segmentBytes) {
         this.#nextSegment(source);
       }
-      if (this.#fd !== null) this.#write(this.#fd, [record]);
+      if (this.#fd !== null) this.#write(this.#fd, records);
     } catch (error) {
       this.#failed(error);
     }

@@ -242,9 +242,12 @@ export class MonitorThread {
       const seen = await defects.containedLater("look", null, look);
       if (seen?.kind === "ok") defects.contained("arrivals", null, () => this.arrivals.looked());
       const ownTo = this.#ownMigrations();
-      for (const run of this.#registry.live()) {
-        this.#cycleOf(run, timer, seen?.kind === "ok", ownTo);
-      }
+      const live = this.#registry.live();
+      if (timer) for (const run of live) run.giveMissedAgain();
+      this.#context.journal.together(() => {
+        for (const run of live) this.#decide(run, timer, seen?.kind === "ok", ownTo);
+      });
+      for (const run of live) run.carryOut();
       if (timer && seen?.kind === "ok") this.#lookAtWaiting();
     }
     if (this.arrivals.soon) this.wake();
@@ -281,7 +284,7 @@ export class MonitorThread {
   }
 
   /** A defect is this migration's alone; without any input it goes by the clock. */
-  #cycleOf(
+  #decide(
     run: MigrationRun,
     timer: boolean,
     seen: boolean,
@@ -290,7 +293,7 @@ export class MonitorThread {
     const input = this.#context.defects.contained("cycle", run.vmId, () =>
       this.#inputFor(run, seen, ownTo),
     );
-    run.apply({ kind: "cycle", timer, ...(input ?? UNSEEN) });
+    run.decide({ kind: "cycle", timer, ...(input ?? UNSEEN) });
   }
 
   #askPeers(): void {

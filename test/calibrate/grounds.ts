@@ -22,7 +22,7 @@ const LAB_GUEST = {
   deviceMiB: 16.9,
   kernelMiB: 0.4,
   /** At full load, as the guest idles between its ticks. */
-  busyShare: 0.1,
+  busyShare: 0.5,
 };
 
 export async function realGround(lab: LabHandle): Promise<Ground & { stop(): Promise<void> }> {

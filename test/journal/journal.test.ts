@@ -51,6 +51,32 @@ function replace(file: string): void {
 const said = (of: Desk, text: string): number =>
   of.lines.filter((line) => line.includes(text)).length;
 
+describe("what is appended together", () => {
+  it("is written when all of it is there, also if something fails on the way", async () => {
+    const own = await desk();
+    const before = own.text(1);
+    const work = (): void => {
+      own.journal.append({ k: "slots", n: 1 });
+      own.journal.append({ k: "slots", n: 2 });
+      expect(own.text(1)).toBe(before);
+      throw new Error("a defect");
+    };
+    expect(() => own.journal.together(work)).toThrow("a defect");
+    own.journal.append({ k: "slots", n: 3 });
+    expect((await written(own)).filter((n) => n !== undefined)).toEqual([1, 2, 3]);
+  });
+
+  it("is durable with what is appended alone", async () => {
+    const own = await desk();
+    own.journal.together(() => {
+      own.journal.append({ k: "slots", n: 1 });
+      void own.journal.durable();
+    });
+    await own.journal.durable();
+    expect(await written(own)).toContain(1);
+  });
+});
+
 describe("a segment", () => {
   it("begins with its header and what is live", async () => {
     const own = new Desk({ folder: temporaryFolder(), nextSeq: 7, nowMs: 9 });

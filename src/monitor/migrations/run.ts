@@ -71,6 +71,8 @@ export type FirstInput = Extract<Input, { kind: "restore" | "adopt" }>;
 /** The longest that setTimeout takes. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+type Numbered = readonly NumberedEvent[];
+
 export class MigrationRun {
   /** Identifies this migration; a VM may have had others. */
   readonly id: string;
@@ -88,6 +90,8 @@ export class MigrationRun {
   #migration: Migration;
   #target: Target;
   #endedAtWallMs: number | null = null;
+  /** Decided and journaled; null: all of it is carried out. */
+  #toCarryOut: (() => void) | null = null;
 
   /** `found`: just accepted, or as a journal or somebody else left it. */
   constructor(
@@ -188,26 +192,51 @@ export class MigrationRun {
    * defect is contained in the part that it occurs in, and the other parts are done all the same.
    */
   apply(input: Input): void {
-    if (input.kind === "cycle" && input.timer) this.#giveMissedAgain();
+    if (input.kind === "cycle" && input.timer) this.giveMissedAgain();
+    this.decide(input);
+    this.carryOut();
+  }
+
+  /**
+   * The same, but what is decided is only journaled: a cycle's decisions go in one write before any of them
+   * is carried out. What was decided before is carried out first.
+   */
+  decide(input: Input): void {
+    this.carryOut();
     const before = this.#migration;
     const nowMs = this.#context.clock.monotonicMs();
     const stepped = this.#contained("step", () => step(before, input, nowMs));
-    if (stepped !== null) this.#follow(before, stepped);
-    else this.#missed.note(input, nowMs);
+    if (stepped !== null) {
+      this.#decided(before, stepped);
+      return;
+    }
+    this.#missed.note(input, nowMs);
     // The step would have asked for it.
-    const asks = stepped === null && input.kind === "cycle" && input.timer;
-    if (asks && before.call.returned !== null) void this.locateGuest();
+    const asks = input.kind === "cycle" && input.timer && before.call.returned !== null;
+    if (asks) this.#toCarryOut = () => void this.locateGuest();
   }
 
-  #follow(before: Migration, { migration, effects, decisions }: Stepped): void {
+  /** Carries out what was decided, if that has not been done yet; its effects are started before this returns. */
+  carryOut(): void {
+    const carryOut = this.#toCarryOut;
+    this.#toCarryOut = null;
+    carryOut?.();
+  }
+
+  #decided(before: Migration, stepped: Stepped): void {
+    const { migration, effects, decisions } = stepped;
     this.#migration = migration;
     const events = effects.flatMap(
       (each) => this.#contained("event", () => this.#numbered(each)) ?? [],
     );
     this.#contained("journal", () => this.#entry.decided(migration, decisions, events));
+    this.#toCarryOut = () => this.#perform(before, stepped, events);
+  }
+
+  #perform(before: Migration, { migration, effects }: Stepped, events: Numbered): void {
     this.#contained("log", () => logStep(this.log, before, migration, effects));
     for (const event of events) this.#contained("event", () => this.#context.events.send(event));
-    for (const effect of effects) this.#contained(effect.kind, () => this.#perform(effect));
+    for (const effect of effects) this.#contained(effect.kind, () => this.#performOne(effect));
     const { phase } = migration;
     if (before.phase !== "ended" && phase === "ended") this.#contained("end", () => this.#finish());
     this.#contained("end", () => this.#cleanUp.learnt(before.end?.outcome ?? null, migration));
@@ -218,13 +247,14 @@ export class MigrationRun {
     return this.#context.defects.contained(where, this.vmId, work);
   }
 
-  #giveMissedAgain(): void {
+  /** Inputs at which a defect occurred; on the timer. */
+  giveMissedAgain(): void {
     this.#missed.giveAgain((input) => this.apply(input));
     const { call } = this.#migration;
+    const { sinceMs } = this.#missed;
     const missesCallEnded = this.#missed.has("callEnded");
-    const facts = { call, missesCallEnded, sinceMs: this.#missed.sinceMs };
     const nowMs = this.#context.clock.monotonicMs();
-    if (isToAbandon(facts, nowMs)) this.apply({ kind: "abandoned" });
+    if (isToAbandon({ call, missesCallEnded, sinceMs }, nowMs)) this.apply({ kind: "abandoned" });
   }
 
   /** VM.migrateChangeParams: stored at once if possible; the next cycle carries it out. */
@@ -239,10 +269,9 @@ export class MigrationRun {
 
   /** n(destination), by the destination's daemon or, with peer.mode none, by this host's own migrations. */
   destinationCount(ownMigrationsThere: number): DestinationCount {
-    if (this.target.mode !== "remote" || this.#context.settings().peerMode === "none") {
-      return ownCount(ownMigrationsThere, this.#context.clock.monotonicMs());
-    }
-    return this.target.peer.counts();
+    const { clock, settings } = this.#context;
+    const asks = this.target.mode === "remote" && settings().peerMode !== "none";
+    return asks ? this.target.peer.counts() : ownCount(ownMigrationsThere, clock.monotonicMs());
   }
 
   /** Resolves true once `fact` holds, or false at the deadline. */
@@ -252,10 +281,8 @@ export class MigrationRun {
 
   /** Resolves when the migration is to stop, or has left `preparing`. */
   async stopped(): Promise<"stopped"> {
-    await this.waitFor(
-      ({ stop, phase }) => stop !== null || phase !== "preparing",
-      LONGEST_TIMER_MS,
-    );
+    const left = ({ stop, phase }: Migration): boolean => stop !== null || phase !== "preparing";
+    await this.waitFor(left, LONGEST_TIMER_MS);
     return "stopped";
   }
 
@@ -267,42 +294,35 @@ export class MigrationRun {
   #finish(): void {
     const outcome = this.#migration.end?.outcome;
     this.#endedAtWallMs = this.#context.clock.wallMs();
-    const level = outcome?.outcome === "failed" ? "error" : "info";
-    this.log[level]({ ...outcome }, "migration ended");
+    this.log[outcome?.outcome === "failed" ? "error" : "info"]({ ...outcome }, "migration ended");
     this.#cleanUp.ended(this.#migration);
     if (this.mayHaveLeftover) this.undefineLeftover();
     this.#hooks.ended(this);
   }
 
-  /** See CleanUp. */
   get mayHaveLeftover(): boolean {
     return this.#cleanUp.mayHaveLeftover(this.#migration);
   }
 
   /** One try; the caller repeats it. */
   undefineLeftover(): void {
-    this.#cleanUp.undefineLeftover(this.#migration, this.#target, () =>
-      this.apply({ kind: "cleared" }),
-    );
+    const cleared = (): void => this.apply({ kind: "cleared" });
+    this.#cleanUp.undefineLeftover(this.#migration, this.#target, cleared);
   }
 
   get #subject(): Subject {
-    return {
-      migration: this.#migration,
-      request: this.request,
-      target: this.target,
-      context: this.#context,
-    };
+    const { migration, request, target } = this;
+    return { migration, request, target, context: this.#context };
   }
 
-  #numbered(effect: Effect): readonly NumberedEvent[] {
+  #numbered(effect: Effect): Numbered {
     if (effect.kind !== "event") return [];
+    const { clock, events } = this.#context;
     const about = { vmId: this.vmId, migrationId: this.id };
-    const event = eventMessage(about, effect.event, momentOf(this.#context.clock));
-    return [this.#context.events.number(event)];
+    return [events.number(eventMessage(about, effect.event, momentOf(clock)))];
   }
 
-  #perform(effect: Effect): void {
+  #performOne(effect: Effect): void {
     if (isReporting(effect)) return this.#report(effect);
     switch (effect.kind) {
       case "event":

@@ -92,6 +92,11 @@ export class MigrationJournal {
     this.#journal.append(record);
   }
 
+  /** What `work` appends is written at once, when it returns. */
+  together<T>(work: () => T): T {
+    return this.#journal.together(work);
+  }
+
   times(): { readonly atMs: number; readonly wallMs: number } {
     return { atMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
   }

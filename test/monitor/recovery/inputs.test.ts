@@ -24,15 +24,15 @@ interface Recording {
 function record(nowMs: () => number): ReadonlyMap<MigrationRun, Recording> {
   const recordings = new Map<MigrationRun, Recording>();
   const own = Object.getOwnPropertyDescriptors(MigrationRun.prototype);
-  const kept: Pick<MigrationRun, "apply"> = Object.create(null, { apply: own.apply });
-  MigrationRun.prototype.apply = function recorded(this: MigrationRun, input: Input): void {
+  const kept: Pick<MigrationRun, "decide"> = Object.create(null, { decide: own.decide });
+  MigrationRun.prototype.decide = function recorded(this: MigrationRun, input: Input): void {
     const known = recordings.get(this) ?? { begins: this.migration, inputs: [] };
     recordings.set(this, known);
     known.inputs.push({ input: JSON.parse(JSON.stringify(input)), atMs: nowMs() });
-    kept.apply.call(this, input);
+    kept.decide.call(this, input);
   };
   onTestFinished(() => {
-    Object.defineProperty(MigrationRun.prototype, "apply", own.apply);
+    Object.defineProperty(MigrationRun.prototype, "decide", own.decide);
   });
   return recordings;
 }
