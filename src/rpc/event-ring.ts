@@ -5,7 +5,8 @@
  * has them. `epoch` names the run of numbers, so that a client that returns can tell a new run from a
  * long silence. An event's number is not among its params on the wire, where the engine takes every
  * key for a VM; STOMP has it in message-id. The ring is bounded in count and bytes and reports when
- * something that is asked for is gone.
+ * something that is asked for is gone. Of a VM's progress only the last is kept, as it says all that the
+ * others said: so hours of stalls and ends fit in.
  */
 
 import { randomUUID } from "node:crypto";
@@ -21,6 +22,9 @@ export interface NumberedBefore {
   readonly events: readonly NumberedEvent[];
 }
 
+/** In the method of VM_migration_status. */
+const PROGRESS = "|VM_migration_status|";
+
 interface Kept {
   readonly event: NumberedEvent;
   readonly bytes: number;
@@ -30,6 +34,10 @@ export class EventRing {
   readonly #limits: EventLimits;
   /** The kept events by number, oldest first. */
   readonly #kept = new Map<number, Kept>();
+  /** Numbers of the last VM_migration_status of each VM, by method: that names the VM, too. */
+  readonly #progress = new Map<string, number>();
+  /** Below this number something is lost that nothing later says. */
+  #lostBelow = 1;
   #epoch: string = randomUUID();
   #bytes = 0;
   #next = 1;
@@ -47,6 +55,8 @@ export class EventRing {
     this.#epoch = epoch ?? this.#epoch;
     for (const event of events) this.#keep(event);
     this.#next = Math.max(this.#next, nextSeq);
+    // What came before the first that the journal has is unknown.
+    this.#lostBelow = Math.max(this.#lostBelow, events[0]?.seq ?? nextSeq);
   }
 
   /** This run of numbers. */
@@ -66,15 +76,32 @@ export class EventRing {
   }
 
   #keep(event: NumberedEvent): void {
+    this.#supersede(event);
     const bytes = Buffer.byteLength(JSON.stringify(event));
     this.#next = event.seq + 1;
     this.#kept.set(event.seq, { event, bytes });
     this.#bytes += bytes;
-    for (const [seq, oldest] of this.#kept) {
+    for (const seq of this.#kept.keys()) {
       if (this.#kept.size <= this.#limits.count && this.#bytes <= this.#limits.bytes) break;
-      this.#kept.delete(seq);
-      this.#bytes -= oldest.bytes;
+      this.#drop(seq);
+      this.#lostBelow = seq + 1;
     }
+  }
+
+  #supersede({ method, seq }: NumberedEvent): void {
+    if (!method.includes(PROGRESS)) return;
+    const before = this.#progress.get(method);
+    if (before !== undefined) this.#drop(before);
+    this.#progress.set(method, seq);
+  }
+
+  #drop(seq: number): void {
+    const dropped = this.#kept.get(seq);
+    if (dropped === undefined) return;
+    this.#kept.delete(seq);
+    this.#bytes -= dropped.bytes;
+    const { method } = dropped.event;
+    if (this.#progress.get(method) === seq) this.#progress.delete(method);
   }
 
   /**
@@ -91,7 +118,7 @@ export class EventRing {
       epoch: this.#epoch,
       first,
       next: this.#next,
-      gone: isOtherRun || Math.max(since, 1) < first,
+      gone: isOtherRun || Math.max(since, 1) < this.#lostBelow,
       events: [...this.#kept.values()].flatMap(({ event }) => (event.seq >= from ? [event] : [])),
     };
   }

@@ -37,7 +37,7 @@ const ALL = ["control", "peer", "read-only"] as const;
 /** Host.getEvents. */
 export const getEventsFields = {
   epoch: uuid("This run of numbers."),
-  first: count("Number of the oldest event kept."),
+  first: count("Number of the oldest event kept. Of a VM's VM_migration_status only the last is."),
   next: count("The `since` to ask with next time."),
   gone: boolean("Some of the events asked for are lost."),
   events: listOf(

@@ -59,6 +59,50 @@ describe("the events since a number", () => {
   });
 });
 
+describe("of a VM's progress", () => {
+  const progress = (vm: number, n: number) => ({
+    method: `|virt|VM_migration_status|vm${vm}`,
+    params: { n },
+  });
+
+  it("only the last is kept, and that those before it are not is no loss", () => {
+    const own = new EventRing({ count: 10, bytes: 10_000 });
+    for (const n of [1, 2, 3]) own.add(progress(1, n));
+    own.add(progress(2, 4));
+    own.add(event(5));
+    own.add(progress(1, 6));
+    expect(own.read(1)).toMatchObject({ first: 4, next: 7, gone: false });
+    expect(own.read(1).events.map(({ params }) => params)).toEqual([{ n: 4 }, { n: 5 }, { n: 6 }]);
+  });
+
+  it("that the ring had no more room for is a loss", () => {
+    const own = new EventRing({ count: 2, bytes: 10_000 });
+    own.add(progress(1, 1));
+    for (const n of [2, 3]) own.add(event(n));
+    expect(own.read(1)).toMatchObject({ first: 2, gone: true });
+    own.add(progress(1, 4));
+    expect(own.read(3)).toMatchObject({ first: 3, gone: false });
+  });
+
+  it("an hour of fifteen migrations leaves every stall and end in the ring", () => {
+    const own = new EventRing();
+    const told: number[] = [];
+    for (let second = 0; second < 3600; second++) {
+      for (let vm = 1; vm <= 15; vm++) {
+        own.add(progress(vm, second));
+        if ((second + vm) % 30 !== 0) continue;
+        const { seq } = own.add({ method: `|virt|VM_migration_stalling|vm${vm}`, params: {} });
+        told.push(seq);
+      }
+    }
+    const { events, gone } = own.read(1);
+    const stalls = events.filter(({ method }) => method.includes("stalling"));
+    expect(gone).toBe(false);
+    expect(stalls.map(({ seq }) => seq)).toEqual(told);
+    expect(events).toHaveLength(told.length + 15);
+  });
+});
+
 describe("of a daemon that was killed", () => {
   const limits = { count: 3, bytes: 10_000 };
   const before = { epoch: "before", nextSeq: 6, events: numbered(3, 4, 5) };
