@@ -60,14 +60,21 @@ export class ForeignMigrations {
     return hostView.views().flatMap((view) => {
       const { vmId, name } = view.vm;
       if (view.job.kind !== "stats" || this.#registry.liveOf(vmId) !== undefined) return [];
-      const { stats } = view.job;
+      const { stats, atMs } = view.job;
       const told = defects.contained("answer", vmId, () =>
-        isOutgoing(stats)
+        isOutgoing(stats) && !this.#wasOurs(vmId, atMs)
           ? tell({ vmId, vmName: name, stats, inPostCopy: isPausedCopy(view.vm.runState) })
           : null,
       );
       return told === null ? [] : [told];
     });
+  }
+
+  /** The job was seen before a migration of ours ended: it was that one's. */
+  #wasOurs(vmId: string, seenAtMs: number): boolean {
+    const own = this.#registry.endedOf(vmId, this.#context.clock.monotonicMs());
+    const endedAtMs = own?.migration.end?.atMs;
+    return endedAtMs !== undefined && seenAtMs <= endedAtMs;
   }
 }
 

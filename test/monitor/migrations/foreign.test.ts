@@ -4,7 +4,8 @@ import path from "node:path";
 import { expect, it } from "vitest";
 import type { JobStats } from "../../../src/core/job-stats.ts";
 import { NO_JOB } from "../small-hypervisor.ts";
-import { SmallHost } from "../small-host.ts";
+import { SmallHost, WELCOMING } from "../small-host.ts";
+import { called, handClock, move, pass, vm } from "../../journal/formats/scenes.ts";
 
 const VM = "11111111-1111-4111-8111-111111111111";
 
@@ -37,6 +38,30 @@ it("counts passes from the first one whose data flow, anew for each job", async 
   // The number goes on where a job of before was cancelled.
   host.hypervisor.put(VM, {}, outgoing({ memoryIteration: 9, dataTotalBytes: 2 ** 30 }));
   expect(await host.until(() => passOf(host), "the next one")).toBe(1);
+});
+
+it("is not what a look from before its end shows of a migration of our own", async () => {
+  const clock = handClock(100_000);
+  const vars = { migration_monitor_interval: 1 };
+  const host = await SmallHost.up({ clock, vars, destination: WELCOMING });
+  // The second one keeps the loop going, so that no question has a look of its own.
+  for (const n of [1, 2]) {
+    host.hypervisor.put(vm(n));
+    await host.migrate(vm(n));
+    await called(host, n);
+    move(host, n, 10);
+  }
+  await pass(host, 1);
+  await host.service.cancel(vm(1), "a test");
+  await host.until(() => host.told("VM_migration_ended", vm(1)).length > 0 || undefined, "its end");
+  const phases = async (): Promise<readonly string[]> =>
+    (await host.service.migrations(vm(1))).map(({ phase }) => phase);
+  expect(await phases()).toEqual(["ended"]);
+
+  // Somebody else's, later: it is asked in turn.
+  host.hypervisor.put(vm(1), {}, outgoing({ memoryIteration: 1, dataTotalBytes: 2 ** 30 }));
+  await pass(host, 11);
+  expect(await phases()).toEqual(["ended", "foreign"]);
 });
 
 /** What it has of the return of the call. */
